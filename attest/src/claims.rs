@@ -1,0 +1,170 @@
+//! The claims that this node knows, and how their histories hang together.
+//!
+//! # Rules
+//!
+//! - `[KC-1]` Only authentic, well-formed claims of active operators are here.
+//! - `[KC-2]` A claim's new leaves are one segment from its base root to its history root. Leaves below a root are found by
+//!   walking segments back to the empty history, so a claim that builds on a lie is not mixed up with one
+//!   that does not.
+//! - `[KC-3]` Bounded: the oldest claims go first. Segments stay as long as claims do; what is needed from before is asked
+//!   for again.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use surety_protocol::approval::ClaimBatch;
+use surety_protocol::claim::{Leaf, SignedClaim};
+use surety_protocol::history::Frontier;
+use surety_protocol::id::{Address, ClaimId, Digest, ProcessId};
+
+/// Claims kept.
+pub const CLAIMS_MAX: usize = 16_384;
+/// Batches kept.
+pub const BATCHES_MAX: usize = 4096;
+/// Segments kept.
+pub const SEGMENTS_MAX: usize = 65_536;
+
+/// The leaves between two roots of a process' history.
+#[derive(Debug, Clone)]
+struct Segment {
+    base: Digest,
+    leaves: Vec<Leaf>,
+}
+
+/// The claims that this node knows.
+#[derive(Debug, Default)]
+pub struct Claims {
+    claims: BTreeMap<ClaimId, Vec<SignedClaim>>,
+    order: VecDeque<ClaimId>,
+    batches: BTreeMap<Digest, ClaimBatch>,
+    batch_order: VecDeque<Digest>,
+    segments: BTreeMap<(ProcessId, Digest), Segment>,
+    segment_order: VecDeque<(ProcessId, Digest)>,
+}
+
+impl Claims {
+    /// Adds a claim; false if it was known.
+    pub fn insert(&mut self, claim: SignedClaim) -> bool {
+        let body = &claim.statement.claim;
+        let Ok(id) = body.id() else { return false };
+        let signers = self.claims.entry(id).or_default();
+        if signers.iter().any(|it| it.statement.claimant == claim.statement.claimant) {
+            return false;
+        }
+        self.segment(body.process, body.history_root, body.base_root, claim.leaves.clone());
+        let signers = self.claims.entry(id).or_default();
+        if signers.is_empty() {
+            self.order.push_back(id);
+        }
+        signers.push(claim);
+        while self.order.len() > CLAIMS_MAX {
+            if let Some(oldest) = self.order.pop_front() {
+                self.claims.remove(&oldest);
+            }
+        }
+        true
+    }
+
+    /// Adds a batch; false if it was known.
+    pub fn insert_batch(&mut self, batch: ClaimBatch) -> bool {
+        let root = batch.root();
+        if self.batches.insert(root, batch).is_some() {
+            return false;
+        }
+        self.batch_order.push_back(root);
+        while self.batch_order.len() > BATCHES_MAX {
+            if let Some(oldest) = self.batch_order.pop_front() {
+                self.batches.remove(&oldest);
+            }
+        }
+        true
+    }
+
+    /// Adds leaves that somebody sent on request; false if they do not give the root.
+    pub fn insert_leaves(&mut self, process: ProcessId, root: Digest, leaves: Vec<Leaf>) -> bool {
+        let mut frontier = Frontier::empty();
+        for leaf in &leaves {
+            let Ok(digest) = leaf.digest() else { return false };
+            if frontier.append(digest).is_err() {
+                return false;
+            }
+        }
+        if frontier.root() != root || leaves.is_empty() {
+            return false;
+        }
+        self.segment(process, root, Frontier::empty().root(), leaves);
+        true
+    }
+
+    fn segment(&mut self, process: ProcessId, root: Digest, base: Digest, leaves: Vec<Leaf>) {
+        let key = (process, root);
+        if self.segments.contains_key(&key) {
+            return;
+        }
+        self.segments.insert(key, Segment { base, leaves });
+        self.segment_order.push_back(key);
+        while self.segment_order.len() > SEGMENTS_MAX {
+            if let Some(oldest) = self.segment_order.pop_front() {
+                self.segments.remove(&oldest);
+            }
+        }
+    }
+
+    /// The batch with this root.
+    pub fn batch(&self, root: &Digest) -> Option<&ClaimBatch> {
+        self.batches.get(root)
+    }
+
+    /// Whether a claim is known, whoever signed it.
+    pub fn any(&self, claim: &ClaimId) -> Option<&SignedClaim> {
+        self.claims.get(claim)?.first()
+    }
+
+    /// A claim as one operator signed it.
+    pub fn signed_by(&self, claim: &ClaimId, claimant: &Address) -> Option<&SignedClaim> {
+        self.claims.get(claim)?.iter().find(|it| it.statement.claimant == *claimant)
+    }
+
+    /// All claims of a process, oldest first.
+    pub fn of_process<'a>(
+        &'a self,
+        process: &'a ProcessId,
+    ) -> impl Iterator<Item = (&'a ClaimId, &'a SignedClaim)> {
+        self.order
+            .iter()
+            .filter_map(|id| self.claims.get(id).and_then(|it| it.first()).map(|it| (id, it)))
+            .filter(move |(_, it)| it.statement.claim.process == *process)
+    }
+
+    /// The leaves below a root, from slot 0.
+    pub fn leaves_below(&self, process: &ProcessId, root: &Digest) -> Option<Vec<Leaf>> {
+        let empty = Frontier::empty().root();
+        let mut segments = Vec::new();
+        let mut at = *root;
+        while at != empty {
+            let segment = self.segments.get(&(*process, at))?;
+            segments.push(segment);
+            // A segment has at least one leaf, so its base is another root and the walk ends.
+            at = segment.base;
+        }
+        Some(segments.iter().rev().flat_map(|it| it.leaves.iter().cloned()).collect())
+    }
+
+    /// All leaves that a claim commits to.
+    pub fn history(&self, claim: &SignedClaim) -> Option<Vec<Leaf>> {
+        let body = &claim.statement.claim;
+        let mut leaves = self.leaves_below(&body.process, &body.base_root)?;
+        leaves.extend(claim.leaves.iter().cloned());
+        Some(leaves)
+    }
+
+    /// The leaves before a claim's new ones, from the last one with a state root on; none at the start.
+    pub fn lead(&self, claim: &SignedClaim) -> Option<Vec<Leaf>> {
+        let body = &claim.statement.claim;
+        if body.first_new == 0 {
+            return Some(Vec::new());
+        }
+        let below = self.leaves_below(&body.process, &body.base_root)?;
+        let start = below.iter().rposition(|leaf| leaf.state_root.is_some())?;
+        Some(below.into_iter().skip(start).collect())
+    }
+}

@@ -1,0 +1,509 @@
+//! The compute unit: evaluates logs, keeps histories, and signs claims about them.
+//!
+//! # Rules
+//!
+//! - `[CU-1]` Inputs are evaluated in order, one job of a process at a time.
+//! - `[CU-2]` A claim is cut when [`CUT_LEAVES`] new leaves are there or the oldest has waited [`CUT_TICKS`], and a little later
+//!   if another compute unit has precedence; it carries at most the leaves that a claim can carry.
+//! - `[CU-3]` An equal claim of another operator is signed rather than cutting an own one, so that approvals are shared.
+//! - `[CU-4]` A claim starts where the last one ended. If that end is not certified [`PATIENCE_BLOCKS`] blocks later, the next
+//!   claim starts at the certified end.
+//! - `[CU-5]` Signed claims are committed by one digest for each block, again if a block did not carry it.
+//! - `[CU-6]` The claim is cleared by the guard; a refusal is reported and nothing is signed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use surety_protocol::approval::{BATCH_MAX, ClaimBatch};
+use surety_protocol::claim::{Claim, LEAVES_MAX, Leaf, SignedClaim};
+use surety_protocol::facts::BlockFacts;
+use surety_protocol::hashpath::Hashpath;
+use surety_protocol::history::History;
+use surety_protocol::id::{Address, ClaimId, Digest, ModuleId, NetworkId, ProcessId, ProfileId};
+use surety_protocol::machine::Outbox;
+use surety_protocol::merkle;
+use surety_protocol::origin::Action;
+use surety_protocol::profile::Profile;
+use surety_protocol::time::{Height, Slot, Tick};
+
+use crate::effect::{Effect, EvaluatedLeaf, Event, Gossip, Job, Record};
+use crate::guard::Guard;
+
+/// New leaves after which a claim is cut at once.
+pub const CUT_LEAVES: u64 = 32;
+/// How long the oldest unclaimed leaf waits, in milliseconds.
+pub const CUT_TICKS: u64 = 400;
+/// How much longer a compute unit waits for each place in the precedence.
+pub const TURN_TICKS: u64 = 400;
+/// Blocks after which an uncertified end is given up.
+pub const PATIENCE_BLOCKS: u64 = 24;
+/// Inputs of one job.
+const JOB_INPUTS: u64 = 16;
+/// Processes whose evaluation failed are tried again after this many milliseconds.
+const RETRY_TICKS: u64 = 1_000;
+
+/// One process as this compute unit keeps up with it.
+#[derive(Debug)]
+pub struct Process {
+    module: ModuleId,
+    history: History,
+    leaves: Vec<Leaf>,
+    /// The state and the hashpath after each leaf.
+    heads: Vec<(Digest, Hashpath)>,
+    hashpath: Hashpath,
+    log_size: u64,
+    executing: bool,
+    retry_at: Tick,
+    inputs_since_root: u64,
+    gas_since_root: u64,
+    /// Leaves below this are claimed.
+    cut: u64,
+    cut_at: Height,
+    /// When the oldest unclaimed leaf came.
+    unclaimed_since: Option<Tick>,
+    certified: u64,
+    certified_root: Digest,
+    signing: bool,
+}
+
+/// The compute unit of one operator.
+#[derive(Debug)]
+pub struct Compute {
+    operator: Address,
+    network: NetworkId,
+    profile_id: ProfileId,
+    profile: Profile,
+    processes: BTreeMap<ProcessId, Process>,
+    height: Height,
+    /// Operators whose claims count, to take turns with.
+    rivals: BTreeSet<Address>,
+    /// Signed claims whose digest is not committed yet.
+    uncommitted: BTreeSet<ClaimId>,
+    /// The digests that were submitted and have not been seen in a block.
+    submitted: BTreeMap<Digest, (Height, ClaimBatch)>,
+    /// A fault to play, for the demonstration that it is caught.
+    force_cut: Option<(ProcessId, Slot)>,
+}
+
+impl Compute {
+    /// A compute unit.
+    pub const fn new(
+        operator: Address,
+        network: NetworkId,
+        profile_id: ProfileId,
+        profile: Profile,
+    ) -> Compute {
+        Compute {
+            operator,
+            network,
+            profile_id,
+            profile,
+            processes: BTreeMap::new(),
+            height: Height(0),
+            rivals: BTreeSet::new(),
+            uncommitted: BTreeSet::new(),
+            submitted: BTreeMap::new(),
+            force_cut: None,
+        }
+    }
+
+    /// Leaves that were evaluated here.
+    pub fn evaluated(&self, process: &ProcessId) -> u64 {
+        self.processes.get(process).map_or(0, |it| it.history.size())
+    }
+
+    /// An evaluated leaf.
+    pub fn leaf(&self, process: &ProcessId, slot: Slot) -> Option<&Leaf> {
+        self.processes.get(process)?.leaves.get(usize::try_from(slot.0).ok()?)
+    }
+
+    /// The history of a process as evaluated here.
+    pub fn history(&self, process: &ProcessId) -> Option<&History> {
+        self.processes.get(process).map(|it| &it.history)
+    }
+
+    /// The processes that are evaluated here.
+    pub fn processes(&self) -> impl Iterator<Item = &ProcessId> {
+        self.processes.keys()
+    }
+
+    /// Cuts the next claim of this process right after this slot: a fault needs a claim of its own.
+    pub fn force_cut_after(&mut self, process: ProcessId, slot: Slot) {
+        self.force_cut = Some((process, slot));
+    }
+
+    /// Takes back an evaluated leaf at the start of a node; in order.
+    pub fn restore(&mut self, process: ProcessId, module: ModuleId, leaf: Leaf, head: Digest) {
+        let it = self.processes.entry(process).or_insert_with(|| Process::new(process, module));
+        it.append(&self.profile, leaf, head);
+    }
+
+    /// Starts the claims of a process at what the ledger certified, at the start of a node.
+    pub fn resume_at(&mut self, process: &ProcessId, certified: u64, root: Digest) {
+        if let Some(it) = self.processes.get_mut(process) {
+            it.certified = certified;
+            it.certified_root = root;
+            if it.history.root_at(certified) == Some(root) {
+                it.cut = certified;
+            }
+        }
+    }
+
+    /// The log of a process grew; its module is here.
+    pub fn log_grew(
+        &mut self,
+        now: Tick,
+        process: ProcessId,
+        module: ModuleId,
+        size: u64,
+        out: &mut Outbox<Effect>,
+    ) {
+        let it = self.processes.entry(process).or_insert_with(|| Process::new(process, module));
+        it.log_size = it.log_size.max(size);
+        it.evaluate(now, process, out);
+    }
+
+    /// The log of a process lost its end: its scheduler signed two, and went on from the other.
+    pub fn log_shrank(&mut self, process: &ProcessId, size: u64) {
+        if let Some(it) = self.processes.get_mut(process) {
+            it.log_size = size;
+            if it.history.size() > size {
+                it.rewind(*process, &self.profile, size);
+            }
+        }
+    }
+
+    /// Inputs were evaluated.
+    pub fn evaluated_leaves(
+        &mut self,
+        now: Tick,
+        process: ProcessId,
+        leaves: Vec<EvaluatedLeaf>,
+        guard: &mut Guard,
+        out: &mut Outbox<Effect>,
+    ) {
+        let Some(it) = self.processes.get_mut(&process) else {
+            return;
+        };
+        it.executing = false;
+        for evaluated in leaves {
+            // The log was given up from here on while the job ran.
+            if evaluated.leaf.slot.0 != it.history.size() || evaluated.leaf.slot.0 >= it.log_size {
+                break;
+            }
+            let slot = evaluated.leaf.slot;
+            out.push(Effect::Persist(Record::Evaluated {
+                process,
+                leaf: evaluated.leaf.clone(),
+                head: evaluated.head,
+                parts: evaluated.parts,
+            }));
+            it.append(&self.profile, evaluated.leaf, evaluated.head);
+            it.unclaimed_since.get_or_insert(now);
+            out.push(Effect::Notify(Event::Evaluated { process, slot }));
+        }
+        self.cut(now, process, guard, out);
+        if let Some(it) = self.processes.get_mut(&process) {
+            it.evaluate(now, process, out);
+        }
+    }
+
+    /// Evaluation failed for a local reason; it is tried again.
+    pub fn abstained(&mut self, now: Tick, process: &ProcessId) {
+        if let Some(it) = self.processes.get_mut(process) {
+            it.executing = false;
+            it.retry_at = now.plus(RETRY_TICKS);
+        }
+    }
+
+    /// Time passed.
+    pub fn tick(&mut self, now: Tick, guard: &mut Guard, out: &mut Outbox<Effect>) {
+        let processes: Vec<ProcessId> = self.processes.keys().copied().collect();
+        for process in processes {
+            self.cut(now, process, guard, out);
+            if let Some(it) = self.processes.get_mut(&process) {
+                it.evaluate(now, process, out);
+            }
+        }
+    }
+
+    /// Another operator's authentic claim (rule CU-3).
+    pub fn peer_claim(&mut self, peer: &SignedClaim, guard: &mut Guard, out: &mut Outbox<Effect>) {
+        let claim = &peer.statement.claim;
+        self.rivals.insert(peer.statement.claimant);
+        let forced = self.force_cut.is_some_and(|(process, _)| process == claim.process);
+        let Some(it) = self.processes.get_mut(&claim.process) else {
+            return;
+        };
+        if forced
+            || it.signing
+            || claim.first_new != it.cut
+            || it.history.root_at(claim.first_new) != Some(claim.base_root)
+            || it.history.root_at(claim.size) != Some(claim.history_root)
+            || it.head(claim.size).is_none_or(|(head, _)| *head != claim.head_state_root)
+        {
+            return;
+        }
+        self.sign(claim.process, claim.size, guard, out);
+    }
+
+    /// A claim was signed (rule CU-5).
+    pub fn signed(&mut self, claim: SignedClaim, out: &mut Outbox<Effect>) {
+        let body = &claim.statement.claim;
+        if let Some(it) = self.processes.get_mut(&body.process) {
+            it.signing = false;
+        }
+        let Ok(id) = body.id() else { return };
+        self.uncommitted.insert(id);
+        out.push(Effect::Persist(Record::Claim(Box::new(claim.clone()))));
+        out.push(Effect::Notify(Event::Claimed {
+            process: body.process,
+            claim: id,
+            first_new: body.first_new,
+            size: body.size,
+        }));
+        out.push(Effect::Broadcast(Gossip::Claim(Box::new(claim))));
+    }
+
+    /// A block was applied.
+    pub fn block(&mut self, facts: &BlockFacts, out: &mut Outbox<Effect>) {
+        self.height = facts.height;
+        for (claimant, root) in &facts.committed {
+            if *claimant == self.operator {
+                self.submitted.remove(root);
+            }
+        }
+        for operator in &facts.tombstoned {
+            self.rivals.remove(operator);
+        }
+        for (process, segment) in &facts.certified {
+            if let Some(it) = self.processes.get_mut(process) {
+                it.certified = segment.size;
+                it.certified_root = segment.history_root;
+            }
+        }
+        let mut regress = Vec::new();
+        for (process, it) in &mut self.processes {
+            // [CU-4]
+            let stale = it.cut > it.certified && facts.height.since(it.cut_at) > PATIENCE_BLOCKS;
+            let behind = it.certified > it.cut;
+            let ours = it.history.root_at(it.certified) == Some(it.certified_root);
+            if (stale || behind) && ours {
+                it.cut = it.certified;
+                it.cut_at = facts.height;
+                regress.push(*process);
+            }
+        }
+        self.commit(facts.height, out);
+    }
+
+    /// Submits one digest for everything signed since, and what no block has carried (rule CU-5).
+    fn commit(&mut self, height: Height, out: &mut Outbox<Effect>) {
+        let lost: Vec<Digest> = self
+            .submitted
+            .iter()
+            .filter(|(_, (at, _))| height.since(*at) > 4)
+            .map(|(root, _)| *root)
+            .collect();
+        for root in lost {
+            if let Some((_, batch)) = self.submitted.remove(&root) {
+                self.uncommitted.extend(batch.claims);
+            }
+        }
+        let mut claims = Vec::new();
+        while claims.len() < BATCH_MAX {
+            let Some(claim) = self.uncommitted.pop_first() else { break };
+            claims.push(claim);
+        }
+        if claims.is_empty() {
+            return;
+        }
+        let batch = ClaimBatch { claimant: self.operator, claims };
+        let root = batch.root();
+        self.submitted.insert(root, (height, batch.clone()));
+        out.push(Effect::Broadcast(Gossip::Batch(batch)));
+        out.push(Effect::Submit(Action::Claims(root)));
+    }
+
+    /// Cuts a claim if it is time (rule CU-2).
+    fn cut(
+        &mut self,
+        now: Tick,
+        process: ProcessId,
+        guard: &mut Guard,
+        out: &mut Outbox<Effect>,
+    ) {
+        let Some(it) = self.processes.get(&process) else { return };
+        let size = it.history.size();
+        if it.signing || size <= it.cut {
+            return;
+        }
+        let most = it.cut.saturating_add(LEAVES_MAX as u64);
+        if let Some((faulty, slot)) = self.force_cut
+            && faulty == process
+            && slot.0 >= it.cut
+        {
+            // Everything up to the slot before, then the slot in a claim that ends with it.
+            if size > slot.0 {
+                let end = most.min(slot.next().0);
+                if end == slot.next().0 {
+                    self.force_cut = None;
+                }
+                return self.sign(process, end, guard, out);
+            }
+            return;
+        }
+        let waited = it.unclaimed_since.map_or(0, |since| now.since(since));
+        let turn = self.turn(&process).saturating_mul(TURN_TICKS);
+        if size.saturating_sub(it.cut) >= CUT_LEAVES || waited >= CUT_TICKS.saturating_add(turn) {
+            self.sign(process, most.min(size), guard, out);
+        }
+    }
+
+    /// This operator's place among those who claim, different for each process.
+    fn turn(&self, process: &ProcessId) -> u64 {
+        let rank = |operator: &Address| {
+            surety_protocol::hash::digest(
+                surety_protocol::hash::Domain::OBJECT,
+                &[operator.as_bytes(), process.as_bytes()],
+            )
+        };
+        let ours = rank(&self.operator);
+        let before = self.rivals.iter().filter(|rival| rank(rival) < ours).count();
+        u64::try_from(before).unwrap_or(u64::MAX).min(4)
+    }
+
+    fn sign(
+        &mut self,
+        process: ProcessId,
+        size: u64,
+        guard: &mut Guard,
+        out: &mut Outbox<Effect>,
+    ) {
+        let Some(it) = self.processes.get_mut(&process) else { return };
+        let Some((claim, leaves)) = it.claim(self.network, self.profile_id, process, size) else {
+            return;
+        };
+        let certified = claim.first_new == it.certified && claim.base_root == it.certified_root;
+        let Some(frontier) = it.history.frontier_at(claim.first_new) else { return };
+        match guard.clear_claim(claim, &leaves, certified) {
+            Ok((claim, records)) => {
+                it.signing = true;
+                it.cut = size;
+                it.cut_at = self.height;
+                it.unclaimed_since = None;
+                for record in records {
+                    out.push(Effect::Persist(Record::Guard(record)));
+                }
+                out.push(Effect::SignClaim { claim, frontier, leaves });
+            }
+            // [CU-6]
+            Err(reason) => {
+                it.cut = size;
+                out.push(Effect::Notify(Event::Refused { reason: reason.to_string() }));
+            }
+        }
+    }
+}
+
+impl Process {
+    fn new(process: ProcessId, module: ModuleId) -> Process {
+        Process {
+            module,
+            history: History::new(),
+            leaves: Vec::new(),
+            heads: Vec::new(),
+            hashpath: Hashpath::start(process),
+            log_size: 0,
+            executing: false,
+            retry_at: Tick(0),
+            inputs_since_root: 0,
+            gas_since_root: 0,
+            cut: 0,
+            cut_at: Height(0),
+            unclaimed_since: None,
+            certified: 0,
+            certified_root: merkle::root(&[]),
+            signing: false,
+        }
+    }
+
+    fn append(&mut self, profile: &Profile, leaf: Leaf, head: Digest) {
+        let Ok(digest) = leaf.digest() else { return };
+        self.history.append(digest);
+        self.hashpath = self.hashpath.extend(leaf.assignment);
+        self.heads.push((head, self.hashpath));
+        self.inputs_since_root = self.inputs_since_root.saturating_add(1);
+        self.gas_since_root = self.gas_since_root.saturating_add(leaf.gas);
+        if leaf.slot == Slot(0)
+            || profile.ends_stride(self.inputs_since_root, self.gas_since_root)
+        {
+            self.inputs_since_root = 0;
+            self.gas_since_root = 0;
+        }
+        self.leaves.push(leaf);
+    }
+
+    /// Starts over and takes back what stays valid.
+    fn rewind(&mut self, process: ProcessId, profile: &Profile, size: u64) {
+        let keep = usize::try_from(size).unwrap_or(usize::MAX);
+        let leaves: Vec<Leaf> = self.leaves.iter().take(keep).cloned().collect();
+        let heads = std::mem::take(&mut self.heads);
+        let fresh = Process::new(process, self.module);
+        let old = std::mem::replace(self, fresh);
+        self.log_size = old.log_size;
+        self.executing = old.executing;
+        self.certified = old.certified;
+        self.certified_root = old.certified_root;
+        for (leaf, (head, _)) in leaves.into_iter().zip(heads) {
+            self.append(profile, leaf, head);
+        }
+        self.cut = old.cut.min(size);
+    }
+
+    /// Asks for the next inputs to be evaluated (rule CU-1).
+    fn evaluate(&mut self, now: Tick, process: ProcessId, out: &mut Outbox<Effect>) {
+        let size = self.history.size();
+        if self.executing || size >= self.log_size || now < self.retry_at {
+            return;
+        }
+        self.executing = true;
+        out.push(Effect::Execute(Job::Evaluate {
+            process,
+            from: Slot(size),
+            count: self.log_size.saturating_sub(size).min(JOB_INPUTS),
+            inputs_since_root: self.inputs_since_root,
+            gas_since_root: self.gas_since_root,
+        }));
+    }
+
+    /// The state and the hashpath after the first `size` leaves.
+    fn head(&self, size: u64) -> Option<&(Digest, Hashpath)> {
+        self.heads.get(usize::try_from(size.checked_sub(1)?).ok()?)
+    }
+
+    fn claim(
+        &self,
+        network: NetworkId,
+        profile: ProfileId,
+        process: ProcessId,
+        size: u64,
+    ) -> Option<(Claim, Vec<Leaf>)> {
+        let new = usize::try_from(self.cut).ok()?..usize::try_from(size).ok()?;
+        let leaves = self.leaves.get(new)?.to_vec();
+        let (head_state_root, hashpath) = *self.head(size)?;
+        let claim = Claim {
+            network,
+            profile,
+            module: self.module,
+            process,
+            fork: 0,
+            size,
+            history_root: self.history.root_at(size)?,
+            first_new: self.cut,
+            base_root: self.history.root_at(self.cut)?,
+            hashpath,
+            head_state_root,
+        };
+        Some((claim, leaves))
+    }
+}

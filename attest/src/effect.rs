@@ -1,0 +1,367 @@
+//! What the machines of this crate ask for, and what they report.
+//!
+//! # Rules
+//!
+//! - `[F-1]` Every [`Effect::Persist`] of a step is durable before any other effect of that step is performed.
+//! - `[F-2]` Every answer comes back as an input that names what was asked.
+
+use std::sync::Arc;
+
+use surety_protocol::approval::{Approval, ClaimBatch};
+use surety_protocol::assignment::AssignmentDraft;
+use surety_protocol::claim::{Claim, Leaf, SignedClaim};
+use surety_protocol::history::Frontier;
+use surety_protocol::id::{
+    Address, ClaimId, Digest, EvidenceId, ItemId, MessageId, ModuleId, ProcessId,
+};
+use surety_protocol::item::{Item, ItemDraft};
+use surety_protocol::origin::Action;
+use surety_protocol::time::{Slot, Timestamp};
+use surety_protocol::verified::Authentic;
+
+use crate::guard::{ApprovalDraft, GuardRecord, SafeToSign};
+
+/// What a machine asks for.
+#[derive(Debug, Clone)]
+pub enum Effect {
+    /// Make durable (rule F-1).
+    Persist(Record),
+    /// Execute; answered by [`Executed`].
+    Execute(Job),
+    /// Sign an assignment; answered by the signed item.
+    SignAssignment(SafeToSign<AssignmentDraft>),
+    /// Sign a claim; answered by the signed claim.
+    SignClaim {
+        /// The cleared claim.
+        claim: SafeToSign<Claim>,
+        /// The leaves before the new ones.
+        frontier: Frontier,
+        /// The new leaves.
+        leaves: Vec<Leaf>,
+    },
+    /// Sign an approval; answered by the signed approval.
+    SignApproval(SafeToSign<ApprovalDraft>),
+    /// Sign a message that a process sends; answered by the signed item.
+    SignMessage {
+        /// From which process, slot and place in the outbox.
+        source: Source,
+        /// The message.
+        draft: ItemDraft,
+    },
+    /// Tell every node.
+    Broadcast(Gossip),
+    /// Get something from a node that has it.
+    Fetch(Want),
+    /// Hand an item to the scheduler of the process that it is for.
+    Deliver(Authentic<Item>),
+    /// Put an action on the ledger.
+    Submit(Action),
+    /// Tell whoever watches this node.
+    Notify(Event),
+}
+
+/// A place in a process' outbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Source {
+    /// The sending process.
+    pub process: ProcessId,
+    /// The slot whose result sends.
+    pub slot: Slot,
+    /// The place among what that result sends.
+    pub index: u64,
+}
+
+/// What is to be durable.
+#[derive(Debug, Clone)]
+pub enum Record {
+    /// A data item by its id.
+    Item(Authentic<Item>),
+    /// A slot of a process' log.
+    Input {
+        /// The process.
+        process: ProcessId,
+        /// The slot.
+        slot: Slot,
+        /// The assignment.
+        assignment: Authentic<Item>,
+        /// The message, or at slot 0 the process item.
+        message: Option<Authentic<Item>>,
+    },
+    /// A slot that is about to be signed, with all that is needed to sign it again.
+    Reserved {
+        /// What is signed.
+        draft: AssignmentDraft,
+        /// The message, or at slot 0 the process item.
+        message: Authentic<Item>,
+    },
+    /// An evaluated input.
+    Evaluated {
+        /// The process.
+        process: ProcessId,
+        /// The leaf.
+        leaf: Leaf,
+        /// The state after it.
+        head: Digest,
+        /// The result's parts.
+        parts: Vec<Vec<u8>>,
+    },
+    /// What the guard cleared.
+    Guard(GuardRecord),
+    /// A claim that this node signed or received.
+    Claim(Box<SignedClaim>),
+    /// Evidence.
+    Evidence {
+        /// Its id.
+        id: EvidenceId,
+        /// Its canonical bytes.
+        bytes: Arc<[u8]>,
+    },
+    /// A message that a process sends, signed.
+    Outbox {
+        /// Its place.
+        source: Source,
+        /// The signed item.
+        item: Authentic<Item>,
+    },
+    /// All that this result sends has been signed and handed over.
+    Pushed {
+        /// The process.
+        process: ProcessId,
+        /// Slots below this are done.
+        next: Slot,
+    },
+}
+
+/// What every node is told.
+#[derive(Debug, Clone)]
+pub enum Gossip {
+    /// A slot of a log: the assignment, and the message or process item.
+    Input {
+        /// The assignment.
+        assignment: Authentic<Item>,
+        /// The message, or at slot 0 the process item.
+        message: Option<Authentic<Item>>,
+    },
+    /// A claim.
+    Claim(Box<SignedClaim>),
+    /// The claims behind a committed digest.
+    Batch(ClaimBatch),
+    /// An approval.
+    Approval(Box<Approval>),
+}
+
+/// What this node lacks.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Want {
+    /// The log of a process from a slot on.
+    Log {
+        /// The process.
+        process: ProcessId,
+        /// The first missing slot.
+        from: Slot,
+    },
+    /// A data item.
+    Item(ItemId),
+    /// The pages of a state.
+    State {
+        /// The process.
+        process: ProcessId,
+        /// The state's root.
+        root: Digest,
+        /// Who claimed it.
+        claimant: Address,
+    },
+    /// The leaves below a history root.
+    Leaves {
+        /// The process.
+        process: ProcessId,
+        /// The history's root.
+        root: Digest,
+        /// How many leaves it has.
+        size: u64,
+        /// Who claimed it.
+        claimant: Address,
+    },
+}
+
+/// Something to execute. Heavy, so it is done beside the machines.
+#[derive(Debug, Clone)]
+pub enum Job {
+    /// Evaluate the next inputs of a process that this node keeps up with.
+    Evaluate {
+        /// The process.
+        process: ProcessId,
+        /// The first slot.
+        from: Slot,
+        /// How many.
+        count: u64,
+        /// Inputs since the last state root, before these.
+        inputs_since_root: u64,
+        /// Gas since the last state root, before these.
+        gas_since_root: u64,
+    },
+    /// Evaluate the new leaves of a claim.
+    Check {
+        /// The claim.
+        claim: Box<SignedClaim>,
+        /// The leaves from the last one with a state root before the new ones, up to them.
+        lead: Vec<Leaf>,
+    },
+    /// Make the evidence that a claim is false at a slot.
+    Accuse {
+        /// The claim.
+        claim: Box<SignedClaim>,
+        /// All leaves of its history.
+        history: Vec<Leaf>,
+        /// The first false one.
+        slot: Slot,
+    },
+}
+
+/// What an execution gave.
+#[derive(Debug, Clone)]
+pub enum Executed {
+    /// Answer to [`Job::Evaluate`].
+    Evaluated {
+        /// The process.
+        process: ProcessId,
+        /// The leaves, with the state after each and its result's parts.
+        leaves: Vec<EvaluatedLeaf>,
+    },
+    /// Answer to [`Job::Check`].
+    Checked {
+        /// The claim.
+        claim: ClaimId,
+        /// What came out.
+        finding: Finding,
+    },
+    /// Answer to [`Job::Accuse`].
+    Accused {
+        /// The claim.
+        claim: ClaimId,
+        /// The first false slot.
+        slot: Slot,
+        /// The evidence file.
+        evidence: Arc<[u8]>,
+    },
+    /// This host could not; try again later or leave it.
+    Abstained {
+        /// What.
+        job: Box<Job>,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// One evaluated input.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EvaluatedLeaf {
+    /// The leaf.
+    pub leaf: Leaf,
+    /// The state after it.
+    pub head: Digest,
+    /// The result's parts.
+    pub parts: Vec<Vec<u8>>,
+}
+
+/// What re-executing a claim's new leaves found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Finding {
+    /// All are true, the head too.
+    True,
+    /// The first false leaf, or the head after it, is at this slot.
+    False(Slot),
+    /// The state to start from is not here.
+    StateMissing(Digest),
+}
+
+/// What whoever watches a node is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A message got its slot.
+    Scheduled {
+        /// The message, or the process at slot 0.
+        message: MessageId,
+        /// The process.
+        process: ProcessId,
+        /// The slot.
+        slot: Slot,
+        /// The assignment's item.
+        assignment: ItemId,
+        /// The scheduler's clock.
+        timestamp: Timestamp,
+    },
+    /// A message was refused.
+    Unscheduled {
+        /// The message.
+        message: MessageId,
+        /// A stable code.
+        code: &'static str,
+        /// Why.
+        reason: String,
+    },
+    /// An input was evaluated here.
+    Evaluated {
+        /// The process.
+        process: ProcessId,
+        /// The slot.
+        slot: Slot,
+    },
+    /// This node signed a claim.
+    Claimed {
+        /// The process.
+        process: ProcessId,
+        /// The claim.
+        claim: ClaimId,
+        /// Its first new leaf.
+        first_new: u64,
+        /// The end of its leaves.
+        size: u64,
+    },
+    /// This node approved a claim.
+    Approved {
+        /// The process.
+        process: ProcessId,
+        /// The claim.
+        claim: ClaimId,
+    },
+    /// A claim was found false here.
+    Refuted {
+        /// The process.
+        process: ProcessId,
+        /// The claim.
+        claim: ClaimId,
+        /// Who signed it.
+        claimant: Address,
+        /// The first false slot.
+        slot: Slot,
+    },
+    /// Evidence was made here.
+    Accused {
+        /// The file.
+        evidence: EvidenceId,
+        /// Who is accused.
+        offender: Address,
+    },
+    /// A process sent a message on.
+    Pushed {
+        /// Where from.
+        source: Source,
+        /// The item.
+        item: ItemId,
+    },
+    /// A process cannot be executed: its module is refused.
+    Unexecutable {
+        /// The process.
+        process: ProcessId,
+        /// Its module.
+        module: ModuleId,
+        /// Why.
+        reason: String,
+    },
+    /// The guard refused to sign: this is never normal.
+    Refused {
+        /// What it would have contradicted.
+        reason: String,
+    },
+}

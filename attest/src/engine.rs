@@ -1,0 +1,226 @@
+//! Deterministic execution of AO modules, resident or from a witness.
+//!
+//! A step applies one input to one state. What it gives is a function of module, environment, state, input and
+//! profile, and of nothing else: not of the host, of its time, or of whether the state was carried along, restored
+//! from a snapshot or pieced together from a witness.
+//!
+//! # Rules
+//!
+//! - `[EN-1]` Boot, once before input 0: instantiate; run the start function; call `emscripten_stack_init`,
+//!   `__wasm_call_ctors` and `main(0, 0)`, each if exported, in this order. Anything that ends this early (a trap,
+//!   an exit, more than the profile's gas) refuses the module for this process.
+//! - `[EN-2]` A step: `malloc` and fill the message, `malloc` and fill the environment, both as JSON texts ended by a
+//!   zero byte; call `handle`; read its reply up to a zero byte; `free` the environment and the message if `free` is exported.
+//! - `[EN-3]` A step that traps, runs out of gas, exits, aborts, gives a malformed or too long reply, or whose reply has an
+//!   `Error`, leaves memory, its size and all globals as they were before. Its result says why.
+//! - `[EN-4]` Gas is what the instructions executed in the step cost, one for each but for those that only shape
+//!   control flow, plus what host functions add. A step that gives no reply costs its whole limit: the smaller of the process'
+//!   compute limit and the profile's.
+//! - `[EN-5]` Memory grows up to the smallest of the module's own maximum, the process' memory limit and the
+//!   profile's; beyond, growing fails inside the guest and the guest decides.
+//! - `[EN-6]` The clock of a step is its message's timestamp; during boot it is the process' own. It stands still.
+//! - `[EN-7]` A failure of this host (native stack, memory, mappings) is an [`Abstain`] and never a result.
+//! - `[EN-8]` A witness is invalid if its root differs, or if executing touches a page that it lacks; both are
+//!   deterministic, and neither is confused with a guest's own access out of bounds, which is a result.
+//!
+//! Gas is counted by wasmtime's fuel for now, one unit per instruction; metering inside the instrumented bytecode
+//! will replace it, so that engines and engine versions agree, and will meter the stack too: until then an endless recursion
+//! makes everyone abstain.
+
+mod compiled;
+mod execution;
+mod host;
+mod input;
+mod live;
+mod module;
+mod replay;
+mod stack;
+mod wasm;
+
+use std::sync::Arc;
+
+use surety_protocol::id::{Digest, ModuleId};
+use surety_protocol::profile::Profile;
+use surety_protocol::witness::{PagesFault, Witness};
+
+use crate::result::ProcessResult;
+use crate::state::Snapshot;
+
+pub use input::{Environment, Message, Subject};
+pub use module::ModuleRefused;
+pub use wasm::WasmEngine;
+
+/// What a process runs, and within which limits.
+#[derive(Debug, Clone)]
+pub struct Program {
+    /// The module's id.
+    pub module_id: ModuleId,
+    /// The module's bytes, as its data item carries them.
+    pub bytes: Arc<[u8]>,
+    /// What the module is told of its process at every input.
+    pub environment: Environment,
+    /// Bytes of memory that the process may use.
+    pub memory_limit: u64,
+    /// Gas that one input may take.
+    pub compute_limit: u64,
+}
+
+/// What one step gave.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StepOutcome {
+    /// The result, or why there is none (rule EN-3).
+    pub result: ProcessResult,
+    /// Gas of the step; the result says the same.
+    pub gas: u64,
+}
+
+/// Where a re-execution starts.
+#[derive(Debug, Clone, Copy)]
+pub enum Start<'a> {
+    /// Before input 0.
+    Genesis {
+        /// The process' own timestamp, in milliseconds.
+        clock: u64,
+    },
+    /// From the touched pages of a state.
+    Witness {
+        /// The state's root.
+        root: &'a Digest,
+        /// The pages and their proof.
+        witness: &'a Witness,
+    },
+}
+
+/// What a re-execution gave.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reexecution {
+    /// One outcome for each input.
+    pub steps: Vec<StepOutcome>,
+    /// The root of the state after the last.
+    pub state_root: Digest,
+}
+
+/// Why a witness does not allow to execute (rule EN-8). Deterministic.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WitnessFault {
+    /// The fields are malformed.
+    #[error(transparent)]
+    Shape(#[from] PagesFault),
+    /// The pages, siblings, size and globals do not have the state's root.
+    #[error("the witness is not of the state with this root")]
+    Root,
+    /// The state does not fit the module or its limits.
+    #[error("the state does not fit the module")]
+    Unfit,
+    /// A page was touched, or changed, that the witness lacks.
+    #[error("a page that the witness lacks was touched")]
+    MissingPage,
+}
+
+/// Why this host cannot tell (rule EN-7). Local.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Abstain {
+    /// The native stack ended before the guest's own limits.
+    #[error("the native stack is exhausted")]
+    Stack,
+    /// No memory, mapping or thread.
+    #[error("the host is out of memory, mappings or threads")]
+    Memory,
+    /// This host cannot watch memory pages.
+    #[error("the host has no pages of 4096 bytes, or refuses a signal handler")]
+    Unsupported,
+    /// A snapshot from the host's own store does not fit the module.
+    #[error("the snapshot does not fit the module")]
+    Snapshot,
+    /// The stretch touches more pages than a witness may hold.
+    #[error("the stretch touches more pages than a witness can hold")]
+    WitnessTooLarge,
+    /// The engine failed in a way that no rule foresees.
+    #[error("the engine failed")]
+    Engine,
+}
+
+/// Why there is no outcome.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EngineError {
+    /// The module is not one that the profile executes. Deterministic.
+    #[error("module refused: {0}")]
+    Refused(#[from] ModuleRefused),
+    /// The witness is at fault. Deterministic.
+    #[error("witness invalid: {0}")]
+    Witness(#[from] WitnessFault),
+    /// This host cannot tell.
+    #[error("abstained: {0}")]
+    Abstain(#[from] Abstain),
+}
+
+/// Executes modules under one profile.
+pub trait Engine: Send + Sync {
+    /// The profile.
+    fn profile(&self) -> &Profile;
+
+    /// Whether the profile executes a module: valid, within limits, known imports, and it compiles.
+    ///
+    /// # Errors
+    /// [`EngineError::Refused`] with the first rule that is broken; abstains like every method.
+    fn check(&self, module: &[u8]) -> Result<(), EngineError>;
+
+    /// A fresh process, before input 0; `clock` is its own timestamp in milliseconds (rules EN-1, EN-6).
+    ///
+    /// # Errors
+    /// The module is refused, or this host abstains.
+    fn boot(&self, program: &Program, clock: u64) -> Result<Box<dyn Resident>, EngineError>;
+
+    /// A process in the state of a snapshot.
+    ///
+    /// # Errors
+    /// As [`Engine::boot`]; abstains if the snapshot does not fit the module.
+    fn restore(
+        &self,
+        program: &Program,
+        snapshot: &Snapshot,
+    ) -> Result<Box<dyn Resident>, EngineError>;
+
+    /// Replays inputs from a state and collects what re-executing them needs.
+    ///
+    /// # Errors
+    /// As [`Engine::restore`].
+    fn witness(
+        &self,
+        program: &Program,
+        start: &Snapshot,
+        inputs: &[Message],
+    ) -> Result<Witness, EngineError>;
+
+    /// Executes inputs from nothing but what `start` holds.
+    ///
+    /// # Errors
+    /// The module or the witness is at fault, or this host abstains.
+    fn reexecute(
+        &self,
+        program: &Program,
+        start: Start<'_>,
+        inputs: &[Message],
+    ) -> Result<Reexecution, EngineError>;
+}
+
+/// A process whose state is kept in memory from input to input.
+pub trait Resident: Send {
+    /// Applies an input.
+    ///
+    /// # Errors
+    /// Abstains; the state is then that of before.
+    fn step(&mut self, message: &Message) -> Result<StepOutcome, EngineError>;
+
+    /// Like [`Resident::step`], leaving the state as it is.
+    ///
+    /// # Errors
+    /// Abstains.
+    fn dry_run(&mut self, message: &Message) -> Result<StepOutcome, EngineError>;
+
+    /// The root of the state; costs what changed since it was asked for last.
+    fn state_root(&mut self) -> Digest;
+
+    /// The state; copies no page.
+    fn snapshot(&self) -> Snapshot;
+}

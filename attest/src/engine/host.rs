@@ -1,0 +1,292 @@
+//! What a module finds outside of itself: the functions that emscripten's glue offers, made total and deterministic.
+//!
+//! # Rules
+//!
+//! - `[HO-1]` Every import has the type below, where `p` is a pointer (`i32`, or `i64` with a 64-bit memory), `J` a 64-bit
+//!   integer (two `i32`, low half first, with a 32-bit memory; as a result its high half goes to
+//!   `_emscripten_tempret_set`, if exported), `i` an `i32` and `d` an `f64`.
+//! - `[HO-2]` A pointer outside of memory is an out-of-bounds trap. Addresses are unsigned.
+//! - `[HO-3]` There is no file, no terminal, no other process: what would need one answers with the fixed error number in
+//!   the table. Descriptors 0, 1 and 2 exist; 0 is at its end, what is written to 1 and 2 is dropped and counted as written.
+//! - `[HO-4]` `invoke_x(f, ...)` calls `dynCall_x(f, ...)`. If that ends through `_emscripten_throw_longjmp`, the stack
+//!   pointer is put back with `_emscripten_stack_restore`, `setThrew(1, 0)` is called, and the result is 0. A
+//!   `_emscripten_throw_longjmp` that no `invoke_x` encloses fails the step.
+//! - `[HO-5]` `_emscripten_memcpy_js(d, s, n)` moves what lies within memory, as a clamped copy within an array: with
+//!   `end = s + n` (modulo 2^32 with a 32-bit memory, else saturating), `d`, `s` and `end` are cut to the size of memory, and
+//!   `min(end - s, size - d)` bytes move if that is positive. Modules do call it beyond the end of memory.
+//! - `[HO-6]` `emscripten_resize_heap(n)` grows memory to the fewest whole WebAssembly pages that hold `n` bytes and answers
+//!   1, or 0 and no growth if that is not allowed. It never shrinks.
+//! - `[HO-7]` The clock is the step's (rule EN-6); the time zone is UTC.
+//! - `[HO-8]` Gas beyond the instructions: [`INVOKE_GAS`] for an `invoke_x`, one for every [`BYTES_PER_GAS`] bytes that
+//!   a function moves or looks at.
+
+mod calendar;
+mod guest;
+mod memory;
+mod system;
+mod time;
+mod unwind;
+
+use wasmparser::{FuncType, ValType};
+use wasmtime::{Caller, Linker, Module, StoreLimits, Trap, Val};
+
+use crate::memory::Withheld;
+use guest::Guest;
+
+/// Gas of calling back into the module: the host's own work for it.
+pub(super) const INVOKE_GAS: u64 = 100;
+/// Bytes that a host function may move for one unit of gas.
+pub(super) const BYTES_PER_GAS: u64 = 16;
+
+/// What host functions know.
+pub(super) struct Host {
+    /// The bound on memory (rule EN-5).
+    pub(super) limits: StoreLimits,
+    /// The clock, in milliseconds (rule EN-6).
+    pub(super) clock: u64,
+    /// The memory, once it exists.
+    pub(super) memory: Option<super::live::GuestMemory>,
+}
+
+/// Why a host function ended the guest.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Ended {
+    /// `_emscripten_throw_longjmp`.
+    #[error("longjmp without a target")]
+    LongJump,
+    /// `exit` or `proc_exit`.
+    #[error("exit {0}")]
+    Exit(i32),
+    /// `abort`.
+    #[error("abort")]
+    Abort,
+    /// The host or the witness withholds memory.
+    #[error(transparent)]
+    Withheld(#[from] Withheld),
+}
+
+/// What a host function does.
+#[derive(Debug, Clone, Copy)]
+enum Act {
+    /// Answers with this number, or nothing if it has no result.
+    Fixed(i32),
+    Exit,
+    Abort,
+    LongJump,
+    Memcpy,
+    ResizeHeap,
+    HeapMax,
+    /// Milliseconds since 1970, as a float.
+    Now,
+    ClockTimeGet,
+    BreakDown,
+    Compose,
+    Strftime,
+    Tzset,
+    /// Answers 0 for the three descriptors that exist.
+    Descriptor,
+    Seek,
+    Read,
+    Write,
+    EnvironSizes,
+    System,
+}
+
+/// A function that the host has: module, name, parameters, result, act.
+type Entry = (&'static str, &'static str, &'static str, &'static str, Act);
+
+const ENV: &str = "env";
+const WASI: &str = "wasi_snapshot_preview1";
+
+// Emscripten's error numbers are WASI's.
+const BADF: i32 = 8;
+const NOENT: i32 = 44;
+const NOSYS: i32 = 52;
+const NOTTY: i32 = 59;
+const SPIPE: i32 = 70;
+
+/// Everything but the family `invoke_x`.
+const TABLE: &[Entry] = &[
+    (ENV, "exit", "i", "", Act::Exit),
+    (WASI, "proc_exit", "i", "", Act::Exit),
+    (ENV, "_abort_js", "", "", Act::Abort),
+    (ENV, "abort", "", "", Act::Abort),
+    (ENV, "_emscripten_throw_longjmp", "", "", Act::LongJump),
+    (ENV, "_emscripten_memcpy_js", "ppp", "", Act::Memcpy),
+    (ENV, "emscripten_resize_heap", "p", "i", Act::ResizeHeap),
+    (ENV, "emscripten_get_heap_max", "", "p", Act::HeapMax),
+    (ENV, "emscripten_date_now", "", "d", Act::Now),
+    (ENV, "emscripten_get_now", "", "d", Act::Now),
+    (
+        ENV,
+        "_emscripten_get_now_is_monotonic",
+        "",
+        "i",
+        Act::Fixed(1),
+    ),
+    (WASI, "clock_time_get", "iJp", "i", Act::ClockTimeGet),
+    (ENV, "_gmtime_js", "Jp", "", Act::BreakDown),
+    (ENV, "_localtime_js", "Jp", "", Act::BreakDown),
+    (ENV, "_mktime_js", "p", "J", Act::Compose),
+    (ENV, "strftime", "pppp", "p", Act::Strftime),
+    (ENV, "_tzset_js", "pppp", "", Act::Tzset),
+    (ENV, "_emscripten_system", "p", "i", Act::System),
+    (ENV, "__asyncjs__weavedrive_open", "pp", "i", Act::Fixed(0)),
+    (ENV, "__asyncjs__weavedrive_read", "ipp", "i", Act::Fixed(0)),
+    (ENV, "__asyncjs__weavedrive_close", "i", "i", Act::Fixed(0)),
+    (ENV, "__syscall_fcntl64", "iip", "i", Act::Fixed(-NOSYS)),
+    (ENV, "__syscall_ioctl", "iip", "i", Act::Fixed(-NOTTY)),
+    (ENV, "__syscall_dup3", "iii", "i", Act::Fixed(-NOSYS)),
+    (ENV, "__syscall_openat", "ipip", "i", Act::Fixed(-NOENT)),
+    (ENV, "__syscall_readlinkat", "ippp", "i", Act::Fixed(-NOENT)),
+    (ENV, "__syscall_unlinkat", "ipi", "i", Act::Fixed(-NOENT)),
+    (ENV, "__syscall_rmdir", "p", "i", Act::Fixed(-NOENT)),
+    (ENV, "__syscall_renameat", "ipip", "i", Act::Fixed(-NOENT)),
+    (ENV, "__syscall_faccessat", "ipii", "i", Act::Fixed(-NOENT)),
+    (ENV, "__syscall_chmod", "pi", "i", Act::Fixed(-NOENT)),
+    (ENV, "__syscall_fchmod", "ii", "i", Act::Fixed(-BADF)),
+    (ENV, "__syscall_fchown32", "iii", "i", Act::Fixed(-BADF)),
+    (ENV, "__syscall_fstat64", "ip", "i", Act::Fixed(-BADF)),
+    (ENV, "__syscall_stat64", "pp", "i", Act::Fixed(-NOENT)),
+    (ENV, "__syscall_lstat64", "pp", "i", Act::Fixed(-NOENT)),
+    (ENV, "__syscall_newfstatat", "ippi", "i", Act::Fixed(-NOENT)),
+    (ENV, "__syscall_ftruncate64", "iJ", "i", Act::Fixed(-BADF)),
+    (ENV, "__syscall_getcwd", "pp", "i", Act::Fixed(-NOSYS)),
+    (ENV, "__syscall_mkdirat", "ipi", "i", Act::Fixed(-NOENT)),
+    (ENV, "__syscall_utimensat", "ippi", "i", Act::Fixed(-NOENT)),
+    (ENV, "_munmap_js", "ppiiiJ", "i", Act::Fixed(-NOSYS)),
+    (WASI, "fd_close", "i", "i", Act::Descriptor),
+    (WASI, "fd_sync", "i", "i", Act::Descriptor),
+    (WASI, "fd_seek", "iJip", "i", Act::Seek),
+    (WASI, "fd_read", "ippp", "i", Act::Read),
+    (WASI, "fd_write", "ippp", "i", Act::Write),
+    (WASI, "fd_fdstat_get", "ip", "i", Act::Fixed(BADF)),
+    (WASI, "environ_get", "pp", "i", Act::Fixed(0)),
+    (WASI, "environ_sizes_get", "pp", "i", Act::EnvironSizes),
+];
+
+fn find(module: &str, name: &str) -> Option<&'static Entry> {
+    TABLE
+        .iter()
+        .find(|entry| (entry.0, entry.1) == (module, name))
+}
+
+/// The letters of an import of the family `invoke_x`.
+pub(super) fn invoked<'a>(module: &str, name: &'a str) -> Option<&'a str> {
+    name.strip_prefix("invoke_").filter(|_| module == ENV)
+}
+
+/// Whether the host has this function with this type (rule HO-1).
+pub(super) fn knows(module: &str, name: &str, ty: &FuncType, wide: bool) -> bool {
+    if invoked(module, name).is_some() {
+        let pointer = if wide { ValType::I64 } else { ValType::I32 };
+        return ty.params().first() == Some(&pointer) && ty.results().len() <= 1;
+    }
+    let Some((_, _, params, result, _)) = find(module, name) else {
+        return false;
+    };
+    let result: Vec<ValType> = spell(result, wide).into_iter().take(1).collect();
+    ty.params() == spell(params, wide) && ty.results() == result
+}
+
+fn spell(letters: &str, wide: bool) -> Vec<ValType> {
+    let types = letters.chars().map(|letter| match (letter, wide) {
+        ('d', _) => &[ValType::F64][..],
+        ('J' | 'p', true) => &[ValType::I64],
+        ('J', false) => &[ValType::I32, ValType::I32],
+        _ => &[ValType::I32],
+    });
+    types.flatten().copied().collect()
+}
+
+/// Gives a checked module's imports their functions.
+pub(super) fn link(linker: &mut Linker<Host>, module: &Module, wide: bool) -> wasmtime::Result<()> {
+    for import in module.imports() {
+        let Some(ty) = import.ty().func().cloned() else {
+            continue;
+        };
+        if let Some(letters) = invoked(import.module(), import.name()) {
+            let target = format!("dynCall_{letters}");
+            linker.func_new(
+                import.module(),
+                import.name(),
+                ty,
+                move |caller, args, results| unwind::invoke(caller, &target, args, results),
+            )?;
+        } else if let Some(&(_, _, _, _, act)) = find(import.module(), import.name()) {
+            linker.func_new(
+                import.module(),
+                import.name(),
+                ty,
+                move |caller, args, results| {
+                    perform(act, &mut Guest::new(caller, wide)?, &numbers(args), results)
+                },
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// The arguments as unsigned numbers; no function of the table takes floats.
+fn numbers(args: &[Val]) -> Vec<u64> {
+    let number = |value: &Val| match value {
+        Val::I32(value) => u64::from(value.cast_unsigned()),
+        Val::I64(value) => value.cast_unsigned(),
+        _ => 0,
+    };
+    args.iter().map(number).collect()
+}
+
+/// The low 32 bits, signed.
+pub(super) const fn low(value: u64) -> i32 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the low half is what is wanted"
+    )]
+    (value as u32).cast_signed()
+}
+
+fn perform(
+    act: Act,
+    guest: &mut Guest<'_>,
+    args: &[u64],
+    results: &mut [Val],
+) -> wasmtime::Result<()> {
+    let arg = |i: usize| args.get(i).copied().unwrap_or(0);
+    let answer = match act {
+        Act::Fixed(value) => Val::I32(value),
+        Act::Exit => return Err(Ended::Exit(low(arg(0))).into()),
+        Act::Abort => return Err(Ended::Abort.into()),
+        Act::LongJump => return Err(Ended::LongJump.into()),
+        Act::Memcpy => {
+            memory::copy_clamped(guest, arg(0), arg(1), arg(2))?;
+            Val::I32(0)
+        }
+        Act::ResizeHeap => Val::I32(i32::from(memory::resize(guest, arg(0))?)),
+        Act::HeapMax => guest.pointer(memory::most(guest)),
+        Act::Now => time::now(guest),
+        Act::ClockTimeGet => time::clock_time_get(guest, args)?,
+        Act::BreakDown => time::break_down(guest, args)?,
+        Act::Compose => time::compose(guest, arg(0))?,
+        Act::Strftime => time::strftime(guest, [arg(0), arg(1), arg(2), arg(3)])?,
+        Act::Tzset => time::tzset(guest, [arg(0), arg(1), arg(2), arg(3)])?,
+        Act::Descriptor => Val::I32(if arg(0) < 3 { 0 } else { BADF }),
+        Act::Seek => Val::I32(if arg(0) < 3 { SPIPE } else { BADF }),
+        Act::Read => system::read(guest, arg(0), arg(3))?,
+        Act::Write => system::write(guest, [arg(0), arg(1), arg(2), arg(3)])?,
+        Act::EnvironSizes => system::environ_sizes(guest, arg(0), arg(1))?,
+        Act::System => Val::I32(if arg(0) == 0 { 0 } else { -NOSYS }),
+    };
+    if let Some(result) = results.first_mut() {
+        *result = answer;
+    }
+    Ok(())
+}
+
+/// Takes gas for what a host function does; ends the guest if it has not so much left.
+fn charge(caller: &mut Caller<'_, Host>, gas: u64) -> wasmtime::Result<()> {
+    match caller.get_fuel()?.checked_sub(gas) {
+        Some(left) => caller.set_fuel(left),
+        None => Err(Trap::OutOfFuel.into()),
+    }
+}

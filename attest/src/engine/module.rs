@@ -1,0 +1,303 @@
+//! Which modules a profile executes, and how their state is laid open.
+//!
+//! # Rules
+//!
+//! - `[MO-1]` A module is valid WebAssembly 1.0 with mutable globals, saturating conversions, sign extension,
+//!   multiple values and 64-bit memories. Everything else is refused with it: SIMD, threads, exceptions, tail calls, garbage
+//!   collection, bulk memory and reference types; with the last two all ways to change a table or to drop a segment at run
+//!   time, so that memory and globals are the whole state.
+//! - `[MO-2]` It defines one memory, exported as `memory`, and exports `handle: (ptr, ptr) -> ptr` and `malloc:
+//!   (ptr) -> ptr`, where `ptr` is `i32`, or `i64` if the memory is a 64-bit one.
+//! - `[MO-3]` It imports functions only, each known to the host by name and type. `invoke_x` needs the exports
+//!   `dynCall_x`, `emscripten_stack_get_current`, `_emscripten_stack_restore` and `setThrew`.
+//! - `[MO-4]` No export begins with `surety:`. What runs is the module rewritten: custom sections dropped; mutable global
+//!   `i` exported as `surety:global:i`; the start function exported as `surety:start` instead of
+//!   run at instantiation, since a restored process must not run it again.
+
+use wasm_encoder::{ExportKind, ExportSection, RawSection};
+use wasmparser::types::{EntityType, TypesRef};
+use wasmparser::{ExternalKind, Parser, Payload, ValType, Validator, WasmFeatures};
+
+use super::host;
+use surety_protocol::witness::GLOBALS_MAX;
+
+const RESERVED_PREFIX: &str = "surety:";
+/// The export of the start function (rule MO-4).
+pub(super) const START: &str = "surety:start";
+
+/// Why a module is not executed. Deterministic under one profile.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ModuleRefused {
+    /// More bytes than the profile allows.
+    #[error("{bytes} bytes, more than {limit}")]
+    TooLarge {
+        /// Bytes of the module.
+        bytes: u64,
+        /// Bytes that the profile allows.
+        limit: u64,
+    },
+    /// Not valid, or with a feature that the profile does not have (rule MO-1).
+    #[error("invalid or not allowed at byte {offset}")]
+    Invalid {
+        /// Where.
+        offset: u64,
+    },
+    /// Imports a memory, a table or a global (rule MO-3).
+    #[error("imports {module}.{name}, which is not a function")]
+    ImportKind {
+        /// The import's module.
+        module: String,
+        /// The import's name.
+        name: String,
+    },
+    /// Imports a function that the host does not have, or has with another type (rule MO-3).
+    #[error("imports {module}.{name}, which is not known with this type")]
+    Import {
+        /// The import's module.
+        module: String,
+        /// The import's name.
+        name: String,
+    },
+    /// An export is missing or has another type (rules MO-2 and MO-3).
+    #[error("does not export {0} as it should")]
+    Export(String),
+    /// An export has a reserved name (rule MO-4).
+    #[error("exports the reserved name {0}")]
+    ReservedName(String),
+    /// More mutable globals than allowed, or one that is not a number.
+    #[error("too many mutable globals, or one that is not a number")]
+    Globals,
+    /// Its smallest memory is larger than the process may use.
+    #[error("needs {bytes} bytes of memory, more than {limit}")]
+    Memory {
+        /// Bytes that it starts with.
+        bytes: u64,
+        /// Bytes that the process may use.
+        limit: u64,
+    },
+    /// The compiler refuses it.
+    #[error("does not compile")]
+    Compile,
+    /// It does not survive its boot (rule EN-1).
+    #[error("does not boot: {0}")]
+    Boot(String),
+}
+
+/// A module that passed, rewritten.
+#[derive(Debug)]
+pub(super) struct Checked {
+    /// The rewritten bytes (rule MO-4).
+    pub(super) bytes: Vec<u8>,
+    /// Whether its memory has 64-bit addresses.
+    pub(super) wide: bool,
+    /// The export names of its mutable globals, in order.
+    pub(super) globals: Vec<String>,
+    /// WebAssembly pages that its memory starts with.
+    pub(super) wasm_pages_min: u64,
+    /// WebAssembly pages that its memory may have, if it says.
+    pub(super) wasm_pages_max: Option<u64>,
+}
+
+/// Checks the rules and rewrites.
+pub(super) fn check(module: &[u8], bytes_max: u64) -> Result<Checked, ModuleRefused> {
+    let bytes = u64::try_from(module.len()).unwrap_or(u64::MAX);
+    if bytes > bytes_max {
+        return Err(ModuleRefused::TooLarge {
+            bytes,
+            limit: bytes_max,
+        });
+    }
+    let types = Validator::new_with_features(features())
+        .validate_all(module)
+        .map_err(invalid)?;
+    let types = types.as_ref();
+    let exports = Exports::read(module, types)?;
+    let wide = exports.memory()?;
+    let pointer = if wide { ValType::I64 } else { ValType::I32 };
+    exports.function("handle", &[pointer, pointer], &[pointer])?;
+    exports.function("malloc", &[pointer], &[pointer])?;
+    check_imports(types, &exports, wide)?;
+    let globals = mutable_globals(types)?;
+    Ok(Checked {
+        bytes: rewrite(module, &globals)?,
+        wide,
+        globals: globals.into_iter().map(global_name).collect(),
+        wasm_pages_min: types.memory_at(0).initial,
+        wasm_pages_max: types.memory_at(0).maximum,
+    })
+}
+
+/// What wasmparser validates and the compiler accepts (rule MO-1).
+pub(super) fn features() -> WasmFeatures {
+    WasmFeatures::WASM1
+        | WasmFeatures::SATURATING_FLOAT_TO_INT
+        | WasmFeatures::SIGN_EXTENSION
+        | WasmFeatures::MULTI_VALUE
+        | WasmFeatures::MEMORY64
+}
+
+/// The exports of a valid module.
+struct Exports<'a> {
+    types: TypesRef<'a>,
+    list: Vec<wasmparser::Export<'a>>,
+}
+
+impl<'a> Exports<'a> {
+    fn read(module: &'a [u8], types: TypesRef<'a>) -> Result<Self, ModuleRefused> {
+        let mut list = Vec::new();
+        for payload in Parser::new(0).parse_all(module) {
+            if let Payload::ExportSection(section) = payload.map_err(invalid)? {
+                for export in section {
+                    list.push(export.map_err(invalid)?);
+                }
+            }
+        }
+        match list
+            .iter()
+            .find(|export| export.name.starts_with(RESERVED_PREFIX))
+        {
+            Some(export) => Err(ModuleRefused::ReservedName(export.name.to_owned())),
+            None => Ok(Self { types, list }),
+        }
+    }
+
+    fn find(&self, name: &str, kind: ExternalKind) -> Result<u32, ModuleRefused> {
+        let found = self
+            .list
+            .iter()
+            .find(|export| export.name == name && export.kind == kind);
+        found
+            .map(|export| export.index)
+            .ok_or_else(|| ModuleRefused::Export(name.to_owned()))
+    }
+
+    /// Whether the one memory has 64-bit addresses.
+    fn memory(&self) -> Result<bool, ModuleRefused> {
+        self.find("memory", ExternalKind::Memory)?;
+        Ok(self.types.memory_at(0).memory64)
+    }
+
+    fn function(
+        &self,
+        name: &str,
+        params: &[ValType],
+        results: &[ValType],
+    ) -> Result<(), ModuleRefused> {
+        let index = self.find(name, ExternalKind::Func)?;
+        let function = self.types[self.types.core_function_at(index)].unwrap_func();
+        if function.params() == params && function.results() == results {
+            return Ok(());
+        }
+        Err(ModuleRefused::Export(name.to_owned()))
+    }
+}
+
+fn check_imports(
+    types: TypesRef<'_>,
+    exports: &Exports<'_>,
+    wide: bool,
+) -> Result<(), ModuleRefused> {
+    for (module, name, ty) in types.core_imports().into_iter().flatten() {
+        let named = || (module.to_owned(), name.to_owned());
+        let EntityType::Func(id) = ty else {
+            let (module, name) = named();
+            return Err(ModuleRefused::ImportKind { module, name });
+        };
+        let function = types[id].unwrap_func();
+        if !host::knows(module, name, function, wide) {
+            let (module, name) = named();
+            return Err(ModuleRefused::Import { module, name });
+        }
+        if let Some(letters) = host::invoked(module, name) {
+            let (_, params) = function
+                .params()
+                .split_first()
+                .unwrap_or((&ValType::I32, &[]));
+            let params = [&[ValType::I32], params].concat();
+            exports.function(&format!("dynCall_{letters}"), &params, function.results())?;
+            let pointer = if wide { ValType::I64 } else { ValType::I32 };
+            exports.function("emscripten_stack_get_current", &[], &[pointer])?;
+            exports.function("_emscripten_stack_restore", &[pointer], &[])?;
+            exports.function("setThrew", &[pointer, ValType::I32], &[])?;
+        }
+    }
+    Ok(())
+}
+
+/// The indices of the mutable globals. None is imported, so they begin at 0.
+fn mutable_globals(types: TypesRef<'_>) -> Result<Vec<u32>, ModuleRefused> {
+    let mut mutable = Vec::new();
+    for index in 0..types.global_count() {
+        let global = types.global_at(index);
+        if !global.mutable {
+            continue;
+        }
+        let number =
+            [ValType::I32, ValType::I64, ValType::F32, ValType::F64].contains(&global.content_type);
+        if !number || mutable.len() == GLOBALS_MAX {
+            return Err(ModuleRefused::Globals);
+        }
+        mutable.push(index);
+    }
+    Ok(mutable)
+}
+
+fn global_name(index: u32) -> String {
+    format!("{RESERVED_PREFIX}global:{index}")
+}
+
+/// Lays the state open (rule MO-4). All other sections stay as they are, byte for byte.
+fn rewrite(module: &[u8], globals: &[u32]) -> Result<Vec<u8>, ModuleRefused> {
+    let payloads: Vec<Payload<'_>> = Parser::new(0)
+        .parse_all(module)
+        .collect::<Result<_, _>>()
+        .map_err(invalid)?;
+    let start = payloads.iter().find_map(|payload| match payload {
+        Payload::StartSection { func, .. } => Some(*func),
+        _ => None,
+    });
+    let mut out = wasm_encoder::Module::new();
+    for payload in &payloads {
+        match payload {
+            Payload::CustomSection(_) | Payload::StartSection { .. } => {}
+            Payload::ExportSection(section) => {
+                let mut exports = ExportSection::new();
+                for export in section.clone() {
+                    let export = export.map_err(invalid)?;
+                    exports.export(export.name, encoded(export.kind), export.index);
+                }
+                for index in globals {
+                    exports.export(&global_name(*index), ExportKind::Global, *index);
+                }
+                if let Some(start) = start {
+                    exports.export(START, ExportKind::Func, start);
+                }
+                out.section(&exports);
+            }
+            section => {
+                if let Some((id, range)) = section.as_section() {
+                    let data = module.get(range).unwrap_or_default();
+                    out.section(&RawSection { id, data });
+                }
+            }
+        }
+    }
+    Ok(out.finish())
+}
+
+const fn encoded(kind: ExternalKind) -> ExportKind {
+    match kind {
+        ExternalKind::Func | ExternalKind::FuncExact => ExportKind::Func,
+        ExternalKind::Table => ExportKind::Table,
+        ExternalKind::Memory => ExportKind::Memory,
+        ExternalKind::Global => ExportKind::Global,
+        ExternalKind::Tag => ExportKind::Tag,
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the form that map_err wants")]
+fn invalid(error: wasmparser::BinaryReaderError) -> ModuleRefused {
+    ModuleRefused::Invalid {
+        offset: u64::try_from(error.offset()).unwrap_or(u64::MAX),
+    }
+}

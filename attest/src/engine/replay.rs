@@ -1,0 +1,139 @@
+//! Making a witness, and executing from one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde_bytes::ByteBuf;
+use surety_protocol::id::Digest;
+use surety_protocol::merkle::MultiProof;
+use surety_protocol::profile::Profile;
+use surety_protocol::witness::{PAGES, WITNESS_PAGES_MAX, Witness, WitnessPage};
+
+use super::compiled::Compiled;
+use super::execution::Execution;
+use super::{Abstain, EngineError, Message, Program, Reexecution, StepOutcome, WitnessFault};
+use crate::memory::Access;
+use crate::state::{Page, Snapshot, ZERO_PAGE, page_hash, state_root};
+
+/// Replays inputs from a whole state, watching every touch.
+pub(super) fn witness(
+    compiled: Arc<Compiled>,
+    program: &Program,
+    profile: &Profile,
+    start: &Snapshot,
+    inputs: &[Message],
+) -> Result<Witness, EngineError> {
+    let execution = Execution::resume(compiled, program, profile, start.clone(), Access::Touches)?;
+    let mut execution = execution.ok_or(Abstain::Snapshot)?;
+    run(&mut execution, inputs)?;
+    // New pages are zero before, and are part of the witness only if they are not zero after: their place in the tree is
+    // needed for the root after.
+    let state = execution.state();
+    let mut pages: BTreeSet<u32> = execution
+        .touched
+        .iter()
+        .copied()
+        .filter(|index| *index < start.page_count())
+        .collect();
+    pages.extend(
+        state
+            .pages
+            .range(start.page_count()..)
+            .map(|(index, _)| *index),
+    );
+    if pages.len() > WITNESS_PAGES_MAX {
+        return Err(Abstain::WitnessTooLarge.into());
+    }
+    let siblings = start.tree().prove(&pages).ok_or(Abstain::Engine)?.siblings;
+    let page = |index: &u32| {
+        let bytes = start
+            .pages
+            .get(index)
+            .map(|page| page.to_vec())
+            .unwrap_or_default();
+        WitnessPage {
+            index: *index,
+            bytes: ByteBuf::from(bytes),
+        }
+    };
+    Ok(Witness {
+        wasm_pages: start.wasm_pages,
+        globals: start.globals.clone(),
+        pages: pages.iter().map(page).collect(),
+        siblings,
+    })
+}
+
+/// Executes inputs from a witness alone (rule EN-8).
+pub(super) fn reexecute(
+    compiled: Arc<Compiled>,
+    program: &Program,
+    profile: &Profile,
+    root: &Digest,
+    witness: &Witness,
+    inputs: &[Message],
+) -> Result<Reexecution, EngineError> {
+    witness.check().map_err(WitnessFault::from)?;
+    let start = pages_of(witness);
+    let known: BTreeSet<u32> = witness.pages.iter().map(|page| page.index).collect();
+    let proof = MultiProof {
+        size: u64::from(PAGES),
+        siblings: witness.siblings.clone(),
+    };
+    if root_over(&start, &known, &proof) != Some(*root) {
+        return Err(WitnessFault::Root.into());
+    }
+    let access = Access::Only(known.clone());
+    let execution = Execution::resume(compiled, program, profile, start, access)?;
+    let mut execution = execution.ok_or(WitnessFault::Unfit)?;
+    let steps = run(&mut execution, inputs)?;
+    let state = execution.state();
+    if state.pages.keys().any(|index| !known.contains(index)) {
+        return Err(WitnessFault::MissingPage.into());
+    }
+    let state_root = root_over(state, &known, &proof).ok_or(WitnessFault::Root)?;
+    Ok(Reexecution { steps, state_root })
+}
+
+/// Applies inputs one after another.
+pub(super) fn run(
+    execution: &mut Execution,
+    inputs: &[Message],
+) -> Result<Vec<StepOutcome>, EngineError> {
+    inputs
+        .iter()
+        .map(|message| execution.step(message, true))
+        .collect()
+}
+
+/// The part of a state that a well-formed witness holds.
+fn pages_of(witness: &Witness) -> Snapshot {
+    let full = |page: &WitnessPage| {
+        let bytes: Page = page.bytes.as_slice().try_into().ok()?;
+        Some((page.index, Arc::new(bytes)))
+    };
+    Snapshot {
+        wasm_pages: witness.wasm_pages,
+        globals: witness.globals.clone(),
+        pages: witness.pages.iter().filter_map(full).collect(),
+    }
+}
+
+/// The root of the state of which these pages are known.
+fn root_over(state: &Snapshot, known: &BTreeSet<u32>, proof: &MultiProof) -> Option<Digest> {
+    let zero = page_hash(&ZERO_PAGE);
+    let hashes: BTreeMap<u32, Digest> = state
+        .pages
+        .iter()
+        .map(|(index, page)| (*index, page_hash(page)))
+        .collect();
+    let leaf = |index: &u32| {
+        (
+            u64::from(*index),
+            hashes.get(index).copied().unwrap_or(zero),
+        )
+    };
+    let leaves: Vec<(u64, Digest)> = known.iter().map(leaf).collect();
+    let pages_root = proof.root_from_many(&leaves)?;
+    Some(state_root(state.wasm_pages, &pages_root, &state.globals))
+}

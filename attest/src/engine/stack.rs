@@ -1,0 +1,25 @@
+//! Every call into a guest runs on a thread of its own with a stack that is always the same.
+//!
+//! Guests recurse: through the host too, with native frames between that no limit of the guest counts. Where a native
+//! stack ends depends on the compiler; it must therefore never end before the guest's own limits (AOS needs
+//! less than 1 MiB at its deepest), and if it does, the host abstains.
+
+use super::{Abstain, EngineError};
+
+/// Stack that wasm frames may use.
+pub(super) const WASM_STACK_BYTES: usize = 16 << 20;
+/// Stack of the thread; the rest is for host functions.
+const THREAD_STACK_BYTES: usize = 2 * WASM_STACK_BYTES;
+
+/// Runs `work` on a deep stack and waits for it.
+pub(super) fn on_deep_stack<T: Send>(
+    work: impl FnOnce() -> Result<T, EngineError> + Send,
+) -> Result<T, EngineError> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(THREAD_STACK_BYTES);
+        let thread = thread
+            .spawn_scoped(scope, work)
+            .map_err(|_| Abstain::Memory)?;
+        thread.join().unwrap_or(Err(Abstain::Engine.into()))
+    })
+}

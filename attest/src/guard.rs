@@ -1,0 +1,227 @@
+//! The signing guard: nothing is signed that could contradict what was signed before.
+//!
+//! # Rules
+//!
+//! - `[G-1]` [`SafeToSign`] is made only here. A signer takes nothing else, so signing what the guard has not cleared
+//!   does not compile.
+//! - `[G-2]` Clearing gives records. They are durable before the signature is made: a crash between the two costs a
+//!   signature, never a contradiction.
+//! - `[G-3]` For one process, slot and assignment one leaf is ever stood for, by claim or approval; for one history of one
+//!   size one head state root.
+//! - `[G-4]` A claim continues a history that was stood for, or that the ledger certified; anything else cannot be proven
+//!   safe and is refused.
+//! - `[G-5]` For one process and slot one assignment is ever signed; asked again for the same bytes, the answer is the
+//!   same.
+
+use std::collections::BTreeMap;
+
+use surety_protocol::approval::Approval;
+use surety_protocol::assignment::AssignmentDraft;
+use surety_protocol::claim::{Claim, Leaf};
+use surety_protocol::codec::CodecError;
+use surety_protocol::hash::{Domain, digest};
+use surety_protocol::id::{AssignmentId, ClaimId, Digest, ProcessId};
+use surety_protocol::time::Slot;
+
+/// A thing that may be signed (rule G-1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SafeToSign<T>(T);
+
+impl<T> SafeToSign<T> {
+    /// The thing, for the signer.
+    pub fn into_inner(self) -> T {
+        self.0
+    }
+}
+
+/// What was stood for, to be made durable and given back at the next start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GuardRecord {
+    /// A leaf.
+    Leaf {
+        /// Of which process.
+        process: ProcessId,
+        /// At which slot.
+        slot: Slot,
+        /// For which assignment.
+        assignment: AssignmentId,
+        /// The leaf's digest.
+        leaf: Digest,
+    },
+    /// A history of a process.
+    History {
+        /// The process.
+        process: ProcessId,
+        /// Leaves.
+        size: u64,
+        /// Their root.
+        root: Digest,
+        /// The state after them.
+        head: Digest,
+    },
+    /// An assignment.
+    Assignment {
+        /// The process.
+        process: ProcessId,
+        /// The slot.
+        slot: Slot,
+        /// The digest of what is assigned.
+        draft: Digest,
+    },
+}
+
+/// Why the guard refuses.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unsafe {
+    /// Another leaf was stood for at this slot.
+    #[error("another leaf was signed for slot {0}")]
+    Leaf(Slot),
+    /// Another head was stood for after this history.
+    #[error("another head state was signed for size {0}")]
+    Head(u64),
+    /// The history before is not known to be safe.
+    #[error("the history of size {0} was never signed nor certified")]
+    Base(u64),
+    /// Another assignment was signed for this slot.
+    #[error("another assignment was signed for slot {0}")]
+    Assignment(Slot),
+    /// A thing that cannot be encoded.
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+}
+
+/// An approval to be signed: the claim, whose leaves the guard has cleared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApprovalDraft {
+    /// The approval, its signature still the sortition proof's placeholder.
+    pub approval: Approval,
+    /// The claim that is approved.
+    pub claim: ClaimId,
+}
+
+/// Everything that was ever stood for, as far as it can still be contradicted.
+#[derive(Debug, Default)]
+pub struct Guard {
+    leaves: BTreeMap<(ProcessId, Slot, AssignmentId), Digest>,
+    heads: BTreeMap<(ProcessId, u64, Digest), Digest>,
+    assignments: BTreeMap<(ProcessId, Slot), Digest>,
+}
+
+impl Guard {
+    /// Takes back a durable record at the start of a node.
+    pub fn restore(&mut self, record: GuardRecord) {
+        match record {
+            GuardRecord::Leaf { process, slot, assignment, leaf } => {
+                self.leaves.insert((process, slot, assignment), leaf);
+            }
+            GuardRecord::History { process, size, root, head } => {
+                self.heads.insert((process, size, root), head);
+            }
+            GuardRecord::Assignment { process, slot, draft } => {
+                self.assignments.insert((process, slot), draft);
+            }
+        }
+    }
+
+    /// Clears a claim with its new leaves; `certified` says whether the ledger certified its base.
+    ///
+    /// # Errors
+    /// What it would contradict.
+    pub fn clear_claim(
+        &mut self,
+        claim: Claim,
+        leaves: &[Leaf],
+        certified: bool,
+    ) -> Result<(SafeToSign<Claim>, Vec<GuardRecord>), Unsafe> {
+        let process = claim.process;
+        // [G-4]
+        let base = (process, claim.first_new, claim.base_root);
+        if claim.first_new > 0 && !certified && !self.heads.contains_key(&base) {
+            return Err(Unsafe::Base(claim.first_new));
+        }
+        let mut records = self.check_leaves(process, leaves)?;
+        // [G-3]
+        let key = (process, claim.size, claim.history_root);
+        if self.heads.get(&key).is_some_and(|head| *head != claim.head_state_root) {
+            return Err(Unsafe::Head(claim.size));
+        }
+        records.push(GuardRecord::History {
+            process,
+            size: claim.size,
+            root: claim.history_root,
+            head: claim.head_state_root,
+        });
+        self.restore_all(&records);
+        Ok((SafeToSign(claim), records))
+    }
+
+    /// Clears the approval of a claim with these new leaves.
+    ///
+    /// # Errors
+    /// What it would contradict.
+    pub fn clear_approval(
+        &mut self,
+        claim: &Claim,
+        leaves: &[Leaf],
+        approval: Approval,
+    ) -> Result<(SafeToSign<ApprovalDraft>, Vec<GuardRecord>), Unsafe> {
+        let records = self.check_leaves(claim.process, leaves)?;
+        self.restore_all(&records);
+        Ok((SafeToSign(ApprovalDraft { claim: claim.id()?, approval }), records))
+    }
+
+    /// Clears an assignment (rule G-5).
+    ///
+    /// # Errors
+    /// If the slot has another.
+    pub fn clear_assignment(
+        &mut self,
+        draft: AssignmentDraft,
+    ) -> Result<(SafeToSign<AssignmentDraft>, GuardRecord), Unsafe> {
+        let item = draft.to_item_draft(None);
+        let mut text = Vec::new();
+        for (name, value) in &item.tags {
+            text.extend_from_slice(name.as_bytes());
+            text.push(0);
+            text.extend_from_slice(value.as_bytes());
+            text.push(0);
+        }
+        let is = digest(Domain::OBJECT, &[&text]);
+        let key = (draft.process, draft.slot);
+        if self.assignments.get(&key).is_some_and(|was| *was != is) {
+            return Err(Unsafe::Assignment(draft.slot));
+        }
+        let record =
+            GuardRecord::Assignment { process: draft.process, slot: draft.slot, draft: is };
+        self.restore(record.clone());
+        Ok((SafeToSign(draft), record))
+    }
+
+    fn check_leaves(
+        &self,
+        process: ProcessId,
+        leaves: &[Leaf],
+    ) -> Result<Vec<GuardRecord>, Unsafe> {
+        let mut records = Vec::with_capacity(leaves.len().saturating_add(1));
+        for leaf in leaves {
+            let is = leaf.digest()?;
+            match self.leaves.get(&(process, leaf.slot, leaf.assignment)) {
+                Some(was) if *was != is => return Err(Unsafe::Leaf(leaf.slot)),
+                Some(_) => {}
+                None => records.push(GuardRecord::Leaf {
+                    process,
+                    slot: leaf.slot,
+                    assignment: leaf.assignment,
+                    leaf: is,
+                }),
+            }
+        }
+        Ok(records)
+    }
+
+    fn restore_all(&mut self, records: &[GuardRecord]) {
+        for record in records {
+            self.restore(record.clone());
+        }
+    }
+}

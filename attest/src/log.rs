@@ -1,0 +1,273 @@
+//! The logs of processes as this node knows them: assignments in order, gaps asked for, forks noticed.
+//!
+//! # Rules
+//!
+//! - `[LO-1]` An input enters a log if its assignment is signed by the scheduler that the process names, continues the hash
+//!   chain, does not turn the clock back, and comes with the message that it names.
+//! - `[LO-2]` What comes early waits, at most [`AHEAD_MAX`] inputs for each process; the gap is asked for.
+//! - `[LO-3]` A second assignment for a known slot, with other signing bytes, is not dropped: the pair is evidence. The log
+//!   keeps the one that the next assignment continues.
+//! - `[LO-4]` A log is followed from slot 0: its process item comes with the first assignment.
+
+use std::collections::BTreeMap;
+
+use surety_protocol::assignment::{Assignment, HashChain};
+use surety_protocol::hashpath::Hashpath;
+use surety_protocol::id::{Address, AssignmentId, MessageId, ModuleId, ProcessId};
+use surety_protocol::item::Item;
+use surety_protocol::machine::Outbox;
+use surety_protocol::time::{Slot, Timestamp};
+use surety_protocol::verified::Authentic;
+
+use crate::effect::{Effect, Record, Want};
+
+/// Inputs kept ahead of a gap.
+pub const AHEAD_MAX: usize = 256;
+/// Processes that one node follows.
+pub const PROCESSES_MAX: usize = 100_000;
+/// Slots whose assignment is kept to notice a second one.
+const RECENT_MAX: u64 = 64;
+
+/// What came of an input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Appended {
+    /// The log grew, maybe by more than this input.
+    Grew,
+    /// Known, or waiting for those before it.
+    Nothing,
+    /// Not by the scheduler, malformed, or contradicting the log. The fault is the sender's.
+    Refused(&'static str),
+    /// The scheduler signed another assignment for this slot (rule LO-3).
+    Double {
+        /// The assignment that came first.
+        first: AssignmentId,
+        /// The slot.
+        slot: Slot,
+    },
+}
+
+/// The log of one process.
+#[derive(Debug)]
+pub struct Log {
+    /// Who may assign.
+    pub scheduler: Address,
+    /// What is executed.
+    pub module: ModuleId,
+    /// Slots known.
+    pub size: u64,
+    /// The hashpath after them.
+    pub hashpath: Hashpath,
+    chain: HashChain,
+    timestamp: Timestamp,
+    recent: BTreeMap<Slot, Entry>,
+    ahead: BTreeMap<Slot, (Authentic<Item>, Option<Authentic<Item>>)>,
+}
+
+#[derive(Debug, Clone)]
+struct Entry {
+    id: AssignmentId,
+    signing: [u8; 48],
+    /// The log before this slot, to go back to.
+    chain: HashChain,
+    hashpath: Hashpath,
+    timestamp: Timestamp,
+}
+
+/// All logs that a node follows.
+#[derive(Debug, Default)]
+pub struct Logs {
+    logs: BTreeMap<ProcessId, Log>,
+}
+
+impl Logs {
+    /// A process' log.
+    pub fn get(&self, process: &ProcessId) -> Option<&Log> {
+        self.logs.get(process)
+    }
+
+    /// All logs.
+    pub fn iter(&self) -> impl Iterator<Item = (&ProcessId, &Log)> {
+        self.logs.iter()
+    }
+
+    /// Takes an input from anywhere (rules LO-1 to LO-4).
+    pub fn append(
+        &mut self,
+        item: Authentic<Item>,
+        message: Option<Authentic<Item>>,
+        out: &mut Outbox<Effect>,
+    ) -> Appended {
+        let Ok(assignment) = Assignment::from_item(&item) else {
+            return Appended::Refused("not an assignment");
+        };
+        let process = assignment.process;
+        if !self.logs.contains_key(&process) {
+            if assignment.slot != Slot(0) {
+                out.push(Effect::Fetch(Want::Log { process, from: Slot(0) }));
+                return Appended::Nothing;
+            }
+            if self.logs.len() >= PROCESSES_MAX {
+                return Appended::Nothing;
+            }
+            match message.as_ref().and_then(|item| Log::start(process, item)) {
+                Some(log) => self.logs.insert(process, log),
+                None => return Appended::Refused("slot 0 comes without its process item"),
+            };
+        }
+        let Some(log) = self.logs.get_mut(&process) else {
+            return Appended::Nothing;
+        };
+        let outcome = log.take(assignment, item, message, out);
+        if log.size == 0 {
+            self.logs.remove(&process);
+        }
+        outcome
+    }
+}
+
+impl Log {
+    fn start(process: ProcessId, item: &Item) -> Option<Log> {
+        if ProcessId::from(item.id()) != process || item.tag("Type") != Some("Process") {
+            return None;
+        }
+        Some(Log {
+            scheduler: item.tag("Scheduler")?.parse().ok()?,
+            module: item.tag("Module")?.parse().ok()?,
+            size: 0,
+            hashpath: Hashpath::start(process),
+            chain: HashChain::start(&process),
+            timestamp: Timestamp(0),
+            recent: BTreeMap::new(),
+            ahead: BTreeMap::new(),
+        })
+    }
+
+    fn take(
+        &mut self,
+        assignment: Assignment,
+        item: Authentic<Item>,
+        message: Option<Authentic<Item>>,
+        out: &mut Outbox<Effect>,
+    ) -> Appended {
+        if assignment.signer != self.scheduler {
+            return Appended::Refused("not signed by the process' scheduler");
+        }
+        let given = message.as_ref().map(|message| message.id());
+        let named = match assignment.slot {
+            Slot(0) => Some(surety_protocol::id::ItemId::from(assignment.process)),
+            _ => assignment.message.map(Into::into),
+        };
+        if given != named {
+            return Appended::Refused("comes without the message that it names");
+        }
+        if assignment.slot.0 < self.size {
+            return self.compare(&assignment, &item, message, out);
+        }
+        if assignment.slot.0 > self.size {
+            let gap = Want::Log { process: assignment.process, from: Slot(self.size) };
+            self.ahead.insert(assignment.slot, (item, message));
+            while self.ahead.len() > AHEAD_MAX {
+                self.ahead.pop_last();
+            }
+            out.push(Effect::Fetch(gap));
+            return Appended::Nothing;
+        }
+        if let Some(fork) = self.rewind(&assignment) {
+            return fork;
+        }
+        if assignment.hash_chain != self.chain || assignment.timestamp < self.timestamp {
+            return Appended::Refused("does not continue the log");
+        }
+        self.push(&assignment, &item, message, out);
+        self.drain(out);
+        Appended::Grew
+    }
+
+    fn push(
+        &mut self,
+        assignment: &Assignment,
+        item: &Authentic<Item>,
+        message: Option<Authentic<Item>>,
+        out: &mut Outbox<Effect>,
+    ) {
+        let entry = Entry {
+            id: assignment.id,
+            signing: item.signing_digest(),
+            chain: self.chain,
+            hashpath: self.hashpath,
+            timestamp: self.timestamp,
+        };
+        self.recent.insert(assignment.slot, entry);
+        while self.recent.len() as u64 > RECENT_MAX {
+            self.recent.pop_first();
+        }
+        self.size = assignment.slot.next().0;
+        self.chain = assignment.next_hash_chain();
+        self.hashpath = self.hashpath.extend(assignment.id);
+        self.timestamp = assignment.timestamp;
+        out.push(Effect::Persist(Record::Input {
+            process: assignment.process,
+            slot: assignment.slot,
+            assignment: item.clone(),
+            message,
+        }));
+    }
+
+    /// Appends what waited for this.
+    fn drain(&mut self, out: &mut Outbox<Effect>) {
+        while let Some((item, message)) = self.ahead.remove(&Slot(self.size)) {
+            match Assignment::from_item(&item) {
+                Ok(next)
+                    if next.hash_chain == self.chain && next.timestamp >= self.timestamp =>
+                {
+                    self.push(&next, &item, message, out);
+                }
+                _ => break,
+            }
+        }
+        self.ahead = self.ahead.split_off(&Slot(self.size));
+    }
+
+    /// A second assignment for a known slot (rule LO-3).
+    fn compare(
+        &mut self,
+        assignment: &Assignment,
+        item: &Authentic<Item>,
+        message: Option<Authentic<Item>>,
+        out: &mut Outbox<Effect>,
+    ) -> Appended {
+        let Some(entry) = self.recent.get(&assignment.slot) else {
+            return Appended::Nothing;
+        };
+        if entry.signing == item.signing_digest() {
+            return Appended::Nothing;
+        }
+        let first = entry.id;
+        // Both are kept as items: they are evidence, and the log may turn out to go on from this one.
+        out.push(Effect::Persist(Record::Item(item.clone())));
+        if let Some(message) = message {
+            out.push(Effect::Persist(Record::Item(message)));
+        }
+        Appended::Double { first, slot: assignment.slot }
+    }
+
+    /// If the next assignment does not continue this log but the scheduler's other branch, the last slot is given up
+    /// and asked for again.
+    fn rewind(&mut self, next: &Assignment) -> Option<Appended> {
+        if next.hash_chain == self.chain {
+            return None;
+        }
+        let last = Slot(self.size.checked_sub(1)?);
+        let entry = self.recent.remove(&last)?;
+        self.size = last.0;
+        self.chain = entry.chain;
+        self.hashpath = entry.hashpath;
+        self.timestamp = entry.timestamp;
+        Some(Appended::Nothing)
+    }
+}
+
+/// The message that an assignment is about; at slot 0 the process item.
+pub fn subject(assignment: &Assignment) -> MessageId {
+    assignment.message.unwrap_or(MessageId::new(*assignment.process.as_bytes()))
+}

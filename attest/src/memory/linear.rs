@@ -1,0 +1,77 @@
+//! Regions as the linear memories of wasmtime.
+
+use std::cell::RefCell;
+use std::ptr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use wasmtime::{Error, LinearMemory, MemoryCreator, MemoryType};
+
+use super::Region;
+
+/// Address space of one memory: all that 32 bits address, so that it never moves.
+pub(crate) const RESERVED: u64 = 1 << 32;
+
+thread_local! {
+    /// The region of the memory that was made last on this thread.
+    static MADE: RefCell<Option<Arc<Region>>> = const { RefCell::new(None) };
+}
+
+/// The region of the memory that wasmtime made during the instantiation that just ended on this thread.
+pub(crate) fn take_made() -> Option<Arc<Region>> {
+    MADE.take()
+}
+
+/// Makes regions for wasmtime.
+pub(crate) struct Creator;
+
+// SAFETY: a region reserves what is asked for and its guard, all bytes beyond `size` fault, those within are zero
+// at first, and the base never moves. That pages within `size` may be closed makes guests trap, and host
+// functions ask before they touch.
+unsafe impl MemoryCreator for Creator {
+    fn new_memory(
+        &self,
+        _: MemoryType,
+        minimum: usize,
+        _: Option<usize>,
+        reserved: Option<usize>,
+        guard: usize,
+    ) -> Result<Box<dyn LinearMemory>, String> {
+        let reserved = reserved.unwrap_or(minimum);
+        if minimum > reserved {
+            return Err("larger than its reservation".to_owned());
+        }
+        let region =
+            Region::reserve(reserved, guard, minimum).map_err(|error| error.to_string())?;
+        let region = Arc::new(region);
+        MADE.set(Some(Arc::clone(&region)));
+        Ok(Box::new(Linear { region, reserved }))
+    }
+}
+
+struct Linear {
+    region: Arc<Region>,
+    reserved: usize,
+}
+
+// SAFETY: as above; `grow_to` makes exactly the new bytes accessible.
+unsafe impl LinearMemory for Linear {
+    fn byte_size(&self) -> usize {
+        self.region.size.load(Relaxed)
+    }
+
+    fn byte_capacity(&self) -> usize {
+        self.reserved
+    }
+
+    fn grow_to(&mut self, size: usize) -> wasmtime::Result<()> {
+        if size > self.reserved {
+            return Err(Error::new(self.region.give_up()));
+        }
+        self.region.grow_to(size).map_err(Error::new)
+    }
+
+    fn as_ptr(&self) -> *mut u8 {
+        ptr::with_exposed_provenance_mut(self.region.base)
+    }
+}

@@ -1,0 +1,55 @@
+//! A module's reply becomes a result (rules ).
+
+use serde_json::{Map, Value};
+
+use super::ProcessResult;
+
+/// The error of a reply that does not have the agreed shape.
+pub(crate) const MALFORMED: &str = "surety: malformed reply";
+
+/// `None` if the reply is malformed.
+pub(super) fn parse(reply: &[u8], gas: u64) -> Option<ProcessResult> {
+    let reply: Value = serde_json::from_str(&String::from_utf8_lossy(reply)).ok()?;
+    let Value::Object(mut reply) = reply else {
+        return None;
+    };
+    let response = reply.remove("response")?;
+    if reply.get("ok")? != &Value::Bool(true) {
+        return Some(ProcessResult::with_error(response, gas));
+    }
+    let Value::Object(mut response) = response else {
+        return None;
+    };
+    let mut result = ProcessResult {
+        output: response.remove("Output").unwrap_or(Value::Null),
+        messages: list(&mut response, "Messages")?,
+        spawns: list(&mut response, "Spawns")?,
+        assignments: list(&mut response, "Assignments")?,
+        error: response.remove("Error").filter(counts),
+        gas,
+    };
+    if result.error.is_some() {
+        result.messages.clear();
+        result.spawns.clear();
+        result.assignments.clear();
+    }
+    Some(result)
+}
+
+fn list(response: &mut Map<String, Value>, name: &str) -> Option<Vec<Value>> {
+    match response.remove(name) {
+        None | Some(Value::Null) => Some(Vec::new()),
+        Some(Value::Array(items)) => Some(items),
+        Some(Value::Object(fields)) if fields.is_empty() => Some(Vec::new()),
+        Some(_) => None,
+    }
+}
+
+fn counts(error: &Value) -> bool {
+    match error {
+        Value::Null | Value::Bool(false) => false,
+        Value::String(text) => !text.is_empty(),
+        Value::Number(number) => number.as_f64() != Some(0.0),
+        _ => true,
+    }
+}

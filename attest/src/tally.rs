@@ -1,0 +1,233 @@
+//! The tally: approvals become certificates.
+//!
+//! # Rules
+//!
+//! - `[TA-1]` An approval counts once for each verifier, if its sortition proof and its signature verify for the validator
+//!   set and beacon of the seed's height.
+//! - `[TA-2]` When the tickets of those who approved reach what is needed, counting the tranches that have come, the claim's own
+//!   signers post the certificate at once; others, if nothing is posted, [`FALLBACK_BLOCKS`] blocks later.
+//! - `[TA-3]` Approvals that come before the block they refer to wait, boundedly.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_bytes::ByteBuf;
+use surety_protocol::approval::{self, Approval};
+use surety_protocol::bls;
+use surety_protocol::certificate::Certificate;
+use surety_protocol::facts::BlockFacts;
+use surety_protocol::id::{Address, ClaimId, Digest};
+use surety_protocol::machine::Outbox;
+use surety_protocol::origin::Action;
+use surety_protocol::params::Params;
+use surety_protocol::sortition::{self, Draw};
+use surety_protocol::time::Height;
+
+use crate::claims::Claims;
+use crate::effect::Effect;
+
+/// Blocks after which anybody posts a certificate.
+pub const FALLBACK_BLOCKS: u64 = 4;
+/// Approvals that wait for a block.
+pub const WAITING_MAX: usize = 4096;
+/// Blocks for which a tally is kept.
+const KEEP_BLOCKS: u64 = 256;
+/// Blocks after which an unrecorded certificate is posted again.
+const REPOST_BLOCKS: u64 = 6;
+
+/// What came of an approval.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counted {
+    /// It counts.
+    New,
+    /// Known, or for a claim that is not open here.
+    Nothing,
+    /// Its block has not come; it waits.
+    Early,
+    /// Forged, or by somebody without a ticket. The fault is the sender's.
+    Refused,
+}
+
+#[derive(Debug)]
+struct Count {
+    approvals: BTreeMap<Address, Approval>,
+    posted: Option<Height>,
+    reached: Option<Height>,
+}
+
+type Key = (ClaimId, Address, Height);
+
+/// The approvals of open claims.
+#[derive(Debug)]
+pub struct Tally {
+    operator: Address,
+    params: Params,
+    height: Height,
+    facts: BTreeMap<Height, Arc<BlockFacts>>,
+    roots: BTreeMap<(Height, Address), Digest>,
+    counts: BTreeMap<Key, Count>,
+    waiting: Vec<Approval>,
+    certified: BTreeMap<ClaimId, Height>,
+}
+
+impl Tally {
+    /// A tally.
+    pub const fn new(operator: Address, params: Params) -> Tally {
+        Tally {
+            operator,
+            params,
+            height: Height(0),
+            facts: BTreeMap::new(),
+            roots: BTreeMap::new(),
+            counts: BTreeMap::new(),
+            waiting: Vec::new(),
+            certified: BTreeMap::new(),
+        }
+    }
+
+    /// A block was applied.
+    pub fn block(&mut self, facts: &Arc<BlockFacts>, claims: &Claims, out: &mut Outbox<Effect>) {
+        self.height = facts.height;
+        self.facts.insert(facts.height, Arc::clone(facts));
+        for (claimant, root) in &facts.committed {
+            self.roots.insert((facts.height, *claimant), *root);
+        }
+        for (_, segment) in &facts.certified {
+            self.certified.insert(segment.claim, facts.height);
+            self.counts.retain(|(claim, _, _), _| *claim != segment.claim);
+        }
+        let oldest = facts.height.minus(KEEP_BLOCKS);
+        self.facts = self.facts.split_off(&oldest);
+        self.roots = self.roots.split_off(&(oldest, Address::default()));
+        self.counts.retain(|(_, _, committed), _| *committed >= oldest);
+        self.certified.retain(|_, at| *at >= oldest);
+        for approval in std::mem::take(&mut self.waiting) {
+            self.count(approval, claims);
+        }
+        self.post(claims, out);
+    }
+
+    /// Takes an approval from anywhere, and posts what it completes.
+    pub fn approval(
+        &mut self,
+        approval: Approval,
+        claims: &Claims,
+        out: &mut Outbox<Effect>,
+    ) -> Counted {
+        let counted = self.count(approval, claims);
+        if counted == Counted::New {
+            self.post(claims, out);
+        }
+        counted
+    }
+
+    /// Counts an approval (rule TA-1).
+    fn count(&mut self, approval: Approval, claims: &Claims) -> Counted {
+        let key = (approval.claim, approval.claimant, approval.committed);
+        if self.certified.contains_key(&approval.claim)
+            || self.counts.get(&key).is_some_and(|it| it.approvals.contains_key(&approval.verifier))
+        {
+            return Counted::Nothing;
+        }
+        let seeded = approval.committed.plus(self.params.seed_delay_blocks);
+        if seeded > self.height || claims.any(&approval.claim).is_none() {
+            // [TA-3]
+            let near = seeded <= self.height.plus(16);
+            if near && self.waiting.len() < WAITING_MAX && !self.waiting.contains(&approval) {
+                self.waiting.push(approval);
+            }
+            return Counted::Early;
+        }
+        let Some(facts) = self.facts.get(&seeded) else { return Counted::Nothing };
+        let Some(claim) = claims.any(&approval.claim) else { return Counted::Nothing };
+        let body = &claim.statement.claim;
+        let Some(validator) = facts.validators.get(&approval.verifier) else {
+            return Counted::Refused;
+        };
+        let seed = sortition::seed(&facts.beacon, &body.process, body.first_new);
+        let eligible = facts.validators.tickets_without(&[approval.claimant]);
+        let draw = Draw::new(self.params.k, eligible);
+        if approval.verifier == approval.claimant
+            || draw.tickets(&approval.sortition, validator.tickets, u64::MAX) == 0
+            || !sortition::check(&validator.key, &seed, &approval.sortition)
+            || !bls::verify(
+                &validator.key,
+                &approval::signing_digest(&approval.claim),
+                &approval.signature,
+            )
+        {
+            return Counted::Refused;
+        }
+        let count = self.counts.entry(key).or_insert_with(|| Count {
+            approvals: BTreeMap::new(),
+            posted: None,
+            reached: None,
+        });
+        count.approvals.insert(approval.verifier, approval);
+        Counted::New
+    }
+
+    /// Posts every certificate that is complete (rule TA-2).
+    fn post(&mut self, claims: &Claims, out: &mut Outbox<Effect>) {
+        let height = self.height;
+        for (key, count) in &mut self.counts {
+            let (claim, claimant, committed) = key;
+            let seeded = committed.plus(self.params.seed_delay_blocks);
+            if count.posted.is_some_and(|at| height.since(at) < REPOST_BLOCKS) {
+                continue;
+            }
+            let (Some(facts), Some(root)) =
+                (self.facts.get(&seeded), self.roots.get(&(*committed, *claimant)))
+            else {
+                continue;
+            };
+            let Some(certificate) = assemble(key, count, facts, root, claims, &self.params, height)
+            else {
+                continue;
+            };
+            let reached = *count.reached.get_or_insert(height);
+            let ours = claims.signed_by(claim, &self.operator).is_some();
+            if ours || height.since(reached) >= FALLBACK_BLOCKS {
+                count.posted = Some(height);
+                out.push(Effect::Submit(Action::Certificate(Box::new(certificate))));
+            }
+        }
+    }
+}
+
+/// The certificate of a claim whose approvals suffice.
+fn assemble(
+    key: &Key,
+    count: &Count,
+    facts: &BlockFacts,
+    root: &Digest,
+    claims: &Claims,
+    params: &Params,
+    height: Height,
+) -> Option<Certificate> {
+    let (claim, claimant, committed) = key;
+    let seeded = committed.plus(params.seed_delay_blocks);
+    // The certificate is judged in the next block at the earliest.
+    let tranche = height.next().since(seeded).checked_div(params.tranche_blocks)?;
+    let draw = Draw::new(params.k, facts.validators.tickets_without(&[*claimant]));
+    let tickets = count.approvals.values().fold(0_u64, |sum, it| {
+        let held = facts.validators.get(&it.verifier).map_or(0, |validator| validator.tickets);
+        sum.saturating_add(draw.tickets(&it.sortition, held, tranche))
+    });
+    if tickets < draw.needed {
+        return None;
+    }
+    let batch = claims.batch(root)?;
+    let verifiers: Vec<Address> = count.approvals.keys().copied().collect();
+    let approvals: Vec<_> = count.approvals.values().map(|it| it.signature).collect();
+    // The set is sorted by address, as is this map: proofs and bits are in one order.
+    Some(Certificate {
+        claim: claims.any(claim)?.statement.claim.clone(),
+        claimant: *claimant,
+        committed: *committed,
+        inclusion: batch.prove(claim)?,
+        approvers: ByteBuf::from(facts.validators.bitfield(&verifiers)?),
+        sortition: count.approvals.values().map(|it| it.sortition).collect(),
+        approvals: bls::aggregate(&approvals)?,
+    })
+}

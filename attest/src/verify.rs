@@ -1,0 +1,344 @@
+//! The verifier: draws which claims to check, executes them, approves or accuses.
+//!
+//! # Rules
+//!
+//! - `[VE-1]` A claim is due when its claimant's committed digest is on the ledger, the batch behind the digest contains it, and
+//!   the beacon of the seed's height is there. Of equal claims the first committed counts.
+//! - `[VE-2]` A verifier whose tickets draw tranche 0 executes at once; one that draws a later tranche waits until its blocks
+//!   have come, and does nothing if the claim was certified by then.
+//! - `[VE-3]` All new leaves and the head are executed from the state root before them. True: the guard clears an approval.
+//!   False: evidence is made. Could not: nothing is said.
+//! - `[VE-4]` A claim whose history does not build on leaves that this node can get is not approved.
+//! - `[VE-5]` What waits is bounded: claims that nobody commits and batches that nobody puts on the ledger are dropped, the
+//!   oldest first.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use surety_protocol::approval::{Approval, ClaimBatch};
+use surety_protocol::bls::SecretKey;
+use surety_protocol::claim::{Leaf, SignedClaim};
+use surety_protocol::evidence::{Evidence, OffenceKind};
+use surety_protocol::facts::BlockFacts;
+use surety_protocol::id::{Address, ClaimId, Digest, EvidenceId, ProcessId};
+use surety_protocol::machine::Outbox;
+use surety_protocol::origin::{Action, Challenge};
+use surety_protocol::params::Params;
+use surety_protocol::sortition::{self, Draw};
+use surety_protocol::time::{Height, Slot};
+
+use crate::claims::Claims;
+use crate::effect::{Effect, Event, Executed, Finding, Gossip, Job, Record, Want};
+use crate::guard::Guard;
+
+/// Claims that one verifier has in hand.
+pub const DUTIES_MAX: usize = 4096;
+/// Blocks after which a claim that could not be checked is left.
+pub const PATIENCE_BLOCKS: u64 = 40;
+
+/// Where a duty stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// Waits for its tranche's blocks.
+    Drawn,
+    /// Waits for the log, the leaves or the state before.
+    Lacking,
+    /// Is being executed.
+    Executing,
+    /// Approved, accused, certified by others, or left.
+    Done,
+}
+
+/// A claim that this verifier drew.
+#[derive(Debug)]
+struct Duty {
+    claimant: Address,
+    committed: Height,
+    from: Height,
+    sortition: surety_protocol::bls::Signature,
+    stage: Stage,
+}
+
+/// The verifier of one operator.
+#[derive(Debug)]
+pub struct Verifier {
+    operator: Address,
+    params: Params,
+    lottery: Lottery,
+    height: Height,
+    /// Digests on the ledger whose sortition has not been drawn: seed height to (claimant, root).
+    committed: BTreeMap<Height, Vec<(Address, Digest)>>,
+    beacons: BTreeMap<Height, Arc<BlockFacts>>,
+    duties: BTreeMap<ClaimId, Duty>,
+    accused: BTreeSet<(Address, ProcessId, Slot)>,
+}
+
+/// A hot key that can only take part in sortition: it signs seeds and nothing else.
+#[derive(Clone)]
+pub struct Lottery(Arc<SecretKey>);
+
+impl std::fmt::Debug for Lottery {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Lottery(..)")
+    }
+}
+
+impl Lottery {
+    /// Limits a hot key to sortition.
+    pub const fn new(key: Arc<SecretKey>) -> Lottery {
+        Lottery(key)
+    }
+}
+
+impl Verifier {
+    /// A verifier.
+    pub const fn new(operator: Address, params: Params, lottery: Lottery) -> Verifier {
+        Verifier {
+            operator,
+            params,
+            lottery,
+            height: Height(0),
+            committed: BTreeMap::new(),
+            beacons: BTreeMap::new(),
+            duties: BTreeMap::new(),
+            accused: BTreeSet::new(),
+        }
+    }
+
+    /// Claims in hand.
+    pub fn duties(&self) -> usize {
+        self.duties.values().filter(|duty| duty.stage != Stage::Done).count()
+    }
+
+    /// A block was applied.
+    pub fn block(&mut self, facts: &Arc<BlockFacts>, claims: &Claims, out: &mut Outbox<Effect>) {
+        self.height = facts.height;
+        let seeded = facts.height.plus(self.params.seed_delay_blocks);
+        if !facts.committed.is_empty() {
+            self.committed.entry(seeded).or_default().extend(&facts.committed);
+        }
+        self.beacons.insert(facts.height, Arc::clone(facts));
+        let oldest = facts.height.minus(PATIENCE_BLOCKS);
+        self.beacons = self.beacons.split_off(&oldest);
+        self.committed = self.committed.split_off(&oldest);
+        self.duties.retain(|_, duty| duty.committed >= oldest);
+        for (_, segment) in &facts.certified {
+            // [VE-2]
+            if let Some(duty) = self.duties.get_mut(&segment.claim)
+                && duty.stage == Stage::Drawn
+            {
+                duty.stage = Stage::Done;
+            }
+        }
+        self.draw(claims);
+        self.proceed(claims, out);
+    }
+
+    /// The claims, batches, logs or states that this node has are more than before.
+    pub fn more(&mut self, claims: &Claims, out: &mut Outbox<Effect>) {
+        self.draw(claims);
+        self.proceed(claims, out);
+    }
+
+    /// Draws for every due claim (rule VE-1).
+    fn draw(&mut self, claims: &Claims) {
+        let ready: Vec<Height> = self.committed.range(..=self.height).map(|(at, _)| *at).collect();
+        for seeded in ready {
+            let Some(facts) = self.beacons.get(&seeded).cloned() else { continue };
+            for (claimant, root) in self.committed.get(&seeded).cloned().unwrap_or_default() {
+                let Some(batch) = claims.batch(&root).cloned() else { continue };
+                self.draw_batch(seeded, claimant, &batch, &facts, claims);
+            }
+        }
+    }
+
+    fn draw_batch(
+        &mut self,
+        seeded: Height,
+        claimant: Address,
+        batch: &ClaimBatch,
+        facts: &BlockFacts,
+        claims: &Claims,
+    ) {
+        let committed = seeded.minus(self.params.seed_delay_blocks);
+        if batch.claimant != claimant || claimant == self.operator {
+            return;
+        }
+        let Some(held) = facts.validators.get(&self.operator).map(|it| it.tickets) else {
+            return;
+        };
+        for id in &batch.claims {
+            if self.duties.contains_key(id) || self.duties.len() >= DUTIES_MAX {
+                continue;
+            }
+            let Some(claim) = claims.signed_by(id, &claimant) else { continue };
+            let body = &claim.statement.claim;
+            let seed = sortition::seed(&facts.beacon, &body.process, body.first_new);
+            let proof = sortition::prove(&self.lottery.0, &seed);
+            let eligible = facts.validators.tickets_without(&[claimant]);
+            let draw = Draw::new(self.params.k, eligible);
+            let Some(tranche) = draw.first_tranche(&proof, held) else { continue };
+            let wait = tranche.saturating_mul(self.params.tranche_blocks);
+            let duty = Duty {
+                claimant,
+                committed,
+                from: seeded.plus(wait),
+                sortition: proof,
+                stage: Stage::Drawn,
+            };
+            self.duties.insert(*id, duty);
+        }
+    }
+
+    /// Moves on every duty that can.
+    fn proceed(&mut self, claims: &Claims, out: &mut Outbox<Effect>) {
+        let height = self.height;
+        for (id, duty) in &mut self.duties {
+            let waits = matches!(duty.stage, Stage::Drawn | Stage::Lacking);
+            if !waits || duty.from > height {
+                continue;
+            }
+            let Some(claim) = claims.signed_by(id, &duty.claimant) else { continue };
+            let body = &claim.statement.claim;
+            // [VE-4]
+            match claims.lead(claim) {
+                Some(lead) => {
+                    duty.stage = Stage::Executing;
+                    out.push(Effect::Execute(Job::Check { claim: Box::new(claim.clone()), lead }));
+                }
+                None => {
+                    duty.stage = Stage::Lacking;
+                    out.push(Effect::Fetch(Want::Leaves {
+                        process: body.process,
+                        root: body.base_root,
+                        size: body.first_new,
+                        claimant: duty.claimant,
+                    }));
+                }
+            }
+        }
+    }
+
+    /// An execution came back (rule VE-3).
+    pub fn executed(
+        &mut self,
+        executed: Executed,
+        claims: &Claims,
+        guard: &mut Guard,
+        out: &mut Outbox<Effect>,
+    ) {
+        match executed {
+            Executed::Checked { claim, finding } => self.checked(claim, finding, claims, guard, out),
+            Executed::Accused { claim, slot, evidence } => {
+                self.accuse(claim, slot, evidence, claims, out);
+            }
+            Executed::Abstained { job, .. } => {
+                if let Job::Check { claim, .. } = *job
+                    && let Ok(id) = claim.statement.claim.id()
+                    && let Some(duty) = self.duties.get_mut(&id)
+                {
+                    duty.stage = Stage::Lacking;
+                }
+            }
+            Executed::Evaluated { .. } => {}
+        }
+    }
+
+    fn checked(
+        &mut self,
+        id: ClaimId,
+        finding: Finding,
+        claims: &Claims,
+        guard: &mut Guard,
+        out: &mut Outbox<Effect>,
+    ) {
+        let Some(duty) = self.duties.get_mut(&id) else { return };
+        let Some(claim) = claims.signed_by(&id, &duty.claimant) else { return };
+        let body = &claim.statement.claim;
+        match finding {
+            Finding::True => {
+                duty.stage = Stage::Done;
+                let approval = Approval {
+                    claim: id,
+                    claimant: duty.claimant,
+                    committed: duty.committed,
+                    verifier: self.operator,
+                    sortition: duty.sortition,
+                    // Replaced by the signer.
+                    signature: duty.sortition,
+                };
+                match guard.clear_approval(body, &claim.leaves, approval) {
+                    Ok((cleared, records)) => {
+                        for record in records {
+                            out.push(Effect::Persist(Record::Guard(record)));
+                        }
+                        out.push(Effect::SignApproval(cleared));
+                    }
+                    Err(reason) => {
+                        out.push(Effect::Notify(Event::Refused { reason: reason.to_string() }));
+                    }
+                }
+            }
+            Finding::False(slot) => {
+                duty.stage = Stage::Done;
+                out.push(Effect::Notify(Event::Refuted {
+                    process: body.process,
+                    claim: id,
+                    claimant: duty.claimant,
+                    slot,
+                }));
+                if let Some(history) = claims.history(claim) {
+                    let claim = Box::new(claim.clone());
+                    out.push(Effect::Execute(Job::Accuse { claim, history, slot }));
+                }
+            }
+            Finding::StateMissing(root) => {
+                duty.stage = Stage::Lacking;
+                out.push(Effect::Fetch(Want::State {
+                    process: body.process,
+                    root,
+                    claimant: duty.claimant,
+                }));
+            }
+        }
+    }
+
+    /// This node's approval was signed.
+    pub fn approved(&self, approval: Approval, process: ProcessId, out: &mut Outbox<Effect>) {
+        out.push(Effect::Notify(Event::Approved { process, claim: approval.claim }));
+        out.push(Effect::Broadcast(Gossip::Approval(Box::new(approval))));
+    }
+
+    fn accuse(
+        &mut self,
+        id: ClaimId,
+        slot: Slot,
+        evidence: Arc<[u8]>,
+        claims: &Claims,
+        out: &mut Outbox<Effect>,
+    ) {
+        let Some(claim) = claims.any(&id) else { return };
+        let (offender, process) = (claim.statement.claimant, claim.statement.claim.process);
+        if !self.accused.insert((offender, process, slot)) {
+            return;
+        }
+        let file: EvidenceId = Evidence::id_of(&evidence);
+        let challenge = Challenge {
+            evidence: file,
+            bytes: u64::try_from(evidence.len()).unwrap_or(u64::MAX),
+            kind: OffenceKind::FalseClaim.number(),
+            offender,
+            process,
+            slot,
+            claim: Some(id),
+        };
+        out.push(Effect::Persist(Record::Evidence { id: file, bytes: evidence }));
+        out.push(Effect::Notify(Event::Accused { evidence: file, offender }));
+        out.push(Effect::Submit(Action::Challenge { challenge, evidence: None }));
+    }
+}
+
+/// The first leaf at or before which a state root stands: where the execution of the leaves after it starts.
+pub fn last_root(leaves: &[Leaf]) -> Option<&Leaf> {
+    leaves.iter().rev().find(|leaf| leaf.state_root.is_some())
+}

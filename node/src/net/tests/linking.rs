@@ -1,0 +1,156 @@
+use super::*;
+
+async fn comes_back(transport: Transport) {
+    let mut boot = Node::start(1, config(transport, &[])).await;
+    let mut node = Node::start(2, config(transport, &[&boot])).await;
+    node.connected(boot.id()).await;
+    boot.connected(node.id()).await;
+    let id = boot.id();
+    let address = boot.stop().await;
+    node.disconnected(id).await;
+    let (_, listen) = roster::split(&address).unwrap();
+    let again = NetConfig {
+        listen: vec![listen],
+        ..config(transport, &[])
+    };
+    let mut boot = Node::start(1, again).await;
+    assert_eq!(boot.id(), id);
+    node.connected(id).await;
+    boot.connected(node.id()).await;
+    // And it is a full peer again.
+    node.subscribed(1).await;
+    boot.handle
+        .publish(Topic::Ledger, b"again".to_vec())
+        .await
+        .unwrap();
+    assert_eq!(node.gossip().await.3, b"again");
+}
+
+#[tokio::test]
+async fn a_lost_bootstrap_peer_is_dialled_until_it_is_back_over_tcp() {
+    comes_back(Transport::Tcp).await;
+}
+
+#[tokio::test]
+async fn a_lost_bootstrap_peer_is_dialled_until_it_is_back_over_quic() {
+    comes_back(Transport::Quic).await;
+}
+
+#[tokio::test]
+async fn nodes_that_know_one_find_all() {
+    let wide = |boot: &[&Node]| NetConfig {
+        connections_target: 16,
+        ..config(Transport::Tcp, boot)
+    };
+    let mut nodes = vec![Node::start(1, wide(&[])).await];
+    for n in 0..4 {
+        let next = Node::start(10 + n, wide(&[&nodes[0]])).await;
+        nodes.push(next);
+    }
+    for node in &nodes {
+        node.subscribed(4).await;
+    }
+    let peers = nodes[1].handle.peers().await.unwrap();
+    assert!(
+        peers.iter().all(|peer| peer.agent.starts_with("surety/")),
+        "{peers:?}"
+    );
+    // Each is known by where it listens, not by the port that it happened to dial from.
+    for node in &nodes {
+        let listen = node.handle.listen_addresses();
+        let known = peers.iter().find(|peer| peer.peer == node.id());
+        assert!(known.is_none_or(|peer| peer.addresses == listen));
+    }
+}
+
+#[tokio::test]
+async fn an_address_that_the_owner_gives_is_dialled() {
+    let wide = NetConfig {
+        connections_target: 1,
+        ..config(Transport::Quic, &[])
+    };
+    let (a, mut b) = (
+        Node::start(1, config(Transport::Quic, &[])).await,
+        Node::start(2, wide).await,
+    );
+    b.handle
+        .dial(a.id(), a.handle.listen_addresses())
+        .await
+        .unwrap();
+    b.connected(a.id()).await;
+}
+
+#[tokio::test]
+async fn nodes_of_another_network_are_sent_away() {
+    let mut a = Node::start(1, config(Transport::Tcp, &[])).await;
+    let other = NetConfig {
+        network: NetworkId::new([8; 32]),
+        bootstrap: vec![a.address()],
+        ..config(Transport::Tcp, &[])
+    };
+    let b = Node::start(2, other).await;
+    a.connected(b.id()).await;
+    a.disconnected(b.id()).await;
+}
+
+#[tokio::test]
+async fn a_full_node_takes_nobody_in() {
+    let full = NetConfig {
+        connections_max: 1,
+        ..config(Transport::Tcp, &[])
+    };
+    let mut hub = Node::start(1, full).await;
+    let first = Node::start(2, config(Transport::Tcp, &[&hub])).await;
+    hub.connected(first.id()).await;
+    let mut second = Node::start(3, config(Transport::Tcp, &[&hub])).await;
+    second.connected(hub.id()).await;
+    second.disconnected(hub.id()).await;
+    assert_eq!(hub.handle.peers().await.unwrap().len(), 1);
+    // A place that becomes free is taken.
+    first.stop().await;
+    hub.connected(second.id()).await;
+}
+
+#[tokio::test]
+async fn what_cannot_work_is_refused_at_the_start() {
+    let keypair = || identity::keypair_of(&mut [1; 32]).unwrap();
+    let start = |config| spawn(config, keypair(), CancellationToken::new()).map(|_| ());
+    let named = |text: &str| NetConfig {
+        bootstrap: vec![text.parse().unwrap()],
+        ..NetConfig::new(NETWORK)
+    };
+    let error = start(named("/ip4/127.0.0.1/tcp/1"));
+    assert!(matches!(error, Err(NetError::BootstrapWithoutPeer(_))));
+    let peer = PeerId::random();
+    let error = start(named(&format!("/dns4/example.org/tcp/1/p2p/{peer}")));
+    assert!(matches!(error, Err(NetError::BootstrapAddress(_))));
+    let taken = Node::start(1, config(Transport::Tcp, &[])).await;
+    let (_, listen) = roster::split(&taken.address()).unwrap();
+    let again = NetConfig {
+        listen: vec![listen],
+        ..NetConfig::new(NETWORK)
+    };
+    assert!(matches!(start(again), Err(NetError::Listen { .. })));
+}
+
+#[tokio::test]
+async fn the_task_ends_when_nobody_owns_it() {
+    let Node {
+        handle,
+        events,
+        task,
+        ..
+    } = Node::start(1, config(Transport::Tcp, &[])).await;
+    drop(events);
+    soon(task).await.unwrap();
+    assert_eq!(handle.peers().await, Err(CommandError::Stopped));
+    let Node {
+        handle,
+        events,
+        task,
+        ..
+    } = Node::start(1, config(Transport::Tcp, &[])).await;
+    drop(handle);
+    soon(task).await.unwrap();
+    drop(events);
+}

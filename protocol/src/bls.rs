@@ -1,0 +1,143 @@
+//! BLS signatures over BLS12-381: many approvals of one thing become one signature.
+//!
+//! The variant with small public keys (48 bytes in G1, signatures of 96 bytes in G2) and Ethereum's
+//! ciphersuite, so that its keys, key stores and tools serve here too. The library beneath has not
+//! been audited; this module and its folder are the only place that names it.
+//!
+//! # Rules
+//!
+//! - `[B-1]` What is signed is a [`Digest`] made under the domain of its purpose, and nothing else:
+//!   the ciphersuite tag is [`SIGNATURE_SUITE`] for every purpose.
+//! - `[B-2]` Public keys and signatures are canonical compressed points of the prime-order subgroup
+//!   and never the identity: an identity key would verify an identity signature on anything.
+//! - `[B-3]` A key may be aggregated with others only after its owner proved to know the secret: a
+//!   signature over the 48 bytes of the key under [`POSSESSION_SUITE`]. [`RegisteredKey`] is the
+//!   type of such keys. Without that, a key made from another's key signs for both.
+//! - `[B-4]` The public keys of an aggregate over one message are added and checked in one product
+//!   of two pairings. An empty list of keys, and keys whose sum is the identity, are refused.
+//! - `[B-5]` A batch of single signatures is checked as one sum with a 128-bit coefficient for each
+//!   ([`verify_batch`] says why that is sound). Plain sums are for aggregates only: two signers may
+//!   submit signatures whose errors cancel, and each of them would then be counted as valid.
+//! - `[B-6]` A secret key is 32 bytes, big-endian, from 1 to the group order less one.
+
+mod batch;
+mod curve;
+mod derive;
+mod key;
+mod msm;
+mod point;
+mod possession;
+
+pub use batch::{find_invalid, verify_batch, verify_batch_same_message};
+pub use curve::hash_to_g2;
+pub use key::SecretKey;
+pub use point::{AggregateSignature, ProofOfPossession, PublicKey, Signature};
+pub use possession::RegisteredKey;
+
+use crate::id::Digest;
+use curve::{PreparedMessage, pairing_equation_holds, pairings_agree};
+
+/// The ciphersuite tag under which digests are signed.
+pub const SIGNATURE_SUITE: &[u8] = b"BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_";
+/// The ciphersuite tag under which possession of a key is proved.
+pub const POSSESSION_SUITE: &[u8] = b"BLS_POP_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_";
+
+/// Why bytes are not a key or a signature.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BlsError {
+    /// Another number of bytes.
+    #[error("expected {expected} bytes, got {got}")]
+    Length {
+        /// Bytes of the type.
+        expected: usize,
+        /// Bytes that came.
+        got: usize,
+    },
+    /// Not canonical unpadded base64url of the right length.
+    #[error("not unpadded base64url of the right length")]
+    Text,
+    /// Not the canonical encoding of a point on the curve and in the subgroup.
+    #[error("not a point of the subgroup")]
+    Point,
+    /// The identity, well encoded (rule B-2).
+    #[error("the identity is neither a key nor a signature")]
+    Identity,
+    /// Zero, or not below the group order (rule B-6).
+    #[error("not a secret key")]
+    Scalar,
+    /// A seed of fewer than 32 bytes.
+    #[error("a seed needs at least 32 bytes, got {0}")]
+    Seed(usize),
+    /// The proof of possession does not fit the key (rule B-3).
+    #[error("the proof of possession does not fit the key")]
+    Possession,
+}
+
+/// Whether `signature` is the key's signature on this digest.
+///
+/// There is exactly one such signature for a key and a digest, so it also serves as a verifiable
+/// random value.
+pub fn verify(key: &PublicKey, message: &Digest, signature: &Signature) -> bool {
+    let message = PreparedMessage::of(message);
+    pairing_equation_holds(&[(*key.point(), &message)], signature.point())
+}
+
+/// Adds up signatures. `None` if there is none, or if their sum is the identity, which only happens
+/// when signers conspire to cancel each other.
+///
+/// The sum says nothing about its parts (rule B-5): two bad ones may cancel. Check what goes in
+/// alone or in a batch if it matters who signed, and not only that all of them together did.
+pub fn aggregate(signatures: &[Signature]) -> Option<AggregateSignature> {
+    AggregateSignature::from_point(curve::sum_g2(signatures.iter().map(Signature::point)))
+}
+
+/// Whether all these keys signed the same digest, judged by the sum of their signatures.
+///
+/// Every key must be one that was registered with proof of possession (rule B-3), and counts as
+/// often as it stands in the list: the caller makes sure that no signer stands in it twice.
+pub fn verify_aggregate_same_message(
+    keys: &[PublicKey],
+    message: &Digest,
+    signature: &AggregateSignature,
+) -> bool {
+    let Some(sum) = PublicKey::from_point(curve::sum_g1(keys.iter().map(PublicKey::point))) else {
+        return false;
+    };
+    let message = PreparedMessage::of(message);
+    pairing_equation_holds(&[(*sum.point(), &message)], signature.point())
+}
+
+/// Whether each key signed the digest beside it, judged by the sum of the signatures; `n + 1`
+/// pairings and about 20 KB of memory for each, so the caller bounds `n`.
+///
+/// Every key must be one that was registered with proof of possession (rule B-3). An empty list
+/// is refused.
+pub fn aggregate_verify(signed: &[(PublicKey, Digest)], signature: &AggregateSignature) -> bool {
+    let messages: Vec<PreparedMessage> = signed
+        .iter()
+        .map(|(_, message)| PreparedMessage::of(message))
+        .collect();
+    let terms: Vec<_> = signed
+        .iter()
+        .zip(&messages)
+        .map(|((key, _), message)| (*key.point(), message))
+        .collect();
+    !terms.is_empty() && pairing_equation_holds(&terms, signature.point())
+}
+
+/// Whether two signers signed the same digest, without knowing it (Flow's SPoCK comparison).
+///
+/// Both keys must be registered (rule B-3), and it must be known by other means that one of the two
+/// signatures is on the digest in question. Who does not know the digest cannot make his part from
+/// the other's signature.
+pub fn same_message(one: &(PublicKey, Signature), other: &(PublicKey, Signature)) -> bool {
+    pairings_agree(
+        one.0.point(),
+        other.1.point(),
+        other.0.point(),
+        one.1.point(),
+    )
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,25 @@
+//! What a block of the ledger tells the roles, which know nothing of the ledger itself.
+
+use std::sync::Arc;
+
+use crate::attested::Segment;
+use crate::id::{Address, Digest, ProcessId};
+use crate::time::Height;
+use crate::validators::ValidatorSet;
+
+/// One applied block, as far as it matters beside the ledger.
+#[derive(Debug, Clone)]
+pub struct BlockFacts {
+    /// Its height.
+    pub height: Height,
+    /// The randomness after it.
+    pub beacon: Digest,
+    /// The validators after it.
+    pub validators: Arc<ValidatorSet>,
+    /// Digest roots committed in it, by claimant.
+    pub committed: Vec<(Address, Digest)>,
+    /// Segments certified in it.
+    pub certified: Vec<(ProcessId, Segment)>,
+    /// Operators that are out for good since it.
+    pub tombstoned: Vec<Address>,
+}

@@ -1,0 +1,81 @@
+//! The least that one must keep of a history to append to it.
+
+use serde::Deserialize;
+use serde_tuple::{Deserialize_tuple, Serialize_tuple};
+
+use super::HistoryError;
+use crate::id::Digest;
+use crate::merkle::{empty, fold_peaks, push_leaf, seal};
+
+/// The tops of the full subtrees of a history, largest first: at most 64 digests (rule A-2).
+///
+/// Every value of this type obeys the rule; decoding refuses others. It does not prove anything by
+/// itself: compare its [`root`](Frontier::root) with one that is trusted.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize_tuple, Deserialize)]
+#[serde(try_from = "FrontierFields")]
+pub struct Frontier {
+    size: u64,
+    peaks: Vec<Digest>,
+}
+
+#[derive(Deserialize_tuple)]
+struct FrontierFields {
+    size: u64,
+    peaks: Vec<Digest>,
+}
+
+impl TryFrom<FrontierFields> for Frontier {
+    type Error = HistoryError;
+
+    fn try_from(fields: FrontierFields) -> Result<Self, HistoryError> {
+        Self::new(fields.size, fields.peaks)
+    }
+}
+
+impl Frontier {
+    /// The frontier of a history without leaves.
+    pub fn empty() -> Self {
+        Self::default()
+    }
+
+    /// A frontier of known peaks.
+    ///
+    /// # Errors
+    /// [`HistoryError::Peaks`] if their number does not fit the size.
+    pub fn new(size: u64, peaks: Vec<Digest>) -> Result<Self, HistoryError> {
+        if u32::try_from(peaks.len()) != Ok(size.count_ones()) {
+            return Err(HistoryError::Peaks {
+                size,
+                peaks: peaks.len(),
+            });
+        }
+        Ok(Self { size, peaks })
+    }
+
+    /// Leaves in the history.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The tops of the full subtrees, largest first.
+    pub fn peaks(&self) -> &[Digest] {
+        &self.peaks
+    }
+
+    /// Adds a leaf.
+    ///
+    /// # Errors
+    /// [`HistoryError::Full`] at `u64::MAX` leaves, which a frontier from outside may claim to
+    /// have.
+    pub fn append(&mut self, leaf: Digest) -> Result<(), HistoryError> {
+        let size = self.size.checked_add(1).ok_or(HistoryError::Full)?;
+        push_leaf(self.size, &mut self.peaks, leaf);
+        self.size = size;
+        Ok(())
+    }
+
+    /// The root of the history (rule A-1).
+    pub fn root(&self) -> Digest {
+        fold_peaks(&self.peaks).map_or_else(empty, |top| seal(self.size, &top))
+    }
+}

@@ -1,0 +1,264 @@
+//! What the ledger is told: the actions of ANS-104 items addressed to Origin.
+//!
+//! # Rules
+//!
+//! - `[O-1]` Origin is a process; its id is the network's. An item for it has that target, `Data-Protocol: ao`,
+//!   `Type: Message`, one `Action` and `Expires: <height>`, after which it is void.
+//! - `[O-2]` An operator's own key signs what moves its stake; the data-item key that it registered signs what its node
+//!   does by itself (claims, certificates, challenges, verdicts).
+//! - `[O-3]` Arguments are tags; objects are canonical bytes in the data. An item with an argument that does not
+//!   parse, or an action that is not known, is refused and changes nothing.
+
+use serde_bytes::ByteBuf;
+use serde_tuple::{Deserialize_tuple, Serialize_tuple};
+
+use crate::bls::{ProofOfPossession, PublicKey, SecretKey, Signature, verify};
+use crate::certificate::Certificate;
+use crate::codec::{self, CodecError, Wire};
+use crate::hash::{Domain, digest};
+use crate::id::{Address, ClaimId, Digest, EvidenceId, NetworkId, ProcessId};
+use crate::item::{Item, ItemDraft};
+use crate::stake::Stake;
+use crate::time::{Height, Slot};
+
+/// The hot keys of an operator's node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct Registration {
+    /// Signs claims, approvals, verdicts, sortition.
+    pub key: PublicKey,
+    /// That the operator's node holds it.
+    pub possession: ProofOfPossession,
+    /// The address of the data-item key, which schedules and messages.
+    pub item_key: Address,
+    /// The libp2p peer id, as bytes.
+    pub peer: ByteBuf,
+}
+
+impl Wire for Registration {
+    const KIND: u8 = 20;
+    const BYTES_MAX: usize = 1024;
+}
+
+/// The announcement of evidence; its body travels beside the ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct Challenge {
+    /// The evidence.
+    pub evidence: EvidenceId,
+    /// Its bytes, so that nobody fetches without bound.
+    pub bytes: u64,
+    /// The number of the offence's kind.
+    pub kind: u8,
+    /// Who is accused.
+    pub offender: Address,
+    /// In which process.
+    pub process: ProcessId,
+    /// At which slot.
+    pub slot: Slot,
+    /// The claim that is false, if that is the accusation.
+    pub claim: Option<ClaimId>,
+}
+
+impl Wire for Challenge {
+    const KIND: u8 = 21;
+    const BYTES_MAX: usize = 512;
+}
+
+/// What a validator found when it checked evidence.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct Verdict {
+    /// The evidence.
+    pub evidence: EvidenceId,
+    /// Whether it proves the offence.
+    pub guilty: bool,
+    /// The validator.
+    pub validator: Address,
+    /// Its signature over [`verdict_digest`].
+    pub signature: Signature,
+}
+
+impl Wire for Verdict {
+    const KIND: u8 = 22;
+    const BYTES_MAX: usize = 512;
+}
+
+/// What a validator signs about evidence.
+pub fn verdict_digest(network: &NetworkId, evidence: &EvidenceId, guilty: bool) -> Digest {
+    digest(Domain::VERDICT, &[network.as_bytes(), evidence.as_bytes(), &[u8::from(guilty)]])
+}
+
+impl Verdict {
+    /// Signs a verdict.
+    pub fn sign(
+        network: &NetworkId,
+        evidence: EvidenceId,
+        guilty: bool,
+        validator: Address,
+        key: &SecretKey,
+    ) -> Verdict {
+        let signature = key.sign(&verdict_digest(network, &evidence, guilty));
+        Verdict { evidence, guilty, validator, signature }
+    }
+
+    /// Whether `key` signed it.
+    pub fn signed_by(&self, network: &NetworkId, key: &PublicKey) -> bool {
+        verify(key, &verdict_digest(network, &self.evidence, self.guilty), &self.signature)
+    }
+}
+
+/// An action on the ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Moves free balance.
+    Transfer {
+        /// To whom.
+        recipient: Address,
+        /// How much.
+        quantity: Stake,
+    },
+    /// Binds hot keys to the signing operator.
+    Register(Box<Registration>),
+    /// Turns free balance into stake.
+    Bond(Stake),
+    /// Starts to turn stake into free balance.
+    Unbond(Stake),
+    /// Frees what finished unbonding.
+    Withdraw,
+    /// Commits the root of a batch of claims.
+    Claims(Digest),
+    /// Records a certificate.
+    Certificate(Box<Certificate>),
+    /// Accuses an operator; small evidence comes along and is judged at once.
+    Challenge {
+        /// The accusation.
+        challenge: Challenge,
+        /// The evidence's canonical bytes, for offences that signatures alone prove.
+        evidence: Option<Vec<u8>>,
+    },
+    /// A validator's word on a challenge.
+    Verdict(Verdict),
+}
+
+/// A challenge with the evidence that travels inside it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+struct Accusation {
+    challenge: Challenge,
+    evidence: Option<ByteBuf>,
+}
+
+impl Wire for Accusation {
+    const KIND: u8 = 23;
+    const BYTES_MAX: usize = 2 << 20;
+}
+
+/// Why an item is not an action.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ActionError {
+    /// A tag is missing or does not parse.
+    #[error("tag {0} is missing or malformed")]
+    Tag(&'static str),
+    /// No such action.
+    #[error("unknown action")]
+    Unknown,
+    /// The data is not the canonical object that the action needs.
+    #[error("data of the action: {0}")]
+    Data(#[from] CodecError),
+    /// Addressed to something else.
+    #[error("item is not addressed to this ledger")]
+    Target,
+}
+
+/// The process id of a network's ledger (rule O-1).
+pub const fn origin(network: &NetworkId) -> ProcessId {
+    ProcessId::new(*network.as_bytes())
+}
+
+impl Action {
+    /// The name in the `Action` tag.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Action::Transfer { .. } => "Transfer",
+            Action::Register(_) => "Register",
+            Action::Bond(_) => "Bond",
+            Action::Unbond(_) => "Unbond",
+            Action::Withdraw => "Withdraw",
+            Action::Claims(_) => "Claims",
+            Action::Certificate(_) => "Certificate",
+            Action::Challenge { .. } => "Challenge",
+            Action::Verdict(_) => "Verdict",
+        }
+    }
+
+    /// The item to sign for this action (rules O-1, O-3).
+    ///
+    /// # Errors
+    /// If an object is larger than its limit.
+    pub fn draft(&self, network: &NetworkId, expires: Height) -> Result<ItemDraft, CodecError> {
+        let mut tags: Vec<(&str, String)> = vec![
+            ("Data-Protocol", "ao".into()),
+            ("Variant", "ao.TN.1".into()),
+            ("Type", "Message".into()),
+            ("Action", self.name().into()),
+            ("Expires", expires.to_string()),
+        ];
+        let mut data = Vec::new();
+        match self {
+            Action::Transfer { recipient, quantity } => {
+                tags.push(("Recipient", recipient.to_string()));
+                tags.push(("Quantity", quantity.to_string()));
+            }
+            Action::Bond(quantity) | Action::Unbond(quantity) => {
+                tags.push(("Quantity", quantity.to_string()));
+            }
+            Action::Withdraw => {}
+            Action::Claims(root) => tags.push(("Root", root.to_string())),
+            Action::Register(registration) => data = codec::encode(registration.as_ref())?,
+            Action::Certificate(certificate) => data = codec::encode(certificate.as_ref())?,
+            Action::Challenge { challenge, evidence } => {
+                let evidence = evidence.clone().map(ByteBuf::from);
+                data = codec::encode(&Accusation { challenge: challenge.clone(), evidence })?;
+            }
+            Action::Verdict(verdict) => data = codec::encode(verdict)?,
+        }
+        Ok(ItemDraft {
+            target: Some(*network.as_bytes()),
+            anchor: None,
+            tags: tags.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+            data,
+        })
+    }
+
+    /// Reads the action and the height after which it is void.
+    ///
+    /// # Errors
+    /// The first rule that the item breaks.
+    pub fn from_item(network: &NetworkId, item: &Item) -> Result<(Action, Height), ActionError> {
+        if item.target() != Some(network.as_bytes()) {
+            return Err(ActionError::Target);
+        }
+        let expires = argument(item, "Expires")?;
+        let quantity = || argument::<Stake>(item, "Quantity");
+        let action = match item.tag("Action").ok_or(ActionError::Tag("Action"))? {
+            "Transfer" => Action::Transfer {
+                recipient: argument(item, "Recipient")?,
+                quantity: quantity()?,
+            },
+            "Register" => Action::Register(Box::new(codec::decode(item.data())?)),
+            "Bond" => Action::Bond(quantity()?),
+            "Unbond" => Action::Unbond(quantity()?),
+            "Withdraw" => Action::Withdraw,
+            "Claims" => Action::Claims(argument(item, "Root")?),
+            "Certificate" => Action::Certificate(Box::new(codec::decode(item.data())?)),
+            "Challenge" => {
+                let Accusation { challenge, evidence } = codec::decode(item.data())?;
+                Action::Challenge { challenge, evidence: evidence.map(ByteBuf::into_vec) }
+            }
+            "Verdict" => Action::Verdict(codec::decode(item.data())?),
+            _ => return Err(ActionError::Unknown),
+        };
+        Ok((action, Height(expires)))
+    }
+}
+
+fn argument<T: std::str::FromStr>(item: &Item, name: &'static str) -> Result<T, ActionError> {
+    item.tag(name).and_then(|value| value.parse().ok()).ok_or(ActionError::Tag(name))
+}

@@ -1,0 +1,124 @@
+//! Execution profiles: everything, besides its inputs, that gives an execution its meaning.
+//!
+//! # Rules
+//!
+//! - `[PR-1]` A profile's id is `digest(PROFILE, [canonical encoding])`. Its `version` names the rules that
+//!   are not numbers: the cost of instructions, the host functions, the commitment to a state.
+//! - `[PR-2]` A stride ends with its `stride`-th input, or with the input that brings the gas since the last
+//!   state root to `stride_gas_max`, whichever comes first; so a stride holds less than
+//!   `stride_gas_max + gas_max` of gas.
+
+use serde_tuple::{Deserialize_tuple, Serialize_tuple};
+
+use crate::codec::{self, CodecError, Wire};
+use crate::hash::{Domain, digest};
+use crate::id::ProfileId;
+
+/// The numbers of one profile.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct Profile {
+    /// The rules that are not numbers.
+    pub version: u32,
+    /// Gas of one input, and of a module's boot.
+    pub gas_max: u64,
+    /// Inputs from one state root to the next.
+    pub stride: u64,
+    /// Gas since the last state root after which the next one is due.
+    pub stride_gas_max: u64,
+    /// Bytes of linear memory.
+    pub memory_bytes_max: u64,
+    /// Bytes of a module.
+    pub module_bytes_max: u64,
+    /// Bytes of a module's reply, without the final zero.
+    pub reply_bytes_max: u64,
+}
+
+impl Wire for Profile {
+    const KIND: u8 = 52;
+    const BYTES_MAX: usize = 256;
+}
+
+impl Profile {
+    /// The first profile.
+    pub const fn v1() -> Self {
+        Self {
+            version: 1,
+            // One to three seconds of one core; an ordinary AOS message takes five million.
+            gas_max: 9_000_000_000,
+            // Consecutive AOS messages touch nearly the same pages, so sixteen share one commitment.
+            stride: 16,
+            stride_gas_max: 2_000_000_000,
+            // Everything that a 32-bit module can address.
+            memory_bytes_max: 1 << 32,
+            // AOS has 0.8 MB, AOS with SQLite 3.2 MB.
+            module_bytes_max: 8 << 20,
+            reply_bytes_max: 8 << 20,
+        }
+    }
+
+    /// The profile's id (rule PR-1).
+    ///
+    /// # Errors
+    /// Never: seven numbers fit the limit.
+    pub fn id(&self) -> Result<ProfileId, CodecError> {
+        Ok(digest(Domain::PROFILE, &[&codec::encode(self)?]).into())
+    }
+
+    /// Whether a state root is due after an input (rule PR-2): `inputs` and `gas` count from the last
+    /// root, this input included.
+    pub const fn ends_stride(&self, inputs: u64, gas: u64) -> bool {
+        inputs >= self.stride || gas >= self.stride_gas_max
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_number_is_part_of_the_id() {
+        let v1 = Profile::v1();
+        let others = [
+            Profile {
+                version: 2,
+                ..v1.clone()
+            },
+            Profile {
+                gas_max: 1,
+                ..v1.clone()
+            },
+            Profile {
+                stride: 1,
+                ..v1.clone()
+            },
+            Profile {
+                stride_gas_max: 1,
+                ..v1.clone()
+            },
+            Profile {
+                memory_bytes_max: 1,
+                ..v1.clone()
+            },
+            Profile {
+                module_bytes_max: 1,
+                ..v1.clone()
+            },
+            Profile {
+                reply_bytes_max: 1,
+                ..v1.clone()
+            },
+        ];
+        for other in others {
+            assert_ne!(v1.id().unwrap(), other.id().unwrap());
+        }
+    }
+
+    #[test]
+    fn a_stride_ends_by_count_or_by_gas() {
+        let v1 = Profile::v1();
+        assert!(!v1.ends_stride(15, 1));
+        assert!(v1.ends_stride(16, 1));
+        assert!(!v1.ends_stride(1, v1.stride_gas_max - 1));
+        assert!(v1.ends_stride(1, v1.stride_gas_max));
+    }
+}

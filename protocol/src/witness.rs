@@ -1,0 +1,190 @@
+//! Parts of a state as they travel: the pages that a stretch of inputs touches, and the list of all pages.
+//!
+//! A state is linear memory in pages of [`PAGE_BYTES`], its size, and the mutable globals. How pages and
+//! state are hashed is the engine's matter; here is only what is well-formed.
+//!
+//! # Rules
+//!
+//! - `[W-1]` Pages stand in strictly ascending order of their index, which is below [`PAGES`].
+//! - `[W-2]` A page has [`PAGE_BYTES`] bytes, or none if all of them are zero; the zero page is not
+//!   spelled out, so one set of pages has one spelling. A manifest leaves zero pages out.
+//! - `[W-3]` Globals are given as the bits of their values, in the order of the module.
+
+use serde_bytes::ByteBuf;
+use serde_tuple::{Deserialize_tuple, Serialize_tuple};
+
+use crate::codec::Wire;
+use crate::id::Digest;
+
+/// Bytes of one page of a state.
+pub const PAGE_BYTES: usize = 4096;
+/// Levels of the tree over the pages.
+pub const PAGE_TREE_DEPTH: u32 = 22;
+/// Pages that a state can have: 16 GiB.
+pub const PAGES: u32 = 1 << PAGE_TREE_DEPTH;
+/// Pages of 4 KiB in one WebAssembly page.
+pub const PAGES_PER_WASM_PAGE: u32 = 16;
+/// Pages that one witness can hold, 128 MiB: what fits the number of values of one object.
+pub const WITNESS_PAGES_MAX: usize = 32_000;
+/// Mutable globals that a module may have. Emscripten makes less than ten.
+pub const GLOBALS_MAX: usize = 1_000;
+
+/// One page of a witness.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct WitnessPage {
+    /// The position of the page in memory.
+    pub index: u32,
+    /// Its bytes (rule W-2).
+    pub bytes: ByteBuf,
+}
+
+/// The part of a state that a stretch of inputs reads or writes, with what its root needs besides.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct Witness {
+    /// The size of memory, in WebAssembly pages of 64 KiB.
+    pub wasm_pages: u32,
+    /// The mutable globals (rule W-3).
+    pub globals: Vec<u64>,
+    /// The touched pages.
+    pub pages: Vec<WitnessPage>,
+    /// The siblings of a multiproof over the tree of pages.
+    pub siblings: Vec<Digest>,
+}
+
+impl Wire for Witness {
+    const KIND: u8 = 50;
+    const BYTES_MAX: usize = 160 << 20;
+}
+
+/// The list of a state's pages by their hashes: what the state's root is made of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct Manifest {
+    /// The size of memory, in WebAssembly pages of 64 KiB.
+    pub wasm_pages: u32,
+    /// The mutable globals (rule W-3).
+    pub globals: Vec<u64>,
+    /// Every page that is not zero, with its hash.
+    pub pages: Vec<(u32, Digest)>,
+}
+
+impl Wire for Manifest {
+    const KIND: u8 = 51;
+    const BYTES_MAX: usize = 4 << 20;
+}
+
+/// Why a witness or a manifest is not well-formed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PagesFault {
+    /// Page indices do not ascend strictly, or exceed the tree (rule W-1).
+    #[error("page {0} is out of order or out of range")]
+    Index(u32),
+    /// A page has another length, or spells out zeros (rule W-2).
+    #[error("page {0} is not in its one spelling")]
+    Bytes(u32),
+    /// More pages or globals than allowed.
+    #[error("too many pages or globals")]
+    TooMany,
+}
+
+impl Witness {
+    /// Checks the rules W-1 and W-2 and the bounds.
+    ///
+    /// # Errors
+    /// The first rule that is broken.
+    pub fn check(&self) -> Result<(), PagesFault> {
+        if self.pages.len() > WITNESS_PAGES_MAX {
+            return Err(PagesFault::TooMany);
+        }
+        check_shape(&self.globals, self.pages.iter().map(|page| page.index))?;
+        for page in &self.pages {
+            let zero = page.bytes.iter().all(|byte| *byte == 0);
+            if !matches!((page.bytes.len(), zero), (0, _) | (PAGE_BYTES, false)) {
+                return Err(PagesFault::Bytes(page.index));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Manifest {
+    /// Checks rule W-1 and the bounds.
+    ///
+    /// # Errors
+    /// The first rule that is broken.
+    pub fn check(&self) -> Result<(), PagesFault> {
+        check_shape(&self.globals, self.pages.iter().map(|(index, _)| *index))
+    }
+}
+
+fn check_shape(globals: &[u64], pages: impl Iterator<Item = u32>) -> Result<(), PagesFault> {
+    if globals.len() > GLOBALS_MAX {
+        return Err(PagesFault::TooMany);
+    }
+    let mut least = 0;
+    for index in pages {
+        if index < least || index >= PAGES {
+            return Err(PagesFault::Index(index));
+        }
+        least = index + 1;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::{decode, encode};
+
+    fn witness(pages: &[(u32, Vec<u8>)]) -> Witness {
+        let pages = pages.iter().map(|(index, bytes)| WitnessPage {
+            index: *index,
+            bytes: ByteBuf::from(bytes.clone()),
+        });
+        Witness {
+            wasm_pages: 2,
+            globals: vec![u64::MAX, 0],
+            pages: pages.collect(),
+            siblings: vec![Digest::new([7; 32])],
+        }
+    }
+
+    #[test]
+    fn a_set_of_pages_has_one_spelling() {
+        let one = vec![1; PAGE_BYTES];
+        assert_eq!(witness(&[(0, vec![]), (3, one.clone())]).check(), Ok(()));
+        assert_eq!(
+            witness(&[(0, vec![0; PAGE_BYTES])]).check(),
+            Err(PagesFault::Bytes(0))
+        );
+        assert_eq!(
+            witness(&[(0, vec![1; PAGE_BYTES - 1])]).check(),
+            Err(PagesFault::Bytes(0))
+        );
+        assert_eq!(
+            witness(&[(3, one.clone()), (3, one.clone())]).check(),
+            Err(PagesFault::Index(3))
+        );
+        assert_eq!(
+            witness(&[(3, one.clone()), (2, one.clone())]).check(),
+            Err(PagesFault::Index(2))
+        );
+        assert_eq!(witness(&[(PAGES - 1, one.clone())]).check(), Ok(()));
+        assert_eq!(
+            witness(&[(PAGES, one)]).check(),
+            Err(PagesFault::Index(PAGES))
+        );
+    }
+
+    #[test]
+    fn the_largest_witness_is_within_the_limits_of_the_encoding() {
+        let pages: Vec<_> = (0..)
+            .map(|i| (i, vec![1; PAGE_BYTES]))
+            .take(WITNESS_PAGES_MAX)
+            .collect();
+        let largest = witness(&pages);
+        assert_eq!(
+            decode::<Witness>(&encode(&largest).unwrap()).unwrap(),
+            largest
+        );
+    }
+}

@@ -1,0 +1,298 @@
+//! The stake ledger: a pure state machine fed with blocks of ANS-104 items.
+//!
+//! # Rules
+//!
+//! - `[L-1]` The state after a block is a function of the state before and the block. An item that is refused
+//!   changes nothing and does not make the block invalid.
+//! - `[L-2]` A block is applied whole or not at all: parent, height, proposer, signature, items root, beacon and the
+//!   state root after it must be right.
+//! - `[L-3]` Conservation: balances, bonded, unbonding and escrowed stake, locked bonds and what has burned always
+//!   sum to the genesis supply. A block after which they do not is refused.
+//! - `[L-4]` An item's id counts once; an item whose `Expires` has passed, or lies too far ahead, is refused.
+//! - `[L-5]` Everything is measured in heights.
+
+mod action;
+mod bond;
+mod case;
+mod certify;
+mod entry;
+mod view;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use surety_protocol::attested::ProcessEntry;
+use surety_protocol::block::{self, Block, Genesis, next_beacon};
+use surety_protocol::bls::PublicKey;
+use surety_protocol::codec::CodecError;
+use surety_protocol::id::{
+    Address, BlockId, ClaimId, Digest, EvidenceId, ItemId, NetworkId, ProcessId, ProfileId,
+};
+use surety_protocol::params::Params;
+use surety_protocol::profile::Profile;
+use surety_protocol::stake::{AmountError, Stake};
+use surety_protocol::time::{Height, Slot};
+use surety_protocol::validators::ValidatorSet;
+
+pub use action::ItemRefused;
+pub use bond::{Operator, Unbonding};
+pub use case::{Case, CaseState, Slashing};
+
+/// Heights whose beacon and validator set are kept, and so the age at which a claim can still be certified.
+pub const RECENT_HEIGHTS: u64 = 4096;
+
+/// The ledger at one height.
+#[derive(Debug, Clone)]
+pub struct Ledger {
+    network: NetworkId,
+    params: Params,
+    profiles: BTreeMap<ProfileId, Profile>,
+    proposer: Address,
+    proposer_key: PublicKey,
+    supply: Stake,
+    height: Height,
+    head: BlockId,
+    beacons: BTreeMap<Height, Digest>,
+    validators: BTreeMap<Height, Arc<ValidatorSet>>,
+    accounts: BTreeMap<Address, Stake>,
+    operators: BTreeMap<Address, Operator>,
+    item_keys: BTreeMap<Address, Address>,
+    digests: BTreeMap<(Height, Address), Digest>,
+    processes: BTreeMap<ProcessId, ProcessEntry>,
+    cases: BTreeMap<EvidenceId, Case>,
+    offences: BTreeSet<(Address, u8, ProcessId, Slot)>,
+    slashings: Vec<Slashing>,
+    seen: BTreeMap<ItemId, Height>,
+    burned: Stake,
+}
+
+/// What a block did, for the machines beside the ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LedgerEvent {
+    /// An item was refused.
+    Refused {
+        /// Which.
+        item: ItemId,
+        /// Why.
+        reason: ItemRefused,
+    },
+    /// An operator registered or its stake changed.
+    Operator(Address),
+    /// A claimant committed a batch of claims.
+    Committed {
+        /// Who.
+        claimant: Address,
+        /// Where.
+        height: Height,
+        /// The digest root.
+        root: Digest,
+    },
+    /// A claim was certified.
+    Certified {
+        /// The process.
+        process: ProcessId,
+        /// The claim.
+        claim: ClaimId,
+        /// Leaves that are certified now.
+        size: u64,
+    },
+    /// A case was opened; validators are to judge it.
+    Opened(EvidenceId),
+    /// A case was closed.
+    Closed {
+        /// The case.
+        evidence: EvidenceId,
+        /// How.
+        state: CaseState,
+    },
+    /// Stake moved to escrow.
+    Slashed(Slashing),
+}
+
+/// Why a block is not the next one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BlockError {
+    /// Not canonical.
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+    /// Another network, height or parent.
+    #[error("block {got} does not follow block {head}")]
+    NotNext {
+        /// The height that came.
+        got: Height,
+        /// The height that the ledger has.
+        head: Height,
+    },
+    /// Not by the proposer, or not signed by it.
+    #[error("block is not signed by the proposer")]
+    Signature,
+    /// The items are not those of the header, or too many.
+    #[error("items do not fit the header")]
+    Items,
+    /// The beacon is not the proposer's unique signature.
+    #[error("beacon does not verify")]
+    Beacon,
+    /// The state after the items is another.
+    #[error("the state after the block is not the one in its header")]
+    State,
+    /// Stake was made or lost (rule L-3).
+    #[error("stake is not conserved")]
+    Conservation,
+    /// An amount left its range.
+    #[error(transparent)]
+    Amount(#[from] AmountError),
+    /// The genesis contradicts itself.
+    #[error("the genesis is not sound")]
+    Genesis,
+}
+
+impl Ledger {
+    /// The ledger at height 0.
+    ///
+    /// # Errors
+    /// If the genesis is not sound.
+    pub fn new(genesis: &Genesis) -> Result<Ledger, BlockError> {
+        let ascending = genesis.balances.windows(2).all(|pair| match pair {
+            [(a, _), (b, _)] => a < b,
+            _ => true,
+        });
+        if !genesis.params.sound() || !ascending || genesis.profiles.is_empty() {
+            return Err(BlockError::Genesis);
+        }
+        let network = genesis.id()?;
+        let mut profiles = BTreeMap::new();
+        for profile in &genesis.profiles {
+            profiles.insert(profile.id()?, profile.clone());
+        }
+        let mut supply = Stake::ZERO;
+        for (_, balance) in &genesis.balances {
+            supply = supply.plus(*balance)?;
+        }
+        // The first beacon is the network's id: the proposer's signature makes the next unpredictable.
+        let beacons = BTreeMap::from([(Height(0), Digest::new(*network.as_bytes()))]);
+        Ok(Ledger {
+            network,
+            params: genesis.params.clone(),
+            profiles,
+            proposer: genesis.proposer,
+            proposer_key: genesis.proposer_key,
+            supply,
+            height: Height(0),
+            head: BlockId::new(*network.as_bytes()),
+            beacons,
+            validators: BTreeMap::from([(Height(0), Arc::new(ValidatorSet::default()))]),
+            accounts: genesis.balances.iter().copied().collect(),
+            operators: BTreeMap::new(),
+            item_keys: BTreeMap::new(),
+            digests: BTreeMap::new(),
+            processes: BTreeMap::new(),
+            cases: BTreeMap::new(),
+            offences: BTreeSet::new(),
+            slashings: Vec::new(),
+            seen: BTreeMap::new(),
+            burned: Stake::ZERO,
+        })
+    }
+
+    /// Applies the next block, whole or not at all (rule L-2).
+    ///
+    /// # Errors
+    /// Why it is not the next block; the ledger is unchanged then.
+    pub fn apply(&mut self, block: &Block) -> Result<Vec<LedgerEvent>, BlockError> {
+        let header = &block.commit.header;
+        if header.network != self.network
+            || header.height != self.height.next()
+            || header.parent != self.head
+        {
+            return Err(BlockError::NotNext { got: header.height, head: self.height });
+        }
+        if header.proposer != self.proposer || !block.commit.signed_by(&self.proposer_key) {
+            return Err(BlockError::Signature);
+        }
+        let count = u64::try_from(block.items.len()).unwrap_or(u64::MAX);
+        let items = block.items.iter().map(|item| item.as_slice());
+        if count > self.params.block_items_max || block::items_root(items) != header.items_root {
+            return Err(BlockError::Items);
+        }
+        let before = self.beacon();
+        let drawn = block::beacon_digest(&before, header.height);
+        if !surety_protocol::bls::verify(&self.proposer_key, &drawn, &header.beacon) {
+            return Err(BlockError::Beacon);
+        }
+        let mut next = self.clone();
+        let beacon = next_beacon(&before, &header.beacon);
+        let items = block.items.iter().map(|item| item.as_slice());
+        let events = next.advance(header.height, beacon, items)?;
+        if next.state_root() != header.state_root {
+            return Err(BlockError::State);
+        }
+        next.head = header.id()?;
+        *self = next;
+        Ok(events)
+    }
+
+    /// What the state will be after the items: how a proposer fills a header.
+    ///
+    /// # Errors
+    /// If the items break conservation or an amount's range.
+    pub fn preview<'a>(
+        &self,
+        beacon: Digest,
+        items: impl Iterator<Item = &'a [u8]>,
+    ) -> Result<Digest, BlockError> {
+        let mut next = self.clone();
+        next.advance(self.height.next(), beacon, items)?;
+        Ok(next.state_root())
+    }
+
+    fn advance<'a>(
+        &mut self,
+        height: Height,
+        beacon: Digest,
+        items: impl Iterator<Item = &'a [u8]>,
+    ) -> Result<Vec<LedgerEvent>, BlockError> {
+        self.height = height;
+        self.beacons.insert(height, beacon);
+        let mut events = Vec::new();
+        for item in items {
+            self.item(item, &mut events)?;
+        }
+        self.close_cases(&mut events)?;
+        self.release_escrow()?;
+        self.settle();
+        self.snapshot_validators();
+        self.forget();
+        self.conserved()?;
+        Ok(events)
+    }
+
+    /// Drops what is too old to matter.
+    fn forget(&mut self) {
+        let height = self.height;
+        self.seen.retain(|_, expires| *expires >= height);
+        let oldest = height.minus(RECENT_HEIGHTS);
+        self.beacons = self.beacons.split_off(&oldest);
+        self.digests = self.digests.split_off(&(oldest, Address::default()));
+        // The set at the oldest height is the last one snapshot at or before it.
+        let base = self.validators.range(..=oldest).next_back().map(|(at, _)| *at);
+        if let Some(base) = base {
+            self.validators = self.validators.split_off(&base);
+        }
+    }
+
+    /// Checks rule L-3.
+    fn conserved(&self) -> Result<(), BlockError> {
+        let mut total = self.burned;
+        for balance in self.accounts.values() {
+            total = total.plus(*balance)?;
+        }
+        for operator in self.operators.values() {
+            total = total.plus(operator.total()?)?;
+        }
+        for case in self.cases.values() {
+            total = total.plus(case.bond)?;
+        }
+        if total == self.supply { Ok(()) } else { Err(BlockError::Conservation) }
+    }
+}
+

@@ -1,0 +1,175 @@
+//! One item of a block: who may do what.
+
+use surety_protocol::id::{Address, ItemId};
+use surety_protocol::item::Item;
+use surety_protocol::origin::{Action, ActionError};
+use surety_protocol::stake::Stake;
+use surety_protocol::time::Height;
+
+use super::{BlockError, Ledger, LedgerEvent};
+use crate::evidence::Refused;
+
+/// Why an item changes nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ItemRefused {
+    /// Not a well-formed data item, or its signature does not verify.
+    #[error("not an authentic data item")]
+    Item,
+    /// Not an action.
+    #[error(transparent)]
+    Action(#[from] ActionError),
+    /// Seen before.
+    #[error("already on the ledger")]
+    Seen,
+    /// Too late, or too far ahead.
+    #[error("expires at {expires}, not within reach of height {height}")]
+    Expired {
+        /// The height that the item names.
+        expires: Height,
+        /// The ledger's height.
+        height: Height,
+    },
+    /// Not enough free balance or stake.
+    #[error("not enough balance")]
+    Balance,
+    /// An amount out of range.
+    #[error("amount out of range")]
+    Amount,
+    /// The signer is no registered operator, nor its registered data-item key.
+    #[error("signer is not a registered operator")]
+    NotRegistered,
+    /// The signer has no active stake.
+    #[error("operator has no active stake")]
+    NotActive,
+    /// The signer was proven to have lied.
+    #[error("operator is tombstoned")]
+    Tombstoned,
+    /// The proof of possession does not verify.
+    #[error("proof of possession does not verify")]
+    Possession,
+    /// Another operator has this key.
+    #[error("key belongs to another operator")]
+    KeyTaken,
+    /// A second digest of one claimant in one block, or too many pieces of something.
+    #[error("too many")]
+    TooMany,
+    /// The certificate does not hold.
+    #[error("certificate: {0}")]
+    Certificate(#[from] surety_protocol::certificate::CertificateError),
+    /// The certificate does not continue what is certified.
+    #[error("certificate does not continue what is certified")]
+    NotContinuous,
+    /// The evidence proves nothing.
+    #[error("evidence: {0}")]
+    Evidence(#[from] Refused),
+    /// The challenge does not fit its evidence or the ledger.
+    #[error("challenge does not fit its evidence")]
+    Challenge,
+    /// The offence was already punished, or is being judged.
+    #[error("offence is already before the ledger")]
+    Known,
+    /// No such case, or it is closed.
+    #[error("no open case")]
+    NoCase,
+    /// The verdict is not a validator's of this case.
+    #[error("not a validator of this case")]
+    NotElector,
+}
+
+impl Ledger {
+    /// Applies one item; what refuses it becomes an event (rule L-1).
+    pub(super) fn item(
+        &mut self,
+        bytes: &[u8],
+        events: &mut Vec<LedgerEvent>,
+    ) -> Result<(), BlockError> {
+        let Ok(item) = Item::parse(bytes) else {
+            return Ok(());
+        };
+        let id = item.id();
+        match self.admit(item) {
+            Ok((signer, action)) => {
+                if let Err(reason) = self.act(signer, action, events)? {
+                    events.push(LedgerEvent::Refused { item: id, reason });
+                }
+            }
+            Err(reason) => events.push(LedgerEvent::Refused { item: id, reason }),
+        }
+        Ok(())
+    }
+
+    /// Whether an item may enter a block now: what the proposer asks before it orders an item.
+    ///
+    /// # Errors
+    /// The rule that refuses it.
+    pub fn admissible(&self, bytes: &[u8]) -> Result<ItemId, ItemRefused> {
+        let item = Item::parse(bytes).map_err(|_| ItemRefused::Item)?;
+        let id = item.id();
+        // Judged as part of the next block.
+        let mut next = self.clone();
+        next.height = self.height.next();
+        next.admit(item)?;
+        Ok(id)
+    }
+
+    /// Checks an item's form, authenticity and freshness (rules O-1, L-4).
+    fn admit(&mut self, item: Item) -> Result<(Address, Action), ItemRefused> {
+        let (action, expires) = Action::from_item(&self.network, &item)?;
+        let reach = self.height.plus(self.params.item_life_blocks);
+        if expires < self.height || expires > reach {
+            return Err(ItemRefused::Expired { expires, height: self.height });
+        }
+        let id: ItemId = item.id();
+        if self.seen.contains_key(&id) {
+            return Err(ItemRefused::Seen);
+        }
+        let item = item.authenticate().map_err(|_| ItemRefused::Item)?;
+        self.seen.insert(id, expires);
+        Ok((item.owner_address(), action))
+    }
+
+    /// Performs an action for its signer (rule O-2). The outer error is a broken invariant, the inner a
+    /// refusal that has changed nothing.
+    fn act(
+        &mut self,
+        signer: Address,
+        action: Action,
+        events: &mut Vec<LedgerEvent>,
+    ) -> Result<Result<(), ItemRefused>, BlockError> {
+        Ok(match action {
+            Action::Transfer { recipient, quantity } => self.transfer(signer, recipient, quantity),
+            Action::Register(registration) => self.register(signer, *registration, events),
+            Action::Bond(quantity) => self.bond(signer, quantity, events),
+            Action::Unbond(quantity) => self.unbond(signer, quantity, events),
+            Action::Withdraw => self.withdraw(signer),
+            Action::Claims(root) => self.commit_claims(signer, root, events),
+            Action::Certificate(certificate) => self.certify(&certificate, events),
+            Action::Challenge { challenge, evidence } => {
+                return self.challenge(signer, challenge, evidence, events);
+            }
+            Action::Verdict(verdict) => return self.verdict(&verdict, events),
+        })
+    }
+
+    fn transfer(
+        &mut self,
+        signer: Address,
+        recipient: Address,
+        quantity: Stake,
+    ) -> Result<(), ItemRefused> {
+        let left = self.balance(&signer).minus(quantity).map_err(|_| ItemRefused::Balance)?;
+        self.accounts.insert(signer, left);
+        let balance = self.balance(&recipient);
+        // A sum of parts of the supply cannot leave its range.
+        self.accounts.insert(recipient, Stake(balance.0.saturating_add(quantity.0)));
+        Ok(())
+    }
+
+    /// The operator that signed, by its own key or by its registered data-item key (rule O-2).
+    pub(super) fn operator_behind(&self, signer: &Address) -> Option<Address> {
+        if self.operators.contains_key(signer) {
+            return Some(*signer);
+        }
+        self.operator_of_item_key(signer)
+    }
+}

@@ -1,0 +1,224 @@
+//! Operators and their stake: register, bond, unbond, withdraw.
+//!
+//! # Rules
+//!
+//! - `[L-10]` Bonded stake counts after `activation_blocks`, and only from `bond_min` on.
+//! - `[L-11]` Unbonding stake no longer counts but can still be slashed, until `unbond_blocks` have passed.
+//! - `[L-12]` A tombstoned operator never counts again; what it has left it can withdraw in the ordinary way.
+//! - `[L-13]` Hot keys can be replaced, never shared: a key belongs to one operator.
+
+use std::sync::Arc;
+
+use surety_protocol::bls::{PublicKey, RegisteredKey};
+use surety_protocol::id::Address;
+use surety_protocol::origin::Registration;
+use surety_protocol::params::Params;
+use surety_protocol::stake::{AmountError, Stake};
+use surety_protocol::time::Height;
+use surety_protocol::validators::{Validator, ValidatorSet};
+
+use super::{BlockError, ItemRefused, Ledger, LedgerEvent};
+
+/// Pieces of stake that one operator may have unbonding at once.
+const UNBONDING_MAX: usize = 16;
+/// Keys that one operator may have registered over time.
+const KEYS_MAX: usize = 64;
+
+/// Stake on its way out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unbonding {
+    /// How much.
+    pub amount: Stake,
+    /// The height from which it can be withdrawn.
+    pub free_from: Height,
+}
+
+/// An operator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Operator {
+    /// Its registered hot keys; the last is in force.
+    pub registration: Registration,
+    /// The hot keys that it had before, for evidence about old signatures.
+    pub former_keys: Vec<PublicKey>,
+    /// Stake that counts, or will.
+    pub bonded: Stake,
+    /// From when it counts.
+    pub active_from: Height,
+    /// Stake on its way out.
+    pub unbonding: Vec<Unbonding>,
+    /// Slashed stake, until its window closes.
+    pub escrow: Stake,
+    /// Out for good.
+    pub tombstoned: bool,
+}
+
+impl Operator {
+    /// Whether its stake counts.
+    pub fn active(&self, params: &Params, height: Height) -> bool {
+        !self.tombstoned && self.bonded >= params.bond_min && self.active_from <= height
+    }
+
+    /// Everything that it has in the ledger beside its balance.
+    ///
+    /// # Errors
+    /// If the sum leaves its range.
+    pub fn total(&self) -> Result<Stake, AmountError> {
+        self.slashable()?.plus(self.escrow)
+    }
+
+    /// What can be slashed.
+    ///
+    /// # Errors
+    /// If the sum leaves its range.
+    pub fn slashable(&self) -> Result<Stake, AmountError> {
+        self.unbonding.iter().try_fold(self.bonded, |sum, it| sum.plus(it.amount))
+    }
+
+    /// Whether it has, or had, this hot key.
+    pub fn had_key(&self, key: &PublicKey) -> bool {
+        self.registration.key == *key || self.former_keys.contains(key)
+    }
+}
+
+impl Ledger {
+    pub(super) fn register(
+        &mut self,
+        signer: Address,
+        registration: Registration,
+        events: &mut Vec<LedgerEvent>,
+    ) -> Result<(), ItemRefused> {
+        RegisteredKey::new(registration.key, registration.possession)
+            .map_err(|_| ItemRefused::Possession)?;
+        // [L-13]
+        let taken = self.item_keys.get(&registration.item_key).is_some_and(|it| *it != signer)
+            || self
+                .operators
+                .iter()
+                .any(|(address, it)| *address != signer && it.had_key(&registration.key));
+        if taken || registration.peer.len() > 128 {
+            return Err(ItemRefused::KeyTaken);
+        }
+        self.item_keys.insert(registration.item_key, signer);
+        if let Some(operator) = self.operators.get_mut(&signer) {
+            if operator.former_keys.len() >= KEYS_MAX {
+                return Err(ItemRefused::TooMany);
+            }
+            let former = std::mem::replace(&mut operator.registration, registration);
+            if former.key != operator.registration.key {
+                operator.former_keys.push(former.key);
+            }
+        } else {
+            let operator = Operator {
+                registration,
+                former_keys: Vec::new(),
+                bonded: Stake::ZERO,
+                active_from: self.height,
+                unbonding: Vec::new(),
+                escrow: Stake::ZERO,
+                tombstoned: false,
+            };
+            self.operators.insert(signer, operator);
+        }
+        events.push(LedgerEvent::Operator(signer));
+        Ok(())
+    }
+
+    pub(super) fn bond(
+        &mut self,
+        signer: Address,
+        quantity: Stake,
+        events: &mut Vec<LedgerEvent>,
+    ) -> Result<(), ItemRefused> {
+        let left = self.balance(&signer).minus(quantity).map_err(|_| ItemRefused::Balance)?;
+        let active_from = self.height.plus(self.params.activation_blocks);
+        let operator = self.operators.get_mut(&signer).ok_or(ItemRefused::NotRegistered)?;
+        if operator.tombstoned {
+            return Err(ItemRefused::Tombstoned);
+        }
+        operator.bonded = operator.bonded.plus(quantity).map_err(|_| ItemRefused::Amount)?;
+        operator.active_from = operator.active_from.max(active_from);
+        self.accounts.insert(signer, left);
+        events.push(LedgerEvent::Operator(signer));
+        Ok(())
+    }
+
+    pub(super) fn unbond(
+        &mut self,
+        signer: Address,
+        quantity: Stake,
+        events: &mut Vec<LedgerEvent>,
+    ) -> Result<(), ItemRefused> {
+        let free_from = self.height.plus(self.params.unbond_blocks);
+        let operator = self.operators.get_mut(&signer).ok_or(ItemRefused::NotRegistered)?;
+        if operator.unbonding.len() >= UNBONDING_MAX {
+            return Err(ItemRefused::TooMany);
+        }
+        if quantity == Stake::ZERO {
+            return Err(ItemRefused::Amount);
+        }
+        operator.bonded = operator.bonded.minus(quantity).map_err(|_| ItemRefused::Balance)?;
+        operator.unbonding.push(Unbonding { amount: quantity, free_from });
+        events.push(LedgerEvent::Operator(signer));
+        Ok(())
+    }
+
+    pub(super) fn withdraw(&mut self, signer: Address) -> Result<(), ItemRefused> {
+        let height = self.height;
+        let mut balance = self.balance(&signer);
+        let operator = self.operators.get_mut(&signer).ok_or(ItemRefused::NotRegistered)?;
+        let (free, held): (Vec<_>, Vec<_>) =
+            operator.unbonding.drain(..).partition(|it| it.free_from <= height);
+        operator.unbonding = held;
+        for it in free {
+            // A sum of parts of the supply cannot leave its range.
+            balance = Stake(balance.0.saturating_add(it.amount.0));
+        }
+        self.accounts.insert(signer, balance);
+        Ok(())
+    }
+
+    /// Remembers the validators of this height if they are not those of the height before.
+    pub(super) fn snapshot_validators(&mut self) {
+        let validators: Vec<Validator> = self
+            .operators
+            .iter()
+            .filter(|(_, it)| it.active(&self.params, self.height))
+            .map(|(address, it)| Validator {
+                operator: *address,
+                key: it.registration.key,
+                stake: it.bonded,
+                tickets: it
+                    .bonded
+                    .0
+                    .checked_div(self.params.ticket.0)
+                    .and_then(|tickets| u64::try_from(tickets).ok())
+                    .unwrap_or(0),
+            })
+            .collect();
+        let set = ValidatorSet::new(validators);
+        if self.validators.last_key_value().is_none_or(|(_, last)| **last != set) {
+            self.validators.insert(self.height, Arc::new(set));
+        }
+    }
+
+    /// Burns and pays out escrow whose window has closed.
+    pub(super) fn release_escrow(&mut self) -> Result<(), BlockError> {
+        let height = self.height;
+        let reward_share = self.params.reward;
+        for slashing in &mut self.slashings {
+            if slashing.released || slashing.escrow_until > height {
+                continue;
+            }
+            slashing.released = true;
+            let reward = slashing.amount.share(reward_share)?;
+            let burn = slashing.amount.minus(reward)?;
+            if let Some(operator) = self.operators.get_mut(&slashing.offender) {
+                operator.escrow = operator.escrow.minus(slashing.amount)?;
+            }
+            let balance = self.accounts.entry(slashing.challenger).or_default();
+            *balance = balance.plus(reward)?;
+            self.burned = self.burned.plus(burn)?;
+        }
+        Ok(())
+    }
+}

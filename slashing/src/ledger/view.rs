@@ -1,0 +1,141 @@
+//! What others may ask the ledger.
+
+use std::sync::Arc;
+
+use surety_protocol::attested::ProcessEntry;
+use surety_protocol::bls::PublicKey;
+use surety_protocol::id::{
+    Address, BlockId, Digest, EvidenceId, NetworkId, ProcessId, ProfileId,
+};
+use surety_protocol::params::Params;
+use surety_protocol::profile::Profile;
+use surety_protocol::stake::Stake;
+use surety_protocol::time::Height;
+use surety_protocol::validators::ValidatorSet;
+
+use super::{Case, Ledger, Operator, Slashing};
+
+impl Ledger {
+    /// The network.
+    pub const fn network(&self) -> NetworkId {
+        self.network
+    }
+
+    /// The parameters.
+    pub const fn params(&self) -> &Params {
+        &self.params
+    }
+
+    /// A registered profile.
+    pub fn profile(&self, id: &ProfileId) -> Option<&Profile> {
+        self.profiles.get(id)
+    }
+
+    /// Who orders blocks.
+    pub const fn proposer(&self) -> Address {
+        self.proposer
+    }
+
+    /// The key of who orders blocks.
+    pub const fn proposer_key(&self) -> PublicKey {
+        self.proposer_key
+    }
+
+    /// The height of the last block.
+    pub const fn height(&self) -> Height {
+        self.height
+    }
+
+    /// The last block.
+    pub const fn head(&self) -> BlockId {
+        self.head
+    }
+
+    /// The randomness after the last block.
+    pub fn beacon(&self) -> Digest {
+        self.beacons.last_key_value().map(|(_, beacon)| *beacon).unwrap_or_default()
+    }
+
+    /// The randomness after a recent block.
+    pub fn beacon_at(&self, height: Height) -> Option<&Digest> {
+        self.beacons.get(&height)
+    }
+
+    /// The validators after a recent block.
+    pub fn validators_at(&self, height: Height) -> Option<Arc<ValidatorSet>> {
+        if height > self.height {
+            return None;
+        }
+        self.validators.range(..=height).next_back().map(|(_, set)| Arc::clone(set))
+    }
+
+    /// The validators now.
+    pub fn validators(&self) -> Arc<ValidatorSet> {
+        self.validators_at(self.height).unwrap_or_default()
+    }
+
+    /// The free balance of an address.
+    pub fn balance(&self, address: &Address) -> Stake {
+        self.accounts.get(address).copied().unwrap_or_default()
+    }
+
+    /// An operator.
+    pub fn operator(&self, address: &Address) -> Option<&Operator> {
+        self.operators.get(address)
+    }
+
+    /// All operators.
+    pub fn operators(&self) -> impl Iterator<Item = (&Address, &Operator)> {
+        self.operators.iter()
+    }
+
+    /// The operator that registered a data-item key.
+    pub fn operator_of_item_key(&self, key: &Address) -> Option<Address> {
+        self.item_keys.get(key).copied()
+    }
+
+    /// Whether an operator's stake counts now.
+    pub fn is_active(&self, address: &Address) -> bool {
+        self.operators.get(address).is_some_and(|it| it.active(&self.params, self.height))
+    }
+
+    /// The digest root that a claimant committed at a height.
+    pub fn digest_root(&self, height: Height, claimant: Address) -> Option<&Digest> {
+        self.digests.get(&(height, claimant))
+    }
+
+    /// What is certified of a process.
+    pub fn process(&self, process: &ProcessId) -> Option<&ProcessEntry> {
+        self.processes.get(process)
+    }
+
+    /// All processes of which something is certified.
+    pub fn processes(&self) -> impl Iterator<Item = (&ProcessId, &ProcessEntry)> {
+        self.processes.iter()
+    }
+
+    /// A case.
+    pub fn case(&self, evidence: &EvidenceId) -> Option<&Case> {
+        self.cases.get(evidence)
+    }
+
+    /// All cases.
+    pub fn cases(&self) -> impl Iterator<Item = (&EvidenceId, &Case)> {
+        self.cases.iter()
+    }
+
+    /// Everything that was slashed.
+    pub fn slashings(&self) -> &[Slashing] {
+        &self.slashings
+    }
+
+    /// What has burned.
+    pub const fn burned(&self) -> Stake {
+        self.burned
+    }
+
+    /// All stake that exists, burned included.
+    pub const fn supply(&self) -> Stake {
+        self.supply
+    }
+}
