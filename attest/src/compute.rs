@@ -127,7 +127,8 @@ impl Compute {
     }
 
     /// Cuts the next claim of this process right after this slot: a fault needs a claim of its own.
-    pub fn force_cut_after(&mut self, process: ProcessId, slot: Slot) {
+    pub fn force_cut_after(&mut self, process: ProcessId, module: ModuleId, slot: Slot) {
+        self.processes.entry(process).or_insert_with(|| Process::new(process, module));
         self.force_cut = Some((process, slot));
     }
 

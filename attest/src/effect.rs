@@ -12,7 +12,7 @@ use surety_protocol::assignment::AssignmentDraft;
 use surety_protocol::claim::{Claim, Leaf, SignedClaim};
 use surety_protocol::history::Frontier;
 use surety_protocol::id::{
-    Address, ClaimId, Digest, EvidenceId, ItemId, MessageId, ModuleId, ProcessId,
+    Address, AssignmentId, ClaimId, Digest, EvidenceId, ItemId, MessageId, ModuleId, ProcessId,
 };
 use surety_protocol::item::{Item, ItemDraft};
 use surety_protocol::origin::Action;
@@ -216,6 +216,17 @@ pub enum Job {
         /// The first false one.
         slot: Slot,
     },
+    /// Make the evidence that a scheduler signed two assignments for a slot; both are in the archive.
+    AccuseScheduler {
+        /// The process.
+        process: ProcessId,
+        /// The slot.
+        slot: Slot,
+        /// The assignment that came first.
+        first: AssignmentId,
+        /// The other.
+        second: AssignmentId,
+    },
 }
 
 /// What an execution gave.
@@ -244,6 +255,17 @@ pub enum Executed {
         /// The evidence file.
         evidence: Arc<[u8]>,
     },
+    /// Answer to [`Job::AccuseScheduler`].
+    AccusedScheduler {
+        /// The operator that scheduled.
+        offender: Address,
+        /// The process.
+        process: ProcessId,
+        /// The slot.
+        slot: Slot,
+        /// The evidence file.
+        evidence: Arc<[u8]>,
+    },
     /// This host could not; try again later or leave it.
     Abstained {
         /// What.
@@ -254,7 +276,7 @@ pub enum Executed {
 }
 
 /// One evaluated input.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EvaluatedLeaf {
     /// The leaf.
     pub leaf: Leaf,
@@ -262,6 +284,8 @@ pub struct EvaluatedLeaf {
     pub head: Digest,
     /// The result's parts.
     pub parts: Vec<Vec<u8>>,
+    /// What was evaluated: the message, or at slot 0 the process item.
+    pub subject: Authentic<Item>,
 }
 
 /// What re-executing a claim's new leaves found.

@@ -1,31 +1,37 @@
 //! Deterministic execution of AO modules, resident or from a witness.
 //!
-//! A step applies one input to one state. What it gives is a function of module, environment, state, input and
-//! profile, and of nothing else: not of the host, of its time, or of whether the state was carried along, restored
-//! from a snapshot or pieced together from a witness.
+//! A step applies one input to one state. What it gives is a function of module, environment,
+//! state, input and profile, and of nothing else: not of the host, of its time, or of whether the
+//! state was carried along, restored from a snapshot or pieced together from a witness.
 //!
 //! # Rules
 //!
-//! - `[EN-1]` Boot, once before input 0: instantiate; run the start function; call `emscripten_stack_init`,
-//!   `__wasm_call_ctors` and `main(0, 0)`, each if exported, in this order. Anything that ends this early (a trap,
-//!   an exit, more than the profile's gas) refuses the module for this process.
-//! - `[EN-2]` A step: `malloc` and fill the message, `malloc` and fill the environment, both as JSON texts ended by a
-//!   zero byte; call `handle`; read its reply up to a zero byte; `free` the environment and the message if `free` is exported.
-//! - `[EN-3]` A step that traps, runs out of gas, exits, aborts, gives a malformed or too long reply, or whose reply has an
-//!   `Error`, leaves memory, its size and all globals as they were before. Its result says why.
-//! - `[EN-4]` Gas is what the instructions executed in the step cost, one for each but for those that only shape
-//!   control flow, plus what host functions add. A step that gives no reply costs its whole limit: the smaller of the process'
-//!   compute limit and the profile's.
-//! - `[EN-5]` Memory grows up to the smallest of the module's own maximum, the process' memory limit and the
-//!   profile's; beyond, growing fails inside the guest and the guest decides.
-//! - `[EN-6]` The clock of a step is its message's timestamp; during boot it is the process' own. It stands still.
-//! - `[EN-7]` A failure of this host (native stack, memory, mappings) is an [`Abstain`] and never a result.
-//! - `[EN-8]` A witness is invalid if its root differs, or if executing touches a page that it lacks; both are
-//!   deterministic, and neither is confused with a guest's own access out of bounds, which is a result.
+//! - `[EN-1]` Boot, once before input 0: instantiate; run the start function; call
+//!   `emscripten_stack_init`, `__wasm_call_ctors` and `main(0, 0)`, each if exported, in this
+//!   order. Anything that ends this early (a trap, an exit, more than the profile's gas) refuses
+//!   the module for this process.
+//! - `[EN-2]` A step: `malloc` and fill the message, `malloc` and fill the environment, both as
+//!   JSON texts ended by a zero byte; call `handle`; read its reply up to a zero byte; `free` the
+//!   environment and the message if `free` is exported.
+//! - `[EN-3]` A step that traps, runs out of gas, exits, aborts, gives a malformed or too long
+//!   reply, or whose reply has an `Error`, leaves memory, its size and all globals as they were
+//!   before. Its result says why.
+//! - `[EN-4]` Gas is what the instructions executed in the step cost, one for each but for those
+//!   that only shape control flow, plus what host functions add. A step that gives no reply costs
+//!   its whole limit: the smaller of the process' compute limit and the profile's.
+//! - `[EN-5]` Memory grows up to the smallest of the module's own maximum, the process' memory
+//!   limit and the profile's; beyond, growing fails inside the guest and the guest decides.
+//! - `[EN-6]` The clock of a step is its message's timestamp; during boot it is the process' own.
+//!   It stands still.
+//! - `[EN-7]` A failure of this host (native stack, memory, mappings) is an [`Abstain`] and never a
+//!   result.
+//! - `[EN-8]` A witness is invalid if its root differs, or if executing touches a page that it
+//!   lacks; both are deterministic, and neither is confused with a guest's own access out of
+//!   bounds, which is a result.
 //!
-//! Gas is counted by wasmtime's fuel for now, one unit per instruction; metering inside the instrumented bytecode
-//! will replace it, so that engines and engine versions agree, and will meter the stack too: until then an endless recursion
-//! makes everyone abstain.
+//! Gas is counted by wasmtime's fuel for now, one unit per instruction; metering inside the
+//! instrumented bytecode will replace it, so that engines and engine versions agree, and will meter
+//! the stack too: until then an endless recursion makes everyone abstain.
 
 mod compiled;
 mod execution;
@@ -165,7 +171,8 @@ pub trait Engine: Send + Sync {
     /// [`EngineError::Refused`] with the first rule that is broken; abstains like every method.
     fn check(&self, module: &[u8]) -> Result<(), EngineError>;
 
-    /// A fresh process, before input 0; `clock` is its own timestamp in milliseconds (rules EN-1, EN-6).
+    /// A fresh process, before input 0; `clock` is its own timestamp in milliseconds (rules EN-1,
+    /// EN-6).
     ///
     /// # Errors
     /// The module is refused, or this host abstains.

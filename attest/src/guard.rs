@@ -20,7 +20,7 @@ use surety_protocol::assignment::AssignmentDraft;
 use surety_protocol::claim::{Claim, Leaf};
 use surety_protocol::codec::CodecError;
 use surety_protocol::hash::{Domain, digest};
-use surety_protocol::id::{AssignmentId, ClaimId, Digest, ProcessId};
+use surety_protocol::id::{AssignmentId, ClaimId, Digest, EvidenceId, ProcessId};
 use surety_protocol::time::Slot;
 
 /// A thing that may be signed (rule G-1).
@@ -59,6 +59,13 @@ pub enum GuardRecord {
         /// The state after them.
         head: Digest,
     },
+    /// A verdict.
+    Verdict {
+        /// On which evidence.
+        evidence: EvidenceId,
+        /// What was said.
+        guilty: bool,
+    },
     /// An assignment.
     Assignment {
         /// The process.
@@ -85,6 +92,9 @@ pub enum Unsafe {
     /// Another assignment was signed for this slot.
     #[error("another assignment was signed for slot {0}")]
     Assignment(Slot),
+    /// The other verdict was signed.
+    #[error("the other verdict was signed on this evidence")]
+    Verdict,
     /// A thing that cannot be encoded.
     #[error(transparent)]
     Codec(#[from] CodecError),
@@ -105,6 +115,16 @@ pub struct Guard {
     leaves: BTreeMap<(ProcessId, Slot, AssignmentId), Digest>,
     heads: BTreeMap<(ProcessId, u64, Digest), Digest>,
     assignments: BTreeMap<(ProcessId, Slot), Digest>,
+    verdicts: BTreeMap<EvidenceId, bool>,
+}
+
+/// A verdict to be signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VerdictDraft {
+    /// On which evidence.
+    pub evidence: EvidenceId,
+    /// What is said.
+    pub guilty: bool,
 }
 
 impl Guard {
@@ -116,6 +136,9 @@ impl Guard {
             }
             GuardRecord::History { process, size, root, head } => {
                 self.heads.insert((process, size, root), head);
+            }
+            GuardRecord::Verdict { evidence, guilty } => {
+                self.verdicts.insert(evidence, guilty);
             }
             GuardRecord::Assignment { process, slot, draft } => {
                 self.assignments.insert((process, slot), draft);
@@ -193,6 +216,23 @@ impl Guard {
         }
         let record =
             GuardRecord::Assignment { process: draft.process, slot: draft.slot, draft: is };
+        self.restore(record.clone());
+        Ok((SafeToSign(draft), record))
+    }
+
+    /// Clears a verdict: one is given on any evidence.
+    ///
+    /// # Errors
+    /// If the other was given.
+    pub fn clear_verdict(
+        &mut self,
+        draft: VerdictDraft,
+    ) -> Result<(SafeToSign<VerdictDraft>, GuardRecord), Unsafe> {
+        let VerdictDraft { evidence, guilty } = draft;
+        if self.verdicts.get(&evidence).is_some_and(|was| *was != guilty) {
+            return Err(Unsafe::Verdict);
+        }
+        let record = GuardRecord::Verdict { evidence, guilty };
         self.restore(record.clone());
         Ok((SafeToSign(draft), record))
     }

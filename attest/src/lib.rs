@@ -16,3 +16,5 @@ pub mod push;
 pub mod schedule;
 pub mod tally;
 pub mod verify;
+pub mod judge;
+pub mod message;

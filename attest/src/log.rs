@@ -39,11 +39,17 @@ pub enum Appended {
     Refused(&'static str),
     /// The scheduler signed another assignment for this slot (rule LO-3).
     Double {
-        /// The assignment that came first.
-        first: AssignmentId,
+        /// The process.
+        process: ProcessId,
         /// The slot.
         slot: Slot,
+        /// The assignment that came first.
+        first: AssignmentId,
+        /// The other.
+        second: AssignmentId,
     },
+    /// The last slot was given up: the scheduler went on from another assignment of it.
+    Shrank,
 }
 
 /// The log of one process.
@@ -173,6 +179,9 @@ impl Log {
             return Appended::Nothing;
         }
         if let Some(fork) = self.rewind(&assignment) {
+            let gap = Want::Log { process: assignment.process, from: Slot(self.size) };
+            self.ahead.insert(assignment.slot, (item, message));
+            out.push(Effect::Fetch(gap));
             return fork;
         }
         if assignment.hash_chain != self.chain || assignment.timestamp < self.timestamp {
@@ -248,7 +257,12 @@ impl Log {
         if let Some(message) = message {
             out.push(Effect::Persist(Record::Item(message)));
         }
-        Appended::Double { first, slot: assignment.slot }
+        Appended::Double {
+            process: assignment.process,
+            slot: assignment.slot,
+            first,
+            second: assignment.id,
+        }
     }
 
     /// If the next assignment does not continue this log but the scheduler's other branch, the last slot is given up
@@ -263,7 +277,7 @@ impl Log {
         self.chain = entry.chain;
         self.hashpath = entry.hashpath;
         self.timestamp = entry.timestamp;
-        Some(Appended::Nothing)
+        Some(Appended::Shrank)
     }
 }
 

@@ -1,19 +1,23 @@
 //! Linear memory whose pages can be watched and withheld, with the kernel's page protection.
 //!
-//! The one part of the crate that is not safe Rust: reserving address space, changing protection, and the
-//! signal handler that learns of a first touch. It hands out no reference to memory; contents are read
-//! and written through wasmtime's own safe view, after [`Region::admit`] opened the pages.
+//! The one part of the crate that is not safe Rust: reserving address space, changing protection,
+//! and the signal handler that learns of a first touch. It hands out no reference to memory;
+//! contents are read and written through wasmtime's own safe view, after [`Region::admit`] opened
+//! the pages.
 //!
 //! # Rules
 //!
-//! - `[LM-1]` While a region is watched with [`Access::Writes`], every page that is written becomes open; with
-//!   [`Access::Touches`], every page that is read or written. The open pages are a superset of the changed.
+//! - `[LM-1]` While a region is watched with [`Access::Writes`], every page that is written becomes
+//!   open; with [`Access::Touches`], every page that is read or written. The open pages are a
+//!   superset of the changed.
 //! - `[LM-2]` With [`Access::Only`] the pages outside of the set stay closed. Touching one sets
-//!   [`Region::missing`] before the guest traps, so that it can be told from a touch beyond the end of memory.
+//!   [`Region::missing`] before the guest traps, so that it can be told from a touch beyond the end
+//!   of memory.
 //! - `[LM-3]` Pages by which memory grows while it is watched are open from the start, and zero.
-//! - `[LM-4]` The host touches guest memory only where [`Region::admit`] let it, so that a withheld page is never a
-//!   native fault.
-//! - `[LM-5]` If the kernel refuses, [`Region::exhausted`] is set: the host's failure is never the guest's.
+//! - `[LM-4]` The host touches guest memory only where [`Region::admit`] let it, so that a withheld
+//!   page is never a native fault.
+//! - `[LM-5]` If the kernel refuses, [`Region::exhausted`] is set: the host's failure is never the
+//!   guest's.
 
 #![allow(
     unsafe_code,
@@ -63,8 +67,8 @@ const ONLY: u8 = 3;
 
 /// The address space of one linear memory.
 ///
-/// One thread at a time uses a region (its store's); the atomics serve the signal handler, which runs on that
-/// same thread.
+/// One thread at a time uses a region (its store's); the atomics serve the signal handler, which
+/// runs on that same thread.
 #[derive(Debug)]
 pub(crate) struct Region {
     base: usize,
@@ -81,7 +85,8 @@ pub(crate) struct Region {
 }
 
 thread_local! {
-    /// The region whose guest runs on this thread. Without a destructor, so that the signal handler may read it.
+    /// The region whose guest runs on this thread. Without a destructor, so that the signal handler
+    /// may read it.
     static RUNNING: Cell<*const Region> = const { Cell::new(ptr::null()) };
 }
 
@@ -100,7 +105,8 @@ impl Region {
     fn reserve(reserved: usize, guard: usize, size: usize) -> Result<Self, Withheld> {
         let mapped = reserved.checked_add(guard).ok_or(Withheld::Exhausted)?;
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
-        // SAFETY: a new private mapping at an address of the kernel's choice affects no other memory.
+        // SAFETY: a new private mapping at an address of the kernel's choice affects no other
+        // memory.
         let base = unsafe { libc::mmap(ptr::null_mut(), mapped, libc::PROT_NONE, flags, -1, 0) };
         if base == libc::MAP_FAILED {
             return Err(Withheld::Exhausted);
@@ -140,8 +146,9 @@ impl Region {
             return Ok(());
         }
         let start = ptr::with_exposed_provenance_mut(self.base);
-        // SAFETY: the range is within the own private anonymous mapping, and nobody holds a reference
-        // into it: wasmtime hands out such only while its store is borrowed, which the caller has.
+        // SAFETY: the range is within the own private anonymous mapping, and nobody holds a
+        // reference into it: wasmtime hands out such only while its store is borrowed, which the
+        // caller has.
         match unsafe { libc::madvise(start, size, libc::MADV_DONTNEED) } {
             0 => Ok(()),
             _ => Err(self.give_up()),
@@ -195,7 +202,8 @@ impl Region {
         Ok(())
     }
 
-    /// The pages that may have changed since watching began (rules LM-1 and LM-3), ascending; all if it did not.
+    /// The pages that may have changed since watching began (rules LM-1 and LM-3), ascending; all
+    /// if it did not.
     pub(crate) fn open_pages(&self) -> Vec<u32> {
         let watched = self.watched.load(Relaxed) / PAGE_BYTES;
         let size = self.size.load(Relaxed) / PAGE_BYTES;
@@ -248,8 +256,9 @@ impl Region {
             return Err(self.give_up());
         }
         let start = ptr::with_exposed_provenance_mut(self.base + range.start);
-        // SAFETY: the range is within the own mapping. Withdrawing access is sound because references into guest
-        // memory live only inside host functions, which open what they touch first (rule LM-4).
+        // SAFETY: the range is within the own mapping. Withdrawing access is sound because
+        // references into guest memory live only inside host functions, which open what they touch
+        // first (rule LM-4).
         match unsafe { libc::mprotect(start, range.len(), protection) } {
             0 => Ok(()),
             _ => Err(self.give_up()),
@@ -264,8 +273,8 @@ impl Region {
 
 impl Drop for Region {
     fn drop(&mut self) {
-        // SAFETY: the mapping is this region's own, and whoever could address it (the instance's memory) held
-        // the region alive.
+        // SAFETY: the mapping is this region's own, and whoever could address it (the instance's
+        // memory) held the region alive.
         unsafe { libc::munmap(ptr::with_exposed_provenance_mut(self.base), self.mapped) };
     }
 }

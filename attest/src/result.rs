@@ -1,21 +1,27 @@
-//! What one input gave: output, outbox, error and gas, as an object that commits to each of its parts.
+//! What one input gave: output, outbox, error and gas, as an object that commits to each of its
+//! parts.
 //!
 //! # Rules
 //!
-//! - `[R-1]` A module replies `{"ok":bool,"response":{Output,Messages,Spawns,Assignments,Error}}`. The bytes are read
-//!   as UTF-8, malformed sequences becoming U+FFFD, as a browser reads them. What is not JSON, is nested
-//!   deeper than 128, or is not of that shape is a malformed reply, which is a result with a defined error.
-//! - `[R-2]` `Messages`, `Spawns` and `Assignments` are lists; absent, `null` and `{}` are the empty list (Lua knows
-//!   one empty table). `Error` counts unless it is absent, `null`, `false`, `""` or `0`. `ok` other than `true` makes
-//!   the response itself the error. Other fields are not part of the result.
-//! - `[R-3]` A result with an error has an empty outbox: nothing leaves a step whose state is discarded.
-//! - `[R-4]` Canonical JSON: no white space; the keys of an object in the order of their UTF-8 bytes, the last
-//!   of equal keys counting; integers that fit 64 bits exactly, every other number as the
-//!   shortest text of the nearest 64-bit float; strings with the escapes `\" \\ \b \f \n \r \t` and `\u00xx` only.
-//! - `[R-5]` The parts, in order: output, each message, each spawn, assignments, error (`null` if none), gas. A part
-//!   is the canonical JSON of an object with one key, which says what it is: `Output`, `Message`, `Spawn`,
-//!   `Assignments`, `Error` or `Gas`. `root = digest(RESULT, [merkle root])` over the leaves
-//!   `digest(RESULT_PART, [part])`; a proof's position is the part's, so message `i` stands at `1 + i`.
+//! - `[R-1]` A module replies `{"ok":bool,"response":{Output,Messages,Spawns,Assignments,Error}}`.
+//!   The bytes are read as UTF-8, malformed sequences becoming U+FFFD, as a browser reads them.
+//!   What is not JSON, is nested deeper than 128, or is not of that shape is a malformed reply,
+//!   which is a result with a defined error.
+//! - `[R-2]` `Messages`, `Spawns` and `Assignments` are lists; absent, `null` and `{}` are the
+//!   empty list (Lua knows one empty table). `Error` counts unless it is absent, `null`, `false`,
+//!   `""` or `0`. `ok` other than `true` makes the response itself the error. Other fields are not
+//!   part of the result.
+//! - `[R-3]` A result with an error has an empty outbox: nothing leaves a step whose state is
+//!   discarded.
+//! - `[R-4]` Canonical JSON: no white space; the keys of an object in the order of their UTF-8
+//!   bytes, the last of equal keys counting; integers that fit 64 bits exactly, every other number
+//!   as the shortest text of the nearest 64-bit float; strings with the escapes `\" \\ \b \f \n \r
+//!   \t` and `\u00xx` only.
+//! - `[R-5]` The parts, in order: output, each message, each spawn, assignments, error (`null` if
+//!   none), gas. A part is the canonical JSON of an object with one key, which says what it is:
+//!   `Output`, `Message`, `Spawn`, `Assignments`, `Error` or `Gas`. `root = digest(RESULT, [merkle
+//!   root])` over the leaves `digest(RESULT_PART, [part])`; a proof's position is the part's, so
+//!   message `i` stands at `1 + i`.
 
 mod canonical;
 mod reply;

@@ -2,15 +2,15 @@
 //!
 //! # Rules
 //!
-//! - `[ST-1]` Linear memory is cut into pages of 4 KiB. A page's hash is BLAKE3 in key derivation mode under
-//!   [`PAGE_CONTEXT`]; BLAKE3 because a stride of AOS changes about 220 pages, whose hashing costs as much
-//!   as a message's execution.
-//! - `[ST-2]` The pages are the leaves of a Merkle tree (rules M-1 to M-3 of the Merkle module) of always
-//!   2^22 leaves. Pages beyond the end of memory are zero pages.
-//! - `[ST-3]` `state_root = digest(STATE, [wasm_pages, pages_root, globals])`, with the memory's size in
-//!   units of 64 KiB in four bytes and each global's bits in eight, big-endian.
-//! - `[ST-4]` A state is a value: two states with the same size, globals and pages are the same, however
-//!   they came to be. A snapshot keeps no zero page.
+//! - `[ST-1]` Linear memory is cut into pages of 4 KiB. A page's hash is BLAKE3 in key derivation
+//!   mode under [`PAGE_CONTEXT`]; BLAKE3 because a stride of AOS changes about 220 pages, whose
+//!   hashing costs as much as a message's execution.
+//! - `[ST-2]` The pages are the leaves of a Merkle tree (rules M-1 to M-3 of the Merkle module) of
+//!   always 2^22 leaves. Pages beyond the end of memory are zero pages.
+//! - `[ST-3]` `state_root = digest(STATE, [wasm_pages, pages_root, globals])`, with the memory's
+//!   size in units of 64 KiB in four bytes and each global's bits in eight, big-endian.
+//! - `[ST-4]` A state is a value: two states with the same size, globals and pages are the same,
+//!   however they came to be. A snapshot keeps no zero page.
 
 mod tree;
 

@@ -17,7 +17,6 @@ use std::sync::Arc;
 
 use surety_protocol::approval::{Approval, ClaimBatch};
 use surety_protocol::bls::SecretKey;
-use surety_protocol::claim::{Leaf, SignedClaim};
 use surety_protocol::evidence::{Evidence, OffenceKind};
 use surety_protocol::facts::BlockFacts;
 use surety_protocol::id::{Address, ClaimId, Digest, EvidenceId, ProcessId};
@@ -240,6 +239,9 @@ impl Verifier {
                     duty.stage = Stage::Lacking;
                 }
             }
+            Executed::AccusedScheduler { offender, process, slot, evidence } => {
+                self.accuse_scheduler(offender, process, slot, evidence, out);
+            }
             Executed::Evaluated { .. } => {}
         }
     }
@@ -317,7 +319,8 @@ impl Verifier {
         claims: &Claims,
         out: &mut Outbox<Effect>,
     ) {
-        let Some(claim) = claims.any(&id) else { return };
+        let Some(duty) = self.duties.get(&id) else { return };
+        let Some(claim) = claims.signed_by(&id, &duty.claimant) else { return };
         let (offender, process) = (claim.statement.claimant, claim.statement.claim.process);
         if !self.accused.insert((offender, process, slot)) {
             return;
@@ -338,7 +341,32 @@ impl Verifier {
     }
 }
 
-/// The first leaf at or before which a state root stands: where the execution of the leaves after it starts.
-pub fn last_root(leaves: &[Leaf]) -> Option<&Leaf> {
-    leaves.iter().rev().find(|leaf| leaf.state_root.is_some())
+impl Verifier {
+    /// A scheduler signed two: signatures alone prove it, so the evidence travels with the challenge.
+    fn accuse_scheduler(
+        &mut self,
+        offender: Address,
+        process: ProcessId,
+        slot: Slot,
+        evidence: Arc<[u8]>,
+        out: &mut Outbox<Effect>,
+    ) {
+        if !self.accused.insert((offender, process, slot)) {
+            return;
+        }
+        let file: EvidenceId = Evidence::id_of(&evidence);
+        let challenge = Challenge {
+            evidence: file,
+            bytes: u64::try_from(evidence.len()).unwrap_or(u64::MAX),
+            kind: OffenceKind::DoubleAssignment.number(),
+            offender,
+            process,
+            slot,
+            claim: None,
+        };
+        let inside = Some(evidence.to_vec());
+        out.push(Effect::Persist(Record::Evidence { id: file, bytes: evidence }));
+        out.push(Effect::Notify(Event::Accused { evidence: file, offender }));
+        out.push(Effect::Submit(Action::Challenge { challenge, evidence: inside }));
+    }
 }

@@ -1,8 +1,17 @@
-//! placeholder
-pub mod net;
+//! The only part of Surety that touches the world: libp2p, RocksDB, HTTP, the roles and the command line.
+//!
+//! [`core`] is a node without the world; everything else here performs what it asks for.
+
+pub mod archive;
 pub mod config;
+pub mod core;
+pub mod executor;
+pub mod fault;
 pub mod key;
 pub mod metrics;
+pub mod net;
+pub mod role;
 pub mod shell;
+pub mod signer;
 pub mod store;
 pub mod telemetry;

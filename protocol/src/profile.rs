@@ -2,10 +2,11 @@
 //!
 //! # Rules
 //!
-//! - `[PR-1]` A profile's id is `digest(PROFILE, [canonical encoding])`. Its `version` names the rules that
-//!   are not numbers: the cost of instructions, the host functions, the commitment to a state.
-//! - `[PR-2]` A stride ends with its `stride`-th input, or with the input that brings the gas since the last
-//!   state root to `stride_gas_max`, whichever comes first; so a stride holds less than
+//! - `[PR-1]` A profile's id is `digest(PROFILE, [canonical encoding])`. Its `version` names the
+//!   rules that are not numbers: the cost of instructions, the host functions, the commitment to a
+//!   state.
+//! - `[PR-2]` A stride ends with its `stride`-th input, or with the input that brings the gas since
+//!   the last state root to `stride_gas_max`, whichever comes first; so a stride holds less than
 //!   `stride_gas_max + gas_max` of gas.
 
 use serde_tuple::{Deserialize_tuple, Serialize_tuple};
@@ -45,7 +46,8 @@ impl Profile {
             version: 1,
             // One to three seconds of one core; an ordinary AOS message takes five million.
             gas_max: 9_000_000_000,
-            // Consecutive AOS messages touch nearly the same pages, so sixteen share one commitment.
+            // Consecutive AOS messages touch nearly the same pages, so sixteen share one
+            // commitment.
             stride: 16,
             stride_gas_max: 2_000_000_000,
             // Everything that a 32-bit module can address.
@@ -64,8 +66,8 @@ impl Profile {
         Ok(digest(Domain::PROFILE, &[&codec::encode(self)?]).into())
     }
 
-    /// Whether a state root is due after an input (rule PR-2): `inputs` and `gas` count from the last
-    /// root, this input included.
+    /// Whether a state root is due after an input (rule PR-2): `inputs` and `gas` count from the
+    /// last root, this input included.
     pub const fn ends_stride(&self, inputs: u64, gas: u64) -> bool {
         inputs >= self.stride || gas >= self.stride_gas_max
     }

@@ -1,7 +1,8 @@
-//! Parts of a state as they travel: the pages that a stretch of inputs touches, and the list of all pages.
+//! Parts of a state as they travel: the pages that a stretch of inputs touches, and the list of all
+//! pages.
 //!
-//! A state is linear memory in pages of [`PAGE_BYTES`], its size, and the mutable globals. How pages and
-//! state are hashed is the engine's matter; here is only what is well-formed.
+//! A state is linear memory in pages of [`PAGE_BYTES`], its size, and the mutable globals. How
+//! pages and state are hashed is the engine's matter; here is only what is well-formed.
 //!
 //! # Rules
 //!

@@ -30,7 +30,7 @@ use surety_protocol::id::{
 };
 use surety_protocol::params::Params;
 use surety_protocol::profile::Profile;
-use surety_protocol::stake::{AmountError, Stake};
+use surety_protocol::stake::{AmountError, Fraction, Stake};
 use surety_protocol::time::{Height, Slot};
 use surety_protocol::validators::ValidatorSet;
 
@@ -168,6 +168,10 @@ impl Ledger {
         for (_, balance) in &genesis.balances {
             supply = supply.plus(*balance)?;
         }
+        // No share of the supply, nor of a part of it, may leave the range of an amount.
+        supply.share(genesis.params.penalty)?;
+        supply.share(genesis.params.reward)?;
+        supply.exceeds(Fraction::TWO_THIRDS, supply)?;
         // The first beacon is the network's id: the proposer's signature makes the next unpredictable.
         let beacons = BTreeMap::from([(Height(0), Digest::new(*network.as_bytes()))]);
         Ok(Ledger {

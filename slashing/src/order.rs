@@ -5,8 +5,8 @@
 //! - `[OR-1]` One fixed proposer, named in the genesis, orders items; everybody checks what it orders. It can delay an
 //!   item and stop the ledger; it cannot make stake, change an outcome or choose the randomness. Replicated
 //!   ordering takes this module's place without touching the ledger.
-//! - `[OR-2]` The waiting items are bounded in number and bytes, and each was admissible when it came; what is refused is
-//!   refused with its reason.
+//! - `[OR-2]` The waiting items are bounded in number and bytes, each fits a block and was admissible when it came; what is
+//!   refused is refused with its reason.
 //! - `[OR-3]` A proposer never signs two blocks of one height: the block is durable before it is sent, and a restarted
 //!   proposer continues from its last durable block.
 
@@ -25,6 +25,8 @@ use crate::ledger::{BlockError, ItemRefused, Ledger};
 pub const WAITING_MAX: usize = 16_384;
 /// Bytes that may wait.
 pub const WAITING_BYTES_MAX: usize = 64 << 20;
+/// Bytes that a block needs for an item beside the item's own.
+const ITEM_HEAD_BYTES: usize = 5;
 
 /// The items that wait for a block.
 #[derive(Debug, Default)]
@@ -40,6 +42,12 @@ pub enum NotQueued {
     /// The ledger would refuse it.
     #[error(transparent)]
     Refused(#[from] ItemRefused),
+    /// No block has room for it.
+    #[error("{bytes} bytes, more than fit a block")]
+    TooLarge {
+        /// Bytes of the item.
+        bytes: usize,
+    },
     /// It waits already.
     #[error("already waiting")]
     Waiting,
@@ -54,6 +62,10 @@ impl Proposer {
     /// # Errors
     /// Why it does not wait.
     pub fn submit(&mut self, ledger: &Ledger, bytes: Vec<u8>) -> Result<ItemId, NotQueued> {
+        // Else it would stand before all others for good.
+        if block_bytes(&bytes) > BLOCK_BYTES_MAX {
+            return Err(NotQueued::TooLarge { bytes: bytes.len() });
+        }
         if self.waiting.len() >= WAITING_MAX
             || self.bytes.saturating_add(bytes.len()) > WAITING_BYTES_MAX
         {
@@ -101,7 +113,7 @@ impl Proposer {
         let mut bytes = 0_usize;
         while items.len() < count {
             let Some((_, item)) = self.waiting.front() else { break };
-            bytes = bytes.saturating_add(item.len());
+            bytes = bytes.saturating_add(block_bytes(item));
             if bytes > BLOCK_BYTES_MAX {
                 break;
             }
@@ -113,4 +125,9 @@ impl Proposer {
         }
         items
     }
+}
+
+/// Bytes that an item takes in a block.
+const fn block_bytes(item: &[u8]) -> usize {
+    item.len().saturating_add(ITEM_HEAD_BYTES)
 }

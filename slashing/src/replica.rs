@@ -2,12 +2,13 @@
 //!
 //! # Rules
 //!
-//! - `[R-1]` Blocks ahead of the next are kept, at most [`AHEAD_MAX`] of them, the lowest first; a gap is asked for.
+//! - `[R-1]` Blocks ahead of the next are kept, at most [`AHEAD_MAX`] of them, the lowest first; a gap is asked for. Only a
+//!   block whose header the proposer signed, with the items of that header, is worth keeping, and it stays the one.
 //! - `[R-2]` A block that does not apply is dropped; the ledger is as before.
 
 use std::collections::BTreeMap;
 
-use surety_protocol::block::Block;
+use surety_protocol::block::{self, Block};
 use surety_protocol::time::Height;
 
 use crate::ledger::{BlockError, Ledger, LedgerEvent};
@@ -43,8 +44,16 @@ impl Replica {
             return Followed::Old;
         }
         if height > next {
-            // Only the proposer's own signature makes a block worth keeping.
-            if !block.commit.signed_by(&ledger.proposer_key()) {
+            if self.ahead.contains_key(&height) {
+                return Followed::Gap(next);
+            }
+            let items = block.items.iter().map(|item| item.as_slice());
+            if block::items_root(items) != block.commit.header.items_root {
+                return Followed::Refused(BlockError::Items);
+            }
+            if block.commit.header.network != ledger.network()
+                || !block.commit.signed_by(&ledger.proposer_key())
+            {
                 return Followed::Refused(BlockError::Signature);
             }
             self.ahead.insert(height, block);

@@ -79,7 +79,8 @@ impl Compiler {
         bytes: &[u8],
         profile: &Profile,
     ) -> Result<Arc<Compiled>, EngineError> {
-        // Under its hash: the id of a module says nothing about its bytes to whoever did not check it.
+        // Under its hash: the id of a module says nothing about its bytes to whoever did not check
+        // it.
         let key = *blake3::hash(bytes).as_bytes();
         let kept = || self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(compiled) = kept().get(&key) {
@@ -129,6 +130,8 @@ fn config() -> Config {
         .cranelift_nan_canonicalization(true)
         .consume_fuel(true)
         .max_wasm_stack(WASM_STACK_BYTES)
+        // Not used, but wasmtime wants it not to be smaller.
+        .async_stack_size(2 * WASM_STACK_BYTES)
         // A long jump is an error that passes through every frame: no time for back traces.
         .wasm_backtrace_max_frames(None)
         .memory_reservation(RESERVED)

@@ -35,9 +35,10 @@ impl Frame {
 
 /// A process between two steps.
 ///
-/// The state is the truth. The instance is only its working copy: whatever may have changed it without the
-/// state (a failed step, a dry run, an abstention) drops it, and the next step makes one anew. So a step that is rolled
-/// back leaves nothing behind, whether it grew memory, moved the stack pointer or trapped half-way.
+/// The state is the truth. The instance is only its working copy: whatever may have changed it
+/// without the state (a failed step, a dry run, an abstention) drops it, and the next step makes
+/// one anew. So a step that is rolled back leaves nothing behind, whether it grew memory, moved the
+/// stack pointer or trapped half-way.
 pub(super) struct Execution {
     compiled: Arc<Compiled>,
     frame: Frame,
@@ -74,8 +75,8 @@ impl Execution {
         Ok(Self::of(compiled, frame, state, Access::Writes, None))
     }
 
-    /// A process in a state that was made elsewhere; `None` if it does not fit the module. Watched for more than
-    /// writes, what lies beyond the state's memory counts as new to the end.
+    /// A process in a state that was made elsewhere; `None` if it does not fit the module. Watched
+    /// for more than writes, what lies beyond the state's memory counts as new to the end.
     pub(super) fn resume(
         compiled: Arc<Compiled>,
         program: &Program,

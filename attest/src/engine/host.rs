@@ -1,24 +1,30 @@
-//! What a module finds outside of itself: the functions that emscripten's glue offers, made total and deterministic.
+//! What a module finds outside of itself: the functions that emscripten's glue offers, made total
+//! and deterministic.
 //!
 //! # Rules
 //!
-//! - `[HO-1]` Every import has the type below, where `p` is a pointer (`i32`, or `i64` with a 64-bit memory), `J` a 64-bit
-//!   integer (two `i32`, low half first, with a 32-bit memory; as a result its high half goes to
-//!   `_emscripten_tempret_set`, if exported), `i` an `i32` and `d` an `f64`.
+//! - `[HO-1]` Every import has the type below, where `p` is a pointer (`i32`, or `i64` with a
+//!   64-bit memory), `J` a 64-bit integer (two `i32`, low half first, with a 32-bit memory; as a
+//!   result its high half goes to `_emscripten_tempret_set`, if exported), `i` an `i32` and `d` an
+//!   `f64`.
 //! - `[HO-2]` A pointer outside of memory is an out-of-bounds trap. Addresses are unsigned.
-//! - `[HO-3]` There is no file, no terminal, no other process: what would need one answers with the fixed error number in
-//!   the table. Descriptors 0, 1 and 2 exist; 0 is at its end, what is written to 1 and 2 is dropped and counted as written.
-//! - `[HO-4]` `invoke_x(f, ...)` calls `dynCall_x(f, ...)`. If that ends through `_emscripten_throw_longjmp`, the stack
-//!   pointer is put back with `_emscripten_stack_restore`, `setThrew(1, 0)` is called, and the result is 0. A
-//!   `_emscripten_throw_longjmp` that no `invoke_x` encloses fails the step.
-//! - `[HO-5]` `_emscripten_memcpy_js(d, s, n)` moves what lies within memory, as a clamped copy within an array: with
-//!   `end = s + n` (modulo 2^32 with a 32-bit memory, else saturating), `d`, `s` and `end` are cut to the size of memory, and
-//!   `min(end - s, size - d)` bytes move if that is positive. Modules do call it beyond the end of memory.
-//! - `[HO-6]` `emscripten_resize_heap(n)` grows memory to the fewest whole WebAssembly pages that hold `n` bytes and answers
-//!   1, or 0 and no growth if that is not allowed. It never shrinks.
+//! - `[HO-3]` There is no file, no terminal, no other process: what would need one answers with the
+//!   fixed error number in the table. Descriptors 0, 1 and 2 exist; 0 is at its end, what is
+//!   written to 1 and 2 is dropped and counted as written.
+//! - `[HO-4]` `invoke_x(f, ...)` calls `dynCall_x(f, ...)`. If that ends through
+//!   `_emscripten_throw_longjmp`, the stack pointer is put back with `_emscripten_stack_restore`,
+//!   `setThrew(1, 0)` is called, and the result is 0. A `_emscripten_throw_longjmp` that no
+//!   `invoke_x` encloses fails the step.
+//! - `[HO-5]` `_emscripten_memcpy_js(d, s, n)` moves what lies within memory, as a clamped copy
+//!   within an array: with `end = s + n` (modulo 2^32 with a 32-bit memory, else saturating), `d`,
+//!   `s` and `end` are cut to the size of memory, and `min(end - s, size - d)` bytes move if that
+//!   is positive. Modules do call it beyond the end of memory.
+//! - `[HO-6]` `emscripten_resize_heap(n)` grows memory to the fewest whole WebAssembly pages that
+//!   hold `n` bytes and answers 1, or 0 and no growth if that is not allowed. It never shrinks.
+//!   `emscripten_get_heap_max` is the module's own maximum, at most 2^32 - 65536.
 //! - `[HO-7]` The clock is the step's (rule EN-6); the time zone is UTC.
-//! - `[HO-8]` Gas beyond the instructions: [`INVOKE_GAS`] for an `invoke_x`, one for every [`BYTES_PER_GAS`] bytes that
-//!   a function moves or looks at.
+//! - `[HO-8]` Gas beyond the instructions: [`INVOKE_GAS`] for an `invoke_x`, one for every
+//!   [`BYTES_PER_GAS`] bytes that a function moves or looks at.
 
 mod calendar;
 mod guest;

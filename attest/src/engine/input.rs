@@ -2,10 +2,11 @@
 //!
 //! # Rules
 //!
-//! - `[IN-1]` Names, order and types of the fields are part of the profile, because the order in which a
-//!   module meets keys may decide the order in which it later visits them: message and environment are written
-//!   in the order of the fields below, without white space.
-//! - `[IN-2]` `Signature` and `Forwarded-By` are left out if there is none, `Read-Only` unless it is true.
+//! - `[IN-1]` Names, order and types of the fields are part of the profile, because the order in
+//!   which a module meets keys may decide the order in which it later visits them: message and
+//!   environment are written in the order of the fields below, without white space.
+//! - `[IN-2]` `Signature` and `Forwarded-By` are left out if there is none, `Read-Only` unless it
+//!   is true.
 //! - `[IN-3]` Data is text: malformed UTF-8 becomes U+FFFD.
 
 use std::borrow::Cow;

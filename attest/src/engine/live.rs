@@ -1,101 +1,24 @@
 //! One instance of a module, alive between steps.
 
+mod guest_memory;
+
 use std::sync::Arc;
 
 use surety_protocol::witness::PAGE_BYTES;
-use wasmtime::{
-    AsContext, AsContextMut, Global, Instance, Memory, Store, StoreLimitsBuilder, Trap, Val,
-};
+use wasmtime::{Global, Instance, Store, StoreLimitsBuilder, Trap, Val};
 
 use super::compiled::Compiled;
 use super::host::{Ended, Host, low};
 use super::module::START;
 use super::{Abstain, EngineError, ModuleRefused, WitnessFault};
-use crate::memory::{Access, Region, take_made};
+use crate::memory::{Access, take_made};
 use crate::state::Snapshot;
 
-/// Stop watching from where it was and watch anew after so many steps. Consecutive messages write nearly the same
-/// pages, so that leaving them open spares faults, at the price of comparing them.
+pub(super) use guest_memory::GuestMemory;
+
+/// Stop watching from where it was and watch anew after so many steps. Consecutive messages write
+/// nearly the same pages, so that leaving them open spares faults, at the price of comparing them.
 const STEPS_PER_WATCH: u32 = 8;
-
-/// Guest memory and the right to touch it (rule LM-4).
-#[derive(Debug, Clone)]
-pub(super) struct GuestMemory {
-    pub(super) memory: Memory,
-    pub(super) region: Arc<Region>,
-}
-
-impl GuestMemory {
-    /// The bytes of a range that lies within memory.
-    pub(super) fn read(
-        &self,
-        store: &impl AsContext<Data = Host>,
-        at: u64,
-        bytes: u64,
-    ) -> wasmtime::Result<Vec<u8>> {
-        let range = self.range(store, at, bytes)?;
-        self.region
-            .admit(range.clone(), false)
-            .map_err(Ended::from)?;
-        let data = self.memory.data(store.as_context());
-        Ok(data.get(range).ok_or(Trap::MemoryOutOfBounds)?.to_vec())
-    }
-
-    /// Writes to a range that lies within memory.
-    pub(super) fn write(
-        &self,
-        store: &mut impl AsContextMut<Data = Host>,
-        at: u64,
-        bytes: &[u8],
-    ) -> wasmtime::Result<()> {
-        let range = self.range(store, at, bytes.len() as u64)?;
-        self.region
-            .admit(range.clone(), true)
-            .map_err(Ended::from)?;
-        let data = self.memory.data_mut(store.as_context_mut());
-        data.get_mut(range)
-            .ok_or(Trap::MemoryOutOfBounds)?
-            .copy_from_slice(bytes);
-        Ok(())
-    }
-
-    /// The bytes before the next zero; `None` if there are more than `bytes_max`. Touches no page beyond the zero.
-    pub(super) fn text(
-        &self,
-        store: &impl AsContext<Data = Host>,
-        at: u64,
-        bytes_max: u64,
-    ) -> wasmtime::Result<Option<Vec<u8>>> {
-        let mut text = Vec::new();
-        let mut from = at;
-        while text.len() as u64 <= bytes_max {
-            // To the end of the page, which never goes beyond memory unless `from` does.
-            let bytes = PAGE_BYTES as u64 - from % PAGE_BYTES as u64;
-            let piece = self.read(store, from, bytes)?;
-            if let Some(end) = piece.iter().position(|byte| *byte == 0) {
-                text.extend(piece.into_iter().take(end));
-                return Ok(Some(text).filter(|text| text.len() as u64 <= bytes_max));
-            }
-            text.extend(piece);
-            from = from.saturating_add(bytes);
-        }
-        Ok(None)
-    }
-
-    fn range(
-        &self,
-        store: &impl AsContext<Data = Host>,
-        at: u64,
-        bytes: u64,
-    ) -> wasmtime::Result<std::ops::Range<usize>> {
-        let size = self.memory.data_size(store.as_context()) as u64;
-        match at.checked_add(bytes) {
-            Some(end) if end <= size => Ok(usize::try_from(at).unwrap_or(usize::MAX)
-                ..usize::try_from(end).unwrap_or(usize::MAX)),
-            _ => Err(Trap::MemoryOutOfBounds.into()),
-        }
-    }
-}
 
 /// Why a call into the guest gave no reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,7 +45,8 @@ pub(super) struct Live {
 }
 
 impl Live {
-    /// Instantiates; memory is what the data segments make it, and not watched. Runs nothing of the guest.
+    /// Instantiates; memory is what the data segments make it, and not watched. Runs nothing of the
+    /// guest.
     pub(super) fn new(compiled: &Compiled, memory_bytes_max: u64) -> Result<Self, Stop> {
         let limit = usize::try_from(memory_bytes_max).unwrap_or(usize::MAX);
         let limits = StoreLimitsBuilder::new().memory_size(limit).build();
@@ -133,9 +57,12 @@ impl Live {
         };
         let mut store = Store::new(compiled.pre.module().engine(), host);
         store.limiter(|host| &mut host.limits);
+        // Filling memory from the data segments takes fuel too, bounded by the module's size.
+        store.set_fuel(u64::MAX).map_err(|_| Abstain::Engine)?;
         let instance = compiled.pre.instantiate(&mut store);
         let region = take_made();
-        // A data or element segment out of bounds is the module's doing; anything else is the host's.
+        // A data or element segment out of bounds is the module's doing; anything else is the
+        // host's.
         let instance = instance.map_err(|error| {
             let trap = error
                 .downcast_ref::<Trap>()
@@ -184,8 +111,8 @@ impl Live {
         Ok(())
     }
 
-    /// Gives the instance a state, which must fit the module, and watches it; `fresh_from` is the first page that
-    /// counts as new.
+    /// Gives the instance a state, which must fit the module, and watches it; `fresh_from` is the
+    /// first page that counts as new.
     pub(super) fn load(
         &mut self,
         state: &Snapshot,
@@ -273,7 +200,8 @@ impl Live {
         Ok(at)
     }
 
-    /// Calls an export with these integers, and zeros for what its type has besides; gives its integer.
+    /// Calls an export with these integers, and zeros for what its type has besides; gives its
+    /// integer.
     fn call(&mut self, name: &str, args: &[u64]) -> Result<u64, Stop> {
         let function = self
             .instance

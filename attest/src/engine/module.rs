@@ -2,21 +2,26 @@
 //!
 //! # Rules
 //!
-//! - `[MO-1]` A module is valid WebAssembly 1.0 with mutable globals, saturating conversions, sign extension,
-//!   multiple values and 64-bit memories. Everything else is refused with it: SIMD, threads, exceptions, tail calls, garbage
-//!   collection, bulk memory and reference types; with the last two all ways to change a table or to drop a segment at run
-//!   time, so that memory and globals are the whole state.
-//! - `[MO-2]` It defines one memory, exported as `memory`, and exports `handle: (ptr, ptr) -> ptr` and `malloc:
-//!   (ptr) -> ptr`, where `ptr` is `i32`, or `i64` if the memory is a 64-bit one.
-//! - `[MO-3]` It imports functions only, each known to the host by name and type. `invoke_x` needs the exports
-//!   `dynCall_x`, `emscripten_stack_get_current`, `_emscripten_stack_restore` and `setThrew`.
-//! - `[MO-4]` No export begins with `surety:`. What runs is the module rewritten: custom sections dropped; mutable global
-//!   `i` exported as `surety:global:i`; the start function exported as `surety:start` instead of
-//!   run at instantiation, since a restored process must not run it again.
+//! - `[MO-1]` A module is valid WebAssembly 1.0 with mutable globals, saturating conversions, sign
+//!   extension, multiple values and 64-bit memories. Everything else is refused with it: SIMD,
+//!   threads, exceptions, tail calls, garbage collection, bulk memory and reference types; with the
+//!   last two all ways to change a table or to drop a segment at run time, so that memory and
+//!   globals are the whole state. (Bulk memory also waits for metering by length.)
+//! - `[MO-2]` It defines one memory, exported as `memory`, and exports `handle: (ptr, ptr) -> ptr`
+//!   and `malloc: (ptr) -> ptr`, where `ptr` is `i32`, or `i64` if the memory is a 64-bit one.
+//! - `[MO-3]` It imports functions only, each known to the host by name and type. `invoke_x` needs
+//!   the exports `dynCall_x`, `emscripten_stack_get_current`, `_emscripten_stack_restore` and
+//!   `setThrew`.
+//! - `[MO-4]` No export begins with `surety:`. What runs is the module rewritten: custom sections
+//!   dropped; mutable global `i` exported as `surety:global:i`; the start function exported as
+//!   `surety:start` instead of run at instantiation, since a restored process must not run it
+//!   again.
 
 use wasm_encoder::{ExportKind, ExportSection, RawSection};
-use wasmparser::types::{EntityType, TypesRef};
-use wasmparser::{ExternalKind, Parser, Payload, ValType, Validator, WasmFeatures};
+use wasmparser::types::{CoreTypeId, EntityType, TypesRef};
+use wasmparser::{
+    CompositeInnerType, ExternalKind, FuncType, Parser, Payload, ValType, Validator, WasmFeatures,
+};
 
 use super::host;
 use surety_protocol::witness::GLOBALS_MAX;
@@ -184,11 +189,18 @@ impl<'a> Exports<'a> {
         results: &[ValType],
     ) -> Result<(), ModuleRefused> {
         let index = self.find(name, ExternalKind::Func)?;
-        let function = self.types[self.types.core_function_at(index)].unwrap_func();
-        if function.params() == params && function.results() == results {
-            return Ok(());
+        let function = signature(self.types, self.types.core_function_at(index));
+        match function.filter(|ty| ty.params() == params && ty.results() == results) {
+            Some(_) => Ok(()),
+            None => Err(ModuleRefused::Export(name.to_owned())),
         }
-        Err(ModuleRefused::Export(name.to_owned()))
+    }
+}
+
+fn signature(types: TypesRef<'_>, id: CoreTypeId) -> Option<&FuncType> {
+    match &types.get(id)?.composite_type.inner {
+        CompositeInnerType::Func(function) => Some(function),
+        _ => None,
     }
 }
 
@@ -199,11 +211,14 @@ fn check_imports(
 ) -> Result<(), ModuleRefused> {
     for (module, name, ty) in types.core_imports().into_iter().flatten() {
         let named = || (module.to_owned(), name.to_owned());
-        let EntityType::Func(id) = ty else {
+        let function = match ty {
+            EntityType::Func(id) => signature(types, id),
+            _ => None,
+        };
+        let Some(function) = function else {
             let (module, name) = named();
             return Err(ModuleRefused::ImportKind { module, name });
         };
-        let function = types[id].unwrap_func();
         if !host::knows(module, name, function, wide) {
             let (module, name) = named();
             return Err(ModuleRefused::Import { module, name });

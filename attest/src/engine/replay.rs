@@ -26,8 +26,8 @@ pub(super) fn witness(
     let execution = Execution::resume(compiled, program, profile, start.clone(), Access::Touches)?;
     let mut execution = execution.ok_or(Abstain::Snapshot)?;
     run(&mut execution, inputs)?;
-    // New pages are zero before, and are part of the witness only if they are not zero after: their place in the tree is
-    // needed for the root after.
+    // New pages are zero before, and are part of the witness only if they are not zero after: their
+    // place in the tree is needed for the root after.
     let state = execution.state();
     let mut pages: BTreeSet<u32> = execution
         .touched

@@ -1,8 +1,9 @@
 //! Every call into a guest runs on a thread of its own with a stack that is always the same.
 //!
-//! Guests recurse: through the host too, with native frames between that no limit of the guest counts. Where a native
-//! stack ends depends on the compiler; it must therefore never end before the guest's own limits (AOS needs
-//! less than 1 MiB at its deepest), and if it does, the host abstains.
+//! Guests recurse: through the host too, with native frames between that no limit of the guest
+//! counts. Where a native stack ends depends on the compiler; it must therefore never end before
+//! the guest's own limits (AOS needs less than 1 MiB at its deepest), and if it does, the host
+//! abstains.
 
 use super::{Abstain, EngineError};
 

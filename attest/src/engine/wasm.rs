@@ -13,7 +13,8 @@ use super::{
 use crate::memory::Access;
 use crate::state::{PageTree, Snapshot, page_hash, state_root};
 
-/// Executes with wasmtime's Cranelift. Compiled modules are kept, so one engine serves a whole node.
+/// Executes with wasmtime's Cranelift. Compiled modules are kept, so one engine serves a whole
+/// node.
 pub struct WasmEngine {
     profile: Profile,
     compiler: Compiler,

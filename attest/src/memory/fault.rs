@@ -1,7 +1,7 @@
 //! The signal handler that opens a page at its first touch.
 //!
-//! It stands before wasmtime's own: what concerns the region running on this thread it decides, everything else
-//! it passes on.
+//! It stands before wasmtime's own: what concerns the region running on this thread it decides,
+//! everything else it passes on.
 
 use std::mem;
 use std::ptr;
@@ -15,8 +15,8 @@ use super::{ONLY, RUNNING, Region, TOUCHES, UNWATCHED, WRITES};
 /// The handler before ours.
 static PREVIOUS: OnceLock<libc::sigaction> = OnceLock::new();
 
-/// Installs the handler, once; wasmtime's must be there already. `false` if the host's pages are not those
-/// of the rules, or the kernel refuses.
+/// Installs the handler, once; wasmtime's must be there already. `false` if the host's pages are
+/// not those of the rules, or the kernel refuses.
 pub(crate) fn install() -> bool {
     static INSTALLED: OnceLock<bool> = OnceLock::new();
     // SAFETY: see the function, which is called once.
@@ -26,8 +26,8 @@ pub(crate) fn install() -> bool {
 /// # Safety
 /// To be called once, after wasmtime installed its handler.
 unsafe fn install_once() -> bool {
-    // SAFETY: sysconf has no preconditions; an all-zero sigaction is a value of it; both calls of sigaction get valid
-    // pointers, and `on_fault` has the signature that SA_SIGINFO asks for.
+    // SAFETY: sysconf has no preconditions; an all-zero sigaction is a value of it; both calls of
+    // sigaction get valid pointers, and `on_fault` has the signature that SA_SIGINFO asks for.
     unsafe {
         if usize::try_from(libc::sysconf(libc::_SC_PAGESIZE)) != Ok(PAGE_BYTES) {
             return false;
@@ -53,8 +53,8 @@ unsafe extern "C" fn on_fault(
     info: *mut libc::siginfo_t,
     context: *mut libc::c_void,
 ) {
-    // SAFETY: the kernel gives a valid siginfo to a SA_SIGINFO handler, with an address for SIGSEGV. The region is
-    // alive: `Running` borrows it for as long as the pointer is set.
+    // SAFETY: the kernel gives a valid siginfo to a SA_SIGINFO handler, with an address for
+    // SIGSEGV. The region is alive: `Running` borrows it for as long as the pointer is set.
     let settled = unsafe {
         let address = (*info).si_addr().addr();
         RUNNING
@@ -100,7 +100,8 @@ unsafe fn pass_on(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut
     let Some(previous) = PREVIOUS.get() else {
         return;
     };
-    // SAFETY: a handler that is neither default nor ignore is a function with the signature that its flags say.
+    // SAFETY: a handler that is neither default nor ignore is a function with the signature that
+    // its flags say.
     unsafe {
         match previous.sa_sigaction {
             // The instruction faults again and the default ends the process.

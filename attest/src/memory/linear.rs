@@ -17,7 +17,8 @@ thread_local! {
     static MADE: RefCell<Option<Arc<Region>>> = const { RefCell::new(None) };
 }
 
-/// The region of the memory that wasmtime made during the instantiation that just ended on this thread.
+/// The region of the memory that wasmtime made during the instantiation that just ended on this
+/// thread.
 pub(crate) fn take_made() -> Option<Arc<Region>> {
     MADE.take()
 }
@@ -25,9 +26,9 @@ pub(crate) fn take_made() -> Option<Arc<Region>> {
 /// Makes regions for wasmtime.
 pub(crate) struct Creator;
 
-// SAFETY: a region reserves what is asked for and its guard, all bytes beyond `size` fault, those within are zero
-// at first, and the base never moves. That pages within `size` may be closed makes guests trap, and host
-// functions ask before they touch.
+// SAFETY: a region reserves what is asked for and its guard, all bytes beyond `size` fault, those
+// within are zero at first, and the base never moves. That pages within `size` may be closed makes
+// guests trap, and host functions ask before they touch.
 unsafe impl MemoryCreator for Creator {
     fn new_memory(
         &self,

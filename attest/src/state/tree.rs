@@ -1,4 +1,5 @@
-//! The Merkle tree over the pages of one state, of which only what differs from zero memory is kept.
+//! The Merkle tree over the pages of one state, of which only what differs from zero memory is
+//! kept.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -16,11 +17,6 @@ static ZERO: LazyLock<Vec<Digest>> = LazyLock::new(|| {
     let levels = std::iter::successors(Some(page_hash(&ZERO_PAGE)), next);
     levels.take(PAGE_TREE_DEPTH as usize + 1).collect()
 });
-
-/// The hash of the zero page.
-pub(crate) fn zero_page_hash() -> Digest {
-    zero(0)
-}
 
 fn zero(level: usize) -> Digest {
     ZERO.get(level).copied().unwrap_or_default()

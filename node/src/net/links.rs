@@ -41,8 +41,10 @@ impl Net {
             return;
         };
         known.identify(&info);
-        self.dialer
-            .learn(peer, known.listen.clone(), true, Instant::now());
+        let now = Instant::now();
+        self.dialer.learn(peer, known.listen.clone(), true, now);
+        // It may have come by itself, and be new in the book.
+        self.dialer.connected(&peer, now);
         if self.peers.len() < self.target {
             self.ask_for_peers(peer);
         }

@@ -17,11 +17,11 @@ use super::dialer::Dialer;
 use super::event::{NetEvent, Outbox};
 use super::gossip::Waiting;
 use super::handle::{Command, Counters};
-use super::limits;
 use super::peer::Peer;
 use super::requests::{Incoming, Outgoing};
 use super::score::Standing;
 use super::topic::{Names, Protocol};
+use super::{limits, roster};
 
 /// The network's state; its methods stand in `gossip`, `requests`, `links` and `conduct`.
 pub(crate) struct Net {

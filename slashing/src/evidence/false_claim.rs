@@ -4,8 +4,9 @@
 //!
 //! - `[E-30]` The statement is signed by the offender's registered hot key, for this network; the profile is the one it
 //!   names, the process item the one it names, the module item the one that the process names.
-//! - `[E-31]` The leaves are consecutive and in the claimed history. Either the stretch starts at slot 0 and has no
-//!   witness, or its first leaf holds the state root to start from and the witness fits it.
+//! - `[E-31]` The leaves are consecutive and in the claimed history. Either the stretch is slot 0 alone and has no
+//!   witness, or its first leaf holds the state root to start from and the witness fits it. No leaf between the first
+//!   and the last holds a state root: strides are counted from the last one, and where it is due shows only from there.
 //! - `[E-32]` The inputs are those that the claim commits to: authentic assignments with the ids in the leaves, for
 //!   the claimed process and slot, and the messages that they name. At most a stride of them.
 //! - `[E-33]` The last leaf of the stretch, or the head state root if it is the last of the claim, is compared with
@@ -112,8 +113,12 @@ fn start(offence: &FalseClaim) -> Result<Start, Refused> {
     {
         return Err(Refused::Inconsistent("leaves and inputs do not fit one another"));
     }
+    if offence.leaves.iter().skip(1).rev().skip(1).any(|leaf| leaf.state_root.is_some()) {
+        return Err(Refused::Inconsistent("the stretch passes a state root"));
+    }
     match &offence.witness {
-        None if first.slot.0 == 0 => Ok(Start::Genesis),
+        // Leaf 0 always holds a root, from which whatever follows starts.
+        None if first.slot.0 == 0 && stretch == 1 => Ok(Start::Genesis),
         None => Err(Refused::Inconsistent("the state before is missing")),
         Some(witness) => {
             let root = first

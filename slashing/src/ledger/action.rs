@@ -68,6 +68,9 @@ pub enum ItemRefused {
     /// The offence was already punished, or is being judged.
     #[error("offence is already before the ledger")]
     Known,
+    /// The claim was proven false.
+    #[error("the claim was proven false")]
+    ProvenFalse,
     /// No such case, or it is closed.
     #[error("no open case")]
     NoCase,
@@ -106,26 +109,33 @@ impl Ledger {
         let item = Item::parse(bytes).map_err(|_| ItemRefused::Item)?;
         let id = item.id();
         // Judged as part of the next block.
-        let mut next = self.clone();
-        next.height = self.height.next();
-        next.admit(item)?;
+        self.check_item(item, self.height.next())?;
         Ok(id)
     }
 
     /// Checks an item's form, authenticity and freshness (rules O-1, L-4).
-    fn admit(&mut self, item: Item) -> Result<(Address, Action), ItemRefused> {
+    fn check_item(
+        &self,
+        item: Item,
+        height: Height,
+    ) -> Result<(Address, Action, Height), ItemRefused> {
         let (action, expires) = Action::from_item(&self.network, &item)?;
-        let reach = self.height.plus(self.params.item_life_blocks);
-        if expires < self.height || expires > reach {
-            return Err(ItemRefused::Expired { expires, height: self.height });
+        if expires < height || expires > height.plus(self.params.item_life_blocks) {
+            return Err(ItemRefused::Expired { expires, height });
         }
-        let id: ItemId = item.id();
-        if self.seen.contains_key(&id) {
+        if self.seen.contains_key(&item.id()) {
             return Err(ItemRefused::Seen);
         }
         let item = item.authenticate().map_err(|_| ItemRefused::Item)?;
+        Ok((item.owner_address(), action, expires))
+    }
+
+    /// Takes an item, which from now on counts as seen.
+    fn admit(&mut self, item: Item) -> Result<(Address, Action), ItemRefused> {
+        let id = item.id();
+        let (signer, action, expires) = self.check_item(item, self.height)?;
         self.seen.insert(id, expires);
-        Ok((item.owner_address(), action))
+        Ok((signer, action))
     }
 
     /// Performs an action for its signer (rule O-2). The outer error is a broken invariant, the inner a
@@ -157,6 +167,10 @@ impl Ledger {
         recipient: Address,
         quantity: Stake,
     ) -> Result<(), ItemRefused> {
+        // A gift of nothing would cost nothing, and leave two entries behind.
+        if quantity == Stake::ZERO {
+            return Err(ItemRefused::Amount);
+        }
         let left = self.balance(&signer).minus(quantity).map_err(|_| ItemRefused::Balance)?;
         self.accounts.insert(signer, left);
         let balance = self.balance(&recipient);

@@ -4,8 +4,12 @@
 //!
 //! - `[L-10]` Bonded stake counts after `activation_blocks`, and only from `bond_min` on.
 //! - `[L-11]` Unbonding stake no longer counts but can still be slashed, until `unbond_blocks` have passed.
-//! - `[L-12]` A tombstoned operator never counts again; what it has left it can withdraw in the ordinary way.
-//! - `[L-13]` Hot keys can be replaced, never shared: a key belongs to one operator.
+//! - `[L-12]` A tombstoned operator never counts again, nor does what it said before; what it has left it can
+//!   withdraw in the ordinary way.
+//! - `[L-13]` Hot keys can be replaced, never shared: a key belongs to one operator, which answers for it for good.
+//!   An operator's own address is nobody else's data-item key.
+//! - `[L-14]` While an open case accuses an operator, what has finished unbonding stays as long as such a case can last.
+//! - `[L-15]` More tickets than can draw are not counted.
 
 use std::sync::Arc;
 
@@ -13,16 +17,19 @@ use surety_protocol::bls::{PublicKey, RegisteredKey};
 use surety_protocol::id::Address;
 use surety_protocol::origin::Registration;
 use surety_protocol::params::Params;
+use surety_protocol::sortition::TICKETS_MAX;
 use surety_protocol::stake::{AmountError, Stake};
 use surety_protocol::time::Height;
 use surety_protocol::validators::{Validator, ValidatorSet};
 
-use super::{BlockError, ItemRefused, Ledger, LedgerEvent};
+use super::{BlockError, CaseState, ItemRefused, Ledger, LedgerEvent};
 
 /// Pieces of stake that one operator may have unbonding at once.
 const UNBONDING_MAX: usize = 16;
-/// Keys that one operator may have registered over time.
+/// Keys of each kind that one operator may have had before the one in force.
 const KEYS_MAX: usize = 64;
+/// Bytes of a libp2p peer id: a multihash of a key, with room to spare.
+const PEER_BYTES_MAX: usize = 128;
 
 /// Stake on its way out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +47,8 @@ pub struct Operator {
     pub registration: Registration,
     /// The hot keys that it had before, for evidence about old signatures.
     pub former_keys: Vec<PublicKey>,
+    /// The data-item keys that it had before.
+    pub former_item_keys: Vec<Address>,
     /// Stake that counts, or will.
     pub bonded: Stake,
     /// From when it counts.
@@ -78,6 +87,34 @@ impl Operator {
     pub fn had_key(&self, key: &PublicKey) -> bool {
         self.registration.key == *key || self.former_keys.contains(key)
     }
+
+    /// Whether it has, or had, this data-item key.
+    pub fn had_item_key(&self, key: &Address) -> bool {
+        self.registration.item_key == *key || self.former_item_keys.contains(key)
+    }
+}
+
+impl Operator {
+    /// Puts other hot keys in force; the former ones stay its own (rule L-13).
+    fn replace(&mut self, registration: Registration) -> Result<(), ItemRefused> {
+        let (key, item_key) = (self.registration.key, self.registration.item_key);
+        let retires_key = key != registration.key && !self.former_keys.contains(&key);
+        let retires_item_key =
+            item_key != registration.item_key && !self.former_item_keys.contains(&item_key);
+        if (retires_key && self.former_keys.len() >= KEYS_MAX)
+            || (retires_item_key && self.former_item_keys.len() >= KEYS_MAX)
+        {
+            return Err(ItemRefused::TooMany);
+        }
+        if retires_key {
+            self.former_keys.push(key);
+        }
+        if retires_item_key {
+            self.former_item_keys.push(item_key);
+        }
+        self.registration = registration;
+        Ok(())
+    }
 }
 
 impl Ledger {
@@ -90,27 +127,24 @@ impl Ledger {
         RegisteredKey::new(registration.key, registration.possession)
             .map_err(|_| ItemRefused::Possession)?;
         // [L-13]
-        let taken = self.item_keys.get(&registration.item_key).is_some_and(|it| *it != signer)
-            || self
-                .operators
-                .iter()
-                .any(|(address, it)| *address != signer && it.had_key(&registration.key));
-        if taken || registration.peer.len() > 128 {
+        let item_key = registration.item_key;
+        let others = || self.operators.iter().filter(|(address, _)| **address != signer);
+        // Its own address an operator has proven to hold, whoever named it before.
+        let taken = (item_key != signer && self.is_item_key_taken(&signer, &item_key))
+            || others().any(|(_, it)| it.had_key(&registration.key));
+        if taken {
             return Err(ItemRefused::KeyTaken);
         }
-        self.item_keys.insert(registration.item_key, signer);
+        if registration.peer.len() > PEER_BYTES_MAX {
+            return Err(ItemRefused::TooMany);
+        }
         if let Some(operator) = self.operators.get_mut(&signer) {
-            if operator.former_keys.len() >= KEYS_MAX {
-                return Err(ItemRefused::TooMany);
-            }
-            let former = std::mem::replace(&mut operator.registration, registration);
-            if former.key != operator.registration.key {
-                operator.former_keys.push(former.key);
-            }
+            operator.replace(registration)?;
         } else {
             let operator = Operator {
                 registration,
                 former_keys: Vec::new(),
+                former_item_keys: Vec::new(),
                 bonded: Stake::ZERO,
                 active_from: self.height,
                 unbonding: Vec::new(),
@@ -119,8 +153,14 @@ impl Ledger {
             };
             self.operators.insert(signer, operator);
         }
+        self.item_keys.insert(item_key, signer);
         events.push(LedgerEvent::Operator(signer));
         Ok(())
+    }
+
+    fn is_item_key_taken(&self, signer: &Address, item_key: &Address) -> bool {
+        self.operators.contains_key(item_key)
+            || self.item_keys.get(item_key).is_some_and(|owner| owner != signer)
     }
 
     pub(super) fn bond(
@@ -134,6 +174,9 @@ impl Ledger {
         let operator = self.operators.get_mut(&signer).ok_or(ItemRefused::NotRegistered)?;
         if operator.tombstoned {
             return Err(ItemRefused::Tombstoned);
+        }
+        if quantity == Stake::ZERO {
+            return Err(ItemRefused::Amount);
         }
         operator.bonded = operator.bonded.plus(quantity).map_err(|_| ItemRefused::Amount)?;
         operator.active_from = operator.active_from.max(active_from);
@@ -163,11 +206,16 @@ impl Ledger {
     }
 
     pub(super) fn withdraw(&mut self, signer: Address) -> Result<(), ItemRefused> {
+        // [L-14] A case that was opened before the stake was free is closed by then.
+        let accused = self.cases.values().any(|case| {
+            case.state == CaseState::Open && case.challenge.offender == signer
+        });
+        let hold = if accused { self.params.verdict_blocks } else { 0 };
         let height = self.height;
         let mut balance = self.balance(&signer);
         let operator = self.operators.get_mut(&signer).ok_or(ItemRefused::NotRegistered)?;
         let (free, held): (Vec<_>, Vec<_>) =
-            operator.unbonding.drain(..).partition(|it| it.free_from <= height);
+            operator.unbonding.drain(..).partition(|it| it.free_from.plus(hold) <= height);
         operator.unbonding = held;
         for it in free {
             // A sum of parts of the supply cannot leave its range.
@@ -191,8 +239,9 @@ impl Ledger {
                     .bonded
                     .0
                     .checked_div(self.params.ticket.0)
-                    .and_then(|tickets| u64::try_from(tickets).ok())
-                    .unwrap_or(0),
+                    // [L-15]
+                    .map_or(0, |tickets| u64::try_from(tickets).unwrap_or(u64::MAX))
+                    .min(TICKETS_MAX),
             })
             .collect();
         let set = ValidatorSet::new(validators);

@@ -2,20 +2,23 @@
 //!
 //! # Rules
 //!
-//! - `[L-30]` A challenger locks a bond. Evidence that signatures prove is judged inside the block; a false claim opens a
+//! - `[L-30]` A challenger locks a bond, its own or else that of the operator whose data-item key signs. Evidence that signatures prove is judged inside the block; a false claim opens a
 //!   case that the validators of that height judge, without the accused.
-//! - `[L-31]` More than two thirds of their stake with one outcome settles a case. Guilty: the offender's stake moves to
+//! - `[L-31]` More than two thirds of their stake (nobody tombstoned among them) with one outcome settles a case. Guilty: the offender's stake moves to
 //!   escrow at once and it is tombstoned; the bond returns. Innocent: the bond burns. No outcome in time: the bond
 //!   returns and nothing else happens.
-//! - `[L-32]` One offence (operator, kind, process, slot) is punished once.
+//! - `[L-32]` One offence (operator, kind, process, slot) is punished once. An open case with other evidence is no
+//!   obstacle to a challenge: nobody can shield an offender by accusing it badly.
 //! - `[L-33]` When the escrow's window closes, the challenger gets its share and the rest burns.
-//! - `[L-34]` If a claim proven false was certified, its certificate and all that continue it are taken back.
+//! - `[L-34]` If a claim proven false was certified, every certificate that reaches the false slot is taken back, even where
+//!   the offence was punished by means of another claim. What is settled stays.
+//! - `[L-35]` A claim proven false is never certified again, whoever commits it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use surety_protocol::evidence::OffenceKind;
-use surety_protocol::id::{Address, EvidenceId, ProcessId};
+use surety_protocol::id::{Address, ClaimId, EvidenceId, ProcessId};
 use surety_protocol::origin::{Challenge, Verdict};
 use surety_protocol::stake::{Fraction, Stake};
 use surety_protocol::time::{Height, Slot};
@@ -48,6 +51,16 @@ impl CaseState {
             CaseState::Guilty => "guilty",
             CaseState::Innocent => "innocent",
             CaseState::Expired => "expired",
+        }
+    }
+
+    /// Its number in the ledger's state.
+    pub(super) const fn number(self) -> u8 {
+        match self {
+            CaseState::Open => 0,
+            CaseState::Guilty => 1,
+            CaseState::Innocent => 2,
+            CaseState::Expired => 3,
         }
     }
 }
@@ -107,7 +120,10 @@ impl Ledger {
         if let Err(refused) = self.challenge_admissible(&challenge) {
             return Ok(Err(refused));
         }
-        let challenger = self.operator_behind(&signer).unwrap_or(signer);
+        // [L-30] Who named a stranger's address as its data-item key does not get the stranger's reward.
+        let has_bond = self.balance(&signer) >= self.params.challenge_bond;
+        let operator = self.operator_behind(&signer).filter(|_| !has_bond);
+        let challenger = operator.unwrap_or(signer);
         match body {
             Some(bytes) => self.judge_now(challenger, &challenge, &bytes, events),
             None => Ok(self.open_case(challenger, challenge, events)),
@@ -116,9 +132,13 @@ impl Ledger {
 
     fn challenge_admissible(&self, challenge: &Challenge) -> Result<(), ItemRefused> {
         let kind = OffenceKind::from_number(challenge.kind).ok_or(ItemRefused::Challenge)?;
-        if self.cases.contains_key(&challenge.evidence)
-            || self.is_known(challenge.offender, kind, challenge.process, challenge.slot)
-        {
+        // [L-32], [L-34]
+        let punished =
+            self.is_punished(challenge.offender, kind, challenge.process, challenge.slot);
+        let stands = challenge
+            .claim
+            .is_some_and(|claim| self.is_certified_claim(&challenge.process, &claim));
+        if self.cases.contains_key(&challenge.evidence) || (punished && !stands) {
             return Err(ItemRefused::Known);
         }
         if !self.operators.contains_key(&challenge.offender) {
@@ -127,8 +147,8 @@ impl Ledger {
         Ok(())
     }
 
-    /// Whether the offence is punished, or the same accusation is being judged (rule L-32).
-    pub fn is_known(
+    /// Whether the offence is punished (rule L-32).
+    pub fn is_punished(
         &self,
         offender: Address,
         kind: OffenceKind,
@@ -136,12 +156,13 @@ impl Ledger {
         slot: Slot,
     ) -> bool {
         self.offences.contains(&(offender, kind.number(), process, slot))
-            || self.cases.values().any(|case| {
-                let it = &case.challenge;
-                case.state == CaseState::Open
-                    && (it.offender, it.kind, it.process, it.slot)
-                        == (offender, kind.number(), process, slot)
-            })
+    }
+
+    /// Whether a claim was proven false (rule L-35).
+    pub fn is_proven_false(&self, claim: &ClaimId) -> bool {
+        self.cases.values().any(|case| {
+            case.state == CaseState::Guilty && case.challenge.claim.as_ref() == Some(claim)
+        })
     }
 
     /// Evidence that signatures prove (rule L-30).
@@ -171,7 +192,6 @@ impl Ledger {
         let Some(operator) = self.operators.get(&proven.offender) else {
             return false;
         };
-        let ours = self.operator_of_item_key(&proven.registration.item_key);
         proven.network == self.network
             && proven.evidence == challenge.evidence
             && proven.kind.number() == challenge.kind
@@ -180,7 +200,7 @@ impl Ledger {
             && proven.slot == challenge.slot
             && proven.claim == challenge.claim
             && operator.had_key(&proven.registration.key)
-            && ours == Some(proven.offender)
+            && operator.had_item_key(&proven.registration.item_key)
     }
 
     fn open_case(
@@ -232,6 +252,10 @@ impl Ledger {
         let Some(elector) = case.electors.get(&verdict.validator) else {
             return Ok(Err(ItemRefused::NotElector));
         };
+        // [L-12]
+        if self.operators.get(&verdict.validator).is_none_or(|it| it.tombstoned) {
+            return Ok(Err(ItemRefused::Tombstoned));
+        }
         let accused = case.challenge.offender == verdict.validator;
         if accused || !verdict.signed_by(&network, &elector.key) {
             return Ok(Err(ItemRefused::NotElector));
@@ -241,23 +265,61 @@ impl Ledger {
             return Ok(Err(ItemRefused::Seen));
         }
         case.verdicts.insert(verdict.validator, verdict.guilty);
-        let Some(state) = outcome(case)? else {
-            return Ok(Ok(()));
-        };
-        self.close(verdict.evidence, state, events)?;
+        if let Some(state) = self.outcome(&verdict.evidence)? {
+            self.close(verdict.evidence, state, events)?;
+        }
         Ok(Ok(()))
     }
 
-    /// Closes the cases that nobody settled in time.
+    /// Closes the cases that nobody settled in time, and those that the fall of an elector settles.
     pub(super) fn close_cases(&mut self, events: &mut Vec<LedgerEvent>) -> Result<(), BlockError> {
         let (height, wait) = (self.height, self.params.verdict_blocks);
-        let late: Vec<EvidenceId> = self
+        let open: Vec<(EvidenceId, bool)> = self
             .cases
             .iter()
-            .filter(|(_, case)| case.state == CaseState::Open && case.opened.plus(wait) <= height)
-            .map(|(id, _)| *id)
+            .filter(|(_, case)| case.state == CaseState::Open)
+            .map(|(id, case)| (*id, case.opened.plus(wait) <= height))
             .collect();
-        late.into_iter().try_for_each(|id| self.close(id, CaseState::Expired, events))
+        for (id, late) in open {
+            let settled = self.outcome(&id)?;
+            if let Some(state) = settled.or(late.then_some(CaseState::Expired)) {
+                self.close(id, state, events)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The outcome that more than two thirds of the electors' stake agree on (rule L-31).
+    fn outcome(&self, evidence: &EvidenceId) -> Result<Option<CaseState>, BlockError> {
+        let Some(case) = self.cases.get(evidence) else {
+            return Ok(None);
+        };
+        // [L-12] An elector that was proven to have lied is none any more.
+        let mute: Vec<Address> = case
+            .electors
+            .iter()
+            .map(|elector| elector.operator)
+            .filter(|it| {
+                *it == case.challenge.offender
+                    || self.operators.get(it).is_none_or(|it| it.tombstoned)
+            })
+            .collect();
+        let total = case.electors.stake_without(&mute);
+        for (said, state) in [(true, CaseState::Guilty), (false, CaseState::Innocent)] {
+            let mut agreeing = Stake::ZERO;
+            for (validator, guilty) in &case.verdicts {
+                if *guilty == said
+                    && !mute.contains(validator)
+                    && let Some(validator) = case.electors.get(validator)
+                {
+                    agreeing = agreeing.plus(validator.stake)?;
+                }
+            }
+            if agreeing.exceeds(Fraction::TWO_THIRDS, total)? {
+                return Ok(Some(state));
+            }
+        }
+        Ok(None)
     }
 
     /// Closes a case (rule L-31).
@@ -279,8 +341,9 @@ impl Ledger {
             let balance = self.accounts.entry(challenger).or_default();
             *balance = balance.plus(bond)?;
         }
-        if state == CaseState::Guilty {
-            self.slash(challenger, &challenge, OffenceKind::FalseClaim, events)?;
+        let kind = OffenceKind::from_number(challenge.kind);
+        if let Some(kind) = kind.filter(|_| state == CaseState::Guilty) {
+            self.slash(challenger, &challenge, kind, events)?;
         }
         events.push(LedgerEvent::Closed { evidence, state });
         Ok(())
@@ -293,6 +356,10 @@ impl Ledger {
         kind: OffenceKind,
         events: &mut Vec<LedgerEvent>,
     ) -> Result<(), BlockError> {
+        // [L-34]
+        if let Some(claim) = &challenge.claim {
+            self.void(&challenge.process, claim, challenge.slot);
+        }
         let offender = challenge.offender;
         let key = (offender, kind.number(), challenge.process, challenge.slot);
         if !self.offences.insert(key) {
@@ -314,10 +381,6 @@ impl Ledger {
         operator.unbonding.retain(|piece| piece.amount > Stake::ZERO);
         operator.escrow = operator.escrow.plus(amount)?;
         operator.tombstoned = true;
-        // [L-34]
-        if let Some(claim) = &challenge.claim {
-            self.void(&challenge.process, claim);
-        }
         let slashing = Slashing {
             evidence: challenge.evidence,
             offender,
@@ -335,24 +398,4 @@ impl Ledger {
         events.push(LedgerEvent::Operator(offender));
         Ok(())
     }
-}
-
-/// The outcome that more than two thirds of the electors' stake agree on.
-fn outcome(case: &Case) -> Result<Option<CaseState>, BlockError> {
-    let accused = [case.challenge.offender];
-    let total = case.electors.stake_without(&accused);
-    for (said, state) in [(true, CaseState::Guilty), (false, CaseState::Innocent)] {
-        let mut agreeing = Stake::ZERO;
-        for (validator, guilty) in &case.verdicts {
-            if *guilty == said
-                && let Some(validator) = case.electors.get(validator)
-            {
-                agreeing = agreeing.plus(validator.stake)?;
-            }
-        }
-        if agreeing.exceeds(Fraction::TWO_THIRDS, total)? {
-            return Ok(Some(state));
-        }
-    }
-    Ok(None)
 }

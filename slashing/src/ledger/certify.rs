@@ -6,13 +6,15 @@
 //! - `[L-21]` A certificate is recorded if it holds and continues exactly what is certified: its first new leaf is the
 //!   certified size and its base root the certified history. So *certified* always means this and every
 //!   earlier leaf.
-//! - `[L-22]` A certified segment is settled when its window has closed and no open case accuses one of its claims.
+//! - `[L-22]` A certified segment is settled when its window has closed and no open case concerns its process.
+//! - `[L-23]` A certificate stands in a later block than the one that seeds it: only then is the seed's validator set known.
 
 use std::collections::BTreeSet;
 
 use surety_protocol::attested::{ProcessEntry, Segment};
 use surety_protocol::certificate::{Certificate, Grounds};
 use surety_protocol::id::{Address, ClaimId, Digest, ProcessId};
+use surety_protocol::time::Slot;
 
 use super::{Ledger, LedgerEvent, case::CaseState};
 use crate::ledger::ItemRefused;
@@ -65,13 +67,28 @@ impl Ledger {
         if tombstoned {
             return Err(ItemRefused::Tombstoned);
         }
+        let id = claim.id().map_err(|_| ItemRefused::NotContinuous)?;
+        // [L-35]
+        if self.is_proven_false(&id) {
+            return Err(ItemRefused::ProvenFalse);
+        }
+        // [L-23]
         let seeded = certificate.seed_height(&self.params);
+        if seeded >= self.height {
+            return Err(ItemRefused::NotContinuous);
+        }
         let digest_root = self
             .digests
             .get(&(certificate.committed, certificate.claimant))
             .ok_or(ItemRefused::NotContinuous)?;
         let beacon = self.beacons.get(&seeded).ok_or(ItemRefused::NotContinuous)?;
         let validators = self.validators_at(seeded).ok_or(ItemRefused::NotContinuous)?;
+        // [L-12]
+        let approvers = validators.select(&certificate.approvers).unwrap_or_default();
+        let fallen = |it: &Address| self.operators.get(it).is_none_or(|it| it.tombstoned);
+        if approvers.iter().any(|validator| fallen(&validator.operator)) {
+            return Err(ItemRefused::Tombstoned);
+        }
         certificate.check(Grounds {
             digest_root,
             beacon,
@@ -79,7 +96,6 @@ impl Ledger {
             params: &self.params,
             height: self.height,
         })?;
-        let id = claim.id().map_err(|_| ItemRefused::NotContinuous)?;
         let segment = Segment {
             size: claim.size,
             history_root: claim.history_root,
@@ -116,11 +132,22 @@ impl Ledger {
         }
     }
 
-    /// Takes back the certificate of a false claim and everything certified on top of it (rule L-34).
-    pub(super) fn void(&mut self, process: &ProcessId, claim: &ClaimId) {
-        if let Some(ProcessEntry { certified, .. }) = self.processes.get_mut(process) {
-            let keep = certified.iter().take_while(|segment| segment.claim != *claim).count();
-            certified.truncate(keep);
-        }
+    /// Whether a claim is certified and not settled.
+    pub(super) fn is_certified_claim(&self, process: &ProcessId, claim: &ClaimId) -> bool {
+        let entry = self.processes.get(process);
+        entry.is_some_and(|it| it.certified.iter().any(|segment| segment.claim == *claim))
+    }
+
+    /// Takes back the certificate of a claim that is false at a slot (rule L-34).
+    pub(super) fn void(&mut self, process: &ProcessId, claim: &ClaimId, slot: Slot) {
+        let Some(ProcessEntry { certified, .. }) = self.processes.get_mut(process) else {
+            return;
+        };
+        let Some(named) = certified.iter().position(|segment| segment.claim == *claim) else {
+            return;
+        };
+        // A segment contains the leaves of those before it, so the lie stands in the first that reaches its slot.
+        let reaches = certified.iter().position(|segment| segment.size > slot.0);
+        certified.truncate(reaches.map_or(named, |first| first.min(named)));
     }
 }

@@ -3,7 +3,8 @@
 //! # Rules
 //!
 //! - `[L-40]` Entries are sorted by key; each is a leaf over class, name and canonical value. The root commits to
-//!   balances, operators, processes, randomness, cases and totals: all that a next block depends on.
+//!   balances, operators, processes, randomness, cases, penalties and totals: with the headers of recent blocks all that
+//!   a next block depends on.
 //! - `[L-41]` Any entry can be proven against the root of the block that left it.
 
 use serde_bytes::ByteBuf;
@@ -13,7 +14,7 @@ use surety_protocol::hash::{Domain, digest};
 use surety_protocol::id::Digest;
 use surety_protocol::merkle;
 
-use super::{Case, Ledger, Operator};
+use super::{Case, Ledger, Operator, Slashing};
 
 impl Ledger {
     /// The root of the state (rule L-40).
@@ -57,7 +58,7 @@ impl Ledger {
     }
 
     /// What nobody outside proves alone, folded into one digest each.
-    fn others(&self) -> [(&'static str, Digest); 4] {
+    fn others(&self) -> [(&'static str, Digest); 6] {
         let mut digests = Vec::new();
         for ((height, claimant), root) in &self.digests {
             digests.extend_from_slice(&height.0.to_be_bytes());
@@ -69,10 +70,27 @@ impl Ledger {
             cases.extend_from_slice(evidence.as_bytes());
             case.absorb(&mut cases);
         }
+        let mut penalties = Vec::new();
+        for (offender, kind, process, slot) in &self.offences {
+            penalties.extend_from_slice(offender.as_bytes());
+            penalties.push(*kind);
+            penalties.extend_from_slice(process.as_bytes());
+            penalties.extend_from_slice(&slot.0.to_be_bytes());
+        }
+        let punished = penalties.len();
+        for slashing in &self.slashings {
+            slashing.absorb(&mut penalties);
+        }
+        let (offences, slashings) = penalties.split_at(punished);
         let mut details = Vec::new();
         for (address, operator) in &self.operators {
             details.extend_from_slice(address.as_bytes());
             operator.absorb(&mut details);
+        }
+        let mut keys = Vec::new();
+        for (key, operator) in &self.item_keys {
+            keys.extend_from_slice(key.as_bytes());
+            keys.extend_from_slice(operator.as_bytes());
         }
         let mut seen = Vec::new();
         for (item, expires) in &self.seen {
@@ -82,10 +100,13 @@ impl Ledger {
         let totals = [self.supply.0.to_be_bytes(), self.burned.0.to_be_bytes()].concat();
         let beacon = self.beacon();
         let object = |bytes: &[u8]| digest(Domain::OBJECT, &[bytes]);
+        let penalties = digest(Domain::OBJECT, &[offences, slashings]);
         [
             ("cases", object(&cases)),
             ("digests", object(&digests)),
+            ("item-keys", object(&keys)),
             ("operators", object(&details)),
+            ("penalties", penalties),
             ("progress", digest(Domain::OBJECT, &[&totals, beacon.as_bytes(), &seen])),
         ]
     }
@@ -106,24 +127,50 @@ impl Operator {
     }
 
     fn absorb(&self, out: &mut Vec<u8>) {
+        // Every list is preceded by its length, so that no two operators give the same bytes.
+        count(self.unbonding.len(), out);
         for piece in &self.unbonding {
             out.extend_from_slice(&piece.amount.0.to_be_bytes());
             out.extend_from_slice(&piece.free_from.0.to_be_bytes());
         }
+        count(self.former_keys.len(), out);
         for key in &self.former_keys {
+            out.extend_from_slice(key.as_bytes());
+        }
+        count(self.former_item_keys.len(), out);
+        for key in &self.former_item_keys {
             out.extend_from_slice(key.as_bytes());
         }
     }
 }
 
+impl Slashing {
+    fn absorb(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.evidence.as_bytes());
+        out.extend_from_slice(self.offender.as_bytes());
+        out.extend_from_slice(&self.amount.0.to_be_bytes());
+        out.extend_from_slice(self.challenger.as_bytes());
+        out.extend_from_slice(&self.height.0.to_be_bytes());
+        out.extend_from_slice(&self.escrow_until.0.to_be_bytes());
+        out.push(u8::from(self.released));
+    }
+}
+
+fn count(length: usize, out: &mut Vec<u8>) {
+    out.extend_from_slice(&u64::try_from(length).unwrap_or(u64::MAX).to_be_bytes());
+}
+
 impl Case {
     fn absorb(&self, out: &mut Vec<u8>) {
         let challenge: Result<Vec<u8>, CodecError> = codec::encode(&self.challenge);
-        out.extend_from_slice(&challenge.unwrap_or_default());
+        let challenge = challenge.unwrap_or_default();
+        count(challenge.len(), out);
+        out.extend_from_slice(&challenge);
         out.extend_from_slice(self.challenger.as_bytes());
         out.extend_from_slice(&self.bond.0.to_be_bytes());
         out.extend_from_slice(&self.opened.0.to_be_bytes());
-        out.extend_from_slice(self.state.name().as_bytes());
+        out.push(self.state.number());
+        count(self.verdicts.len(), out);
         for (validator, guilty) in &self.verdicts {
             out.extend_from_slice(validator.as_bytes());
             out.push(u8::from(*guilty));

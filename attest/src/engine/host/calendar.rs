@@ -1,4 +1,5 @@
-//! The proleptic Gregorian calendar in UTC and the texts of C's `strftime` in the C locale, without leap seconds.
+//! The proleptic Gregorian calendar in UTC and the texts of C's `strftime` in the C locale, without
+//! leap seconds.
 
 /// Seconds from 1970 to either end of the times that are told apart: those of ECMAScript. Later and
 /// earlier ones count as the ends.
@@ -29,8 +30,8 @@ const MONTHS: [&str; 12] = [
     "December",
 ];
 
-/// The nine integers of C's `struct tm`: second, minute, hour, day of the month, month from 0, year from 1900, day of
-/// the week from Sunday, day of the year from 0, summer time.
+/// The nine integers of C's `struct tm`: second, minute, hour, day of the month, month from 0, year
+/// from 1900, day of the week from Sunday, day of the year from 0, summer time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Fields(pub(super) [i32; 9]);
 
@@ -64,8 +65,8 @@ impl Fields {
     }
 }
 
-/// Days from 1970-01-01 to the first of a month (from 0). Years are counted from March, so that the leap day is a year's
-/// last.
+/// Days from 1970-01-01 to the first of a month (from 0). Years are counted from March, so that the
+/// leap day is a year's last.
 const fn days_before(year: i64, month: i64) -> i64 {
     let (year, month) = if month < 2 {
         (year - 1, month + 10)
@@ -92,8 +93,8 @@ const fn civil(days: i64) -> (i64, i64, i64) {
     }
 }
 
-/// C's `strftime` with these fields. What is not a conversion stays as it is; numbers are not limited
-/// to their ranges.
+/// C's `strftime` with these fields. What is not a conversion stays as it is; numbers are not
+/// limited to their ranges.
 pub(super) fn format(pattern: &[u8], fields: &Fields) -> Vec<u8> {
     let mut out = Vec::new();
     let mut rest = pattern.iter();

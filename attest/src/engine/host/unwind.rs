@@ -32,8 +32,8 @@ pub(super) fn invoke(
     }
 }
 
-/// Calls an export, making each integer as wide as its parameter. The module was checked to export it (rule
-/// MO-3).
+/// Calls an export, making each integer as wide as its parameter. The module was checked to export
+/// it (rule MO-3).
 fn call(
     caller: &mut Caller<'_, Host>,
     name: &str,

@@ -136,15 +136,17 @@ async fn an_answer_that_breaks_the_rules_is_an_error_and_ends_in_a_ban() {
         let stop = CancellationToken::new();
         let task = tokio::spawn(answering(swarm, bytes, stop.clone()));
         node.connected(peer).await;
-        for n in 0..10 {
-            assert_eq!(node.handle.counts().bans, 0);
+        let mut count = 0;
+        while node.handle.counts().bans == 0 && (bans || count < 20) {
             node.handle
-                .request(n, peer, Protocol::Blocks, vec![1])
+                .request(count, peer, Protocol::Blocks, vec![1])
                 .await
                 .unwrap();
-            assert_eq!(node.response(n).await, Err(expected));
+            assert_eq!(node.response(count).await, Err(expected));
+            count += 1;
         }
         if bans {
+            assert!((10..15).contains(&count), "{count}");
             node.disconnected(peer).await;
         }
         assert_eq!(node.handle.counts().bans, u64::from(bans));
@@ -168,7 +170,7 @@ async fn a_request_that_breaks_the_rules_never_reaches_the_owner_and_ends_in_a_b
                     for bytes in [vec![], vec![0, 0, 1], vec![0, 0, 0, 2, 1]] {
                         swarm.behaviour_mut().blocks.send_request(&id, bytes);
                     }
-                    for _ in 0..10 {
+                    for _ in 0..12 {
                         swarm
                             .behaviour_mut()
                             .blocks
@@ -185,13 +187,11 @@ async fn a_request_that_breaks_the_rules_never_reaches_the_owner_and_ends_in_a_b
         }
     })
     .await;
-    assert!(refused <= 10);
+    assert!(refused <= 12);
     node.disconnected(rogue_id).await;
     let counts = node.handle.counts();
-    assert_eq!(
-        (counts.bans, counts.penalties, counts.requests_received),
-        (1, 10, 0)
-    );
+    assert_eq!((counts.bans, counts.requests_received), (1, 0));
+    assert!((10..=12).contains(&counts.penalties), "{counts:?}");
     // The node is well: it serves others.
     let mut other = Node::start(2, config(Transport::Tcp, &[&node])).await;
     other.connected(id).await;

@@ -1,0 +1,44 @@
+//! Executing what evidence asks for: nothing but the request goes in.
+
+use surety_protocol::assignment::Assignment;
+use surety_protocol::execution::{self, Execution, ExecutionRequest, Step};
+
+use crate::engine::{Engine, EngineError, Start};
+use crate::message;
+
+/// Executes a request statelessly (rules EX-1, EX-2).
+pub fn execute(engine: &dyn Engine, request: &ExecutionRequest) -> Execution {
+    if engine.profile() != &request.profile {
+        return Execution::Abstained("this node does not execute that profile".into());
+    }
+    let program = message::program(&request.profile, &request.process, &request.module);
+    let mut messages = Vec::with_capacity(request.inputs.len());
+    for input in &request.inputs {
+        match message::message(&request.process, input) {
+            Some(message) => messages.push(message),
+            None => return Execution::Invalid("an input is not executable".into()),
+        }
+    }
+    let start = match &request.start {
+        execution::Start::Genesis => {
+            let first = request.inputs.first().map(|it| Assignment::from_item(&it.assignment));
+            match first {
+                Some(Ok(first)) => Start::Genesis { clock: message::clock(&first) },
+                _ => return Execution::Invalid("nothing to execute".into()),
+            }
+        }
+        execution::Start::Witness { root, witness } => Start::Witness { root, witness },
+    };
+    match engine.reexecute(&program, start, &messages) {
+        Ok(done) => Execution::Done {
+            steps: done
+                .steps
+                .iter()
+                .map(|step| Step { result_root: step.result.root(), gas: step.gas })
+                .collect(),
+            state_root: done.state_root,
+        },
+        Err(EngineError::Abstain(why)) => Execution::Abstained(why.to_string()),
+        Err(why) => Execution::Invalid(why.to_string()),
+    }
+}

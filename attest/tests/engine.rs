@@ -1,0 +1,28 @@
+//! The engine from outside: determinism, rollback, snapshots, witnesses, and modules that mean
+//! harm.
+//!
+//! The tests with real AOS modules want `SURETY_AOS_MODULES`, a directory with `aos2_0_4_32.wasm`
+//! and `aos2_0_6.wasm`.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that panics has failed"
+)]
+
+#[path = "engine/aos.rs"]
+mod aos;
+#[path = "engine/bench.rs"]
+mod bench;
+#[path = "engine/hostile.rs"]
+mod hostile;
+#[path = "engine/rollback.rs"]
+mod rollback;
+#[path = "engine/sample.rs"]
+mod sample;
+#[path = "engine/stage.rs"]
+mod stage;
+#[path = "engine/witness.rs"]
+mod witness;

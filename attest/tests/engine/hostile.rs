@@ -1,0 +1,270 @@
+//! Modules that mean harm, or that the profile does not have.
+
+use surety_attest::engine::{Abstain, Engine, EngineError, ModuleRefused, Program};
+use surety_protocol::profile::Profile;
+
+use super::stage::{CLOCK, ENGINE, action, boot, error, text};
+
+const MEMORY: &str = r#"(memory (export "memory") 1)"#;
+const HANDLE: &str = r#"(func (export "handle") (param i32 i32) (result i32) i32.const 64)"#;
+
+fn refusal(program: &Program) -> ModuleRefused {
+    match ENGINE.check(&program.bytes) {
+        Err(EngineError::Refused(why)) => why,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn bytes_that_are_no_module() {
+    for bytes in [
+        &b""[..],
+        b"garbage",
+        b"\0asm\x01\0\0\0\xff",
+        b"\0asm\x0d\0\x01\0",
+    ] {
+        let refused = ENGINE.check(bytes);
+        assert!(
+            matches!(refused, Err(EngineError::Refused(_))),
+            "{bytes:?}: {refused:?}"
+        );
+    }
+    let limit = Profile::v1().module_bytes_max;
+    let large = vec![0; limit as usize + 1];
+    let refused = EngineError::Refused(ModuleRefused::TooLarge {
+        bytes: limit + 1,
+        limit,
+    });
+    assert_eq!(ENGINE.check(&large), Err(refused));
+}
+
+#[test]
+fn features_that_the_profile_does_not_have() {
+    let cases = [
+        r#"(memory (export "memory") 1 2 shared)"#,
+        r#"(memory (export "memory") 1) (memory 1)"#,
+        r#"(memory (export "memory") 1) (table $t 2 funcref) (func (drop (table.grow $t (ref.null func) (i32.const 1))))"#,
+        r#"(memory (export "memory") 1) (table $t 2 funcref) (func (table.set $t (i32.const 0) (ref.null func)))"#,
+        r#"(memory (export "memory") 1) (table $t 2 funcref) (func (table.fill $t (i32.const 0) (ref.null func) (i32.const 1)))"#,
+        r#"(memory (export "memory") 1) (table $t 2 funcref) (func (table.copy $t $t (i32.const 0) (i32.const 1) (i32.const 1)))"#,
+        r#"(memory (export "memory") 1) (table $t 2 funcref) (elem $e func) (func (table.init $t $e (i32.const 0) (i32.const 0) (i32.const 0)))"#,
+        r#"(memory (export "memory") 1) (data $d "x") (func (memory.init $d (i32.const 0) (i32.const 0) (i32.const 1)))"#,
+        r#"(memory (export "memory") 1) (func (memory.fill (i32.const 0) (i32.const 0) (i32.const 1)))"#,
+        r#"(memory (export "memory") 1) (func (drop (v128.const i64x2 0 0)))"#,
+        r#"(memory (export "memory") 1) (tag) (func (throw 0))"#,
+        r#"(memory (export "memory") 1) (func $f (return_call $f))"#,
+        r#"(memory (export "memory") 1) (global (mut funcref) (ref.null func))"#,
+        r#"(memory (export "memory") 1) (func (drop (i32.atomic.load (i32.const 0))))"#,
+    ];
+    for case in cases {
+        let refused = refusal(&text(&format!("{case} {HANDLE}")));
+        assert!(
+            matches!(refused, ModuleRefused::Invalid { .. }),
+            "{case}: {refused:?}"
+        );
+    }
+}
+
+#[test]
+fn imports_that_the_host_does_not_have() {
+    let import = |what: &str| refusal(&text(&format!("{what} {MEMORY} {HANDLE}")));
+    let unknown = |what| {
+        assert!(
+            matches!(import(what), ModuleRefused::Import { .. }),
+            "{what}"
+        )
+    };
+    unknown(r#"(import "env" "fork" (func))"#);
+    unknown(r#"(import "wasi_snapshot_preview1" "exit" (func (param i32)))"#);
+    // Known, but with another type.
+    unknown(r#"(import "env" "exit" (func (param i64)))"#);
+    unknown(r#"(import "env" "exit" (func (param i32) (result i32)))"#);
+    unknown(r#"(import "env" "_gmtime_js" (func (param i64 i32)))"#);
+    unknown(r#"(import "env" "invoke_v" (func (param i64)))"#);
+    let kind = |what| {
+        assert!(
+            matches!(import(what), ModuleRefused::ImportKind { .. }),
+            "{what}"
+        )
+    };
+    kind(r#"(import "env" "g" (global i32))"#);
+    kind(r#"(import "env" "g" (global (mut i32)))"#);
+    kind(r#"(import "env" "t" (table 1 funcref))"#);
+    let memory = refusal(&text(&format!(
+        r#"(import "env" "memory" (memory 1)) (export "memory" (memory 0)) {HANDLE}"#
+    )));
+    assert!(matches!(memory, ModuleRefused::ImportKind { .. }));
+    // What invoke_x needs.
+    assert_eq!(
+        import(r#"(import "env" "invoke_vi" (func (param i32 i32)))"#),
+        ModuleRefused::Export("dynCall_vi".into())
+    );
+}
+
+#[test]
+fn exports_that_are_missing_or_reserved() {
+    let export = |name: &str| ModuleRefused::Export(name.into());
+    assert_eq!(refusal(&text(MEMORY)), export("handle"));
+    assert_eq!(refusal(&text(HANDLE)), export("memory"));
+    assert_eq!(
+        refusal(&text(&format!("(memory 1) {HANDLE}"))),
+        export("memory")
+    );
+    let wrong = r#"(func (export "handle") (param i32) (result i32) i32.const 64)"#;
+    assert_eq!(
+        refusal(&text(&format!("{MEMORY} {wrong}"))),
+        export("handle")
+    );
+    let reserved = r#"(func (export "surety:start"))"#;
+    assert_eq!(
+        refusal(&text(&format!("{MEMORY} {HANDLE} {reserved}"))),
+        ModuleRefused::ReservedName("surety:start".into())
+    );
+}
+
+#[test]
+fn a_module_that_does_not_boot_is_refused_for_good() {
+    let refused = |body: &str| match ENGINE.boot(&text(body), CLOCK).map(drop) {
+        Err(EngineError::Refused(ModuleRefused::Boot(why))) => why,
+        other => panic!("{body}: {other:?}"),
+    };
+    let with = |what: &str| format!("{MEMORY} {HANDLE} {what}");
+    assert!(refused(&with("(func $s unreachable) (start $s)")).contains("unreachable"));
+    assert!(
+        refused(&with(r#"(func (export "__wasm_call_ctors") unreachable)"#))
+            .contains("unreachable")
+    );
+    assert!(refused(&with(r#"(data (i32.const 65535) "xx")"#)).contains("out of bounds"));
+    let small = Program {
+        memory_limit: 65_535,
+        ..text(&with(""))
+    };
+    let refused = ENGINE.boot(&small, CLOCK).map(drop);
+    let memory = ModuleRefused::Memory {
+        bytes: 65_536,
+        limit: 65_535,
+    };
+    assert_eq!(refused, Err(EngineError::Refused(memory)));
+}
+
+#[test]
+fn boot_runs_in_its_order_and_only_once() {
+    let log = |digit: u32| {
+        format!(
+            "(i32.store (i32.const 0x100) (i32.add (i32.mul (i32.load (i32.const 0x100)) (i32.const 10)) (i32.const {digit})))"
+        )
+    };
+    let program = text(&format!(
+        r#"{MEMORY} {HANDLE}
+        (data (i32.const 64) "{{\"ok\":true,\"response\":{{}}}}\00")
+        (func (export "main") (param i32 i32) (result i32) {} i32.const 0)
+        (func (export "__wasm_call_ctors") {})
+        (func (export "emscripten_stack_init") {})
+        (func $start {}) (start $start)"#,
+        log(4),
+        log(3),
+        log(2),
+        log(1)
+    ));
+    let mut process = boot(&program);
+    let order = |process: &dyn surety_attest::engine::Resident| {
+        u32::from_le_bytes(process.snapshot().page(0)[0x100..0x104].try_into().unwrap())
+    };
+    assert_eq!(order(&*process), 1234);
+    process.step(&action(1, "Hello")).unwrap();
+    let mut restored = ENGINE.restore(&program, &process.snapshot()).unwrap();
+    restored.step(&action(2, "Hello")).unwrap();
+    assert_eq!(order(&*restored), 1234);
+}
+
+#[test]
+fn endless_recursion_is_nobodys_result() {
+    let program = text(&format!(
+        r#"{MEMORY} (func $deep (param i32) (result i32)
+          (i32.add (call $deep (i32.add (local.get 0) (i32.const 1))) (local.get 0)))
+        (func (export "handle") (param i32 i32) (result i32) (call $deep (i32.const 0)))"#
+    ));
+    let program = Program {
+        compute_limit: u64::MAX,
+        ..program
+    };
+    let mut process = boot(&program);
+    let before = process.state_root();
+    assert_eq!(
+        process.step(&action(1, "Hello")),
+        Err(Abstain::Stack.into())
+    );
+    assert_eq!(process.state_root(), before);
+}
+
+#[test]
+fn host_functions_are_total() {
+    // Every pointer is outside of memory, every number is as large as can be.
+    let calls = [
+        (
+            r#"(import "env" "_gmtime_js" (func $f (param i32 i32 i32)))"#,
+            "(call $f (i32.const -1) (i32.const 0x7fffffff) (i32.const -1))",
+        ),
+        (
+            r#"(import "env" "_mktime_js" (func $f (param i32) (result i32)))"#,
+            "(drop (call $f (i32.const -1)))",
+        ),
+        (
+            r#"(import "env" "strftime" (func $f (param i32 i32 i32 i32) (result i32)))"#,
+            "(drop (call $f (i32.const -1) (i32.const -1) (i32.const -1) (i32.const -1)))",
+        ),
+        (
+            r#"(import "env" "_tzset_js" (func $f (param i32 i32 i32 i32)))"#,
+            "(call $f (i32.const -1) (i32.const -1) (i32.const -1) (i32.const -1))",
+        ),
+        (
+            r#"(import "wasi_snapshot_preview1" "fd_write" (func $f (param i32 i32 i32 i32) (result i32)))"#,
+            "(drop (call $f (i32.const 1) (i32.const 0) (i32.const -1) (i32.const 0)))",
+        ),
+        (
+            r#"(import "wasi_snapshot_preview1" "clock_time_get" (func $f (param i32 i32 i32 i32) (result i32)))"#,
+            "(drop (call $f (i32.const -1) (i32.const -1) (i32.const -1) (i32.const 65529)))",
+        ),
+    ];
+    for (import, call) in calls {
+        let program = text(&format!(
+            r#"{import} {MEMORY}
+            (func (export "handle") (param i32 i32) (result i32) {call} (i32.const 64))"#
+        ));
+        let outcome = boot(&program).step(&action(1, "Hello")).unwrap();
+        assert!(
+            error(&outcome).contains("out of bounds"),
+            "{call}: {:?}",
+            outcome.result
+        );
+    }
+}
+
+#[test]
+fn copies_are_clamped_and_cost_gas() {
+    let program = |to: &str, from: &str, bytes: &str| {
+        text(&format!(
+            r#"(import "env" "_emscripten_memcpy_js" (func $copy (param i32 i32 i32)))
+        {MEMORY} (data (i32.const 64) "{{\"ok\":true,\"response\":{{}}}}\00") (data (i32.const 0xfffc) "abcd")
+        (func (export "handle") (param i32 i32) (result i32)
+          (call $copy (i32.const {to}) (i32.const {from}) (i32.const {bytes})) (i32.const 64))"#
+        ))
+    };
+    let copied = |to, from, bytes| {
+        let mut process = boot(&program(to, from, bytes));
+        let outcome = process.step(&action(1, "Hello")).unwrap();
+        assert_eq!(outcome.result.error, None);
+        (process.snapshot().page(1)[..8].to_vec(), outcome.gas)
+    };
+    // From the last four bytes of memory, eight are asked for and four come.
+    assert_eq!(copied("0x1000", "0xfffc", "8").0, b"abcd\0\0\0\0");
+    assert_eq!(copied("0x1000", "0xfffe", "2").0, b"cd\0\0\0\0\0\0");
+    // The end wraps around to before the start, or the place is beyond memory: nothing moves.
+    assert_eq!(copied("0x1000", "0xfffc", "0xffff0004").0, [0; 8]);
+    assert_eq!(copied("-1", "0", "4").0, [0; 8]);
+    let (_, nothing) = copied("0x1000", "0x2000", "0");
+    assert_eq!(
+        copied("0x1000", "0x2000", "0x8000").1,
+        nothing + 0x8000 / 16
+    );
+}

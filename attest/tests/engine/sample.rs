@@ -1,0 +1,114 @@
+//! The sample module, step by step.
+
+use serde_json::json;
+use surety_attest::engine::Engine;
+use surety_attest::state::manifest_root;
+
+use super::stage::{ENGINE, action, boot, counter, error, message};
+
+#[test]
+fn it_counts_and_forwards() {
+    let mut process = boot(&counter());
+    assert_eq!(
+        process.step(&action(1, "Hello")).unwrap().result.output,
+        json!({"data":"1"})
+    );
+    let target = "T".repeat(43);
+    let outcome = process
+        .step(&message(2, &[("Forward-To", &target)], "data"))
+        .unwrap();
+    let forwarded = json!({
+        "Target": target,
+        "Anchor": "00000000000000000000000000000002",
+        "Tags": [{"name":"Action","value":"Forwarded"}],
+        "Data": "2",
+    });
+    assert_eq!(outcome.result.messages, [forwarded]);
+    assert_eq!(outcome.gas, outcome.result.gas);
+    // The tag's text inside of data is escaped there and does not count.
+    let data = format!(r#"{{"name":"Forward-To","value":"{target}"}}"#);
+    assert!(
+        process
+            .step(&message(3, &[], &data))
+            .unwrap()
+            .result
+            .messages
+            .is_empty()
+    );
+}
+
+#[test]
+fn two_runs_are_the_same() {
+    let (mut one, mut other) = (boot(&counter()), boot(&counter()));
+    for nonce in 1..40 {
+        let input = action(
+            nonce,
+            ["Hello", "Fail", "Trap", "Hello"][nonce as usize % 4],
+        );
+        assert_eq!(one.step(&input), other.step(&input));
+        // The one is asked for its root after every step, the other now and then.
+        let root = one.state_root();
+        if nonce % 7 == 0 {
+            assert_eq!(other.state_root(), root);
+            assert_eq!(
+                other.snapshot().root(),
+                root,
+                "the tree kept up with the pages"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_restored_process_is_the_resident_one() {
+    let program = counter();
+    let mut resident = boot(&program);
+    for nonce in 1..=5 {
+        resident.step(&action(nonce, "Hello")).unwrap();
+    }
+    let snapshot = resident.snapshot();
+    assert_eq!(manifest_root(&snapshot.manifest()), resident.state_root());
+    let mut restored = ENGINE.restore(&program, &snapshot).unwrap();
+    for nonce in 6..30 {
+        assert_eq!(
+            restored.step(&action(nonce, "Hello")),
+            resident.step(&action(nonce, "Hello"))
+        );
+        assert_eq!(restored.state_root(), resident.state_root());
+    }
+}
+
+#[test]
+fn a_dry_run_leaves_no_trace() {
+    let mut process = boot(&counter());
+    process.step(&action(1, "Hello")).unwrap();
+    let before = process.snapshot();
+    for name in ["Hello", "Fail", "Trap", "Loop"] {
+        let dry = process.dry_run(&action(2, name)).unwrap();
+        assert_eq!(dry.result.error.is_none(), name == "Hello");
+        assert_eq!(process.snapshot(), before);
+    }
+    let dry = process.dry_run(&action(2, "Hello")).unwrap();
+    assert_eq!(process.step(&action(2, "Hello")).unwrap(), dry);
+}
+
+#[test]
+fn failures_are_results_with_a_reason_and_a_price() {
+    let program = counter();
+    let mut process = boot(&program);
+    let mut fail = |name: &str| {
+        let outcome = process.step(&action(1, name)).unwrap();
+        (error(&outcome).to_owned(), outcome.gas)
+    };
+    let (why, gas) = fail("Fail");
+    assert_eq!(why, "asked to fail");
+    assert!(gas < program.compute_limit);
+    assert_eq!(
+        fail("Trap"),
+        ("surety: trap: unreachable".into(), program.compute_limit)
+    );
+    assert_eq!(
+        fail("Loop"),
+        ("surety: out of gas".into(), program.compute_limit)
+    );
+}

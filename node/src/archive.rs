@@ -1,0 +1,337 @@
+//! What lies in the store and how it is read back: the one place that knows keys and values of the columns.
+//!
+//! # Rules
+//!
+//! - `[AC-1]` Every record of the core has one key; writing it twice leaves what writing it once does.
+//! - `[AC-2]` What is read back is checked like what comes from outside: canonical bytes, ids, signatures. A damaged value
+//!   is an error that names column and key, never a default.
+
+mod guarded;
+mod key;
+mod state;
+pub mod write;
+
+use std::sync::Arc;
+
+use serde_bytes::ByteBuf;
+use serde_tuple::{Deserialize_tuple, Serialize_tuple};
+use surety_attest::result::ProcessResult;
+use surety_protocol::assignment::Assignment;
+use surety_protocol::block::Block;
+use surety_protocol::claim::{Leaf, SignedClaim};
+use surety_protocol::codec::{self, CodecError, Wire};
+use surety_protocol::execution::Input;
+use surety_protocol::id::{Address, ClaimId, Digest, EvidenceId, ItemId, ProcessId};
+use surety_protocol::item::Item;
+use surety_protocol::time::{Height, Slot};
+use surety_protocol::verified::Authentic;
+
+use crate::store::{Batch, Column, Direction, Store, StoreError};
+
+pub use state::StateFault;
+
+/// Why something cannot be read back.
+#[derive(Debug, thiserror::Error)]
+pub enum ArchiveError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A value is not what was written.
+    #[error("damaged value in column {0}: {1}")]
+    Damaged(&'static str, String),
+    /// A record cannot be encoded.
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+}
+
+/// An evaluated input as it lies in the store.
+#[derive(Debug, Clone, PartialEq, Serialize_tuple, Deserialize_tuple)]
+struct StoredLeaf {
+    leaf: Leaf,
+    head: Digest,
+}
+
+impl Wire for StoredLeaf {
+    const KIND: u8 = 60;
+    const BYTES_MAX: usize = 512;
+}
+
+/// A result's parts as they lie in the store.
+#[derive(Debug, Clone, PartialEq, Serialize_tuple, Deserialize_tuple)]
+struct StoredResult {
+    parts: Vec<ByteBuf>,
+}
+
+impl Wire for StoredResult {
+    const KIND: u8 = 61;
+    const BYTES_MAX: usize = 32 << 20;
+}
+
+/// Reads and writes what the core keeps.
+#[derive(Clone)]
+pub struct Archive {
+    store: Arc<dyn Store>,
+}
+
+impl std::fmt::Debug for Archive {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Archive(..)")
+    }
+}
+
+/// Slots that one read of a log gives.
+pub const LOG_PAGE_MAX: usize = 512;
+
+impl Archive {
+    /// An archive over a store.
+    pub const fn new(store: Arc<dyn Store>) -> Archive {
+        Archive { store }
+    }
+
+    /// A data item.
+    ///
+    /// # Errors
+    /// If the store fails or the value is damaged.
+    pub fn item(&self, id: &ItemId) -> Result<Option<Authentic<Item>>, ArchiveError> {
+        self.store
+            .get(Column::Items, id.as_bytes())?
+            .map(|bytes| authentic(Column::Items, bytes))
+            .transpose()
+    }
+
+    /// The bytes of a data item, for whoever checks them anyway.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub fn item_bytes(&self, id: &ItemId) -> Result<Option<Vec<u8>>, ArchiveError> {
+        Ok(self.store.get(Column::Items, id.as_bytes())?)
+    }
+
+    /// One slot of a log.
+    ///
+    /// # Errors
+    /// If the store fails or a value is damaged.
+    pub fn input(&self, process: &ProcessId, slot: Slot) -> Result<Option<Input>, ArchiveError> {
+        let Some(bytes) = self.store.get(Column::Assignments, &key::slot(process, slot))? else {
+            return Ok(None);
+        };
+        let assignment = authentic(Column::Assignments, bytes)?;
+        let read = Assignment::from_item(&assignment)
+            .map_err(|it| damaged(Column::Assignments, &it))?;
+        let message = match read.message {
+            Some(id) => match self.item(&id.into())? {
+                Some(message) => Some(message),
+                None => return Ok(None),
+            },
+            None => None,
+        };
+        Ok(Some(Input { assignment, message }))
+    }
+
+    /// The log from a slot on, as it travels: assignment, and message or process item.
+    ///
+    /// # Errors
+    /// If the store fails or a value is damaged.
+    pub fn log(
+        &self,
+        process: &ProcessId,
+        from: Slot,
+        limit: usize,
+    ) -> Result<Vec<(Authentic<Item>, Option<Authentic<Item>>)>, ArchiveError> {
+        let mut slots = Vec::new();
+        for offset in 0..u64::try_from(limit.min(LOG_PAGE_MAX)).unwrap_or(0) {
+            let slot = from.plus(offset);
+            let Some(input) = self.input(process, slot)? else { break };
+            let message = match input.message {
+                None if slot == Slot(0) => self.item(&(*process).into())?,
+                message => message,
+            };
+            slots.push((input.assignment, message));
+        }
+        Ok(slots)
+    }
+
+    /// All processes that have a log.
+    ///
+    /// # Errors
+    /// If the store fails or a key is damaged.
+    pub fn processes(&self) -> Result<Vec<ProcessId>, ArchiveError> {
+        let mut processes = Vec::new();
+        let mut from = Vec::new();
+        loop {
+            let page = self.store.scan(Column::Assignments, &from, &[], 1, Direction::Forward)?;
+            let Some((found, _)) = page.into_iter().next() else {
+                return Ok(processes);
+            };
+            let process = key::process_of(&found)
+                .ok_or_else(|| damaged(Column::Assignments, &"a key without a process"))?;
+            processes.push(process);
+            from = key::slot(&process, Slot(u64::MAX));
+            from.push(0);
+        }
+    }
+
+    /// An evaluated leaf and the state after it.
+    ///
+    /// # Errors
+    /// If the store fails or the value is damaged.
+    pub fn leaf(
+        &self,
+        process: &ProcessId,
+        slot: Slot,
+    ) -> Result<Option<(Leaf, Digest)>, ArchiveError> {
+        let found: Option<StoredLeaf> = self.get(Column::Leaves, &key::slot(process, slot))?;
+        Ok(found.map(|it| (it.leaf, it.head)))
+    }
+
+    /// A result's parts.
+    ///
+    /// # Errors
+    /// If the store fails or the value is damaged.
+    pub fn parts(
+        &self,
+        process: &ProcessId,
+        slot: Slot,
+    ) -> Result<Option<Vec<ByteBuf>>, ArchiveError> {
+        let found: Option<StoredResult> = self.get(Column::Results, &key::slot(process, slot))?;
+        Ok(found.map(|it| it.parts))
+    }
+
+    /// A result.
+    ///
+    /// # Errors
+    /// If the store fails or the value is damaged.
+    pub fn result(
+        &self,
+        process: &ProcessId,
+        slot: Slot,
+    ) -> Result<Option<ProcessResult>, ArchiveError> {
+        let Some(parts) = self.parts(process, slot)? else { return Ok(None) };
+        let parts: Vec<&[u8]> = parts.iter().map(|it| it.as_slice()).collect();
+        match ProcessResult::from_parts(&parts) {
+            Some(result) => Ok(Some(result)),
+            None => Err(damaged(Column::Results, &"parts do not make a result")),
+        }
+    }
+
+    /// The slot of a message, if it has one in the log of the process.
+    ///
+    /// # Errors
+    /// If the store fails or the value is damaged.
+    pub fn slot_of(
+        &self,
+        process: &ProcessId,
+        message: &ItemId,
+    ) -> Result<Option<Slot>, ArchiveError> {
+        let found = self.store.get(Column::Assignments, &key::message(process, message))?;
+        found
+            .map(|bytes| {
+                let bytes = bytes.as_slice().try_into();
+                bytes.map(|it| Slot(u64::from_be_bytes(it)))
+            })
+            .transpose()
+            .map_err(|_| damaged(Column::Assignments, &"a slot of another length"))
+    }
+
+    /// A claim, as some operator signed it.
+    ///
+    /// # Errors
+    /// If the store fails or the value is damaged.
+    pub fn claims(&self, claim: &ClaimId) -> Result<Vec<SignedClaim>, ArchiveError> {
+        self.scan(Column::Claims, claim.as_bytes(), 64)
+    }
+
+    /// All claims kept, for the start of a node.
+    ///
+    /// # Errors
+    /// If the store fails or a value is damaged.
+    pub fn all_claims(&self, limit: usize) -> Result<Vec<SignedClaim>, ArchiveError> {
+        self.scan(Column::Claims, &[], limit)
+    }
+
+    /// An evidence file.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub fn evidence(&self, id: &EvidenceId) -> Result<Option<Vec<u8>>, ArchiveError> {
+        Ok(self.store.get(Column::Evidence, id.as_bytes())?)
+    }
+
+    /// The ids of all evidence files here.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub fn evidence_ids(&self, limit: usize) -> Result<Vec<EvidenceId>, ArchiveError> {
+        let found = self.store.scan(Column::Evidence, &[], &[], limit, Direction::Forward)?;
+        Ok(found
+            .iter()
+            .filter_map(|(key, _)| Digest::try_from(key.as_slice()).ok().map(EvidenceId::from))
+            .collect())
+    }
+
+    /// A block.
+    ///
+    /// # Errors
+    /// If the store fails or the value is damaged.
+    pub fn block(&self, height: Height) -> Result<Option<Block>, ArchiveError> {
+        self.get(Column::Blocks, &height.0.to_be_bytes())
+    }
+
+    /// The item with which an operator registered its hot keys last.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub fn registration(&self, operator: &Address) -> Result<Option<Vec<u8>>, ArchiveError> {
+        Ok(self.store.get(Column::Ledger, operator.as_bytes())?)
+    }
+
+    /// The operator that registered a data-item key.
+    ///
+    /// # Errors
+    /// If the store fails or the value is damaged.
+    pub fn operator_of(&self, item_key: &Address) -> Result<Option<Address>, ArchiveError> {
+        self.store
+            .get(Column::Ledger, &key::item_key(item_key))?
+            .map(|bytes| {
+                Address::try_from(bytes.as_slice()).map_err(|it| damaged(Column::Ledger, &it))
+            })
+            .transpose()
+    }
+
+    /// Makes a batch durable.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub fn write(&self, batch: Batch) -> Result<(), ArchiveError> {
+        if batch.is_empty() { Ok(()) } else { Ok(self.store.write(batch)?) }
+    }
+
+    fn get<T: Wire>(&self, column: Column, key: &[u8]) -> Result<Option<T>, ArchiveError> {
+        self.store
+            .get(column, key)?
+            .map(|bytes| codec::decode(&bytes).map_err(|it| damaged(column, &it)))
+            .transpose()
+    }
+
+    fn scan<T: Wire>(
+        &self,
+        column: Column,
+        prefix: &[u8],
+        limit: usize,
+    ) -> Result<Vec<T>, ArchiveError> {
+        let found = self.store.scan(column, &[], prefix, limit, Direction::Forward)?;
+        found
+            .iter()
+            .map(|(_, bytes)| codec::decode(bytes).map_err(|it| damaged(column, &it)))
+            .collect()
+    }
+}
+
+fn damaged(column: Column, why: &dyn std::fmt::Display) -> ArchiveError {
+    ArchiveError::Damaged(column.name(), why.to_string())
+}
+
+fn authentic(column: Column, bytes: Vec<u8>) -> Result<Authentic<Item>, ArchiveError> {
+    let item = Item::parse(bytes).map_err(|it| damaged(column, &it))?;
+    item.authenticate().map_err(|it| damaged(column, &it))
+}

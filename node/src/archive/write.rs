@@ -1,0 +1,125 @@
+//! Records of the core as changes of the store.
+
+use serde_bytes::ByteBuf;
+use surety_attest::effect::Record;
+use surety_protocol::block::Block;
+use surety_protocol::codec;
+use surety_protocol::id::{Address, ProcessId};
+use surety_protocol::item::Item;
+use surety_protocol::time::Slot;
+use surety_protocol::verified::Authentic;
+
+use super::guarded::{Reserved, stored_guard};
+use super::{Archive, ArchiveError, StoredLeaf, StoredResult, damaged, key};
+use crate::store::{Batch, Column, Direction};
+
+/// Adds a record to a batch (rule AC-1).
+///
+/// # Errors
+/// If it cannot be encoded, which means that it exceeds its own limits.
+pub fn put(batch: &mut Batch, record: Record) -> Result<(), ArchiveError> {
+    match record {
+        Record::Item(item) => put_item(batch, &item),
+        Record::Input { process, slot, assignment, message } => {
+            batch.put(Column::Assignments, key::slot(&process, slot), assignment.bytes());
+            put_item(batch, &assignment);
+            if let Some(message) = message {
+                let at = key::message(&process, &message.id());
+                batch.put(Column::Assignments, at, slot.0.to_be_bytes());
+                put_item(batch, &message);
+            }
+            // The slot is signed now; nothing is left to be resumed.
+            batch.delete(Column::Meta, key::reserved(&process));
+        }
+        Record::Reserved { draft, message } => {
+            put_item(batch, &message);
+            let process = draft.process;
+            let stored = Reserved::new(draft, message.id());
+            batch.put(Column::Meta, key::reserved(&process), codec::encode(&stored)?);
+        }
+        Record::Evaluated { process, leaf, head, parts } => {
+            let at = key::slot(&process, leaf.slot);
+            let parts = parts.into_iter().map(ByteBuf::from).collect();
+            batch.put(Column::Results, at.clone(), codec::encode(&StoredResult { parts })?);
+            batch.put(Column::Leaves, at, codec::encode(&StoredLeaf { leaf, head })?);
+        }
+        Record::Guard(record) => {
+            let (at, value) = stored_guard(&record)?;
+            batch.put(Column::Guard, at, value);
+        }
+        Record::Claim(claim) => {
+            let id = claim.statement.claim.id()?;
+            let at = [&id.as_bytes()[..], claim.statement.claimant.as_bytes()].concat();
+            batch.put(Column::Claims, at, codec::encode(claim.as_ref())?);
+        }
+        Record::Evidence { id, bytes } => {
+            batch.put(Column::Evidence, *id.as_bytes(), bytes.to_vec());
+        }
+        Record::Outbox { source, item } => {
+            put_item(batch, &item);
+            let at = key::outbox(&source.process, source.slot, source.index);
+            batch.put(Column::Outbox, at, *item.id().as_bytes());
+        }
+        Record::Pushed { process, next } => {
+            batch.put(Column::Meta, key::pushed(&process), next.0.to_be_bytes());
+        }
+    }
+    Ok(())
+}
+
+/// Adds a block to a batch.
+///
+/// # Errors
+/// If it exceeds its own limit.
+pub fn put_block(batch: &mut Batch, block: &Block) -> Result<(), ArchiveError> {
+    let height = block.commit.header.height;
+    batch.put(Column::Blocks, height.0.to_be_bytes(), codec::encode(block)?);
+    Ok(())
+}
+
+/// Adds the item with which an operator registered its keys, to be found by operator and by data-item key.
+pub fn put_registration(batch: &mut Batch, operator: &Address, item_key: &Address, item: &[u8]) {
+    batch.put(Column::Ledger, *operator.as_bytes(), item);
+    batch.put(Column::Ledger, key::item_key(item_key), *operator.as_bytes());
+}
+
+fn put_item(batch: &mut Batch, item: &Item) {
+    batch.put(Column::Items, *item.id().as_bytes(), item.bytes());
+}
+
+impl Archive {
+    /// The first slot of a process whose result is not pushed.
+    ///
+    /// # Errors
+    /// If the store fails or the value is damaged.
+    pub fn pushed(&self, process: &ProcessId) -> Result<Slot, ArchiveError> {
+        match self.store.get(Column::Meta, &key::pushed(process))? {
+            None => Ok(Slot(0)),
+            Some(bytes) => bytes
+                .as_slice()
+                .try_into()
+                .map(|it| Slot(u64::from_be_bytes(it)))
+                .map_err(|_| damaged(Column::Meta, &"a slot of another length")),
+        }
+    }
+
+    /// What a process sent at a slot, as it was signed.
+    ///
+    /// # Errors
+    /// If the store fails or a value is damaged.
+    pub fn outbox(
+        &self,
+        process: &ProcessId,
+        slot: Slot,
+    ) -> Result<Vec<Authentic<Item>>, ArchiveError> {
+        let prefix = key::slot(process, slot);
+        let found = self.store.scan(Column::Outbox, &[], &prefix, 1024, Direction::Forward)?;
+        let mut items = Vec::new();
+        for (_, id) in found {
+            let id = surety_protocol::id::ItemId::try_from(id.as_slice())
+                .map_err(|it| damaged(Column::Outbox, &it))?;
+            items.extend(self.item(&id)?);
+        }
+        Ok(items)
+    }
+}

@@ -1,0 +1,543 @@
+//! A node without the world: the ledger's replica, the logs, the claims and the roles, as one machine.
+//!
+//! ```text
+//!   gossip, requests, HTTP, executions, signatures, time
+//!                      |  Input
+//!                      v
+//!   replica -> ledger -> facts ---+
+//!   logs, claims, guard, tally ---+--> roles
+//!                      |  Effect
+//!                      v
+//!   store, network, executor, signer
+//! ```
+//!
+//! The driver performs the effects on a real machine, the simulator under virtual time.
+//!
+//! # Rules
+//!
+//! - `[CO-1]` One input gives one list of effects. All that are to be persisted are durable before any other is performed.
+//! - `[CO-2]` What came from outside is well-formed and authentic before it reaches a machine. Gossip that is malformed or
+//!   forged is rejected, gossip that is merely not useful is ignored, and only what is both valid and new is passed on.
+//! - `[CO-3]` A second assignment for a slot is passed on: others need it as evidence.
+
+mod blocks;
+mod cases;
+mod gossip;
+mod restore;
+mod signal;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use surety_attest::claims::Claims;
+use surety_attest::effect::{self as attest, Event, Executed, Job, Record, Source, Want};
+use surety_attest::guard::{ApprovalDraft, Guard, SafeToSign, VerdictDraft};
+use surety_attest::log::Logs;
+use surety_attest::tally::Tally;
+use surety_protocol::approval::Approval;
+use surety_protocol::assignment::AssignmentDraft;
+use surety_protocol::block::{Block, Genesis};
+use surety_protocol::bls::SecretKey;
+use surety_protocol::claim::{Claim, Leaf, SignedClaim};
+use surety_protocol::execution::{Execution, ExecutionRequest};
+use surety_protocol::history::Frontier;
+use surety_protocol::id::{Address, EvidenceId, ItemId, ModuleId, NetworkId, ProcessId};
+use surety_protocol::item::{Item, ItemDraft};
+use surety_protocol::machine::Outbox;
+use surety_protocol::origin::{Action, Verdict};
+use surety_protocol::time::{Height, Tick, Timestamp};
+use surety_protocol::verified::Authentic;
+use surety_slashing::evidence::PendingFalseClaim;
+use surety_slashing::ledger::{BlockError, Ledger, LedgerEvent};
+use surety_slashing::order::Proposer;
+use surety_slashing::replica::Replica;
+
+use crate::net::{Acceptance, Topic};
+use crate::role::Role;
+
+pub use signal::Signal;
+
+/// What can happen to a node.
+#[derive(Debug)]
+pub enum Input {
+    /// Time passed; the clock on the wall says this.
+    Tick(Timestamp),
+    /// Something was gossiped.
+    Gossip {
+        /// To report about it.
+        token: u64,
+        /// Where.
+        topic: Topic,
+        /// The bytes.
+        data: Vec<u8>,
+    },
+    /// Somebody wants a process or a message scheduled, or an item on the ledger.
+    Offer {
+        /// The item.
+        item: Authentic<Item>,
+        /// The clock on the wall.
+        wall: Timestamp,
+    },
+    /// An execution came back.
+    Executed(Executed),
+    /// The execution that evidence asks for came back.
+    Judged {
+        /// The evidence.
+        evidence: EvidenceId,
+        /// The outcome.
+        execution: Execution,
+    },
+    /// A signature was made.
+    Signed(Signed),
+    /// What was asked for came, or did not.
+    Fetched(Fetched),
+}
+
+/// What was asked for.
+#[derive(Debug)]
+pub enum Fetched {
+    /// Slots of a log.
+    Log(Vec<(Authentic<Item>, Option<Authentic<Item>>)>),
+    /// A data item.
+    Item(Authentic<Item>),
+    /// The leaves of a history.
+    Leaves {
+        /// The process.
+        process: ProcessId,
+        /// The root asked for.
+        root: surety_protocol::id::Digest,
+        /// What came.
+        leaves: Vec<Leaf>,
+    },
+    /// A state is in the archive now.
+    State,
+    /// An evidence file.
+    Evidence {
+        /// Its id.
+        evidence: EvidenceId,
+        /// Its bytes.
+        bytes: Vec<u8>,
+    },
+    /// Blocks of the ledger.
+    Blocks(Vec<Block>),
+}
+
+/// What was signed.
+#[derive(Debug, Clone)]
+pub enum Signed {
+    /// An assignment.
+    Assignment(Authentic<Item>),
+    /// A claim.
+    Claim(Box<SignedClaim>),
+    /// An approval.
+    Approval(Box<Approval>),
+    /// A message of a process.
+    Message {
+        /// Its place in the outbox.
+        source: Source,
+        /// The item.
+        item: Authentic<Item>,
+    },
+    /// A verdict.
+    Verdict(Verdict),
+    /// An action on the ledger.
+    Action(Authentic<Item>),
+}
+
+/// What a node asks for.
+#[derive(Debug)]
+pub enum Effect {
+    /// Make durable (rule CO-1).
+    Persist(Write),
+    /// Execute.
+    Execute(Job),
+    /// Execute what evidence asks for.
+    Judge {
+        /// The evidence.
+        evidence: EvidenceId,
+        /// What to execute.
+        request: Box<ExecutionRequest>,
+    },
+    /// Sign.
+    Sign(Box<Signing>),
+    /// Gossip.
+    Publish {
+        /// Where.
+        topic: Topic,
+        /// The bytes.
+        data: Vec<u8>,
+    },
+    /// Say what a gossiped message was worth.
+    Report {
+        /// Which.
+        token: u64,
+        /// What.
+        acceptance: Acceptance,
+    },
+    /// Get something.
+    Fetch(Want),
+    /// Get an evidence file.
+    FetchEvidence {
+        /// Which.
+        evidence: EvidenceId,
+        /// How many bytes it has.
+        bytes: u64,
+        /// Who has it.
+        challenger: Address,
+    },
+    /// Get blocks.
+    FetchBlocks {
+        /// From this height on.
+        from: Height,
+    },
+    /// Hand an item to an operator's scheduler.
+    Deliver {
+        /// The item.
+        item: Authentic<Item>,
+        /// The operator.
+        to: Address,
+    },
+    /// Tell whoever watches.
+    Notify(Event),
+    /// The ledger went on.
+    Applied {
+        /// Its height.
+        height: Height,
+        /// What happened.
+        events: Vec<LedgerEvent>,
+    },
+    /// A scheduler's answer to an offer that could not be taken.
+    Refused {
+        /// The item.
+        item: ItemId,
+        /// A stable code.
+        code: &'static str,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// What is to be durable.
+#[derive(Debug)]
+pub enum Write {
+    /// A record of the roles.
+    Record(Record),
+    /// A block.
+    Block(Block),
+    /// The item with which an operator registered its keys.
+    Registration {
+        /// The operator.
+        operator: Address,
+        /// The data-item key in it.
+        item_key: Address,
+        /// The item.
+        item: Vec<u8>,
+    },
+}
+
+/// What is to be signed.
+#[derive(Debug)]
+pub enum Signing {
+    /// An assignment.
+    Assignment(SafeToSign<AssignmentDraft>),
+    /// A claim.
+    Claim {
+        /// The cleared claim.
+        claim: SafeToSign<Claim>,
+        /// The leaves before the new ones.
+        frontier: Frontier,
+        /// The new leaves.
+        leaves: Vec<Leaf>,
+    },
+    /// An approval.
+    Approval(SafeToSign<ApprovalDraft>),
+    /// A message of a process.
+    Message {
+        /// Its place in the outbox.
+        source: Source,
+        /// The message.
+        draft: ItemDraft,
+    },
+    /// A verdict.
+    Verdict(SafeToSign<VerdictDraft>),
+    /// An action on the ledger.
+    Action {
+        /// What.
+        action: Action,
+        /// After which height it is void.
+        expires: Height,
+    },
+}
+
+/// What all roles of a node share.
+#[derive(Debug)]
+pub struct Shared {
+    /// The operator.
+    pub operator: Address,
+    /// The address of its data-item key.
+    pub item_key: Address,
+    /// The network.
+    pub network: NetworkId,
+    /// The logs.
+    pub logs: Logs,
+    /// The claims.
+    pub claims: Claims,
+    /// The guard of everything that this node signs.
+    pub guard: Guard,
+    /// Modules that are in the archive.
+    pub modules: BTreeSet<ModuleId>,
+    /// The height of the ledger.
+    pub height: Height,
+}
+
+/// Who a node is.
+pub struct Identity {
+    /// The operator.
+    pub operator: Address,
+    /// The address of its data-item key.
+    pub item_key: Address,
+    /// The hot key, where the node itself needs it: to order blocks.
+    pub proposer_key: Option<Arc<SecretKey>>,
+}
+
+/// A node without the world.
+pub struct Core {
+    shared: Shared,
+    ledger: Ledger,
+    replica: Replica,
+    proposer: Option<(Proposer, Arc<SecretKey>, Tick)>,
+    tally: Tally,
+    roles: Vec<Box<dyn Role>>,
+    cases: BTreeMap<EvidenceId, Option<PendingFalseClaim>>,
+}
+
+impl std::fmt::Debug for Core {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Core").field("shared", &self.shared).finish_non_exhaustive()
+    }
+}
+
+impl Core {
+    /// A node at the genesis.
+    ///
+    /// # Errors
+    /// If the genesis is not sound.
+    pub fn new(
+        genesis: &Genesis,
+        identity: Identity,
+        roles: Vec<Box<dyn Role>>,
+    ) -> Result<Core, BlockError> {
+        let ledger = Ledger::new(genesis)?;
+        let proposer = identity
+            .proposer_key
+            .filter(|_| genesis.proposer == identity.operator)
+            .map(|key| (Proposer::default(), key, Tick(0)));
+        let shared = Shared {
+            operator: identity.operator,
+            item_key: identity.item_key,
+            network: ledger.network(),
+            logs: Logs::default(),
+            claims: Claims::default(),
+            guard: Guard::default(),
+            modules: BTreeSet::new(),
+            height: Height(0),
+        };
+        Ok(Core {
+            tally: Tally::new(identity.operator, genesis.params.clone()),
+            shared,
+            ledger,
+            replica: Replica::default(),
+            proposer,
+            roles,
+            cases: BTreeMap::new(),
+        })
+    }
+
+    /// The ledger.
+    pub const fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// What the roles share.
+    pub const fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    /// Takes one input and gives its effects (rule CO-1).
+    pub fn step(&mut self, now: Tick, input: Input) -> Vec<Effect> {
+        let mut out = Outbox::default();
+        match input {
+            Input::Tick(wall) => self.tick(now, wall, &mut out),
+            Input::Gossip { token, topic, data } => {
+                let acceptance = self.gossip(now, topic, &data, &mut out);
+                out.push(Effect::Report { token, acceptance });
+            }
+            Input::Offer { item, wall } => self.offer(now, item, wall, &mut out),
+            Input::Executed(executed) => self.executed(now, executed, &mut out),
+            Input::Judged { evidence, execution } => self.judged(evidence, &execution, &mut out),
+            Input::Signed(signed) => self.signed(now, signed, &mut out),
+            Input::Fetched(fetched) => self.fetched(now, fetched, &mut out),
+        }
+        out.drain()
+    }
+
+    fn tick(&mut self, now: Tick, _wall: Timestamp, out: &mut Outbox<Effect>) {
+        self.propose(now, out);
+        if let Some(from) = self.replica.gap(&self.ledger) {
+            out.push(Effect::FetchBlocks { from });
+        }
+        self.signal(now, &Signal::Tick, out);
+    }
+
+    /// Tells every role, and turns what they ask for into effects of the node.
+    fn signal(&mut self, now: Tick, signal: &Signal<'_>, out: &mut Outbox<Effect>) {
+        let mut asked = Outbox::default();
+        for role in &mut self.roles {
+            role.on(now, signal, &mut self.shared, &mut asked);
+        }
+        self.perform(now, asked.drain(), out);
+    }
+
+    /// Turns what a machine asks for into effects of the node.
+    fn perform(&mut self, now: Tick, asked: Vec<attest::Effect>, out: &mut Outbox<Effect>) {
+        for effect in asked {
+            match effect {
+                attest::Effect::Persist(record) => {
+                    out.push(Effect::Persist(Write::Record(record)));
+                }
+                attest::Effect::Execute(job) => out.push(Effect::Execute(job)),
+                attest::Effect::SignAssignment(draft) => sign(Signing::Assignment(draft), out),
+                attest::Effect::SignClaim { claim, frontier, leaves } => {
+                    sign(Signing::Claim { claim, frontier, leaves }, out);
+                }
+                attest::Effect::SignApproval(draft) => sign(Signing::Approval(draft), out),
+                attest::Effect::SignMessage { source, draft } => {
+                    sign(Signing::Message { source, draft }, out);
+                }
+                attest::Effect::Broadcast(gossip) => self.broadcast(now, gossip, out),
+                attest::Effect::Fetch(want) => out.push(Effect::Fetch(want)),
+                attest::Effect::Deliver(item) => self.deliver(now, item, out),
+                attest::Effect::Submit(action) => self.submit(action, out),
+                attest::Effect::Notify(event) => out.push(Effect::Notify(event)),
+            }
+        }
+    }
+
+    /// Asks for an action to be signed for the ledger.
+    fn submit(&self, action: Action, out: &mut Outbox<Effect>) {
+        let life = self.ledger.params().item_life_blocks / 2;
+        sign(Signing::Action { action, expires: self.ledger.height().plus(life) }, out);
+    }
+
+    fn executed(&mut self, now: Tick, executed: Executed, out: &mut Outbox<Effect>) {
+        self.signal(now, &Signal::Executed(&executed), out);
+    }
+
+    fn signed(&mut self, now: Tick, signed: Signed, out: &mut Outbox<Effect>) {
+        match signed {
+            Signed::Action(item) => self.item_for_ledger(item.into_inner(), out),
+            Signed::Verdict(verdict) => self.submit(Action::Verdict(verdict), out),
+            signed => self.signal(now, &Signal::Signed(&signed), out),
+        }
+    }
+
+    fn fetched(&mut self, now: Tick, fetched: Fetched, out: &mut Outbox<Effect>) {
+        match fetched {
+            Fetched::Log(slots) => {
+                for (assignment, message) in slots {
+                    self.append(now, assignment, message, out);
+                }
+            }
+            Fetched::Item(item) => self.got_item(now, item, out),
+            Fetched::Leaves { process, root, leaves } => {
+                self.shared.claims.insert_leaves(process, root, leaves);
+                self.signal(now, &Signal::Material, out);
+            }
+            Fetched::State => self.signal(now, &Signal::Material, out),
+            Fetched::Evidence { evidence, bytes } => self.evidence(evidence, bytes, out),
+            Fetched::Blocks(blocks) => {
+                for block in blocks {
+                    self.block(now, block, out);
+                }
+            }
+        }
+    }
+
+    /// A process or message that wants a slot, or an item for the ledger.
+    fn offer(
+        &mut self,
+        now: Tick,
+        item: Authentic<Item>,
+        wall: Timestamp,
+        out: &mut Outbox<Effect>,
+    ) {
+        if item.target() == Some(self.shared.network.as_bytes()) {
+            return self.item_for_ledger(item.into_inner(), out);
+        }
+        match self.scheduler_of(&item) {
+            Some(key) if key != self.shared.item_key => {
+                match self.ledger.operator_of_item_key(&key) {
+                    Some(to) => out.push(Effect::Deliver { item, to }),
+                    None => out.push(Effect::Refused {
+                        item: item.id(),
+                        code: "scheduler-unknown",
+                        reason: "no operator of this network registered that scheduler".into(),
+                    }),
+                }
+            }
+            _ => {
+                let height = self.ledger.height();
+                let offered = Signal::Offered { item: &item, wall, height };
+                if self.roles.iter().any(|role| role.schedules()) {
+                    self.signal(now, &offered, out);
+                } else {
+                    out.push(Effect::Refused {
+                        item: item.id(),
+                        code: "not-a-scheduler",
+                        reason: "this node does not schedule".into(),
+                    });
+                }
+            }
+        }
+    }
+
+    /// The key that schedules the process which an item is, or is for.
+    fn scheduler_of(&self, item: &Item) -> Option<Address> {
+        if item.tag("Type") == Some("Process") {
+            return item.tag("Scheduler")?.parse().ok();
+        }
+        let process = ProcessId::new(*item.target()?);
+        self.shared.logs.get(&process).map(|log| log.scheduler)
+    }
+
+    /// What a process sends: to the scheduler of the process that it is for, if it is for one.
+    fn deliver(&mut self, now: Tick, item: Authentic<Item>, out: &mut Outbox<Effect>) {
+        if self.scheduler_of(&item).is_some() {
+            // The messenger's clock is the scheduler's business: it never turns a log's clock back.
+            self.offer(now, item, Timestamp(0), out);
+        }
+    }
+
+    /// A data item came that was asked for.
+    fn got_item(&mut self, now: Tick, item: Authentic<Item>, out: &mut Outbox<Effect>) {
+        let module = ModuleId::from(item.id());
+        out.push(Effect::Persist(Write::Record(Record::Item(item))));
+        self.shared.modules.insert(module);
+        let waiting: Vec<ProcessId> = self
+            .shared
+            .logs
+            .iter()
+            .filter(|(_, log)| log.module == module)
+            .map(|(process, _)| *process)
+            .collect();
+        for process in waiting {
+            self.signal(now, &Signal::LogGrew(process), out);
+        }
+        self.signal(now, &Signal::Material, out);
+    }
+}
+
+fn sign(signing: Signing, out: &mut Outbox<Effect>) {
+    out.push(Effect::Sign(Box::new(signing)));
+}
+

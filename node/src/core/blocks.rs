@@ -1,0 +1,143 @@
+//! Blocks, in and out: following the ledger, and ordering where this node does.
+
+use std::sync::Arc;
+
+use surety_attest::effect::Event;
+use surety_protocol::block::Block;
+use surety_protocol::codec;
+use surety_protocol::facts::BlockFacts;
+use surety_protocol::item::Item;
+use surety_protocol::machine::Outbox;
+use surety_protocol::origin::Action;
+use surety_protocol::time::Tick;
+use surety_slashing::ledger::LedgerEvent;
+use surety_slashing::replica::Followed;
+
+use super::{Core, Effect, Signal, Write};
+use crate::net::{Acceptance, Topic};
+
+impl Core {
+    /// Makes the next block if it is this node's turn and time (rule OR-1).
+    pub(super) fn propose(&mut self, now: Tick, out: &mut Outbox<Effect>) {
+        let interval = self.ledger.params().block_interval_ms;
+        let Some((proposer, key, next)) = &mut self.proposer else { return };
+        if now < *next {
+            return;
+        }
+        *next = now.plus(interval);
+        match proposer.propose(&self.ledger, key) {
+            Ok(block) => {
+                let data = codec::encode(&block).unwrap_or_default();
+                self.block(now, block, out);
+                out.push(Effect::Publish { topic: Topic::Ledger, data });
+            }
+            Err(error) => out.push(Effect::Notify(Event::Refused { reason: error.to_string() })),
+        }
+    }
+
+    /// Takes a block from anywhere.
+    pub(super) fn block(
+        &mut self,
+        now: Tick,
+        block: Block,
+        out: &mut Outbox<Effect>,
+    ) -> Acceptance {
+        match self.replica.follow(&mut self.ledger, block) {
+            Followed::Applied(blocks) => {
+                for (block, events) in blocks {
+                    self.applied(now, block, events, out);
+                }
+                Acceptance::Accept
+            }
+            Followed::Gap(from) => {
+                out.push(Effect::FetchBlocks { from });
+                Acceptance::Accept
+            }
+            Followed::Old => Acceptance::Ignore,
+            Followed::Refused(error) => {
+                out.push(Effect::Notify(Event::Refused { reason: error.to_string() }));
+                Acceptance::Reject
+            }
+        }
+    }
+
+    /// A block is part of the ledger: keep it, and tell everybody in this node.
+    fn applied(
+        &mut self,
+        now: Tick,
+        block: Block,
+        events: Vec<LedgerEvent>,
+        out: &mut Outbox<Effect>,
+    ) {
+        let height = block.commit.header.height;
+        self.registrations(&block, out);
+        out.push(Effect::Persist(Write::Block(block)));
+        let facts = self.facts(height, &events);
+        self.absorb(now, &facts, out);
+        for event in &events {
+            if let LedgerEvent::Opened(evidence) = event {
+                self.case_opened(*evidence, out);
+            }
+        }
+        out.push(Effect::Applied { height, events });
+    }
+
+    /// Tells tally and roles what a block says.
+    pub(super) fn absorb(&mut self, now: Tick, facts: &Arc<BlockFacts>, out: &mut Outbox<Effect>) {
+        self.shared.height = facts.height;
+        let mut asked = Outbox::default();
+        self.tally.block(facts, &self.shared.claims, &mut asked);
+        self.perform(now, asked.drain(), out);
+        self.signal(now, &Signal::Block(facts), out);
+    }
+
+    /// Keeps the items with which operators registered their keys: evidence needs them.
+    fn registrations(&self, block: &Block, out: &mut Outbox<Effect>) {
+        for bytes in &block.items {
+            let Ok(item) = Item::parse(bytes.as_slice()) else { continue };
+            let Ok((Action::Register(registration), _)) =
+                Action::from_item(&self.shared.network, &item)
+            else {
+                continue;
+            };
+            let operator = item.owner_address();
+            let ours = self.ledger.operator(&operator).map(|it| &it.registration);
+            if ours == Some(registration.as_ref()) {
+                let item_key = registration.item_key;
+                let item = bytes.to_vec();
+                out.push(Effect::Persist(Write::Registration { operator, item_key, item }));
+            }
+        }
+    }
+
+    /// What a block says, for those who know nothing of the ledger.
+    pub(super) fn facts(
+        &self,
+        height: surety_protocol::time::Height,
+        events: &[LedgerEvent],
+    ) -> Arc<BlockFacts> {
+        let mut facts = BlockFacts {
+            height,
+            beacon: self.ledger.beacon_at(height).copied().unwrap_or_default(),
+            validators: self.ledger.validators_at(height).unwrap_or_default(),
+            committed: Vec::new(),
+            certified: Vec::new(),
+            tombstoned: Vec::new(),
+        };
+        for event in events {
+            match event {
+                LedgerEvent::Committed { claimant, root, .. } => {
+                    facts.committed.push((*claimant, *root));
+                }
+                LedgerEvent::Certified { process, claim, .. } => {
+                    let segments = self.ledger.process(process).map(|it| &it.certified);
+                    let found = segments.and_then(|all| all.iter().find(|it| it.claim == *claim));
+                    facts.certified.extend(found.map(|it| (*process, it.clone())));
+                }
+                LedgerEvent::Slashed(slashing) => facts.tombstoned.push(slashing.offender),
+                _ => {}
+            }
+        }
+        Arc::new(facts)
+    }
+}

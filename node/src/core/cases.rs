@@ -1,0 +1,75 @@
+//! This operator's part in cases, as one of the validators who judge (rules RF-1 to RF-3).
+
+use surety_attest::effect::{Event, Record};
+use surety_attest::guard::VerdictDraft;
+use surety_protocol::execution::Execution;
+use surety_protocol::id::EvidenceId;
+use surety_protocol::machine::Outbox;
+use surety_slashing::referee::{self, Judgement};
+
+use super::{Core, Effect, Signing, Write, sign};
+
+impl Core {
+    pub(super) fn case_opened(&mut self, evidence: EvidenceId, out: &mut Outbox<Effect>) {
+        if !referee::is_elector(&self.ledger, &evidence, &self.shared.operator) {
+            return;
+        }
+        let Some(case) = self.ledger.case(&evidence) else { return };
+        self.cases.insert(evidence, None);
+        out.push(Effect::FetchEvidence {
+            evidence,
+            bytes: case.challenge.bytes,
+            challenger: case.challenger,
+        });
+    }
+
+    pub(super) fn evidence(
+        &mut self,
+        evidence: EvidenceId,
+        bytes: Vec<u8>,
+        out: &mut Outbox<Effect>,
+    ) {
+        // [RF-3]
+        if !self.cases.contains_key(&evidence)
+            || !referee::is_file(&self.ledger, &evidence, &bytes)
+        {
+            return;
+        }
+        let judgement = referee::open(&self.ledger, &evidence, &bytes);
+        let record = Record::Evidence { id: evidence, bytes: bytes.into() };
+        out.push(Effect::Persist(Write::Record(record)));
+        match judgement {
+            Judgement::Verdict(guilty) => self.say(evidence, guilty, out),
+            Judgement::Execute { request, pending } => {
+                self.cases.insert(evidence, Some(*pending));
+                out.push(Effect::Judge { evidence, request });
+            }
+        }
+    }
+
+    pub(super) fn judged(
+        &mut self,
+        evidence: EvidenceId,
+        execution: &Execution,
+        out: &mut Outbox<Effect>,
+    ) {
+        let Some(Some(pending)) = self.cases.remove(&evidence) else { return };
+        // [RF-2]
+        if let Some(guilty) = referee::conclude(&self.ledger, &evidence, pending, execution) {
+            self.say(evidence, guilty, out);
+        }
+    }
+
+    fn say(&mut self, evidence: EvidenceId, guilty: bool, out: &mut Outbox<Effect>) {
+        self.cases.remove(&evidence);
+        match self.shared.guard.clear_verdict(VerdictDraft { evidence, guilty }) {
+            Ok((cleared, record)) => {
+                out.push(Effect::Persist(Write::Record(Record::Guard(record))));
+                sign(Signing::Verdict(cleared), out);
+            }
+            Err(reason) => {
+                out.push(Effect::Notify(Event::Refused { reason: reason.to_string() }));
+            }
+        }
+    }
+}

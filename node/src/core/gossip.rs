@@ -1,0 +1,249 @@
+//! Gossip, in and out: what is accepted, ignored and rejected (rules CO-2, CO-3).
+
+use surety_attest::effect::Gossip;
+use surety_attest::log::Appended;
+use surety_attest::tally::Counted;
+use surety_protocol::approval::{Approval, ClaimBatch};
+use surety_protocol::block::Block;
+use surety_protocol::bundle;
+use surety_protocol::claim::SignedClaim;
+use surety_protocol::codec::{self, Wire};
+use surety_protocol::id::ItemId;
+use surety_protocol::item::Item;
+use surety_protocol::machine::Outbox;
+use surety_protocol::time::Tick;
+use surety_protocol::verified::Authentic;
+use surety_slashing::order::NotQueued;
+
+use super::{Core, Effect, Signal};
+use crate::net::{Acceptance, Topic};
+
+/// Items larger than this are not gossiped with their assignment; whoever needs them asks.
+const GOSSIP_ITEM_MAX: usize = 2 << 20;
+
+impl Core {
+    pub(super) fn gossip(
+        &mut self,
+        now: Tick,
+        topic: Topic,
+        data: &[u8],
+        out: &mut Outbox<Effect>,
+    ) -> Acceptance {
+        match topic {
+            Topic::Assignments => self.input_gossip(now, data, out),
+            Topic::Claims => match codec::kind_of(data).map(|(kind, _)| kind) {
+                Some(SignedClaim::KIND) => self.claim_gossip(now, data, out),
+                Some(ClaimBatch::KIND) => self.batch_gossip(now, data, out),
+                _ => Acceptance::Reject,
+            },
+            Topic::Approvals => self.approval_gossip(now, data, out),
+            Topic::Ledger => match codec::kind_of(data).map(|(kind, _)| kind) {
+                Some(Block::KIND) => match codec::decode(data) {
+                    Ok(block) => self.block(now, block, out),
+                    Err(_) => Acceptance::Reject,
+                },
+                _ => self.item_gossip(data),
+            },
+            // Evidence is announced on the ledger and fetched; records are on the ledger.
+            Topic::Evidence | Topic::Records => Acceptance::Ignore,
+        }
+    }
+
+    fn input_gossip(
+        &mut self,
+        now: Tick,
+        data: &[u8],
+        out: &mut Outbox<Effect>,
+    ) -> Acceptance {
+        let Ok(items) = bundle::parse(data) else { return Acceptance::Reject };
+        let mut authentic = Vec::with_capacity(2);
+        if items.is_empty() || items.len() > 2 {
+            return Acceptance::Reject;
+        }
+        for view in items {
+            match view.to_item().authenticate() {
+                Ok(item) => authentic.push(item),
+                Err(_) => return Acceptance::Reject,
+            }
+        }
+        let mut authentic = authentic.into_iter();
+        let Some(assignment) = authentic.next() else { return Acceptance::Reject };
+        self.append(now, assignment, authentic.next(), out)
+    }
+
+    /// Takes a slot of a log from anywhere.
+    pub(super) fn append(
+        &mut self,
+        now: Tick,
+        assignment: Authentic<Item>,
+        message: Option<Authentic<Item>>,
+        out: &mut Outbox<Effect>,
+    ) -> Acceptance {
+        let Ok(read) = surety_protocol::assignment::Assignment::from_item(&assignment) else {
+            return Acceptance::Reject;
+        };
+        let mut asked = Outbox::default();
+        let appended = self.shared.logs.append(assignment, message, &mut asked);
+        self.perform(now, asked.drain(), out);
+        match appended {
+            Appended::Grew => {
+                self.log_grew(now, read.process, out);
+                Acceptance::Accept
+            }
+            Appended::Shrank => {
+                self.signal(now, &Signal::LogShrank(read.process), out);
+                Acceptance::Accept
+            }
+            Appended::Nothing => Acceptance::Ignore,
+            Appended::Refused(_) => Acceptance::Reject,
+            Appended::Double { process, slot, first, second } => {
+                let double = Signal::Double { process, slot, first, second };
+                self.signal(now, &double, out);
+                Acceptance::Accept
+            }
+        }
+    }
+
+    /// A log has more slots: its module is asked for if it is not here.
+    fn log_grew(
+        &mut self,
+        now: Tick,
+        process: surety_protocol::id::ProcessId,
+        out: &mut Outbox<Effect>,
+    ) {
+        let Some(log) = self.shared.logs.get(&process) else { return };
+        let module = log.module;
+        if self.shared.modules.contains(&module) {
+            self.signal(now, &Signal::LogGrew(process), out);
+        } else {
+            out.push(Effect::Fetch(surety_attest::effect::Want::Item(ItemId::from(module))));
+        }
+    }
+
+    fn claim_gossip(
+        &mut self,
+        now: Tick,
+        data: &[u8],
+        out: &mut Outbox<Effect>,
+    ) -> Acceptance {
+        let Ok(claim) = codec::decode::<SignedClaim>(data) else { return Acceptance::Reject };
+        if claim.check(self.shared.network).is_err() {
+            return Acceptance::Reject;
+        }
+        let claimant = claim.statement.claimant;
+        let Some(operator) = self.ledger.operator(&claimant) else { return Acceptance::Ignore };
+        if !self.ledger.is_active(&claimant)
+            || self.ledger.profile(&claim.statement.claim.profile).is_none()
+        {
+            return Acceptance::Ignore;
+        }
+        if !claim.statement.signed_by(&operator.registration.key) {
+            return Acceptance::Reject;
+        }
+        if !self.shared.claims.insert(claim.clone()) {
+            return Acceptance::Ignore;
+        }
+        self.signal(now, &Signal::Claim(&claim), out);
+        self.signal(now, &Signal::Material, out);
+        Acceptance::Accept
+    }
+
+    fn batch_gossip(&mut self, now: Tick, data: &[u8], out: &mut Outbox<Effect>) -> Acceptance {
+        let Ok(batch) = codec::decode::<ClaimBatch>(data) else { return Acceptance::Reject };
+        if !batch.well_formed() {
+            return Acceptance::Reject;
+        }
+        if !self.ledger.is_active(&batch.claimant) || !self.shared.claims.insert_batch(batch) {
+            return Acceptance::Ignore;
+        }
+        self.signal(now, &Signal::Material, out);
+        Acceptance::Accept
+    }
+
+    fn approval_gossip(&mut self, now: Tick, data: &[u8], out: &mut Outbox<Effect>) -> Acceptance {
+        let Ok(approval) = codec::decode::<Approval>(data) else { return Acceptance::Reject };
+        self.approval(now, approval, out)
+    }
+
+    pub(super) fn approval(
+        &mut self,
+        now: Tick,
+        approval: Approval,
+        out: &mut Outbox<Effect>,
+    ) -> Acceptance {
+        let mut asked = Outbox::default();
+        let counted = self.tally.approval(approval, &self.shared.claims, &mut asked);
+        self.perform(now, asked.drain(), out);
+        match counted {
+            Counted::New => Acceptance::Accept,
+            // Its signature cannot be checked yet; whoever can passes it on.
+            Counted::Nothing | Counted::Early => Acceptance::Ignore,
+            Counted::Refused => Acceptance::Reject,
+        }
+    }
+
+    fn item_gossip(&mut self, data: &[u8]) -> Acceptance {
+        let Ok(item) = Item::parse(data) else { return Acceptance::Reject };
+        let Some((proposer, _, _)) = &mut self.proposer else {
+            // Judged like a block would judge it, so that nonsense is not passed on.
+            return match self.ledger.admissible(item.bytes()) {
+                Ok(_) => Acceptance::Accept,
+                Err(surety_slashing::ledger::ItemRefused::Item) => Acceptance::Reject,
+                Err(_) => Acceptance::Ignore,
+            };
+        };
+        match proposer.submit(&self.ledger, item.bytes().to_vec()) {
+            Ok(_) => Acceptance::Accept,
+            Err(NotQueued::Refused(surety_slashing::ledger::ItemRefused::Item)) => {
+                Acceptance::Reject
+            }
+            Err(_) => Acceptance::Ignore,
+        }
+    }
+
+    /// An item of this node, or of its users, for the ledger.
+    pub(super) fn item_for_ledger(&mut self, item: Item, out: &mut Outbox<Effect>) {
+        let id = item.id();
+        let bytes = item.bytes().to_vec();
+        let refused = match &mut self.proposer {
+            Some((proposer, _, _)) => {
+                proposer.submit(&self.ledger, bytes.clone()).err().map(|it| it.to_string())
+            }
+            None => self.ledger.admissible(&bytes).err().map(|it| it.to_string()),
+        };
+        match refused {
+            Some(reason) => {
+                out.push(Effect::Refused { item: id, code: "ledger-refused", reason });
+            }
+            None => out.push(Effect::Publish { topic: Topic::Ledger, data: bytes }),
+        }
+    }
+
+    /// Gossips what a role says, and takes it as everybody else will.
+    pub(super) fn broadcast(&mut self, now: Tick, gossip: Gossip, out: &mut Outbox<Effect>) {
+        match gossip {
+            Gossip::Input { assignment, message } => {
+                let small = message.iter().filter(|it| it.bytes().len() <= GOSSIP_ITEM_MAX);
+                let items = std::iter::once(&assignment).chain(small);
+                let data = bundle::write(items.map(|item| &**item));
+                self.append(now, assignment.clone(), message.clone(), out);
+                out.push(Effect::Publish { topic: Topic::Assignments, data });
+            }
+            Gossip::Claim(claim) => {
+                let data = codec::encode(claim.as_ref()).unwrap_or_default();
+                self.shared.claims.insert(*claim);
+                out.push(Effect::Publish { topic: Topic::Claims, data });
+            }
+            Gossip::Batch(batch) => {
+                let data = codec::encode(&batch).unwrap_or_default();
+                self.shared.claims.insert_batch(batch);
+                out.push(Effect::Publish { topic: Topic::Claims, data });
+            }
+            Gossip::Approval(approval) => {
+                let data = codec::encode(approval.as_ref()).unwrap_or_default();
+                self.approval(now, *approval, out);
+                out.push(Effect::Publish { topic: Topic::Approvals, data });
+            }
+        }
+    }
+}

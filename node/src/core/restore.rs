@@ -1,0 +1,114 @@
+//! A node's memory at its start: everything durable is read back before anything happens.
+//!
+//! # Rules
+//!
+//! - `[RE-1]` The ledger is replayed from its blocks; a block in the archive that does not apply stops the node, because
+//!   going on could sign against what it forgot.
+//! - `[RE-2]` Logs, leaves, claims and the guard are as they were made durable. A slot that was reserved and not signed is
+//!   signed now; a result that was evaluated and not pushed is pushed now.
+
+use std::sync::Arc;
+
+use surety_attest::claims::CLAIMS_MAX;
+use surety_protocol::facts::BlockFacts;
+use surety_protocol::id::ItemId;
+use surety_protocol::machine::Outbox;
+use surety_protocol::time::{Height, Slot, Tick};
+
+use super::{Core, Effect};
+use crate::archive::{Archive, ArchiveError, LOG_PAGE_MAX};
+
+/// Why a node cannot go on from its archive.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// The archive is damaged.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// A block does not apply.
+    #[error("block {0} in the archive does not apply: {1}")]
+    Block(Height, surety_slashing::ledger::BlockError),
+}
+
+impl Core {
+    /// Reads everything back; gives what is to be done first.
+    ///
+    /// # Errors
+    /// If the archive cannot be trusted (rule RE-1).
+    pub fn restore(&mut self, archive: &Archive) -> Result<Vec<Effect>, RestoreError> {
+        let mut out = Outbox::default();
+        archive.guard(|record| self.shared.guard.restore(record))?;
+        for claim in archive.all_claims(CLAIMS_MAX)? {
+            self.shared.claims.insert(claim);
+        }
+        let recent = self.replay(archive)?;
+        self.logs(archive)?;
+        for role in &mut self.roles {
+            let mut asked = Outbox::default();
+            role.restore(archive, &self.ledger, &mut self.shared, &mut asked)?;
+            let asked = asked.drain();
+            restored(asked, &mut out);
+        }
+        // The last blocks again, now that the machines are there to take them.
+        for facts in recent {
+            self.absorb(Tick(0), &facts, &mut out);
+        }
+        Ok(out.drain())
+    }
+
+    fn replay(&mut self, archive: &Archive) -> Result<Vec<Arc<BlockFacts>>, RestoreError> {
+        let mut recent = Vec::new();
+        while let Some(block) = archive.block(self.ledger.height().next())? {
+            let height = block.commit.header.height;
+            let events =
+                self.ledger.apply(&block).map_err(|it| RestoreError::Block(height, it))?;
+            recent.push(self.facts(height, &events));
+            if recent.len() > 64 {
+                recent.remove(0);
+            }
+        }
+        self.shared.height = self.ledger.height();
+        Ok(recent)
+    }
+
+    fn logs(&mut self, archive: &Archive) -> Result<(), RestoreError> {
+        for process in archive.processes()? {
+            let mut from = Slot(0);
+            loop {
+                let slots = archive.log(&process, from, LOG_PAGE_MAX)?;
+                if slots.is_empty() {
+                    break;
+                }
+                from = from.plus(u64::try_from(slots.len()).unwrap_or(0));
+                for (assignment, message) in slots {
+                    // What is in the archive is not written again.
+                    self.shared.logs.append(assignment, message, &mut Outbox::default());
+                }
+            }
+            let module = self.shared.logs.get(&process).map(|log| log.module);
+            if let Some(module) = module
+                && archive.item_bytes(&ItemId::from(module))?.is_some()
+            {
+                self.shared.modules.insert(module);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What the roles ask for at the start: signatures and deliveries that a stop interrupted.
+fn restored(asked: Vec<surety_attest::effect::Effect>, out: &mut Outbox<Effect>) {
+    use surety_attest::effect::Effect as Asked;
+    for effect in asked {
+        match effect {
+            Asked::Persist(record) => out.push(Effect::Persist(super::Write::Record(record))),
+            Asked::SignAssignment(draft) => super::sign(super::Signing::Assignment(draft), out),
+            Asked::SignMessage { source, draft } => {
+                super::sign(super::Signing::Message { source, draft }, out);
+            }
+            Asked::Execute(job) => out.push(Effect::Execute(job)),
+            Asked::Notify(event) => out.push(Effect::Notify(event)),
+            // Nothing else is interrupted by a stop.
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! What the roles of a node are told.
+
+use std::sync::Arc;
+
+use surety_attest::effect::Executed;
+use surety_protocol::claim::SignedClaim;
+use surety_protocol::facts::BlockFacts;
+use surety_protocol::id::{AssignmentId, ProcessId};
+use surety_protocol::item::Item;
+use surety_protocol::time::{Height, Slot, Timestamp};
+use surety_protocol::verified::Authentic;
+
+use super::Signed;
+
+/// Something that happened and that a role may care about.
+#[derive(Debug)]
+pub enum Signal<'a> {
+    /// Time passed.
+    Tick,
+    /// A block was applied.
+    Block(&'a Arc<BlockFacts>),
+    /// A log has more slots, and its module is here.
+    LogGrew(ProcessId),
+    /// A log lost its end.
+    LogShrank(ProcessId),
+    /// A scheduler signed two assignments for a slot.
+    Double {
+        /// The process.
+        process: ProcessId,
+        /// The slot.
+        slot: Slot,
+        /// One assignment.
+        first: AssignmentId,
+        /// The other.
+        second: AssignmentId,
+    },
+    /// An authentic claim of another operator.
+    Claim(&'a SignedClaim),
+    /// There is more to work with: batches, leaves, states, modules.
+    Material,
+    /// An execution came back.
+    Executed(&'a Executed),
+    /// A signature was made.
+    Signed(&'a Signed),
+    /// A process or message wants a slot.
+    Offered {
+        /// The item.
+        item: &'a Authentic<Item>,
+        /// The clock on the wall.
+        wall: Timestamp,
+        /// The height to stamp.
+        height: Height,
+    },
+}

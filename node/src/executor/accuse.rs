@@ -1,0 +1,130 @@
+//! Making the evidence that a claim is false.
+
+use std::sync::Arc;
+
+use serde_bytes::ByteBuf;
+use surety_attest::effect::Executed;
+use surety_attest::message;
+use surety_protocol::claim::{Leaf, SignedClaim};
+use surety_protocol::codec;
+use surety_protocol::evidence::{DoubleAssignment, Evidence, FalseClaim, InputBytes, Offence};
+use surety_protocol::history::History;
+use surety_protocol::id::{AssignmentId, ItemId, ProcessId};
+use surety_protocol::item::Item;
+use surety_protocol::time::Slot;
+use surety_protocol::verified::Authentic;
+
+use super::{Executor, Failure};
+
+impl Executor {
+    /// The evidence that the leaf of a slot, or the head after it, is not what the inputs give.
+    pub(super) fn accuse(
+        &self,
+        claim: &SignedClaim,
+        history: &[Leaf],
+        slot: Slot,
+    ) -> Result<Executed, Failure> {
+        let body = &claim.statement.claim;
+        let setting = self.setting(&body.process)?;
+        let leaves = stretch(history, slot).ok_or(Failure::Missing("a state root before the lie"))?;
+        let executed = leaves.iter().skip(usize::from(slot.0 > 0));
+        let mut inputs = Vec::new();
+        let mut messages = Vec::new();
+        for leaf in executed {
+            let input = self.input(&body.process, leaf.slot)?;
+            messages
+                .push(message::message(&setting.process, &input).ok_or(Failure::Input(leaf.slot))?);
+            inputs.push(InputBytes {
+                assignment: ByteBuf::from(input.assignment.bytes()),
+                message: input.message.map(|it| ByteBuf::from(it.bytes())),
+            });
+        }
+        let witness = match leaves.first().filter(|_| slot.0 > 0) {
+            None => None,
+            Some(start) => {
+                let root = start.state_root.ok_or(Failure::Missing("a state root"))?;
+                let snapshot =
+                    self.archive.state(&root)?.ok_or(Failure::Missing("the state before"))?;
+                Some(self.engine.witness(&setting.program, &snapshot, &messages)?)
+            }
+        };
+        let claimant = claim.statement.claimant;
+        let registration = self
+            .archive
+            .registration(&claimant)?
+            .ok_or(Failure::Missing("the registration of the claimant"))?;
+        let digests: Result<History, _> = history.iter().map(Leaf::digest).collect();
+        let digests = digests.map_err(|_| Failure::Missing("a leaf that can be encoded"))?;
+        let indices: Vec<u64> = leaves.iter().map(|leaf| leaf.slot.0).collect();
+        let path = digests
+            .prove_many(&indices, body.size)
+            .ok_or(Failure::Missing("the leaves of the claim"))?;
+        let offence = FalseClaim {
+            statement: claim.statement.clone(),
+            registration: ByteBuf::from(registration),
+            profile: self.engine.profile().clone(),
+            module: ByteBuf::from(setting.module.bytes()),
+            process: ByteBuf::from(setting.process.bytes()),
+            witness,
+            leaves: leaves.to_vec(),
+            path,
+            inputs,
+        };
+        let bytes = Evidence::new(self.network, &Offence::FalseClaim(Box::new(offence)))
+            .and_then(|evidence| codec::encode(&evidence))
+            .map_err(|_| Failure::Missing("evidence within its limits"))?;
+        let id = body.id().map_err(|_| Failure::Missing("claim"))?;
+        Ok(Executed::Accused { claim: id, slot, evidence: Arc::from(bytes) })
+    }
+}
+
+impl Executor {
+    /// The evidence that a scheduler signed two assignments for one slot.
+    pub(super) fn accuse_scheduler(
+        &self,
+        process: &ProcessId,
+        slot: Slot,
+        first: &AssignmentId,
+        second: &AssignmentId,
+    ) -> Result<Executed, Failure> {
+        let item = |id: ItemId, what| {
+            self.archive.item(&id)?.ok_or(Failure::Missing(what)).map(|it: Authentic<Item>| it)
+        };
+        let process_item = item((*process).into(), "process")?;
+        let first = item((*first).into(), "first assignment")?;
+        let second = item((*second).into(), "second assignment")?;
+        let offender = self
+            .archive
+            .operator_of(&first.owner_address())?
+            .ok_or(Failure::Missing("the registration of the scheduler"))?;
+        let registration = self
+            .archive
+            .registration(&offender)?
+            .ok_or(Failure::Missing("the registration of the scheduler"))?;
+        let offence = DoubleAssignment {
+            registration: ByteBuf::from(registration),
+            process: ByteBuf::from(process_item.bytes()),
+            first: ByteBuf::from(first.bytes()),
+            second: ByteBuf::from(second.bytes()),
+        };
+        let bytes = Evidence::new(self.network, &Offence::DoubleAssignment(Box::new(offence)))
+            .and_then(|evidence| codec::encode(&evidence))
+            .map_err(|_| Failure::Missing("evidence within its limits"))?;
+        Ok(Executed::AccusedScheduler {
+            offender,
+            process: *process,
+            slot,
+            evidence: Arc::from(bytes),
+        })
+    }
+}
+
+/// The leaves from the last state root before a slot up to it; the slot alone at the start.
+fn stretch(history: &[Leaf], slot: Slot) -> Option<&[Leaf]> {
+    let end = usize::try_from(slot.0).ok()?;
+    if end == 0 {
+        return history.get(..1);
+    }
+    let start = history.get(..end)?.iter().rposition(|leaf| leaf.state_root.is_some())?;
+    history.get(start..=end)
+}

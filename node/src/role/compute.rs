@@ -1,0 +1,110 @@
+//! The compute role: a [`Compute`] machine fed with logs, executions, claims and blocks.
+
+use surety_attest::compute::Compute;
+use surety_attest::effect::{Effect, Executed, Job};
+use surety_protocol::machine::Outbox;
+use surety_protocol::time::{Slot, Tick};
+use surety_slashing::ledger::Ledger;
+
+use super::{Role, Setting};
+use crate::archive::{Archive, ArchiveError};
+use crate::config::RoleName;
+use crate::core::{Shared, Signal, Signed};
+use crate::fault::Fault;
+
+pub(super) struct ComputeRole {
+    machine: Compute,
+    /// A fault of this compute unit waits for the first process.
+    fault: Option<Slot>,
+}
+
+impl ComputeRole {
+    pub(super) fn new(setting: &Setting) -> ComputeRole {
+        let machine = Compute::new(
+            setting.operator,
+            setting.network,
+            setting.profile_id,
+            setting.profile.clone(),
+        );
+        let fault = setting.faults.iter().find_map(Fault::claim_slot);
+        ComputeRole { machine, fault }
+    }
+}
+
+impl Role for ComputeRole {
+    fn name(&self) -> RoleName {
+        RoleName::Compute
+    }
+
+    fn restore(
+        &mut self,
+        archive: &Archive,
+        ledger: &Ledger,
+        shared: &mut Shared,
+        _out: &mut Outbox<Effect>,
+    ) -> Result<(), ArchiveError> {
+        for (process, log) in shared.logs.iter() {
+            let mut slot = Slot(0);
+            while let Some((leaf, head)) = archive.leaf(process, slot)? {
+                self.machine.restore(*process, log.module, leaf, head);
+                slot = slot.next();
+            }
+            // A fault is committed once, on the first process of a node's life.
+            self.fault = None;
+            let entry = ledger.process(process);
+            let certified = entry.and_then(|it| it.certified.last().or(it.settled.as_ref()));
+            if let Some(segment) = certified {
+                self.machine.resume_at(process, segment.size, segment.history_root);
+            }
+        }
+        Ok(())
+    }
+
+    fn on(
+        &mut self,
+        now: Tick,
+        signal: &Signal<'_>,
+        shared: &mut Shared,
+        out: &mut Outbox<Effect>,
+    ) {
+        match signal {
+            Signal::Tick => {
+                for (process, log) in shared.logs.iter() {
+                    let behind = self.machine.evaluated(process) < log.size;
+                    if behind && shared.modules.contains(&log.module) {
+                        self.machine.log_grew(now, *process, log.module, log.size, out);
+                    }
+                }
+                self.machine.tick(now, &mut shared.guard, out);
+            }
+            Signal::LogGrew(process) => {
+                if let Some(log) = shared.logs.get(process) {
+                    if let Some(slot) = self.fault.take() {
+                        self.machine.force_cut_after(*process, log.module, slot);
+                    }
+                    self.machine.log_grew(now, *process, log.module, log.size, out);
+                }
+            }
+            Signal::LogShrank(process) => {
+                if let Some(log) = shared.logs.get(process) {
+                    self.machine.log_shrank(process, log.size);
+                }
+            }
+            Signal::Claim(claim) => self.machine.peer_claim(claim, &mut shared.guard, out),
+            Signal::Executed(Executed::Evaluated { process, leaves }) => {
+                let leaves = leaves.clone();
+                self.machine.evaluated_leaves(now, *process, leaves, &mut shared.guard, out);
+            }
+            Signal::Executed(Executed::Abstained { job, .. }) => {
+                if let Job::Evaluate { process, .. } = job.as_ref() {
+                    self.machine.abstained(now, process);
+                }
+            }
+            Signal::Signed(Signed::Claim(claim)) => {
+                self.machine.signed(claim.as_ref().clone(), out);
+            }
+            Signal::Block(facts) => self.machine.block(facts, out),
+            _ => {}
+        }
+    }
+}

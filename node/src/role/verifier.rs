@@ -1,0 +1,73 @@
+//! The verifier role: a [`Verifier`] machine fed with claims, blocks and executions.
+
+use surety_attest::effect::{Effect, Job};
+use surety_attest::verify::Verifier;
+use surety_protocol::machine::Outbox;
+use surety_protocol::time::Tick;
+use surety_slashing::ledger::Ledger;
+
+use super::{Role, Setting};
+use crate::archive::{Archive, ArchiveError};
+use crate::config::RoleName;
+use crate::core::{Shared, Signal, Signed};
+
+pub(super) struct VerifierRole {
+    machine: Verifier,
+}
+
+impl VerifierRole {
+    pub(super) fn new(setting: &Setting) -> VerifierRole {
+        let (params, lottery) = (setting.params.clone(), setting.lottery.clone());
+        VerifierRole { machine: Verifier::new(setting.operator, params, lottery) }
+    }
+}
+
+impl Role for VerifierRole {
+    fn name(&self) -> RoleName {
+        RoleName::Verifier
+    }
+
+    fn restore(
+        &mut self,
+        _archive: &Archive,
+        _ledger: &Ledger,
+        _shared: &mut Shared,
+        _out: &mut Outbox<Effect>,
+    ) -> Result<(), ArchiveError> {
+        // Duties are drawn again from the last blocks.
+        Ok(())
+    }
+
+    fn on(
+        &mut self,
+        _now: Tick,
+        signal: &Signal<'_>,
+        shared: &mut Shared,
+        out: &mut Outbox<Effect>,
+    ) {
+        let Shared { claims, guard, .. } = shared;
+        match signal {
+            Signal::Block(facts) => self.machine.block(facts, claims, out),
+            Signal::Material | Signal::LogGrew(_) => self.machine.more(claims, out),
+            Signal::Executed(executed) => {
+                self.machine.executed((*executed).clone(), claims, guard, out);
+            }
+            Signal::Signed(Signed::Approval(approval)) => {
+                let process =
+                    claims.any(&approval.claim).map(|it| it.statement.claim.process);
+                if let Some(process) = process {
+                    self.machine.approved(approval.as_ref().clone(), process, out);
+                }
+            }
+            Signal::Double { process, slot, first, second } => {
+                out.push(Effect::Execute(Job::AccuseScheduler {
+                    process: *process,
+                    slot: *slot,
+                    first: *first,
+                    second: *second,
+                }));
+            }
+            _ => {}
+        }
+    }
+}

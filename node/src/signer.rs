@@ -1,0 +1,153 @@
+//! Makes signatures: the only holder of an operator's hot keys.
+//!
+//! # Rules
+//!
+//! - `[SG-1]` What is signed about processes, claims and cases was cleared by the guard: the types allow nothing else.
+//! - `[SG-2]` Signatures are deterministic, so signing again after a crash gives the same bytes.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use surety_protocol::approval;
+use surety_protocol::assignment::{Assignment, AssignmentDraft};
+use surety_protocol::bls::SecretKey;
+use surety_protocol::bundle;
+use surety_protocol::claim::{SignedClaim, Statement};
+use surety_protocol::codec::CodecError;
+use surety_protocol::id::{Address, ItemId, NetworkId, ProcessId};
+use surety_protocol::item::{Item, ItemError, ItemKey};
+use surety_protocol::origin::Verdict;
+use surety_protocol::time::{Slot, Timestamp};
+use surety_protocol::verified::Authentic;
+
+use crate::archive::Archive;
+use crate::core::{Signed, Signing};
+use crate::fault::Fault;
+
+/// Why something was not signed.
+#[derive(Debug, thiserror::Error)]
+pub enum SignError {
+    /// It cannot be encoded.
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+    /// The item cannot be made, for example because a process asked for a tag that items do not have.
+    #[error(transparent)]
+    Item(#[from] ItemError),
+}
+
+/// What came of signing.
+#[derive(Debug)]
+pub struct Made {
+    /// What was asked for.
+    pub signed: Signed,
+    /// What a fault adds: an input to gossip after the honest one.
+    pub forged_input: Option<Vec<u8>>,
+}
+
+/// The hot keys of a node.
+pub struct Signer {
+    operator: Address,
+    network: NetworkId,
+    hot_key: Arc<SecretKey>,
+    item_key: ItemKey,
+    faults: Vec<Fault>,
+    /// The process on which a scheduler's fault is committed: the first that it schedules.
+    first: Mutex<Option<ProcessId>>,
+}
+
+impl std::fmt::Debug for Signer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Signer({})", self.operator)
+    }
+}
+
+impl Signer {
+    /// A signer.
+    pub const fn new(
+        operator: Address,
+        network: NetworkId,
+        hot_key: Arc<SecretKey>,
+        item_key: ItemKey,
+        faults: Vec<Fault>,
+    ) -> Signer {
+        Signer { operator, network, hot_key, item_key, faults, first: Mutex::new(None) }
+    }
+
+    /// The address of the data-item key.
+    pub fn item_address(&self) -> Address {
+        self.item_key.address()
+    }
+
+    /// Signs (rule SG-1).
+    ///
+    /// # Errors
+    /// If the thing cannot be encoded.
+    pub fn sign(&self, signing: Signing, archive: &Archive) -> Result<Made, SignError> {
+        let mut forged_input = None;
+        let signed = match signing {
+            Signing::Assignment(cleared) => {
+                let draft = cleared.into_inner();
+                forged_input = self.double(&draft, archive);
+                Signed::Assignment(self.item_key.sign_item(&draft.to_item_draft(None))?)
+            }
+            Signing::Claim { claim, frontier, mut leaves } => {
+                let mut claim = claim.into_inner();
+                for fault in &self.faults {
+                    // [FA-2]
+                    if fault.falsify(&mut claim, &frontier, &mut leaves) {
+                        tracing::warn!(%fault, process = %claim.process, "signing a false claim");
+                    }
+                }
+                let statement = Statement::sign(claim, self.operator, &self.hot_key)?;
+                Signed::Claim(Box::new(SignedClaim { statement, frontier, leaves }))
+            }
+            Signing::Approval(cleared) => {
+                let draft = cleared.into_inner();
+                let mut approval = draft.approval;
+                approval.signature =
+                    self.hot_key.sign(&approval::signing_digest(&draft.claim));
+                Signed::Approval(Box::new(approval))
+            }
+            Signing::Message { source, draft } => {
+                Signed::Message { source, item: self.item_key.sign_item(&draft)? }
+            }
+            Signing::Verdict(cleared) => {
+                let draft = cleared.into_inner();
+                Signed::Verdict(Verdict::sign(
+                    &self.network,
+                    draft.evidence,
+                    draft.guilty,
+                    self.operator,
+                    &self.hot_key,
+                ))
+            }
+            Signing::Action { action, expires } => {
+                let draft = action.draft(&self.network, expires)?;
+                Signed::Action(self.item_key.sign_item(&draft)?)
+            }
+        };
+        Ok(Made { signed, forged_input })
+    }
+
+    /// A second assignment for the slot of a scheduler's fault.
+    fn double(&self, draft: &AssignmentDraft, archive: &Archive) -> Option<Vec<u8>> {
+        let fault = self.faults.iter().find_map(|fault| match fault {
+            Fault::DoubleAssign(slot) => Some(*slot),
+            _ => None,
+        })?;
+        let first = *self
+            .first
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get_or_insert(draft.process);
+        if draft.process != first || draft.slot != fault || draft.slot == Slot(0) {
+            return None;
+        }
+        let other = AssignmentDraft { timestamp: Timestamp(draft.timestamp.0 + 1), ..draft.clone() };
+        let assignment = self.item_key.sign_item(&other.to_item_draft(None)).ok()?;
+        let message = draft.message.and_then(|id| archive.item(&ItemId::from(id)).ok()?);
+        tracing::warn!(slot = %draft.slot, process = %draft.process, "signing a second assignment");
+        let items: Vec<&Authentic<Item>> = std::iter::once(&assignment).chain(&message).collect();
+        debug_assert!(Assignment::from_item(&assignment).is_ok());
+        Some(bundle::write(items.into_iter().map(|item| &**item)))
+    }
+}

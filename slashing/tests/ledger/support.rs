@@ -1,0 +1,21 @@
+//! What the tests share: people with keys, a world of blocks, processes, and accusations.
+
+mod accuse;
+mod claims;
+mod people;
+mod process;
+mod world;
+
+pub(crate) use accuse::{Accusation, accusation, announce, honest};
+pub(crate) use claims::{Certification, certification, claim_of, commit, statement};
+pub(crate) use people::Person;
+pub(crate) use process::{Process, leaves_root, profile};
+pub(crate) use world::{World, ao, params, refusals};
+
+use surety_protocol::hash::{Domain, digest};
+use surety_protocol::id::Digest;
+
+/// A digest with a name, for what a test only compares.
+pub(crate) fn named(name: &str) -> Digest {
+    digest(Domain::OBJECT, &[name.as_bytes()])
+}
