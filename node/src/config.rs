@@ -26,6 +26,7 @@ use std::path::{Path, PathBuf};
 use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
 use serde::Serialize;
+use surety_protocol::id::Address;
 
 use crate::telemetry::LogFormat;
 
@@ -94,12 +95,12 @@ pub struct NodeConfig {
     pub listen: Vec<Multiaddr>,
     /// The peers that it calls first.
     pub bootstrap: Vec<Multiaddr>,
-    /// The file that defines the network; without it, `genesis.json` in the node's directory.
+    /// The file that defines the network; without it, `genesis.cbor` in the node's directory.
     pub genesis: Option<PathBuf>,
     /// The file with the password of the keys.
     pub password_file: Option<PathBuf>,
-    /// The base URL of the gateway that is asked for items which this node does not hold.
-    pub upstream: Option<String>,
+    /// The operator for whom the node works; its own key need not be here.
+    pub operator: Option<Address>,
     /// Which events are logged.
     pub log: String,
     /// How they are logged.
@@ -126,7 +127,7 @@ impl NodeConfig {
             bootstrap: Vec::new(),
             genesis: None,
             password_file: None,
-            upstream: None,
+            operator: None,
             log: "info".to_owned(),
             log_format: LogFormat::Text,
             faults: Vec::new(),
@@ -197,7 +198,7 @@ impl NodeConfig {
     pub fn genesis_file(&self) -> PathBuf {
         self.genesis
             .clone()
-            .unwrap_or_else(|| self.dir.join("genesis.json"))
+            .unwrap_or_else(|| self.dir.join("genesis.cbor"))
     }
 
     /// Every setting with its value as text and its origin. Faults appear only if there are any.

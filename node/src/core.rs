@@ -55,6 +55,7 @@ use surety_slashing::replica::Replica;
 use crate::net::{Acceptance, Topic};
 use crate::role::Role;
 
+pub use restore::RestoreError;
 pub use signal::Signal;
 
 /// What can happen to a node.
@@ -361,6 +362,16 @@ impl Core {
     /// What the roles share.
     pub const fn shared(&self) -> &Shared {
         &self.shared
+    }
+
+    /// Inputs of a process that were evaluated here.
+    pub fn evaluated(&self, process: &ProcessId) -> u64 {
+        self.roles.iter().map(|role| role.evaluated(process)).max().unwrap_or(0)
+    }
+
+    /// Whether this node plays a role.
+    pub fn plays(&self, name: crate::config::RoleName) -> bool {
+        self.roles.iter().any(|role| role.name() == name)
     }
 
     /// Takes one input and gives its effects (rule CO-1).

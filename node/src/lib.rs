@@ -3,8 +3,12 @@
 //! [`core`] is a node without the world; everything else here performs what it asks for.
 
 pub mod archive;
+pub mod client;
 pub mod config;
 pub mod core;
+pub mod devnet;
+pub mod driver;
+pub mod exchange;
 pub mod executor;
 pub mod fault;
 pub mod key;
@@ -15,3 +19,4 @@ pub mod shell;
 pub mod signer;
 pub mod store;
 pub mod telemetry;
+pub mod view;

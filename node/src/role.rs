@@ -17,7 +17,7 @@ use std::fmt;
 
 use surety_attest::effect::Effect;
 use surety_attest::verify::Lottery;
-use surety_protocol::id::{Address, NetworkId, ProfileId};
+use surety_protocol::id::{Address, NetworkId, ProcessId, ProfileId};
 use surety_protocol::machine::Outbox;
 use surety_protocol::params::Params;
 use surety_protocol::profile::Profile;
@@ -30,13 +30,18 @@ use crate::core::{Shared, Signal};
 use crate::fault::Fault;
 
 /// A role (rule RO-1).
-pub trait Role: Send {
+pub trait Role: Send + Sync {
     /// Which.
     fn name(&self) -> RoleName;
 
     /// Whether items that want a slot are for this role.
     fn schedules(&self) -> bool {
         false
+    }
+
+    /// Inputs of a process that this role has evaluated.
+    fn evaluated(&self, _process: &ProcessId) -> u64 {
+        0
     }
 
     /// Reads back what it had made durable, and asks for what a stop interrupted.

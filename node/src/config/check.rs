@@ -23,9 +23,6 @@ pub enum Warning {
     /// Whoever answers at the address is trusted to be the peer.
     #[error("a bootstrap address does not end in /p2p/ and a peer id: any node there will do")]
     BootstrapWithoutPeer,
-    /// What is fetched can be changed on the way; what is read from it is verified all the same.
-    #[error("the upstream gateway is reached without TLS")]
-    UpstreamIsPlain,
     /// The node does wrong on purpose, and can lose its stake by it.
     #[error("this node commits faults on purpose: it will be slashed")]
     Faults,
@@ -50,12 +47,6 @@ impl NodeConfig {
             (
                 !self.bootstrap.iter().all(has_peer),
                 Warning::BootstrapWithoutPeer,
-            ),
-            (
-                self.upstream
-                    .as_deref()
-                    .is_some_and(|url| url.starts_with("http://")),
-                Warning::UpstreamIsPlain,
             ),
             (!self.faults.is_empty(), Warning::Faults),
         ];

@@ -22,9 +22,9 @@ pub enum ValueError {
     /// Not a multiaddress.
     #[error("a multiaddress is needed, like /ip4/192.0.2.1/udp/8735/quic-v1")]
     Multiaddr,
-    /// Not a base URL.
-    #[error("a URL that starts with http:// or https:// is needed")]
-    Url,
+    /// Not an address.
+    #[error("an address of 43 characters is needed")]
+    Address,
     /// Not a log filter.
     #[error("a log filter is needed, like info,surety_node::net=debug")]
     LogFilter,

@@ -109,8 +109,8 @@ settings! {
     Genesis = "genesis", "SURETY_GENESIS", "--genesis";
     /// [`NodeConfig::password_file`]
     PasswordFile = "password_file", "SURETY_PASSWORD_FILE", "--password-file";
-    /// [`NodeConfig::upstream`]
-    Upstream = "upstream", "SURETY_UPSTREAM", "--upstream";
+    /// [`NodeConfig::operator`]
+    Operator = "operator", "SURETY_OPERATOR", "--operator";
     /// [`NodeConfig::log`]
     Log = "log", "SURETY_LOG", "--log";
     /// [`NodeConfig::log_format`]
@@ -167,7 +167,7 @@ impl Setting {
             Self::Bootstrap => config.bootstrap = all(texts, ValueError::Multiaddr)?,
             Self::Genesis => config.genesis = Some(path(one(texts)?)?),
             Self::PasswordFile => config.password_file = Some(path(one(texts)?)?),
-            Self::Upstream => config.upstream = Some(url(one(texts)?)?),
+            Self::Operator => config.operator = Some(parsed(one(texts)?, ValueError::Address)?),
             Self::Log => {
                 let text = one(texts)?;
                 check_filter(text).map_err(|_| (text.to_owned(), ValueError::LogFilter))?;
@@ -206,7 +206,7 @@ impl Setting {
             Self::Bootstrap => list(&config.bootstrap),
             Self::Genesis => config.genesis_file().display().to_string(),
             Self::PasswordFile => of_path(&config.password_file),
-            Self::Upstream => config.upstream.clone().unwrap_or_default(),
+            Self::Operator => config.operator.map(|it| it.to_string()).unwrap_or_default(),
             Self::Log => config.log.clone(),
             Self::LogFormat => config.log_format.to_string(),
             Self::Faults => list(&config.faults),
@@ -241,17 +241,6 @@ fn path(text: &str) -> Result<PathBuf, Refused> {
     match text {
         "" => Err((String::new(), ValueError::Empty)),
         _ => Ok(PathBuf::from(text)),
-    }
-}
-
-fn url(text: &str) -> Result<String, Refused> {
-    let url = text.trim_end_matches('/');
-    let host = url
-        .strip_prefix("https://")
-        .or_else(|| url.strip_prefix("http://"));
-    match host {
-        Some(host) if !host.is_empty() && !host.contains(char::is_whitespace) => Ok(url.to_owned()),
-        _ => Err((text.to_owned(), ValueError::Url)),
     }
 }
 

@@ -47,7 +47,7 @@ fn nothing_said_is_a_local_verifier() {
     );
     assert_eq!(
         config.genesis_file(),
-        Path::new("/home/nobody/.surety/genesis.json")
+        Path::new("/home/nobody/.surety/genesis.cbor")
     );
     for setting in Setting::ALL {
         assert_eq!(*config.origin(*setting), Origin::Default);
@@ -65,7 +65,7 @@ fn nothing_said_is_a_local_verifier() {
 fn a_later_source_wins_and_is_remembered() {
     let (dir, path) = written(
         "# comment\nroles = [\"compute\", \"scheduler\", \"compute\"]\nhttp = \"127.0.0.1:1\"\n\
-         log = \"debug\"\ngenesis = \"net/genesis.json\"\npassword_file = \"/etc/password\"\n\
+         log = \"debug\"\ngenesis = \"net/genesis.cbor\"\npassword_file = \"/etc/password\"\n\
          listen = []\n",
     );
     let text = path.to_str().unwrap();
@@ -102,7 +102,7 @@ fn a_later_source_wins_and_is_remembered() {
     assert_eq!(config.listen, []);
     assert_eq!(
         config.genesis.as_deref(),
-        Some(dir.path().join("net/genesis.json").as_path())
+        Some(dir.path().join("net/genesis.cbor").as_path())
     );
     assert_eq!(
         config.password_file.as_deref(),
@@ -213,12 +213,8 @@ fn wrong_values_are_named_with_their_place() {
         (Setting::LogFormat, 1, ValueError::LogFormat)
     );
     assert_eq!(
-        wrong("upstream = 'ftp://x'"),
-        (Setting::Upstream, 1, ValueError::Url)
-    );
-    assert_eq!(
-        wrong("upstream = 'https://'"),
-        (Setting::Upstream, 1, ValueError::Url)
+        wrong("operator = 'me'"),
+        (Setting::Operator, 1, ValueError::Address)
     );
     assert_eq!(
         wrong("genesis = ''"),
@@ -281,17 +277,16 @@ fn files_that_are_not_toml_are_refused() {
 fn check_finds_what_is_missing_and_what_is_odd() {
     let config = load_file(
         "http = '0.0.0.0:8734'\nlisten = []\nbootstrap = ['/ip4/192.0.2.1/tcp/1']\n\
-         upstream = 'http://gateway/'\nfaults = ['wrong-result@4']\n",
+         operator = '-----------------------------------------_8'\nfaults = ['wrong-result@4']\n",
     )
     .unwrap();
-    assert_eq!(config.upstream.as_deref(), Some("http://gateway"));
+    assert!(config.operator.is_some());
     assert_eq!(
         config.check().unwrap(),
         [
             Warning::HttpIsPublic,
             Warning::ListensNowhere,
             Warning::BootstrapWithoutPeer,
-            Warning::UpstreamIsPlain,
             Warning::Faults
         ]
     );

@@ -2,6 +2,7 @@
 
 use surety_attest::compute::Compute;
 use surety_attest::effect::{Effect, Executed, Job};
+use surety_protocol::id::ProcessId;
 use surety_protocol::machine::Outbox;
 use surety_protocol::time::{Slot, Tick};
 use surety_slashing::ledger::Ledger;
@@ -34,6 +35,10 @@ impl ComputeRole {
 impl Role for ComputeRole {
     fn name(&self) -> RoleName {
         RoleName::Compute
+    }
+
+    fn evaluated(&self, process: &ProcessId) -> u64 {
+        self.machine.evaluated(process)
     }
 
     fn restore(

@@ -79,6 +79,11 @@ impl Ledger {
         self.accounts.get(address).copied().unwrap_or_default()
     }
 
+    /// All free balances.
+    pub fn accounts(&self) -> impl Iterator<Item = (&Address, &Stake)> {
+        self.accounts.iter()
+    }
+
     /// An operator.
     pub fn operator(&self, address: &Address) -> Option<&Operator> {
         self.operators.get(address)

@@ -4,12 +4,14 @@ mod accuse;
 mod claims;
 mod people;
 mod process;
+mod trial;
 mod world;
 
 pub(crate) use accuse::{Accusation, accusation, announce, honest};
 pub(crate) use claims::{Certification, certification, claim_of, commit, statement};
 pub(crate) use people::Person;
-pub(crate) use process::{Process, leaves_root, profile};
+pub(crate) use process::{Process, history, leaves_root, profile};
+pub(crate) use trial::Trial;
 pub(crate) use world::{World, ao, params, refusals};
 
 use surety_protocol::hash::{Domain, digest};

@@ -1,5 +1,7 @@
 //! A ledger, its proposer, and a second ledger that is only fed the encoded blocks.
 
+use std::collections::BTreeMap;
+
 use serde_bytes::ByteBuf;
 use surety_protocol::block::{
     Block, Commit, Genesis, Header, beacon_digest, items_root, next_beacon,
@@ -44,6 +46,8 @@ pub(crate) struct World {
     pub(crate) proposer: Proposer,
     pub(crate) proposer_key: SecretKey,
     pub(crate) blocks: Vec<Block>,
+    /// The last registration item that each person signed.
+    pub(crate) registrations: BTreeMap<Address, Vec<u8>>,
     mirror: Ledger,
     anchor: u64,
 }
@@ -71,6 +75,7 @@ impl World {
             proposer: Proposer::default(),
             proposer_key,
             blocks: Vec::new(),
+            registrations: BTreeMap::new(),
             anchor: 0,
         }
     }
@@ -90,7 +95,10 @@ impl World {
     }
 
     pub(crate) fn register(&mut self, person: &Person) -> Vec<u8> {
-        self.item(&person.wallet, &Action::Register(Box::new(person.registration())))
+        let action = Action::Register(Box::new(person.registration()));
+        let item = self.item(&person.wallet, &action);
+        self.registrations.insert(person.address(), item.clone());
+        item
     }
 
     /// Signs an action that expires as late as possible; no two items are equal.
@@ -139,24 +147,24 @@ impl World {
 
     /// A block with exactly these items, admissible or not.
     pub(crate) fn block_of(&mut self, items: Vec<Vec<u8>>) -> Vec<LedgerEvent> {
-        let block = self.assemble(items);
+        let block = self.assemble(&self.ledger, items);
         self.apply(block)
     }
 
-    /// The block with exactly these items, not applied.
-    pub(crate) fn assemble(&self, items: Vec<Vec<u8>>) -> Block {
-        let height = self.ledger.height().next();
-        let before = self.ledger.beacon();
+    /// The block with exactly these items that follows a ledger, not applied.
+    pub(crate) fn assemble(&self, ledger: &Ledger, items: Vec<Vec<u8>>) -> Block {
+        let height = ledger.height().next();
+        let before = ledger.beacon();
         let beacon = self.proposer_key.sign(&beacon_digest(&before, height));
         let after = next_beacon(&before, &beacon);
         let header = Header {
-            network: self.ledger.network(),
+            network: ledger.network(),
             height,
-            parent: self.ledger.head(),
+            parent: ledger.head(),
             items_root: items_root(items.iter().map(Vec::as_slice)),
-            state_root: self.ledger.preview(after, items.iter().map(Vec::as_slice)).unwrap(),
+            state_root: ledger.preview(after, items.iter().map(Vec::as_slice)).unwrap(),
             beacon,
-            proposer: self.ledger.proposer(),
+            proposer: ledger.proposer(),
         };
         let commit = Commit::sign(header, &self.proposer_key).unwrap();
         Block { commit, items: items.into_iter().map(ByteBuf::from).collect() }

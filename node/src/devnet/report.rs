@@ -1,0 +1,205 @@
+//! What a network did, as it says itself.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+use surety_protocol::evidence::Evidence;
+
+use super::DevnetError;
+use super::child::Network;
+use super::plan::Plan;
+use super::workload::list;
+use crate::client::Client;
+use crate::fault::Fault;
+
+/// The stake of an operator, and what it has besides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Holding {
+    operator: String,
+    bonded: u128,
+}
+
+/// The report of a run.
+#[derive(Debug)]
+pub struct Report {
+    processes: Vec<Value>,
+    slots: u64,
+    inputs: u64,
+    claims: u64,
+    certificates: u64,
+    slashings: Vec<Value>,
+    evidence: Vec<(PathBuf, u64)>,
+    seconds: Option<f64>,
+    before: Vec<Holding>,
+    after: Vec<Holding>,
+    names: Vec<String>,
+}
+
+/// The stakes of all operators.
+pub(super) async fn stakes(api: &Client) -> Result<Vec<Holding>, DevnetError> {
+    let operators = api.get("/v1/operators?limit=1000").await?;
+    Ok(list(&operators)
+        .iter()
+        .map(|it| {
+            let text = |name: &str| it.get(name).and_then(Value::as_str).unwrap_or_default();
+            Holding {
+                operator: text("operator").to_owned(),
+                bonded: text("bonded").parse().unwrap_or(0),
+            }
+        })
+        .collect())
+}
+
+impl Report {
+    pub(super) async fn gather(
+        plan: &Plan,
+        network: &Network,
+        before: Vec<Holding>,
+        seconds: Option<f64>,
+    ) -> Result<Report, DevnetError> {
+        let api = network.first_api();
+        let processes = list(&api.get("/v1/processes?limit=1000").await?);
+        let number =
+            |it: &Value, name: &str| it.get(name).and_then(Value::as_u64).unwrap_or(0);
+        let slots = processes.iter().map(|it| number(it, "slots")).sum();
+        let inputs = processes.iter().map(|it| number(it, "evaluated")).sum();
+        let mut claims = 0;
+        for process in &processes {
+            let id = process.get("process").and_then(Value::as_str).unwrap_or_default();
+            let found = api.get(&format!("/v1/processes/{id}/claims?limit=1000")).await?;
+            claims += u64::try_from(list(&found).len()).unwrap_or(0);
+        }
+        let certificates = list(&api.get("/v1/certificates?limit=1000").await?);
+        let slashings = list(&api.get("/v1/slashings?limit=1000").await?);
+        let mut evidence = Vec::new();
+        for slashing in &slashings {
+            let id = slashing.get("evidence").and_then(Value::as_str).unwrap_or_default();
+            evidence.extend(save_evidence(plan, network, id).await?);
+        }
+        let checkpoint = api.bytes("/v1/ledger/checkpoint").await?;
+        save(&plan.dir.join("checkpoint.cbor"), &checkpoint)?;
+        let names = plan.members.iter().map(|it| it.operator.address().to_string()).collect();
+        Ok(Report {
+            processes,
+            slots,
+            inputs,
+            claims,
+            certificates: u64::try_from(certificates.len()).unwrap_or(0),
+            slashings,
+            evidence,
+            seconds,
+            before,
+            after: stakes(api).await?,
+            names,
+        })
+    }
+
+    /// The report for programs.
+    pub fn to_json(&self) -> Value {
+        let stakes = |holdings: &[Holding]| -> Value {
+            holdings
+                .iter()
+                .map(|it| (it.operator.clone(), Value::String(it.bonded.to_string())))
+                .collect::<serde_json::Map<_, _>>()
+                .into()
+        };
+        let files: Vec<&PathBuf> = self.evidence.iter().map(|(path, _)| path).collect();
+        json!({
+            "event": "report",
+            "processes": self.processes,
+            "slots": self.slots,
+            "inputs": self.inputs,
+            "claims": self.claims,
+            "certificates": self.certificates,
+            "faults": self.slashings.len(),
+            "evidence": files,
+            "slashings": self.slashings,
+            "seconds_from_lie_to_escrow": self.seconds,
+            "stakes": { "before": stakes(&self.before), "after": stakes(&self.after) },
+        })
+    }
+
+    /// Whether the right operator lost stake, and nobody else (rule DN-4).
+    pub(super) fn judge(&self, faults: &[Fault], _network: &Network) -> Result<(), String> {
+        let lost: Vec<&str> = self
+            .before
+            .iter()
+            .filter(|was| {
+                let is = self.after.iter().find(|it| it.operator == was.operator);
+                is.is_none_or(|is| is.bonded < was.bonded)
+            })
+            .map(|it| it.operator.as_str())
+            .collect();
+        let liar = self.names.get(1).map(String::as_str).unwrap_or_default();
+        match (faults.is_empty(), lost.as_slice()) {
+            (true, []) => Ok(()),
+            (true, _) => Err(format!("honest operators lost stake: {}", lost.join(", "))),
+            (false, [only]) if *only == liar => Ok(()),
+            (false, []) => Err("the faulty operator lost nothing".into()),
+            (false, _) => Err(format!(
+                "only {liar} should have lost stake, but these did: {}",
+                lost.join(", ")
+            )),
+        }
+    }
+}
+
+/// Saves an evidence file from the first node that has it.
+async fn save_evidence(
+    plan: &Plan,
+    network: &Network,
+    id: &str,
+) -> Result<Option<(PathBuf, u64)>, DevnetError> {
+    for node in network.nodes() {
+        let Ok(bytes) = node.api().bytes(&format!("/v1/evidence/{id}")).await else { continue };
+        if Evidence::id_of(&bytes).to_string() != id {
+            continue;
+        }
+        let path = plan.dir.join("evidence").join(format!("{id}.cbor"));
+        save(&path, &bytes)?;
+        return Ok(Some((path, u64::try_from(bytes.len()).unwrap_or(0))));
+    }
+    Ok(None)
+}
+
+fn save(path: &std::path::Path, bytes: &[u8]) -> Result<(), DevnetError> {
+    std::fs::write(path, bytes)
+        .map_err(|error| DevnetError::File { what: path.display().to_string(), error })
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "processes         {}", self.processes.len())?;
+        writeln!(f, "inputs evaluated  {} of {} slots", self.inputs, self.slots)?;
+        writeln!(f, "claims            {}", self.claims)?;
+        writeln!(f, "certificates      {}", self.certificates)?;
+        for slashing in &self.slashings {
+            let text = |name: &str| slashing.get(name).and_then(Value::as_str).unwrap_or("?");
+            let slot = slashing.get("slot").and_then(Value::as_u64).unwrap_or(0);
+            writeln!(f, "offence           {} at slot {slot}", text("kind"))?;
+            writeln!(f, "  process         {}", text("process"))?;
+            writeln!(f, "  operator        {}", text("offender"))?;
+        }
+        for (path, bytes) in &self.evidence {
+            writeln!(f, "evidence          {} ({bytes} bytes)", path.display())?;
+        }
+        if let Some(seconds) = self.seconds {
+            writeln!(f, "lie to escrow     {seconds:.2} s")?;
+        }
+        writeln!(f, "stake before and after, in AO:")?;
+        for was in &self.before {
+            let is = self.after.iter().find(|it| it.operator == was.operator);
+            let index = self.names.iter().position(|it| *it == was.operator);
+            let name = index.map_or("node-?".into(), |it| format!("node-{}", it.saturating_add(1)));
+            writeln!(
+                f,
+                "  {name:8} {}  {:>8}  {:>8}",
+                was.operator,
+                was.bonded / surety_protocol::stake::AO,
+                is.map_or(0, |it| it.bonded) / surety_protocol::stake::AO,
+            )?;
+        }
+        Ok(())
+    }
+}

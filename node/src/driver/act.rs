@@ -1,0 +1,285 @@
+//! Performing the effects of the core, one by one.
+
+use serde_bytes::ByteBuf;
+use surety_attest::effect::{Event, Want};
+use surety_protocol::codec;
+use surety_protocol::id::{Address, ItemId};
+use surety_protocol::item::Item;
+use surety_protocol::verified::Authentic;
+use surety_slashing::ledger::LedgerEvent;
+
+use super::handle::{Accepted, OfferError};
+use super::waiters::Waiter;
+use super::{Completion, Driver, DriverError};
+use crate::core::{Effect, Input};
+use crate::exchange::{ItemAnswer, ItemRequest, Receipt, Wanted};
+use crate::metrics::TopicLabel;
+use crate::net::{Acceptance, NetHandle, PeerId, Topic};
+use crate::view::NodeEvent;
+
+/// Penalty for a request that cannot be read.
+pub(super) const MALFORMED_POINTS: u32 = 25;
+
+impl Driver {
+    /// Performs an effect; signatures are made here and go straight back into the core.
+    pub(super) async fn act(&mut self, effect: Effect) -> Result<Vec<Effect>, DriverError> {
+        match effect {
+            // Made durable before.
+            Effect::Persist(_) => {}
+            Effect::Execute(job) => {
+                let executor = std::sync::Arc::clone(&self.executor);
+                self.beside(move || Input::Executed(executor.perform(job)));
+            }
+            Effect::Judge { evidence, request } => {
+                let executor = std::sync::Arc::clone(&self.executor);
+                self.beside(move || Input::Judged {
+                    evidence,
+                    execution: executor.judge(&request),
+                });
+            }
+            Effect::Sign(signing) => return self.sign(*signing).await,
+            Effect::Publish { topic, data } => self.publish(topic, data).await,
+            Effect::Report { token, acceptance } => {
+                if let Some(message) = self.tokens.remove(&token) {
+                    // A stopped network needs no report.
+                    let _ = self.net.report(message, acceptance).await;
+                }
+                self.count_gossip(acceptance);
+            }
+            Effect::Fetch(want) => self.fetch(Wanted::Want(want)),
+            Effect::FetchEvidence { evidence, bytes, .. } => {
+                self.fetch(Wanted::Evidence(evidence, bytes));
+            }
+            Effect::FetchBlocks { from } => self.fetch(Wanted::Blocks(from)),
+            Effect::Deliver { item, to } => self.deliver(item, &to),
+            Effect::Notify(event) => self.notify(event),
+            Effect::Applied { height, events } => {
+                self.changed = true;
+                for event in events {
+                    self.count_ledger(&event);
+                    self.events.push(NodeEvent::Ledger { height, event });
+                }
+            }
+            Effect::Refused { item, code, reason } => {
+                let waiting = self.waiters.take(&item);
+                answer(&self.net, waiting, &Err(OfferError::new(code, reason)));
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    /// Runs something heavy beside the loop.
+    fn beside(&self, work: impl FnOnce() -> Input + Send + 'static) {
+        let completions = self.completions.clone();
+        let executions = std::sync::Arc::clone(&self.executions);
+        tokio::spawn(async move {
+            let Ok(_permit) = executions.acquire_owned().await else { return };
+            if let Ok(input) = tokio::task::spawn_blocking(work).await {
+                // The driver may have stopped.
+                let _ = completions.send(Completion::Input(Box::new(input))).await;
+            }
+        });
+    }
+
+    async fn sign(&mut self, signing: crate::core::Signing) -> Result<Vec<Effect>, DriverError> {
+        let (signer, archive) = (&self.signer, &self.archive);
+        match tokio::task::block_in_place(|| signer.sign(signing, archive)) {
+            Ok(made) => {
+                let now = self.now();
+                let mut effects = self.core.step(now, Input::Signed(made.signed));
+                if let Some(data) = made.forged_input {
+                    effects.push(Effect::Publish { topic: Topic::Assignments, data });
+                }
+                Ok(effects)
+            }
+            Err(error) => {
+                tracing::warn!(%error, "not signed");
+                Ok(Vec::new())
+            }
+        }
+    }
+
+    async fn publish(&mut self, topic: Topic, data: Vec<u8>) {
+        if topic == Topic::Ledger
+            && let Ok(item) = Item::parse(data.as_slice())
+        {
+            let waiting = self.waiters.take(&item.id());
+            accept(&self.net, waiting, &Accepted::Queued);
+        }
+        if let Err(error) = self.net.publish(topic, data).await {
+            tracing::warn!(%error, topic = topic.name(), "not published");
+        }
+    }
+
+    fn fetch(&self, wanted: Wanted) {
+        if !self.fetcher.begin(&wanted) {
+            return;
+        }
+        let first = self.holder(&wanted).and_then(|operator| self.peer_of(&operator));
+        let fetcher = self.fetcher.clone();
+        let completions = self.completions.clone();
+        tokio::spawn(async move {
+            let fetched = fetcher.get(&wanted, first).await;
+            fetcher.end(&wanted);
+            if let Some(fetched) = fetched {
+                let input = Box::new(Input::Fetched(fetched));
+                let _ = completions.send(Completion::Input(input)).await;
+            }
+        });
+    }
+
+    /// The operator that should have something.
+    fn holder(&self, wanted: &Wanted) -> Option<Address> {
+        let ledger = self.core.ledger();
+        match wanted {
+            Wanted::Want(Want::Log { process, .. }) => {
+                let log = self.core.shared().logs.get(process)?;
+                ledger.operator_of_item_key(&log.scheduler)
+            }
+            Wanted::Want(Want::State { claimant, .. } | Want::Leaves { claimant, .. }) => {
+                Some(*claimant)
+            }
+            Wanted::Want(Want::Item(_)) => None,
+            Wanted::Evidence(evidence, _) => Some(ledger.case(evidence)?.challenger),
+            Wanted::Blocks(_) => Some(ledger.proposer()),
+        }
+    }
+
+    fn peer_of(&self, operator: &Address) -> Option<PeerId> {
+        let registered = self.core.ledger().operator(operator)?;
+        PeerId::from_bytes(&registered.registration.peer).ok()
+    }
+
+    fn deliver(&self, item: Authentic<Item>, to: &Address) {
+        let id = item.id();
+        let peer = self.peer_of(to);
+        let fetcher = self.fetcher.clone();
+        let completions = self.completions.clone();
+        tokio::spawn(async move {
+            let outcome = match peer {
+                None => Err(OfferError::new("scheduler-unknown", "the scheduler has no peer id")),
+                Some(peer) => match fetcher.offer(peer, &item).await {
+                    Ok(Ok(receipt)) => Ok(receipt),
+                    Ok(Err((code, reason))) => Err(OfferError { code, reason }),
+                    Err(error) => {
+                        Err(OfferError::new("scheduler-unreachable", error.to_string()))
+                    }
+                },
+            };
+            let _ = completions.send(Completion::Delivered(id, outcome)).await;
+        });
+    }
+
+    fn notify(&mut self, event: Event) {
+        self.changed = true;
+        match &event {
+            Event::Scheduled { message, process, slot, assignment, timestamp } => {
+                let receipt = Receipt {
+                    process: *process,
+                    slot: *slot,
+                    assignment: (*assignment).into(),
+                    timestamp: *timestamp,
+                };
+                let waiting = self.waiters.take(&ItemId::from(*message));
+                answer(&self.net, waiting, &Ok(receipt));
+            }
+            Event::Unscheduled { message, code, reason } => {
+                let waiting = self.waiters.take(&ItemId::from(*message));
+                answer(&self.net, waiting, &Err(OfferError::new(code, reason.as_str())));
+            }
+            Event::Evaluated { .. } => {
+                self.metrics.inputs_evaluated.inc();
+            }
+            Event::Claimed { .. } => {
+                self.metrics.claims_signed.inc();
+            }
+            Event::Approved { .. } => {
+                self.metrics.approvals_signed.inc();
+            }
+            Event::Accused { .. } => {
+                self.metrics.evidence_found.inc();
+            }
+            Event::Refused { reason } => tracing::error!(%reason, "refused"),
+            _ => {}
+        }
+        tracing::debug!(?event, "event");
+        self.events.push(NodeEvent::Role(event));
+    }
+
+    fn count_ledger(&self, event: &LedgerEvent) {
+        match event {
+            LedgerEvent::Certified { .. } => {
+                self.metrics.certificates.inc();
+            }
+            LedgerEvent::Slashed(slashing) => {
+                self.metrics.slashings.inc();
+                tracing::warn!(offender = %slashing.offender, kind = slashing.kind.name(), "slashed");
+            }
+            LedgerEvent::Refused { item, reason } => tracing::debug!(%item, %reason, "refused"),
+            _ => {}
+        }
+    }
+
+    fn count_gossip(&self, acceptance: Acceptance) {
+        let label = TopicLabel { topic: "all" };
+        let family = match acceptance {
+            Acceptance::Accept => &self.metrics.gossip_accepted,
+            Acceptance::Ignore => &self.metrics.gossip_ignored,
+            Acceptance::Reject => &self.metrics.gossip_rejected,
+        };
+        family.get_or_create(&label).inc();
+    }
+}
+
+/// The item that a peer offers; nothing if the request asks for something else, `Some(None)` if it is malformed.
+pub(super) fn offered(request: &[u8]) -> Option<Option<Authentic<Item>>> {
+    let Ok(request) = codec::decode::<ItemRequest>(request) else { return Some(None) };
+    let bytes = request.offered?;
+    Some(Item::parse(bytes.into_vec()).ok().and_then(|item| item.authenticate().ok()))
+}
+
+/// Tells everybody who waits what became of an item.
+pub(super) fn answer(
+    net: &NetHandle,
+    waiting: Vec<Waiter>,
+    outcome: &Result<Receipt, OfferError>,
+) {
+    for waiter in waiting {
+        match waiter {
+            Waiter::Local(reply) => {
+                // A user may have gone.
+                let _ = reply.send(outcome.clone().map(Accepted::Scheduled));
+            }
+            Waiter::Peer(token) => {
+                let (scheduled, refused) = match outcome {
+                    Ok(receipt) => (Some(receipt.clone()), None),
+                    Err(error) => (None, Some((error.code.clone(), error.reason.clone()))),
+                };
+                respond(net, token, ItemAnswer { item: None, scheduled, refused });
+            }
+        }
+    }
+}
+
+fn accept(net: &NetHandle, waiting: Vec<Waiter>, accepted: &Accepted) {
+    for waiter in waiting {
+        match waiter {
+            Waiter::Local(reply) => {
+                let _ = reply.send(Ok(accepted.clone()));
+            }
+            Waiter::Peer(token) => {
+                let item = Some(ByteBuf::new());
+                respond(net, token, ItemAnswer { item, scheduled: None, refused: None });
+            }
+        }
+    }
+}
+
+fn respond(net: &NetHandle, token: crate::net::RequestToken, answer: ItemAnswer) {
+    let net = net.clone();
+    tokio::spawn(async move {
+        if let Ok(bytes) = codec::encode(&answer) {
+            let _ = net.respond(token, Ok(bytes)).await;
+        }
+    });
+}

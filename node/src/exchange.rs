@@ -1,0 +1,152 @@
+//! What nodes ask one another, and what they answer.
+//!
+//! # Rules
+//!
+//! - `[XC-1]` Requests and answers are canonical objects. An answer is bounded by what fits its protocol; who needs more
+//!   asks again from where the answer ended.
+//! - `[XC-2]` An answer is believed only as far as it can be checked: ids, signatures, roots.
+//! - `[XC-3]` A node answers from its archive; what it has not got it says so.
+
+mod fetch;
+mod requests;
+mod serve;
+
+use serde_bytes::ByteBuf;
+use serde_tuple::{Deserialize_tuple, Serialize_tuple};
+use surety_protocol::claim::Leaf;
+use surety_protocol::codec::Wire;
+use surety_protocol::evidence::InputBytes;
+use surety_protocol::id::{AssignmentId, Digest, EvidenceId, ItemId, ProcessId};
+use surety_protocol::time::{Height, Slot, Timestamp};
+use surety_protocol::witness::Manifest;
+
+pub use fetch::{Fetcher, Wanted};
+pub use requests::{AskError, Requests};
+pub use serve::serve;
+
+/// Bytes that one answer of items or blocks fills.
+const ANSWER_BYTES: usize = 8 << 20;
+/// Pages in one answer.
+pub(crate) const PAGES_MAX: usize = 512;
+/// Leaves in one answer.
+pub(crate) const LEAVES_MAX: u64 = 16_384;
+
+/// Asks for a log from a slot on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub(crate) struct LogRequest {
+    pub(crate) process: ProcessId,
+    pub(crate) from: Slot,
+}
+
+impl Wire for LogRequest {
+    const KIND: u8 = 70;
+    const BYTES_MAX: usize = 128;
+}
+
+/// Slots of a log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub(crate) struct LogAnswer {
+    pub(crate) slots: Vec<InputBytes>,
+}
+
+impl Wire for LogAnswer {
+    const KIND: u8 = 71;
+    const BYTES_MAX: usize = 16 << 20;
+}
+
+/// Asks for an item, or hands one to a scheduler.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub(crate) struct ItemRequest {
+    pub(crate) wanted: Option<ItemId>,
+    pub(crate) offered: Option<ByteBuf>,
+}
+
+impl Wire for ItemRequest {
+    const KIND: u8 = 72;
+    const BYTES_MAX: usize = 12 << 20;
+}
+
+/// An item, or what became of an offered one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub(crate) struct ItemAnswer {
+    pub(crate) item: Option<ByteBuf>,
+    pub(crate) scheduled: Option<Receipt>,
+    pub(crate) refused: Option<(String, String)>,
+}
+
+impl Wire for ItemAnswer {
+    const KIND: u8 = 73;
+    const BYTES_MAX: usize = 12 << 20;
+}
+
+/// The slot that an item got.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct Receipt {
+    /// The process.
+    pub process: ProcessId,
+    /// The slot.
+    pub slot: Slot,
+    /// The assignment.
+    pub assignment: AssignmentId,
+    /// The scheduler's clock.
+    pub timestamp: Timestamp,
+}
+
+/// Asks for parts of a state, or for the leaves of a history.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub(crate) struct PagesRequest {
+    pub(crate) manifest: Option<Digest>,
+    pub(crate) pages: Vec<Digest>,
+    pub(crate) leaves: Option<(ProcessId, u64)>,
+}
+
+impl Wire for PagesRequest {
+    const KIND: u8 = 74;
+    const BYTES_MAX: usize = 64 * 1024;
+}
+
+/// What was asked for, as far as it is here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub(crate) struct PagesAnswer {
+    pub(crate) manifest: Option<Manifest>,
+    pub(crate) pages: Vec<ByteBuf>,
+    pub(crate) leaves: Vec<Leaf>,
+}
+
+impl Wire for PagesAnswer {
+    const KIND: u8 = 75;
+    const BYTES_MAX: usize = 4 << 20;
+}
+
+/// Asks for an evidence file; the answer is the file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub(crate) struct EvidenceRequest {
+    pub(crate) evidence: EvidenceId,
+}
+
+impl Wire for EvidenceRequest {
+    const KIND: u8 = 76;
+    const BYTES_MAX: usize = 64;
+}
+
+/// Asks for blocks from a height on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub(crate) struct BlocksRequest {
+    pub(crate) from: Height,
+}
+
+impl Wire for BlocksRequest {
+    const KIND: u8 = 77;
+    const BYTES_MAX: usize = 64;
+}
+
+/// Blocks, each in its canonical bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub(crate) struct BlocksAnswer {
+    pub(crate) blocks: Vec<ByteBuf>,
+}
+
+impl Wire for BlocksAnswer {
+    const KIND: u8 = 78;
+    const BYTES_MAX: usize = 16 << 20;
+}

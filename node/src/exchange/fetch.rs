@@ -1,0 +1,241 @@
+//! Getting what this node lacks: from who should have it first, then from anybody who is connected.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_bytes::ByteBuf;
+use surety_attest::effect::Want;
+use surety_protocol::block::Block;
+use surety_protocol::codec::{self, Wire};
+use surety_protocol::id::{Digest, EvidenceId, ItemId};
+use surety_protocol::item::Item;
+use surety_protocol::time::Height;
+use surety_protocol::verified::Authentic;
+
+use super::{
+    AskError, BlocksAnswer, BlocksRequest, EvidenceRequest, ItemAnswer, ItemRequest, LogAnswer,
+    LogRequest, PAGES_MAX, PagesAnswer, PagesRequest, Receipt, Requests,
+};
+use crate::archive::Archive;
+use crate::core::Fetched;
+use crate::net::{PeerId, Protocol};
+
+/// Fetches under way at once; what does not fit is asked for again by who needs it.
+const UNDER_WAY_MAX: usize = 256;
+/// Penalty for an answer that is not what was asked for.
+const WRONG_ANSWER_POINTS: u32 = 20;
+
+/// Something to get.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Wanted {
+    /// What a role lacks.
+    Want(Want),
+    /// An evidence file of this many bytes.
+    Evidence(EvidenceId, u64),
+    /// Blocks from a height on.
+    Blocks(Height),
+}
+
+/// Gets things from peers, each once at a time.
+#[derive(Debug, Clone)]
+pub struct Fetcher {
+    requests: Requests,
+    archive: Archive,
+    under_way: Arc<Mutex<BTreeSet<Wanted>>>,
+}
+
+impl Fetcher {
+    /// A fetcher into an archive.
+    pub fn new(requests: Requests, archive: Archive) -> Fetcher {
+        Fetcher { requests, archive, under_way: Arc::default() }
+    }
+
+    /// Whether this is not being got already; the caller then gets it and says when it is done.
+    pub fn begin(&self, wanted: &Wanted) -> bool {
+        let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        under_way.len() < UNDER_WAY_MAX && under_way.insert(wanted.clone())
+    }
+
+    /// It is not being got any more.
+    pub fn end(&self, wanted: &Wanted) {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(wanted);
+    }
+
+    /// Gets something; `first` is who should have it.
+    pub async fn get(&self, wanted: &Wanted, first: Option<PeerId>) -> Option<Fetched> {
+        // What is here already needs no peer.
+        if let Some(here) = self.here(wanted) {
+            return Some(here);
+        }
+        let connected = self.requests.net().peers().await.ok()?;
+        let others = connected.into_iter().map(|it| it.peer).filter(|it| Some(*it) != first);
+        let peers: Vec<PeerId> = first.into_iter().chain(others).collect();
+        for peer in peers {
+            match self.ask(wanted, peer).await {
+                Ok(Some(fetched)) => return Some(fetched),
+                Ok(None) => {}
+                Err(error) => tracing::debug!(%peer, %error, ?wanted, "not fetched"),
+            }
+        }
+        None
+    }
+
+    fn here(&self, wanted: &Wanted) -> Option<Fetched> {
+        match wanted {
+            Wanted::Evidence(evidence, _) => {
+                let bytes = self.archive.evidence(evidence).ok()??;
+                Some(Fetched::Evidence { evidence: *evidence, bytes })
+            }
+            Wanted::Want(Want::Item(id)) => self.archive.item(id).ok()?.map(Fetched::Item),
+            _ => None,
+        }
+    }
+
+    async fn ask(&self, wanted: &Wanted, peer: PeerId) -> Result<Option<Fetched>, AskError> {
+        match wanted {
+            Wanted::Want(Want::Log { process, from }) => {
+                let request = LogRequest { process: *process, from: *from };
+                let answer: Option<LogAnswer> =
+                    self.exchange(peer, Protocol::Assignments, &request).await?;
+                let Some(answer) = answer.filter(|it| !it.slots.is_empty()) else {
+                    return Ok(None);
+                };
+                let mut slots = Vec::with_capacity(answer.slots.len());
+                for slot in answer.slots {
+                    let message = slot.message.map(|it| authentic(it.into_vec()));
+                    match (authentic(slot.assignment.into_vec()), message) {
+                        (Some(assignment), None) => slots.push((assignment, None)),
+                        (Some(assignment), Some(Some(message))) => {
+                            slots.push((assignment, Some(message)));
+                        }
+                        _ => return self.wrong(peer).await,
+                    }
+                }
+                Ok(Some(Fetched::Log(slots)))
+            }
+            Wanted::Want(Want::Item(id)) => self.item(peer, *id).await,
+            Wanted::Want(Want::State { root, .. }) => self.state(peer, root).await,
+            Wanted::Want(Want::Leaves { process, root, size, .. }) => {
+                let leaves = Some((*process, *size));
+                let request = PagesRequest { manifest: None, pages: Vec::new(), leaves };
+                let answer: Option<PagesAnswer> =
+                    self.exchange(peer, Protocol::Pages, &request).await?;
+                // The root decides whether they are believed.
+                Ok(answer.filter(|it| !it.leaves.is_empty()).map(|it| Fetched::Leaves {
+                    process: *process,
+                    root: *root,
+                    leaves: it.leaves,
+                }))
+            }
+            Wanted::Evidence(evidence, _) => {
+                let request = codec::encode(&EvidenceRequest { evidence: *evidence })
+                    .unwrap_or_default();
+                let bytes = self.requests.ask(peer, Protocol::Evidence, request).await?;
+                let evidence = *evidence;
+                Ok((!bytes.is_empty()).then_some(Fetched::Evidence { evidence, bytes }))
+            }
+            Wanted::Blocks(from) => {
+                let request = BlocksRequest { from: *from };
+                let answer: Option<BlocksAnswer> =
+                    self.exchange(peer, Protocol::Blocks, &request).await?;
+                let Some(answer) = answer.filter(|it| !it.blocks.is_empty()) else {
+                    return Ok(None);
+                };
+                let blocks: Result<Vec<Block>, _> =
+                    answer.blocks.iter().map(|bytes| codec::decode(bytes)).collect();
+                match blocks {
+                    Ok(blocks) => Ok(Some(Fetched::Blocks(blocks))),
+                    Err(_) => self.wrong(peer).await,
+                }
+            }
+        }
+    }
+
+    async fn item(&self, peer: PeerId, id: ItemId) -> Result<Option<Fetched>, AskError> {
+        let request = ItemRequest { wanted: Some(id), offered: None };
+        let answer: Option<ItemAnswer> =
+            self.exchange(peer, Protocol::Messages, &request).await?;
+        let Some(bytes) = answer.and_then(|it| it.item) else { return Ok(None) };
+        match authentic(bytes.into_vec()) {
+            Some(item) if item.id() == id => Ok(Some(Fetched::Item(item))),
+            _ => self.wrong(peer).await,
+        }
+    }
+
+    /// A state: its manifest, then the pages that are not here.
+    async fn state(&self, peer: PeerId, root: &Digest) -> Result<Option<Fetched>, AskError> {
+        let manifest = match self.archive.manifest(root) {
+            Ok(Some(manifest)) => manifest,
+            _ => {
+                let request =
+                    PagesRequest { manifest: Some(*root), pages: Vec::new(), leaves: None };
+                let answer: Option<PagesAnswer> =
+                    self.exchange(peer, Protocol::Pages, &request).await?;
+                let Some(manifest) = answer.and_then(|it| it.manifest) else { return Ok(None) };
+                if self.archive.keep_manifest(root, &manifest).is_err() {
+                    return self.wrong(peer).await;
+                }
+                manifest
+            }
+        };
+        let missing = self.archive.missing_pages(&manifest).unwrap_or_default();
+        for pages in missing.chunks(PAGES_MAX) {
+            let request = PagesRequest { manifest: None, pages: pages.to_vec(), leaves: None };
+            let answer: Option<PagesAnswer> =
+                self.exchange(peer, Protocol::Pages, &request).await?;
+            let Some(answer) = answer.filter(|it| !it.pages.is_empty()) else { return Ok(None) };
+            let got: Vec<Vec<u8>> = answer.pages.into_iter().map(ByteBuf::into_vec).collect();
+            if self.archive.keep_pages(pages, &got).is_err() {
+                return self.wrong(peer).await;
+            }
+        }
+        let left = self.archive.missing_pages(&manifest).unwrap_or_default();
+        Ok(left.is_empty().then_some(Fetched::State))
+    }
+
+    /// Hands an item to a scheduler.
+    ///
+    /// # Errors
+    /// If the peer does not answer.
+    pub async fn offer(
+        &self,
+        peer: PeerId,
+        item: &Item,
+    ) -> Result<Result<Receipt, (String, String)>, AskError> {
+        let request = ItemRequest { wanted: None, offered: Some(ByteBuf::from(item.bytes())) };
+        let answer: Option<ItemAnswer> =
+            self.exchange(peer, Protocol::Messages, &request).await?;
+        let answer = answer.ok_or(AskError::Nobody)?;
+        match (answer.scheduled, answer.refused) {
+            (Some(receipt), _) => Ok(Ok(receipt)),
+            (None, Some(refused)) => Ok(Err(refused)),
+            (None, None) => Err(AskError::Nobody),
+        }
+    }
+
+    async fn exchange<A: Wire>(
+        &self,
+        peer: PeerId,
+        protocol: Protocol,
+        request: &impl Wire,
+    ) -> Result<Option<A>, AskError> {
+        let request = codec::encode(request).unwrap_or_default();
+        let answer = self.requests.ask(peer, protocol, request).await?;
+        match codec::decode(&answer) {
+            Ok(answer) => Ok(Some(answer)),
+            Err(_) => {
+                self.requests.net().penalize(peer, WRONG_ANSWER_POINTS).await?;
+                Ok(None)
+            }
+        }
+    }
+
+    async fn wrong(&self, peer: PeerId) -> Result<Option<Fetched>, AskError> {
+        self.requests.net().penalize(peer, WRONG_ANSWER_POINTS).await?;
+        Ok(None)
+    }
+}
+
+fn authentic(bytes: Vec<u8>) -> Option<Authentic<Item>> {
+    Item::parse(bytes).ok()?.authenticate().ok()
+}

@@ -1,0 +1,99 @@
+//! Answering what others ask, from the archive (rule XC-3).
+
+use serde_bytes::ByteBuf;
+use surety_protocol::codec;
+use surety_protocol::evidence::InputBytes;
+use surety_protocol::time::Slot;
+
+use super::{
+    ANSWER_BYTES, BlocksAnswer, BlocksRequest, EvidenceRequest, ItemAnswer, ItemRequest,
+    LEAVES_MAX, LogAnswer, LogRequest, PAGES_MAX, PagesAnswer, PagesRequest,
+};
+use crate::archive::{Archive, ArchiveError, LOG_PAGE_MAX};
+use crate::net::Protocol;
+
+/// The answer to a request, or nothing if the request is malformed: the asking peer is at fault then.
+///
+/// # Errors
+/// If the archive fails.
+pub fn serve(
+    archive: &Archive,
+    protocol: Protocol,
+    request: &[u8],
+) -> Result<Option<Vec<u8>>, ArchiveError> {
+    match protocol {
+        Protocol::Assignments => log(archive, request),
+        Protocol::Messages => item(archive, request),
+        Protocol::Pages => pages(archive, request),
+        Protocol::Evidence => {
+            let Ok(asked) = codec::decode::<EvidenceRequest>(request) else { return Ok(None) };
+            Ok(Some(archive.evidence(&asked.evidence)?.unwrap_or_default()))
+        }
+        Protocol::Blocks => blocks(archive, request),
+        // The network layer answers these itself.
+        Protocol::Peers => Ok(None),
+    }
+}
+
+fn log(archive: &Archive, request: &[u8]) -> Result<Option<Vec<u8>>, ArchiveError> {
+    let Ok(asked) = codec::decode::<LogRequest>(request) else { return Ok(None) };
+    let mut slots = Vec::new();
+    let mut bytes = 0_usize;
+    for (assignment, message) in archive.log(&asked.process, asked.from, LOG_PAGE_MAX)? {
+        bytes = bytes.saturating_add(assignment.bytes().len());
+        bytes = bytes.saturating_add(message.as_ref().map_or(0, |it| it.bytes().len()));
+        if bytes > ANSWER_BYTES && !slots.is_empty() {
+            break;
+        }
+        slots.push(InputBytes {
+            assignment: ByteBuf::from(assignment.bytes()),
+            message: message.map(|it| ByteBuf::from(it.bytes())),
+        });
+    }
+    Ok(Some(codec::encode(&LogAnswer { slots })?))
+}
+
+fn item(archive: &Archive, request: &[u8]) -> Result<Option<Vec<u8>>, ArchiveError> {
+    let Ok(asked) = codec::decode::<ItemRequest>(request) else { return Ok(None) };
+    let Some(wanted) = asked.wanted else { return Ok(None) };
+    let item = archive.item_bytes(&wanted)?.map(ByteBuf::from);
+    Ok(Some(codec::encode(&ItemAnswer { item, scheduled: None, refused: None })?))
+}
+
+fn pages(archive: &Archive, request: &[u8]) -> Result<Option<Vec<u8>>, ArchiveError> {
+    let Ok(asked) = codec::decode::<PagesRequest>(request) else { return Ok(None) };
+    if asked.pages.len() > PAGES_MAX {
+        return Ok(None);
+    }
+    let manifest = match asked.manifest {
+        Some(root) => archive.manifest(&root)?,
+        None => None,
+    };
+    let pages = archive.pages(&asked.pages)?.into_iter().map(ByteBuf::from).collect();
+    let mut leaves = Vec::new();
+    if let Some((process, size)) = asked.leaves {
+        for slot in 0..size.min(LEAVES_MAX) {
+            let Some((leaf, _)) = archive.leaf(&process, Slot(slot))? else { break };
+            leaves.push(leaf);
+        }
+    }
+    Ok(Some(codec::encode(&PagesAnswer { manifest, pages, leaves })?))
+}
+
+fn blocks(archive: &Archive, request: &[u8]) -> Result<Option<Vec<u8>>, ArchiveError> {
+    let Ok(asked) = codec::decode::<BlocksRequest>(request) else { return Ok(None) };
+    let mut blocks = Vec::new();
+    let mut bytes = 0_usize;
+    let mut height = asked.from;
+    while blocks.len() < 256 {
+        let Some(block) = archive.block(height)? else { break };
+        let block = codec::encode(&block)?;
+        bytes = bytes.saturating_add(block.len());
+        if bytes > ANSWER_BYTES && !blocks.is_empty() {
+            break;
+        }
+        blocks.push(ByteBuf::from(block));
+        height = height.next();
+    }
+    Ok(Some(codec::encode(&BlocksAnswer { blocks })?))
+}

@@ -1,0 +1,90 @@
+//! The network between the nodes: it delays, reorders, repeats and loses, until it is healed.
+//!
+//! # Rules
+//!
+//! - `[NW-1]` Gossip floods: a node that accepts a message passes it on to every other once, as a mesh that spans a small
+//!   network does. A node sees one content once, unless the network repeats it.
+//! - `[NW-2]` A request and its answer may each be lost; whoever asked hears nothing then, and its time runs out.
+//! - `[NW-3]` A healed network loses and repeats nothing; it still delays.
+
+use crate::random::Random;
+
+/// Milliseconds after which an unanswered request is given up.
+pub const REQUEST_TIMEOUT: u64 = 1_500;
+
+/// How the network behaves.
+#[derive(Debug, Clone, Copy)]
+pub struct Weather {
+    /// Of a hundred messages so many are lost.
+    pub loss: u64,
+    /// Of a hundred gossiped messages so many come twice.
+    pub repeat: u64,
+    /// Milliseconds that a message takes at least.
+    pub delay_min: u64,
+    /// Milliseconds that most messages take at most.
+    pub delay_max: u64,
+    /// Of a hundred messages so many take ten times as long.
+    pub straggle: u64,
+}
+
+impl Weather {
+    /// A network that loses so many of a hundred messages.
+    pub const fn with_loss(loss: u64) -> Weather {
+        Weather { loss, repeat: 3, delay_min: 2, delay_max: 40, straggle: 3 }
+    }
+}
+
+/// All links between the nodes.
+#[derive(Debug)]
+pub struct Links {
+    weather: Weather,
+    random: Random,
+}
+
+impl Links {
+    /// Links in this weather.
+    pub const fn new(weather: Weather, random: Random) -> Links {
+        Links { weather, random }
+    }
+
+    /// From now on nothing is lost or repeated (rule NW-3).
+    pub const fn heal(&mut self) {
+        self.weather.loss = 0;
+        self.weather.repeat = 0;
+    }
+
+    /// How long one message takes; nothing if it is lost.
+    pub const fn carry(&mut self) -> Option<u64> {
+        if self.random.percent(self.weather.loss) { None } else { Some(self.delay()) }
+    }
+
+    /// How long each copy of a gossiped message takes: none, one, or one and a repetition.
+    pub fn gossip(&mut self) -> Vec<(u64, bool)> {
+        let mut copies: Vec<(u64, bool)> = self.carry().map(|it| (it, false)).into_iter().collect();
+        if self.random.percent(self.weather.repeat) {
+            copies.push((self.delay().saturating_mul(20), true));
+        }
+        copies
+    }
+
+    const fn delay(&mut self) -> u64 {
+        let delay = self.random.between(self.weather.delay_min, self.weather.delay_max);
+        if self.random.percent(self.weather.straggle) { delay.saturating_mul(10) } else { delay }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_healed_network_loses_nothing() {
+        let weather = Weather { repeat: 50, ..Weather::with_loss(50) };
+        let mut links = Links::new(weather, Random::new(1));
+        let lost = (0..200).filter(|_| links.carry().is_none()).count();
+        assert!((60..140).contains(&lost), "{lost}");
+        assert!((0..200).any(|_| links.gossip().len() == 2));
+        links.heal();
+        assert!((0..200).all(|_| links.gossip().len() == 1));
+    }
+}
