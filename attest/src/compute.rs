@@ -218,6 +218,9 @@ impl Compute {
 
     /// Time passed.
     pub fn tick(&mut self, now: Tick, guard: &mut Guard, out: &mut Outbox<Effect>) {
+        if self.submitted.is_empty() {
+            self.commit(self.height, out);
+        }
         let processes: Vec<ProcessId> = self.processes.keys().copied().collect();
         for process in processes {
             self.cut(now, process, guard, out);
@@ -282,8 +285,11 @@ impl Compute {
                 it.certified_root = segment.history_root;
             }
         }
-        let mut regress = Vec::new();
+        let forced = self.force_cut.map(|(process, _)| process);
         for (process, it) in &mut self.processes {
+            if forced == Some(*process) {
+                continue;
+            }
             // [CU-4]
             let stale = it.cut > it.certified && facts.height.since(it.cut_at) > PATIENCE_BLOCKS;
             let behind = it.certified > it.cut;
@@ -291,7 +297,6 @@ impl Compute {
             if (stale || behind) && ours {
                 it.cut = it.certified;
                 it.cut_at = facts.height;
-                regress.push(*process);
             }
         }
         self.commit(facts.height, out);

@@ -16,7 +16,7 @@ use surety_protocol::approval::{self, Approval};
 use surety_protocol::bls;
 use surety_protocol::certificate::Certificate;
 use surety_protocol::facts::BlockFacts;
-use surety_protocol::id::{Address, ClaimId, Digest};
+use surety_protocol::id::{Address, ClaimId, Digest, ProcessId};
 use surety_protocol::machine::Outbox;
 use surety_protocol::origin::Action;
 use surety_protocol::params::Params;
@@ -68,6 +68,8 @@ pub struct Tally {
     counts: BTreeMap<Key, Count>,
     waiting: Vec<Approval>,
     certified: BTreeMap<ClaimId, Height>,
+    /// Leaves of each process that are certified.
+    sizes: BTreeMap<ProcessId, u64>,
 }
 
 impl Tally {
@@ -82,7 +84,13 @@ impl Tally {
             counts: BTreeMap::new(),
             waiting: Vec::new(),
             certified: BTreeMap::new(),
+            sizes: BTreeMap::new(),
         }
+    }
+
+    /// Says what the ledger has certified of a process, at the start of a node.
+    pub fn resume_at(&mut self, process: ProcessId, size: u64) {
+        self.sizes.insert(process, size);
     }
 
     /// A block was applied.
@@ -92,7 +100,8 @@ impl Tally {
         for (claimant, root) in &facts.committed {
             self.roots.insert((facts.height, *claimant), *root);
         }
-        for (_, segment) in &facts.certified {
+        for (process, segment) in &facts.certified {
+            self.sizes.insert(*process, segment.size);
             self.certified.insert(segment.claim, facts.height);
             self.counts.retain(|(claim, _, _), _| *claim != segment.claim);
         }
@@ -181,6 +190,14 @@ impl Tally {
             else {
                 continue;
             };
+            // The ledger takes only what continues what it has certified.
+            let next = claims.any(claim).is_some_and(|it| {
+                let body = &it.statement.claim;
+                self.sizes.get(&body.process).copied().unwrap_or(0) == body.first_new
+            });
+            if !next {
+                continue;
+            }
             let Some(certificate) = assemble(key, count, facts, root, claims, &self.params, height)
             else {
                 continue;

@@ -35,6 +35,9 @@ pub const DUTIES_MAX: usize = 4096;
 /// Blocks after which a claim that could not be checked is left.
 pub const PATIENCE_BLOCKS: u64 = 40;
 
+/// Blocks for which a batch that has not come holds up those after it in the same block.
+const BATCH_BLOCKS: u64 = 2;
+
 /// Where a duty stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
@@ -145,7 +148,13 @@ impl Verifier {
         for seeded in ready {
             let Some(facts) = self.beacons.get(&seeded).cloned() else { continue };
             for (claimant, root) in self.committed.get(&seeded).cloned().unwrap_or_default() {
-                let Some(batch) = claims.batch(&root).cloned() else { continue };
+                let Some(batch) = claims.batch(&root).cloned() else {
+                    // Of equal claims in one block the first counts, so its batch is waited for a little.
+                    if self.height.since(seeded) < BATCH_BLOCKS {
+                        break;
+                    }
+                    continue;
+                };
                 self.draw_batch(seeded, claimant, &batch, &facts, claims);
             }
         }

@@ -114,7 +114,8 @@ pub async fn run(
     let outcome = match child::Network::start(&plan, &options, &mut children, shell).await {
         Ok(network) => tokio::select! {
             outcome = play(&options, &plan, &network, shell, &stop) => outcome,
-            ended = children.first_ended() => Err(ended.into()),
+            // A network that stays may have its nodes killed and started again by whoever tries it.
+            ended = children.first_ended(), if !options.keep => Err(ended.into()),
         },
         Err(error) => Err(error.into()),
     };

@@ -83,6 +83,7 @@ impl Params {
     /// The same with windows short enough to watch: for a network on one machine.
     pub const fn devnet() -> Params {
         Params {
+            tranche_blocks: 2,
             challenge_window_blocks: 20,
             escrow_blocks: 10,
             unbond_blocks: 240,

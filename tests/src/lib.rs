@@ -25,3 +25,4 @@ pub mod simulation;
 pub mod table_engine;
 pub mod trace;
 pub mod world;
+pub mod one_lie;

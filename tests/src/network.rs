@@ -7,10 +7,87 @@
 //! - `[NW-2]` A request and its answer may each be lost; whoever asked hears nothing then, and its time runs out.
 //! - `[NW-3]` A healed network loses and repeats nothing; it still delays.
 
+use surety_attest::effect::Want;
+use surety_node::archive::{Archive, ArchiveError, LOG_PAGE_MAX};
+use surety_node::core::Fetched;
+use surety_protocol::block::Block;
+use surety_protocol::id::{Digest, EvidenceId};
+use surety_protocol::time::{Height, Slot};
+use surety_protocol::witness::Manifest;
+
 use crate::random::Random;
 
 /// Milliseconds after which an unanswered request is given up.
 pub const REQUEST_TIMEOUT: u64 = 1_500;
+
+/// Something that one node asks another for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Wanted {
+    /// What a role lacks.
+    Want(Want),
+    /// An evidence file.
+    Evidence(EvidenceId),
+    /// Blocks from a height on.
+    Blocks(Height),
+}
+
+/// What an archive answers.
+#[derive(Debug)]
+pub enum Answer {
+    /// Something that the core takes as it is.
+    Fetched(Fetched),
+    /// A state, which goes into the archive of who asked.
+    State {
+        /// Its root.
+        root: Digest,
+        /// Its pages by their hashes.
+        manifest: Manifest,
+        /// The pages.
+        pages: Vec<Vec<u8>>,
+    },
+}
+
+/// What a node's archive has of what another wants.
+///
+/// # Errors
+/// If the archive is damaged.
+pub fn serve(archive: &Archive, wanted: &Wanted) -> Result<Option<Answer>, ArchiveError> {
+    let fetched = match wanted {
+        Wanted::Want(Want::Log { process, from }) => {
+            let slots = archive.log(process, *from, LOG_PAGE_MAX)?;
+            (!slots.is_empty()).then_some(Fetched::Log(slots))
+        }
+        Wanted::Want(Want::Item(id)) => archive.item(id)?.map(Fetched::Item),
+        Wanted::Want(Want::State { root, .. }) => {
+            let Some(manifest) = archive.manifest(root)? else { return Ok(None) };
+            let hashes: Vec<Digest> = manifest.pages.iter().map(|(_, hash)| *hash).collect();
+            let pages = archive.pages(&hashes)?;
+            return Ok(Some(Answer::State { root: *root, manifest, pages }));
+        }
+        Wanted::Want(Want::Leaves { process, root, size, .. }) => {
+            let mut leaves = Vec::new();
+            for slot in 0..*size {
+                let Some((leaf, _)) = archive.leaf(process, Slot(slot))? else { break };
+                leaves.push(leaf);
+            }
+            let found = Fetched::Leaves { process: *process, root: *root, leaves: leaves.clone() };
+            (!leaves.is_empty()).then_some(found)
+        }
+        Wanted::Evidence(evidence) => archive
+            .evidence(evidence)?
+            .map(|bytes| Fetched::Evidence { evidence: *evidence, bytes }),
+        Wanted::Blocks(from) => {
+            let mut blocks: Vec<Block> = Vec::new();
+            let mut height = *from;
+            while let Some(block) = archive.block(height)? {
+                blocks.push(block);
+                height = height.next();
+            }
+            (!blocks.is_empty()).then_some(Fetched::Blocks(blocks))
+        }
+    };
+    Ok(fetched.map(Answer::Fetched))
+}
 
 /// How the network behaves.
 #[derive(Debug, Clone, Copy)]
@@ -50,6 +127,12 @@ impl Links {
     /// From now on nothing is lost or repeated (rule NW-3).
     pub const fn heal(&mut self) {
         self.weather.loss = 0;
+        self.weather.repeat = 0;
+    }
+
+    /// From now on nothing arrives any more.
+    pub const fn sever(&mut self) {
+        self.weather.loss = 100;
         self.weather.repeat = 0;
     }
 

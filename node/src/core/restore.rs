@@ -48,6 +48,11 @@ impl Core {
             let asked = asked.drain();
             restored(asked, &mut out);
         }
+        for (process, entry) in self.ledger.processes() {
+            if let Some(segment) = entry.certified.last().or(entry.settled.as_ref()) {
+                self.tally.resume_at(*process, segment.size);
+            }
+        }
         // The last blocks again, now that the machines are there to take them.
         for facts in recent {
             self.absorb(Tick(0), &facts, &mut out);

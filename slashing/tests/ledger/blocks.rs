@@ -14,7 +14,10 @@ use surety_slashing::ledger::{BlockError, ItemRefused, Ledger};
 use crate::support::{Person, World, ao, named, params, refusals};
 
 fn gift(to: &Person) -> Action {
-    Action::Transfer { recipient: to.address(), quantity: ao(1) }
+    Action::Transfer {
+        recipient: to.address(),
+        quantity: ao(1),
+    }
 }
 
 /// Where a ledger stands, in all that a block could change.
@@ -27,7 +30,10 @@ fn a_block_with_one_altered_byte_is_refused_and_changes_nothing() {
     let (a, b) = (Person::new(1), Person::new(2));
     let mut world = World::new(params(), &[&a, &b]);
     world.block();
-    let items = vec![world.item(&a.wallet, &gift(&b)), world.item(&b.wallet, &gift(&a))];
+    let items = vec![
+        world.item(&a.wallet, &gift(&b)),
+        world.item(&b.wallet, &gift(&a)),
+    ];
     let block = world.assemble(&world.ledger, items);
     let bytes = codec::encode(&block).unwrap();
     let mut ledger = world.ledger.clone();
@@ -52,34 +58,61 @@ fn a_header_that_the_proposer_signed_is_not_enough() {
     let (a, b) = (Person::new(1), Person::new(2));
     let mut world = World::new(params(), &[&a, &b]);
     let other_key = SecretKey::derive_from_seed(&[9; 32]).unwrap();
-    let items = vec![world.item(&a.wallet, &gift(&b)), world.item(&b.wallet, &gift(&a))];
+    let items = vec![
+        world.item(&a.wallet, &gift(&b)),
+        world.item(&b.wallet, &gift(&a)),
+    ];
     let good = world.assemble(&world.ledger, items);
     let header = good.commit.header.clone();
     let signed = |change: &dyn Fn(&mut Header)| {
         let mut header = header.clone();
         change(&mut header);
-        Block { commit: Commit::sign(header, &world.proposer_key).unwrap(), ..good.clone() }
+        Block {
+            commit: Commit::sign(header, &world.proposer_key).unwrap(),
+            ..good.clone()
+        }
     };
     let mut swapped = good.clone();
     swapped.items.reverse();
     let mut fewer = good.clone();
     fewer.items.pop();
     let foreign = Commit::sign(header.clone(), &other_key).unwrap();
-    let height = |got: u64| BlockError::NotNext { got: Height(got), head: Height(0) };
+    let height = |got: u64| BlockError::NotNext {
+        got: Height(got),
+        head: Height(0),
+    };
     let other_beacon = *good.commit.signature.as_bytes();
     let other_beacon = surety_protocol::bls::Signature::from_bytes(&other_beacon).unwrap();
     let cases = [
         (signed(&|it| it.height = Height(2)), height(2)),
         (signed(&|it| it.height = Height(0)), height(0)),
         (signed(&|it| it.parent = BlockId::new([1; 32])), height(1)),
-        (signed(&|it| it.network = NetworkId::new([1; 32])), height(1)),
-        (signed(&|it| it.proposer = a.address()), BlockError::Signature),
-        (Block { commit: foreign, ..good.clone() }, BlockError::Signature),
-        (signed(&|it| it.items_root = named("other")), BlockError::Items),
+        (
+            signed(&|it| it.network = NetworkId::new([1; 32])),
+            height(1),
+        ),
+        (
+            signed(&|it| it.proposer = a.address()),
+            BlockError::Signature,
+        ),
+        (
+            Block {
+                commit: foreign,
+                ..good.clone()
+            },
+            BlockError::Signature,
+        ),
+        (
+            signed(&|it| it.items_root = named("other")),
+            BlockError::Items,
+        ),
         (swapped, BlockError::Items),
         (fewer, BlockError::Items),
         (signed(&|it| it.beacon = other_beacon), BlockError::Beacon),
-        (signed(&|it| it.state_root = named("other")), BlockError::State),
+        (
+            signed(&|it| it.state_root = named("other")),
+            BlockError::State,
+        ),
     ];
     let mut ledger = world.ledger.clone();
     for (block, error) in cases {
@@ -89,14 +122,23 @@ fn a_header_that_the_proposer_signed_is_not_enough() {
     }
     ledger.apply(&good).unwrap();
     // Once.
-    let again = BlockError::NotNext { got: Height(1), head: Height(1) };
+    let again = BlockError::NotNext {
+        got: Height(1),
+        head: Height(1),
+    };
     assert_eq!(ledger.apply(&good), Err(again));
 }
 
 #[test]
 fn a_block_holds_no_more_items_than_allowed() {
     let (a, b) = (Person::new(1), Person::new(2));
-    let mut world = World::new(Params { block_items_max: 2, ..params() }, &[&a, &b]);
+    let mut world = World::new(
+        Params {
+            block_items_max: 2,
+            ..params()
+        },
+        &[&a, &b],
+    );
     let items: Vec<Vec<u8>> = (0..3).map(|_| world.item(&a.wallet, &gift(&b))).collect();
     let block = world.assemble(&world.ledger, items.clone());
     assert_eq!(world.ledger.apply(&block), Err(BlockError::Items));
@@ -105,9 +147,15 @@ fn a_block_holds_no_more_items_than_allowed() {
     }
     // The proposer keeps the third for the block after.
     world.block();
-    assert_eq!((world.balance(&b), world.proposer.waiting()), (ao(1_002), 1));
+    assert_eq!(
+        (world.balance(&b), world.proposer.waiting()),
+        (ao(1_002), 1)
+    );
     world.block();
-    assert_eq!((world.balance(&b), world.proposer.waiting()), (ao(1_003), 0));
+    assert_eq!(
+        (world.balance(&b), world.proposer.waiting()),
+        (ao(1_003), 0)
+    );
 }
 
 #[test]
@@ -125,13 +173,20 @@ fn an_item_counts_once_and_until_it_expires() {
         until(&mut world, next.plus(life + 1)),
     ];
     let again = items[1].clone();
-    let expired = |expires| ItemRefused::Expired { expires, height: next };
+    let expired = |expires| ItemRefused::Expired {
+        expires,
+        height: next,
+    };
     for (item, admissible) in items.iter().zip([false, true, true, false]) {
         assert_eq!(world.ledger.admissible(item).is_ok(), admissible);
     }
     let long = items[2].clone();
     let events = world.block_of([items, vec![again.clone()]].concat());
-    let refused = [expired(next.minus(1)), expired(next.plus(life + 1)), ItemRefused::Seen];
+    let refused = [
+        expired(next.minus(1)),
+        expired(next.plus(life + 1)),
+        ItemRefused::Seen,
+    ];
     assert_eq!(refusals(&events), refused);
     assert_eq!(world.balance(&b), ao(1_002));
     // Its id is remembered for as long as it could come again, and then it is too late.
@@ -141,7 +196,10 @@ fn an_item_counts_once_and_until_it_expires() {
         assert_eq!(refusals(&events), [ItemRefused::Seen]);
     }
     let height = world.ledger.height().next();
-    let late = ItemRefused::Expired { expires: next.plus(life), height };
+    let late = ItemRefused::Expired {
+        expires: next.plus(life),
+        height,
+    };
     assert_eq!(refusals(&world.block_of(vec![long])), [late]);
     assert_eq!(world.balance(&b), ao(1_002));
 }
@@ -182,7 +240,10 @@ fn what_is_no_authentic_item_for_this_ledger_is_refused() {
     let events = world.block_of(items);
     // What is no item at all has no id to speak of.
     assert_eq!(refusals(&events).len(), count - 1);
-    assert_eq!((world.balance(&a), world.balance(&b)), (ao(1_000), ao(1_000)));
+    assert_eq!(
+        (world.balance(&a), world.balance(&b)),
+        (ao(1_000), ao(1_000))
+    );
 }
 
 #[test]
@@ -194,14 +255,29 @@ fn a_genesis_must_be_sound() {
     unsorted.balances.reverse();
     let mut twice = good.clone();
     twice.balances[1].0 = twice.balances[0].0;
-    let with = |params| Genesis { params, ..good.clone() };
+    let with = |params| Genesis {
+        params,
+        ..good.clone()
+    };
     let bad = [
         unsorted,
         twice,
-        Genesis { profiles: Vec::new(), ..good.clone() },
-        with(Params { evidence_age_blocks: 20, ..params() }),
-        with(Params { reward: Fraction::new(3, 5), ..params() }),
-        with(Params { penalty: Fraction::new(1, 0), ..params() }),
+        Genesis {
+            profiles: Vec::new(),
+            ..good.clone()
+        },
+        with(Params {
+            evidence_age_blocks: 20,
+            ..params()
+        }),
+        with(Params {
+            reward: Fraction::new(3, 5),
+            ..params()
+        }),
+        with(Params {
+            penalty: Fraction::new(1, 0),
+            ..params()
+        }),
     ];
     for genesis in bad {
         assert_eq!(Ledger::new(&genesis).err(), Some(BlockError::Genesis));

@@ -18,16 +18,48 @@ const PEOPLE: u8 = 5;
 /// One thing that somebody tries.
 #[derive(Debug, Clone)]
 enum Try {
-    Transfer { from: u8, to: u8, amount: u128 },
-    Register { who: u8, key: u8, item_key: u8 },
-    Bond { who: u8, amount: u128 },
-    Unbond { who: u8, amount: u128 },
-    Withdraw { who: u8 },
-    Commit { who: u8, root: u8 },
-    Challenge { who: u8, offender: u8, evidence: u8, slot: u64, kind: u8 },
-    Verdict { who: u8, evidence: u8, guilty: bool },
+    Transfer {
+        from: u8,
+        to: u8,
+        amount: u128,
+    },
+    Register {
+        who: u8,
+        key: u8,
+        item_key: u8,
+    },
+    Bond {
+        who: u8,
+        amount: u128,
+    },
+    Unbond {
+        who: u8,
+        amount: u128,
+    },
+    Withdraw {
+        who: u8,
+    },
+    Commit {
+        who: u8,
+        root: u8,
+    },
+    Challenge {
+        who: u8,
+        offender: u8,
+        evidence: u8,
+        slot: u64,
+        kind: u8,
+    },
+    Verdict {
+        who: u8,
+        evidence: u8,
+        guilty: bool,
+    },
     /// Everybody says the same.
-    Verdicts { evidence: u8, guilty: bool },
+    Verdicts {
+        evidence: u8,
+        guilty: bool,
+    },
     Again,
     Noise(Vec<u8>),
 }
@@ -73,7 +105,13 @@ fn items(world: &mut World, what: &Try, before: &[Vec<u8>]) -> Vec<Vec<u8>> {
     let (who, action) = match what.clone() {
         Try::Transfer { from, to, amount } => {
             let recipient = Person::new(to).address();
-            (from, Action::Transfer { recipient, quantity: Stake(amount) })
+            (
+                from,
+                Action::Transfer {
+                    recipient,
+                    quantity: Stake(amount),
+                },
+            )
         }
         Try::Register { who, key, item_key } => {
             let registration = Registration {
@@ -85,8 +123,17 @@ fn items(world: &mut World, what: &Try, before: &[Vec<u8>]) -> Vec<Vec<u8>> {
         Try::Bond { who, amount } => (who, Action::Bond(Stake(amount))),
         Try::Unbond { who, amount } => (who, Action::Unbond(Stake(amount))),
         Try::Withdraw { who } => (who, Action::Withdraw),
-        Try::Commit { who, root } => (who, Action::Claims([root; 32].as_slice().try_into().unwrap())),
-        Try::Challenge { who, offender, evidence, slot, kind } => {
+        Try::Commit { who, root } => (
+            who,
+            Action::Claims([root; 32].as_slice().try_into().unwrap()),
+        ),
+        Try::Challenge {
+            who,
+            offender,
+            evidence,
+            slot,
+            kind,
+        } => {
             let challenge = Challenge {
                 evidence: EvidenceId::new([evidence; 32]),
                 bytes: 1,
@@ -96,9 +143,19 @@ fn items(world: &mut World, what: &Try, before: &[Vec<u8>]) -> Vec<Vec<u8>> {
                 slot: Slot(slot),
                 claim: (kind == 1).then(|| ClaimId::new([evidence; 32])),
             };
-            (who, Action::Challenge { challenge, evidence: None })
+            (
+                who,
+                Action::Challenge {
+                    challenge,
+                    evidence: None,
+                },
+            )
         }
-        Try::Verdict { who, evidence, guilty } => (who, verdict(world, who, evidence, guilty)),
+        Try::Verdict {
+            who,
+            evidence,
+            guilty,
+        } => (who, verdict(world, who, evidence, guilty)),
         Try::Verdicts { evidence, guilty } => {
             let all = (1..=PEOPLE).map(|who| {
                 let verdict = verdict(world, who, evidence, guilty);
@@ -115,7 +172,13 @@ fn items(world: &mut World, what: &Try, before: &[Vec<u8>]) -> Vec<Vec<u8>> {
 fn verdict(world: &World, who: u8, evidence: u8, guilty: bool) -> Action {
     let (network, id) = (world.ledger.network(), EvidenceId::new([evidence; 32]));
     let person = Person::new(who);
-    Action::Verdict(Verdict::sign(&network, id, guilty, person.address(), &person.key))
+    Action::Verdict(Verdict::sign(
+        &network,
+        id,
+        guilty,
+        person.address(),
+        &person.key,
+    ))
 }
 
 /// All that a ledger shows but what it has seen.
@@ -130,7 +193,11 @@ fn visible(ledger: &Ledger) -> impl PartialEq + std::fmt::Debug {
         .keys()
         .map(|operator| ledger.digest_root(ledger.height(), *operator).copied())
         .collect();
-    let rest = (ledger.slashings().to_vec(), ledger.burned(), ledger.validators());
+    let rest = (
+        ledger.slashings().to_vec(),
+        ledger.burned(),
+        ledger.validators(),
+    );
     (accounts, operators, cases, keys, roots, rest)
 }
 

@@ -23,7 +23,10 @@ struct Side {
 fn side(world: &World, process: &Process, leaves: &[Leaf], slot: u64) -> Side {
     let claim = claim_of(world, process, leaves, 0);
     let path = history(leaves).prove(slot, leaves.len() as u64).unwrap();
-    Side { claim, leaf: (leaves[usize::try_from(slot).unwrap()].clone(), path) }
+    Side {
+        claim,
+        leaf: (leaves[usize::try_from(slot).unwrap()].clone(), path),
+    }
 }
 
 fn offence(world: &World, offender: &Person, first: &Side, second: &Side) -> ClaimEquivocation {
@@ -36,10 +39,21 @@ fn offence(world: &World, offender: &Person, first: &Side, second: &Side) -> Cla
     }
 }
 
-fn accuse(world: &World, process: &Process, offender: &Person, it: ClaimEquivocation) -> Accusation {
+fn accuse(
+    world: &World,
+    process: &Process,
+    offender: &Person,
+    it: ClaimEquivocation,
+) -> Accusation {
     let slot = it.first_leaf.0.slot;
     let offence = Offence::ClaimEquivocation(Box::new(it));
-    announce(world.ledger.network(), &offence, offender, (process.id(), slot), None)
+    announce(
+        world.ledger.network(),
+        &offence,
+        offender,
+        (process.id(), slot),
+        None,
+    )
 }
 
 fn setting() -> (Person, Person, World, Process) {
@@ -62,7 +76,12 @@ fn two_leaves_for_one_input_are_punished_exactly_once() {
     // In claims of different sizes.
     let first = side(&world, &process, &process.leaves(5), 3);
     let second = side(&world, &process, &lying(&process, 4, 3), 3);
-    let it = accuse(&world, &process, &claimant, offence(&world, &claimant, &first, &second));
+    let it = accuse(
+        &world,
+        &process,
+        &claimant,
+        offence(&world, &claimant, &first, &second),
+    );
     let inline = |it: &Accusation| Action::Challenge {
         challenge: it.challenge.clone(),
         evidence: Some(it.bytes.clone()),
@@ -73,7 +92,10 @@ fn two_leaves_for_one_input_are_punished_exactly_once() {
     let turned = offence(&world, &claimant, &second, &first);
     let turned = accuse(&world, &process, &claimant, turned);
     for again in [it, turned] {
-        assert_eq!(world.refused(&auditor.wallet, inline(&again)), ItemRefused::Known);
+        assert_eq!(
+            world.refused(&auditor.wallet, inline(&again)),
+            ItemRefused::Known
+        );
     }
     assert_eq!(world.ledger.slashings().len(), 1);
 }
@@ -84,14 +106,24 @@ fn one_history_with_two_heads_is_one_too() {
     let first = side(&world, &process, &process.leaves(3), 2);
     let mut second = side(&world, &process, &process.leaves(3), 2);
     second.claim.head_state_root = named("another state");
-    let it = accuse(&world, &process, &claimant, offence(&world, &claimant, &first, &second));
+    let it = accuse(
+        &world,
+        &process,
+        &claimant,
+        offence(&world, &claimant, &first, &second),
+    );
     let Ok(Opened::Proven(proven)) = evidence::open(&it.bytes) else {
         panic!("two heads prove it");
     };
     assert_eq!((proven.finding, proven.claim), (Finding::Leaves, None));
     // Two claims of different sizes may well have different heads.
     let longer = side(&world, &process, &process.leaves(4), 2);
-    let it = accuse(&world, &process, &claimant, offence(&world, &claimant, &first, &longer));
+    let it = accuse(
+        &world,
+        &process,
+        &claimant,
+        offence(&world, &claimant, &first, &longer),
+    );
     assert_eq!(evidence::open(&it.bytes).err(), Some(Refused::Innocent));
 }
 
@@ -125,20 +157,47 @@ fn what_is_no_equivocation_is_refused() {
             Refused::Innocent,
         ),
         // Another signer, with and without its name.
-        (with(&|it| it.second = statement(&second.claim, &auditor)), Refused::Signature),
-        (with(&|it| it.second.claimant = auditor.address()), Refused::Signature),
-        (with(&|it| it.second.signature = it.first.signature), Refused::Signature),
-        (claimed(&|it| it.network = Default::default()), Refused::Signature),
-        (claimed(&|it| it.process = Default::default()), differ.clone()),
-        (claimed(&|it| it.profile = Default::default()), differ.clone()),
+        (
+            with(&|it| it.second = statement(&second.claim, &auditor)),
+            Refused::Signature,
+        ),
+        (
+            with(&|it| it.second.claimant = auditor.address()),
+            Refused::Signature,
+        ),
+        (
+            with(&|it| it.second.signature = it.first.signature),
+            Refused::Signature,
+        ),
+        (
+            claimed(&|it| it.network = Default::default()),
+            Refused::Signature,
+        ),
+        (
+            claimed(&|it| it.process = Default::default()),
+            differ.clone(),
+        ),
+        (
+            claimed(&|it| it.profile = Default::default()),
+            differ.clone(),
+        ),
         (claimed(&|it| it.fork = 1), differ),
         (claimed(&|it| it.size = 6), Refused::History),
-        (claimed(&|it| it.history_root = first.claim.history_root), Refused::History),
+        (
+            claimed(&|it| it.history_root = first.claim.history_root),
+            Refused::History,
+        ),
         // Another leaf, or the right one at another place.
         (with(&|it| it.second_leaf.0.gas += 1), Refused::History),
-        (with(&|it| it.second_leaf.0.slot = Slot(2)), Refused::History),
+        (
+            with(&|it| it.second_leaf.0.slot = Slot(2)),
+            Refused::History,
+        ),
         (with(&|it| it.second_leaf.1.index = 2), Refused::History),
-        (with(&|it| it.second_leaf = other_slot.leaf.clone()), inputs.clone()),
+        (
+            with(&|it| it.second_leaf = other_slot.leaf.clone()),
+            inputs.clone(),
+        ),
         (offence(&world, &claimant, &first, &branch), inputs),
     ];
     let mut refused = Vec::new();
@@ -146,8 +205,10 @@ fn what_is_no_equivocation_is_refused() {
         let it = accuse(&world, &process, &claimant, it);
         let found = evidence::open(&it.bytes).err();
         assert_eq!(found, Some(expected), "case {at}");
-        let action =
-            Action::Challenge { challenge: it.challenge.clone(), evidence: Some(it.bytes) };
+        let action = Action::Challenge {
+            challenge: it.challenge.clone(),
+            evidence: Some(it.bytes),
+        };
         refused.push(world.item(&auditor.wallet, &action));
     }
     let count = refused.len();
@@ -167,16 +228,35 @@ fn the_former_hot_key_still_answers() {
         possession: other.key.prove_possession(),
         ..claimant.registration()
     };
-    world.act(&claimant.wallet, Action::Register(Box::new(replaced.clone())));
-    assert_eq!(world.ledger.operator(&claimant.address()).unwrap().registration, replaced);
+    world.act(
+        &claimant.wallet,
+        Action::Register(Box::new(replaced.clone())),
+    );
+    assert_eq!(
+        world
+            .ledger
+            .operator(&claimant.address())
+            .unwrap()
+            .registration,
+        replaced
+    );
     // A key that the registration inside does not name proves nothing.
     let renamed = world.item(&claimant.wallet, &Action::Register(Box::new(replaced)));
-    let unbound = ClaimEquivocation { registration: ByteBuf::from(renamed), ..old.clone() };
+    let unbound = ClaimEquivocation {
+        registration: ByteBuf::from(renamed),
+        ..old.clone()
+    };
     let unbound = accuse(&world, &process, &claimant, unbound);
-    assert_eq!(evidence::open(&unbound.bytes).err(), Some(Refused::Signature));
+    assert_eq!(
+        evidence::open(&unbound.bytes).err(),
+        Some(Refused::Signature)
+    );
 
     let it = accuse(&world, &process, &claimant, old);
-    let action = Action::Challenge { challenge: it.challenge, evidence: Some(it.bytes) };
+    let action = Action::Challenge {
+        challenge: it.challenge,
+        evidence: Some(it.bytes),
+    };
     assert!(refusals(&world.act(&auditor.wallet, action)).is_empty());
     assert_eq!(world.ledger.slashings()[0].offender, claimant.address());
 }

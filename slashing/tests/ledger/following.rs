@@ -12,7 +12,10 @@ use surety_slashing::replica::{AHEAD_MAX, Followed, Replica};
 use crate::support::{Person, World, ao, params};
 
 fn gift(to: &Person) -> Action {
-    Action::Transfer { recipient: to.address(), quantity: ao(1) }
+    Action::Transfer {
+        recipient: to.address(),
+        quantity: ao(1),
+    }
 }
 
 /// A world with this many blocks of one transfer each, and the ledger that it started from.
@@ -88,7 +91,10 @@ fn the_lowest_blocks_ahead_are_kept() {
     world.pass(AHEAD_MAX as u64 + 3);
     let mut replica = Replica::default();
     for block in world.blocks[1..].iter().rev() {
-        assert!(matches!(replica.follow(&mut ledger, block.clone()), Followed::Gap(Height(1))));
+        assert!(matches!(
+            replica.follow(&mut ledger, block.clone()),
+            Followed::Gap(Height(1))
+        ));
     }
     let Followed::Applied(applied) = replica.follow(&mut ledger, world.blocks[0].clone()) else {
         panic!("the first block applies");
@@ -118,9 +124,15 @@ fn what_fits_no_block_does_not_stop_the_others() {
     world.proposer.submit(&world.ledger, fits).unwrap();
     // Not both in one block, and each block is one that others can decode.
     world.block();
-    assert_eq!((world.balance(&b), world.proposer.waiting()), (ao(1_001), 1));
+    assert_eq!(
+        (world.balance(&b), world.proposer.waiting()),
+        (ao(1_001), 1)
+    );
     world.block();
-    assert_eq!((world.balance(&b), world.proposer.waiting()), (ao(1_002), 0));
+    assert_eq!(
+        (world.balance(&b), world.proposer.waiting()),
+        (ao(1_002), 0)
+    );
     assert!(codec::encode(&world.blocks[1]).unwrap().len() > BLOCK_BYTES_MAX);
 }
 

@@ -26,8 +26,15 @@ fn more_than_two_thirds_settle_it_and_the_stake_moves_at_once() {
     assert_eq!(trial.case(&it).state, CaseState::Guilty);
     assert_eq!(trial.case(&it).bond, ao(0));
     assert_eq!(trial.world.balance(&trial.auditor), ao(100));
-    let accused = trial.world.ledger.operator(&trial.claimant.address()).unwrap();
-    assert_eq!((accused.bonded, accused.escrow, accused.tombstoned), (ao(0), ao(500), true));
+    let accused = trial
+        .world
+        .ledger
+        .operator(&trial.claimant.address())
+        .unwrap();
+    assert_eq!(
+        (accused.bonded, accused.escrow, accused.tombstoned),
+        (ao(0), ao(500), true)
+    );
     // The last judge comes too late.
     let late = trial.verdict(&it, &trial.judges[3], true);
     let late = trial.world.refused(&Person::new(5).node, late);
@@ -50,15 +57,26 @@ fn exactly_two_thirds_settle_nothing() {
 
 #[test]
 fn only_the_electors_are_heard_and_each_once() {
-    let mut trial = Trial::new(Params { verdict_blocks: 20, ..params() }, 4);
+    let mut trial = Trial::new(
+        Params {
+            verdict_blocks: 20,
+            ..params()
+        },
+        4,
+    );
     // Somebody who becomes a validator only after the case was opened.
     let it = trial.accuse(&trial.lying(8, 6), 0, 6);
     trial.open(&it);
     let late = Person::new(0x20);
-    let funds = Action::Transfer { recipient: late.address(), quantity: ao(200) };
+    let funds = Action::Transfer {
+        recipient: late.address(),
+        quantity: ao(200),
+    };
     trial.world.act(&trial.judges[1].wallet, funds);
-    let items =
-        vec![trial.world.register(&late), trial.world.item(&late.wallet, &Action::Bond(ao(200)))];
+    let items = vec![
+        trial.world.register(&late),
+        trial.world.item(&late.wallet, &Action::Bond(ao(200))),
+    ];
     assert!(refusals(&trial.world.block_of(items)).is_empty());
     trial.world.pass(2);
     assert!(trial.world.ledger.is_active(&late.address()));
@@ -67,21 +85,42 @@ fn only_the_electors_are_heard_and_each_once() {
     let id = it.challenge.evidence;
     let judge = &trial.judges[0];
     let sign = |evidence, guilty, person: &Person, key: &Person| {
-        Action::Verdict(Verdict::sign(&network, evidence, guilty, person.address(), &key.key))
+        Action::Verdict(Verdict::sign(
+            &network,
+            evidence,
+            guilty,
+            person.address(),
+            &key.key,
+        ))
     };
     let flipped = match sign(id, true, judge, judge) {
-        Action::Verdict(verdict) => Action::Verdict(Verdict { guilty: false, ..verdict }),
+        Action::Verdict(verdict) => Action::Verdict(Verdict {
+            guilty: false,
+            ..verdict
+        }),
         _ => unreachable!(),
     };
     let refused = [
         // The accused itself, a newcomer, a stranger.
-        (sign(id, false, &trial.claimant, &trial.claimant), ItemRefused::NotElector),
+        (
+            sign(id, false, &trial.claimant, &trial.claimant),
+            ItemRefused::NotElector,
+        ),
         (sign(id, true, &late, &late), ItemRefused::NotElector),
-        (sign(id, true, &trial.auditor, &trial.auditor), ItemRefused::NotElector),
+        (
+            sign(id, true, &trial.auditor, &trial.auditor),
+            ItemRefused::NotElector,
+        ),
         // In another's name, or turned round.
-        (sign(id, true, judge, &trial.claimant), ItemRefused::NotElector),
+        (
+            sign(id, true, judge, &trial.claimant),
+            ItemRefused::NotElector,
+        ),
         (flipped, ItemRefused::NotElector),
-        (sign(EvidenceId::default(), true, judge, judge), ItemRefused::NoCase),
+        (
+            sign(EvidenceId::default(), true, judge, judge),
+            ItemRefused::NoCase,
+        ),
     ];
     for (action, reason) in refused {
         let item = trial.world.item(&trial.auditor.wallet, &action);
@@ -108,7 +147,10 @@ fn an_innocent_verdict_burns_the_bond() {
     assert_eq!(trial.world.ledger.burned(), ao(5));
     assert_eq!(trial.world.bonded(&trial.claimant), ao(500));
     assert!(trial.world.ledger.is_active(&trial.claimant.address()));
-    let again = Action::Challenge { challenge: it.challenge.clone(), evidence: None };
+    let again = Action::Challenge {
+        challenge: it.challenge.clone(),
+        evidence: None,
+    };
     let again = trial.world.refused(&Person::new(0x60).wallet, again);
     assert_eq!(again, ItemRefused::Known);
 }
@@ -133,7 +175,13 @@ fn a_case_that_nobody_settles_expires_and_returns_the_bond() {
 
 #[test]
 fn a_fallen_elector_is_not_heard_and_its_stake_is_not_counted() {
-    let mut trial = Trial::new(Params { verdict_blocks: 12, ..params() }, 5);
+    let mut trial = Trial::new(
+        Params {
+            verdict_blocks: 12,
+            ..params()
+        },
+        5,
+    );
     let it = trial.accuse(&trial.lying(8, 6), 0, 6);
     trial.open(&it);
     // Three of five are not enough.
@@ -146,7 +194,13 @@ fn a_fallen_elector_is_not_heard_and_its_stake_is_not_counted() {
 
 #[test]
 fn a_fallen_elector_has_nothing_to_say() {
-    let mut trial = Trial::new(Params { verdict_blocks: 12, ..params() }, 5);
+    let mut trial = Trial::new(
+        Params {
+            verdict_blocks: 12,
+            ..params()
+        },
+        5,
+    );
     let it = trial.accuse(&trial.lying(8, 6), 0, 6);
     trial.open(&it);
     tombstone(&mut trial, 3, [1; 32]);
@@ -162,12 +216,20 @@ fn tombstone(trial: &mut Trial, judge: usize, evidence: [u8; 32]) {
     let it = trial.accuse(&trial.lying(8, 6), 0, 6).challenge;
     let offender = trial.judges[judge].address();
     let action = Action::Challenge {
-        challenge: Challenge { evidence, offender, ..it },
+        challenge: Challenge {
+            evidence,
+            offender,
+            ..it
+        },
         evidence: None,
     };
     trial.world.act(&trial.auditor.wallet, action);
     let network = trial.world.ledger.network();
-    let others = trial.judges.iter().filter(|it| it.address() != offender).take(3);
+    let others = trial
+        .judges
+        .iter()
+        .filter(|it| it.address() != offender)
+        .take(3);
     let mut items = Vec::new();
     for judge in others.chain([&trial.claimant]) {
         let verdict = Verdict::sign(&network, evidence, true, judge.address(), &judge.key);
@@ -182,18 +244,38 @@ fn a_bad_accusation_does_not_shield_the_offender() {
     let mut trial = Trial::new(params(), 4);
     let it = trial.accuse(&trial.lying(8, 6), 0, 6);
     // A friend of the liar announces a file that nobody will ever see.
-    let shield = Challenge { evidence: EvidenceId::new([1; 32]), ..it.challenge.clone() };
-    let action = Action::Challenge { challenge: shield.clone(), evidence: None };
+    let shield = Challenge {
+        evidence: EvidenceId::new([1; 32]),
+        ..it.challenge.clone()
+    };
+    let action = Action::Challenge {
+        challenge: shield.clone(),
+        evidence: None,
+    };
     trial.world.act(&trial.judges[3].wallet, action);
     trial.open(&it);
     trial.say(&it, 0..3, true);
     assert_eq!(trial.world.ledger.slashings().len(), 1);
-    assert_eq!(trial.world.ledger.slashings()[0].challenger, trial.auditor.address());
+    assert_eq!(
+        trial.world.ledger.slashings()[0].challenger,
+        trial.auditor.address()
+    );
     // Whatever comes of the other case, nobody is punished again or paid for it.
     trial.world.pass(8);
-    assert_eq!(trial.world.ledger.case(&shield.evidence).unwrap().state, CaseState::Expired);
+    assert_eq!(
+        trial.world.ledger.case(&shield.evidence).unwrap().state,
+        CaseState::Expired
+    );
     assert_eq!(trial.world.ledger.slashings().len(), 1);
-    assert_eq!(trial.world.ledger.operator(&trial.claimant.address()).unwrap().escrow, ao(0));
+    assert_eq!(
+        trial
+            .world
+            .ledger
+            .operator(&trial.claimant.address())
+            .unwrap()
+            .escrow,
+        ao(0)
+    );
 }
 
 #[test]
@@ -201,16 +283,34 @@ fn a_case_needs_a_bond_and_a_file_of_bounded_size() {
     let mut trial = Trial::new(params(), 3);
     let it = trial.accuse(&trial.lying(8, 6), 0, 6);
     let poor = Person::new(0x21);
-    let action = Action::Challenge { challenge: it.challenge.clone(), evidence: None };
-    assert_eq!(trial.world.refused(&poor.wallet, action.clone()), ItemRefused::Balance);
-    let large = Challenge { bytes: (64 << 20) + 1, ..it.challenge.clone() };
-    let large = Action::Challenge { challenge: large, evidence: None };
-    assert_eq!(trial.world.refused(&trial.auditor.wallet, large), ItemRefused::Challenge);
+    let action = Action::Challenge {
+        challenge: it.challenge.clone(),
+        evidence: None,
+    };
+    assert_eq!(
+        trial.world.refused(&poor.wallet, action.clone()),
+        ItemRefused::Balance
+    );
+    let large = Challenge {
+        bytes: (64 << 20) + 1,
+        ..it.challenge.clone()
+    };
+    let large = Action::Challenge {
+        challenge: large,
+        evidence: None,
+    };
+    assert_eq!(
+        trial.world.refused(&trial.auditor.wallet, large),
+        ItemRefused::Challenge
+    );
     let inside = Action::Challenge {
         challenge: it.challenge.clone(),
         evidence: Some(it.bytes.clone()),
     };
-    assert_eq!(trial.world.refused(&trial.auditor.wallet, inside), ItemRefused::Challenge);
+    assert_eq!(
+        trial.world.refused(&trial.auditor.wallet, inside),
+        ItemRefused::Challenge
+    );
     // The node's key has nothing, so its operator pays.
     trial.world.act(&trial.judges[1].node, action);
     assert_eq!(trial.case(&it).challenger, trial.judges[1].address());
@@ -221,25 +321,41 @@ fn a_case_needs_a_bond_and_a_file_of_bounded_size() {
 fn no_more_than_so_many_cases_are_open() {
     let mut trial = Trial::new(params(), 3);
     let it = trial.accuse(&trial.lying(8, 6), 0, 6);
-    let funds =
-        |to: &Person| Action::Transfer { recipient: to.address(), quantity: ao(490) };
+    let funds = |to: &Person| Action::Transfer {
+        recipient: to.address(),
+        quantity: ao(490),
+    };
     for judge in [1, 2] {
         let funds = funds(&trial.auditor);
         trial.world.act(&trial.judges[judge].wallet, funds);
     }
-    trial.world.act(&trial.claimant.wallet, funds(&trial.auditor));
+    trial
+        .world
+        .act(&trial.claimant.wallet, funds(&trial.auditor));
     let items: Vec<Vec<u8>> = (0..257_u16)
         .map(|at| {
             let mut id = [9; 32];
             id[..2].copy_from_slice(&at.to_be_bytes());
-            let challenge =
-                Challenge { evidence: EvidenceId::new(id), slot: Slot(0), ..it.challenge.clone() };
-            let action = Action::Challenge { challenge, evidence: None };
+            let challenge = Challenge {
+                evidence: EvidenceId::new(id),
+                slot: Slot(0),
+                ..it.challenge.clone()
+            };
+            let action = Action::Challenge {
+                challenge,
+                evidence: None,
+            };
             trial.world.item(&trial.auditor.wallet, &action)
         })
         .collect();
-    assert_eq!(refusals(&trial.world.block_of(items)), [ItemRefused::TooMany]);
-    assert_eq!(trial.world.balance(&trial.auditor), ao(100 + 3 * 490 - 256 * 5));
+    assert_eq!(
+        refusals(&trial.world.block_of(items)),
+        [ItemRefused::TooMany]
+    );
+    assert_eq!(
+        trial.world.balance(&trial.auditor),
+        ao(100 + 3 * 490 - 256 * 5)
+    );
 }
 
 #[test]
@@ -253,25 +369,41 @@ fn a_validator_judges_the_announced_file_and_nothing_else() {
     for stranger in [&trial.claimant, &trial.auditor] {
         assert!(!referee::is_elector(ledger, &id, &stranger.address()));
     }
-    assert!(!referee::is_elector(ledger, &EvidenceId::default(), &trial.judges[0].address()));
+    assert!(!referee::is_elector(
+        ledger,
+        &EvidenceId::default(),
+        &trial.judges[0].address()
+    ));
     assert!(referee::is_file(ledger, &id, &it.bytes));
     assert!(!referee::is_file(ledger, &id, &it.bytes[1..]));
     let mut altered = it.bytes.clone();
     altered[100] ^= 1;
     assert!(!referee::is_file(ledger, &id, &altered));
 
-    let conclude = |execution: &dyn Fn(&surety_protocol::execution::ExecutionRequest) -> Execution| {
-        let Judgement::Execute { request, pending } = referee::open(ledger, &id, &it.bytes) else {
-            panic!("a false claim is executed");
+    let conclude =
+        |execution: &dyn Fn(&surety_protocol::execution::ExecutionRequest) -> Execution| {
+            let Judgement::Execute { request, pending } = referee::open(ledger, &id, &it.bytes)
+            else {
+                panic!("a false claim is executed");
+            };
+            referee::conclude(ledger, &id, *pending, &execution(&request))
         };
-        referee::conclude(ledger, &id, *pending, &execution(&request))
-    };
     assert_eq!(conclude(&honest), Some(true));
-    assert_eq!(conclude(&|_| Execution::Invalid("witness".into())), Some(false));
+    assert_eq!(
+        conclude(&|_| Execution::Invalid("witness".into())),
+        Some(false)
+    );
     assert_eq!(conclude(&|_| Execution::Abstained("memory".into())), None);
-    assert!(matches!(referee::open(ledger, &id, &altered), Judgement::Verdict(false)));
+    assert!(matches!(
+        referee::open(ledger, &id, &altered),
+        Judgement::Verdict(false)
+    ));
     trial.say(&it, 0..1, true);
-    assert!(!referee::is_elector(&trial.world.ledger, &id, &trial.judges[0].address()));
+    assert!(!referee::is_elector(
+        &trial.world.ledger,
+        &id,
+        &trial.judges[0].address()
+    ));
 }
 
 #[test]
@@ -293,7 +425,10 @@ fn a_true_file_under_a_false_announcement_is_innocent() {
     ];
     for challenge in cases {
         let mut world = Trial::new(params(), 4).world;
-        let action = Action::Challenge { challenge, evidence: None };
+        let action = Action::Challenge {
+            challenge,
+            evidence: None,
+        };
         assert!(refusals(&world.act(&trial.auditor.wallet, action)).is_empty());
         let id = it.challenge.evidence;
         let Judgement::Execute { request, pending } = referee::open(&world.ledger, &id, &it.bytes)

@@ -3,9 +3,14 @@
 //! Each module shows one part of the rules; `support` has the people and the world that they share.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails here has failed")]
-#![allow(clippy::expect_used, clippy::panic, reason = "a test that fails here has failed")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that fails here has failed"
+)]
 #![allow(clippy::indexing_slicing, reason = "a test that fails here has failed")]
 
+mod altered_evidence;
 mod attested;
 mod blocks;
 mod certificates;
@@ -18,3 +23,4 @@ mod judging;
 mod operators;
 mod penalties;
 mod support;
+mod taken_back;

@@ -10,13 +10,21 @@ use crate::support::{Trial, ao, params, refusals};
 #[test]
 fn unbonding_stake_is_slashed_too() {
     let mut trial = Trial::new(params(), 4);
-    trial.world.act(&trial.claimant.wallet, Action::Unbond(ao(300)));
-    trial.world.act(&trial.claimant.wallet, Action::Unbond(ao(150)));
+    trial
+        .world
+        .act(&trial.claimant.wallet, Action::Unbond(ao(300)));
+    trial
+        .world
+        .act(&trial.claimant.wallet, Action::Unbond(ao(150)));
     let it = trial.accuse(&trial.lying(8, 6), 0, 6);
     trial.open(&it);
     trial.say(&it, 0..3, true);
     assert_eq!(trial.world.ledger.slashings()[0].amount, ao(500));
-    let accused = trial.world.ledger.operator(&trial.claimant.address()).unwrap();
+    let accused = trial
+        .world
+        .ledger
+        .operator(&trial.claimant.address())
+        .unwrap();
     assert!(accused.unbonding.is_empty());
     assert_eq!((accused.bonded, accused.escrow), (ao(0), ao(500)));
     trial.world.pass(trial.world.ledger.params().unbond_blocks);
@@ -27,8 +35,16 @@ fn unbonding_stake_is_slashed_too() {
 #[test]
 fn a_part_is_taken_from_the_bond_first_and_rounded_down() {
     let penalty = Fraction::new(2, 3);
-    let mut trial = Trial::new(Params { penalty, ..params() }, 4);
-    trial.world.act(&trial.claimant.wallet, Action::Unbond(ao(400)));
+    let mut trial = Trial::new(
+        Params {
+            penalty,
+            ..params()
+        },
+        4,
+    );
+    trial
+        .world
+        .act(&trial.claimant.wallet, Action::Unbond(ao(400)));
     // 100 AO bonded, 400 unbonding: two thirds of 500 are 333.33.
     let amount = Stake(ao(500).0 * 2 / 3);
     let it = trial.accuse(&trial.lying(8, 6), 0, 6);
@@ -36,7 +52,11 @@ fn a_part_is_taken_from_the_bond_first_and_rounded_down() {
     trial.say(&it, 0..3, true);
     let slashing = trial.world.ledger.slashings()[0].clone();
     assert_eq!(slashing.amount, amount);
-    let accused = trial.world.ledger.operator(&trial.claimant.address()).unwrap();
+    let accused = trial
+        .world
+        .ledger
+        .operator(&trial.claimant.address())
+        .unwrap();
     assert_eq!((accused.bonded, accused.escrow), (ao(0), amount));
     assert_eq!(accused.unbonding[0].amount, Stake(ao(500).0 - amount.0));
 
@@ -49,7 +69,10 @@ fn a_part_is_taken_from_the_bond_first_and_rounded_down() {
     assert_eq!(next.amount, Stake(left * 2 / 3));
     trial.world.pass_to(next.escrow_until);
     let reward = Stake(slashing.amount.0 / 10 + next.amount.0 / 10);
-    assert_eq!(trial.world.balance(&trial.auditor), Stake(ao(100).0 + reward.0));
+    assert_eq!(
+        trial.world.balance(&trial.auditor),
+        Stake(ao(100).0 + reward.0)
+    );
     let burned = slashing.amount.0 + next.amount.0 - reward.0;
     assert_eq!(trial.world.ledger.burned(), Stake(burned));
 
@@ -57,7 +80,10 @@ fn a_part_is_taken_from_the_bond_first_and_rounded_down() {
     trial.world.pass(trial.world.ledger.params().unbond_blocks);
     trial.world.act(&trial.claimant.wallet, Action::Withdraw);
     let left = left - next.amount.0;
-    assert_eq!(trial.world.balance(&trial.claimant), Stake(ao(500).0 + left));
+    assert_eq!(
+        trial.world.balance(&trial.claimant),
+        Stake(ao(500).0 + left)
+    );
     let claimant = crate::support::Person::new(1);
     let refused = trial.world.refused(&claimant.wallet, Action::Bond(ao(200)));
     assert_eq!(refused, ItemRefused::Tombstoned);
@@ -118,15 +144,31 @@ fn accusing_somebody_again_and_again_delays_a_withdrawal_only_once() {
 
 #[test]
 fn escrow_cannot_be_moved() {
-    let mut trial = Trial::new(Params { escrow_blocks: 40, ..params() }, 4);
+    let mut trial = Trial::new(
+        Params {
+            escrow_blocks: 40,
+            ..params()
+        },
+        4,
+    );
     let it = trial.accuse(&trial.lying(8, 6), 0, 6);
     trial.open(&it);
     trial.say(&it, 0..3, true);
     let claimant = crate::support::Person::new(1);
-    let unbond = trial.world.refused(&claimant.wallet, Action::Unbond(Stake(1)));
+    let unbond = trial
+        .world
+        .refused(&claimant.wallet, Action::Unbond(Stake(1)));
     assert_eq!(unbond, ItemRefused::Balance);
     trial.world.pass(25);
     trial.world.act(&claimant.wallet, Action::Withdraw);
     assert_eq!(trial.world.balance(&claimant), ao(500));
-    assert_eq!(trial.world.ledger.operator(&claimant.address()).unwrap().escrow, ao(500));
+    assert_eq!(
+        trial
+            .world
+            .ledger
+            .operator(&claimant.address())
+            .unwrap()
+            .escrow,
+        ao(500)
+    );
 }

@@ -8,7 +8,7 @@ mod trial;
 mod world;
 
 pub(crate) use accuse::{Accusation, accusation, announce, honest};
-pub(crate) use claims::{Certification, certification, claim_of, commit, statement};
+pub(crate) use claims::{Certification, certification, claim_of, commit, record, statement};
 pub(crate) use people::Person;
 pub(crate) use process::{Process, history, leaves_root, profile};
 pub(crate) use trial::Trial;

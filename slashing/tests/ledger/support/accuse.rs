@@ -56,7 +56,9 @@ pub(crate) fn accusation(
     slot: u64,
 ) -> FalseClaim {
     let end = usize::try_from(slot).unwrap();
-    let start = claimed[..end].iter().rposition(|leaf| leaf.state_root.is_some());
+    let start = claimed[..end]
+        .iter()
+        .rposition(|leaf| leaf.state_root.is_some());
     let leaves = claimed[start.unwrap_or(0)..=end].to_vec();
     let indices: Vec<u64> = leaves.iter().map(|leaf| leaf.slot.0).collect();
     let witness = start.map(|_| Witness {
@@ -70,7 +72,9 @@ pub(crate) fn accusation(
         let (assignment, message) = &process.inputs[usize::try_from(leaf.slot.0).unwrap()];
         InputBytes {
             assignment: ByteBuf::from(assignment.bytes()),
-            message: message.as_ref().map(|message| ByteBuf::from(message.bytes())),
+            message: message
+                .as_ref()
+                .map(|message| ByteBuf::from(message.bytes())),
         }
     });
     FalseClaim {
@@ -80,7 +84,9 @@ pub(crate) fn accusation(
         module: ByteBuf::from(process.module.bytes()),
         process: ByteBuf::from(process.process.bytes()),
         witness,
-        path: history(claimed).prove_many(&indices, statement.claim.size).unwrap(),
+        path: history(claimed)
+            .prove_many(&indices, statement.claim.size)
+            .unwrap(),
         inputs: inputs.collect(),
         leaves,
     }

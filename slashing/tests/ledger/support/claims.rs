@@ -29,8 +29,12 @@ pub(crate) fn claim_of(world: &World, process: &Process, leaves: &[Leaf], first_
         base_root: leaves_root(&leaves[..base]),
         hashpath: leaves
             .iter()
-            .fold(Hashpath::start(process.id()), |path, leaf| path.extend(leaf.assignment)),
-        head_state_root: last.state_root.unwrap_or_else(|| Process::state_root(last.slot.0)),
+            .fold(Hashpath::start(process.id()), |path, leaf| {
+                path.extend(leaf.assignment)
+            }),
+        head_state_root: last
+            .state_root
+            .unwrap_or_else(|| Process::state_root(last.slot.0)),
     }
 }
 
@@ -46,7 +50,10 @@ pub(crate) fn commit(
 ) -> (Height, ClaimBatch) {
     let mut claims: Vec<ClaimId> = claims.iter().map(|claim| claim.id().unwrap()).collect();
     claims.sort();
-    let batch = ClaimBatch { claimant: claimant.address(), claims };
+    let batch = ClaimBatch {
+        claimant: claimant.address(),
+        claims,
+    };
     assert!(batch.well_formed());
     let events = world.act(&claimant.node, Action::Claims(batch.root()));
     assert!(refusals(&events).is_empty(), "{events:?}");
@@ -62,15 +69,16 @@ pub(crate) struct Certification {
 }
 
 /// Commits a claim and waits until every ticket has a say.
-pub(crate) fn certification(
-    world: &mut World,
-    claimant: &Person,
-    claim: &Claim,
-) -> Certification {
+pub(crate) fn certification(world: &mut World, claimant: &Person, claim: &Claim) -> Certification {
     let (committed, batch) = commit(world, claimant, &[claim]);
     let params = world.ledger.params().clone();
     world.pass(params.seed_delay_blocks + 1);
-    Certification { claim: claim.clone(), claimant: claimant.address(), committed, batch }
+    Certification {
+        claim: claim.clone(),
+        claimant: claimant.address(),
+        committed,
+        batch,
+    }
 }
 
 impl Certification {
@@ -104,4 +112,9 @@ impl Certification {
             approvals: aggregate(&approvals).unwrap(),
         }
     }
+}
+
+/// Records a certificate.
+pub(crate) fn record(certificate: Certificate) -> Action {
+    Action::Certificate(Box::new(certificate))
 }

@@ -13,7 +13,11 @@ use super::named;
 
 /// State roots at slot 0 and every fourth input after.
 pub(crate) fn profile() -> Profile {
-    Profile { stride: 4, stride_gas_max: 1_000, ..Profile::v1() }
+    Profile {
+        stride: 4,
+        stride_gas_max: 1_000,
+        ..Profile::v1()
+    }
 }
 
 pub(crate) struct Process {
@@ -36,13 +40,21 @@ impl Process {
             .tag("Module", ModuleId::from(module.id()).to_string())
             .tag("Scheduler", scheduler.address().to_string());
         let process = owner.sign_item(&process).unwrap();
-        let mut it = Process { module, process, inputs: Vec::new() };
+        let mut it = Process {
+            module,
+            process,
+            inputs: Vec::new(),
+        };
         for slot in 0..slots {
             let message = (slot > 0).then(|| {
                 let draft = ItemDraft::default().to(*it.id().as_bytes());
-                owner.sign_item(&draft.carrying(format!("message {slot}"))).unwrap()
+                owner
+                    .sign_item(&draft.carrying(format!("message {slot}")))
+                    .unwrap()
             });
-            let id = message.as_ref().map(|message| MessageId::from(message.id()));
+            let id = message
+                .as_ref()
+                .map(|message| MessageId::from(message.id()));
             let item = scheduler.sign_item(&it.draft(Slot(slot), id)).unwrap();
             it.inputs.push((item, message));
         }

@@ -8,7 +8,8 @@ use surety_protocol::time::Slot;
 use surety_slashing::ledger::{Case, LedgerEvent};
 
 use super::{
-    Accusation, Person, Process, World, accusation, announce, claim_of, named, refusals, statement,
+    Accusation, Certification, Person, Process, World, accusation, announce, certification,
+    claim_of, named, record, refusals, statement,
 };
 
 pub(crate) struct Trial {
@@ -29,11 +30,19 @@ impl Trial {
         let mut people: Vec<&Person> = vec![&claimant];
         people.extend(&judges);
         let mut world = World::staked(params, &people);
-        let gift =
-            Action::Transfer { recipient: auditor.address(), quantity: super::ao(100) };
+        let gift = Action::Transfer {
+            recipient: auditor.address(),
+            quantity: super::ao(100),
+        };
         world.act(&judges[0].wallet, gift);
         let process = Process::new(&Person::new(0x61).node, "p", 13);
-        Trial { world, process, claimant, judges, auditor }
+        Trial {
+            world,
+            process,
+            claimant,
+            judges,
+            auditor,
+        }
     }
 
     /// Leaves of which that of a slot lies about its result.
@@ -47,7 +56,14 @@ impl Trial {
     pub(crate) fn accuse(&self, leaves: &[Leaf], first_new: u64, slot: u64) -> Accusation {
         let claim = claim_of(&self.world, &self.process, leaves, first_new);
         let said = statement(&claim, &self.claimant);
-        let it = accusation(&self.world, &self.process, &self.claimant, &said, leaves, slot);
+        let it = accusation(
+            &self.world,
+            &self.process,
+            &self.claimant,
+            &said,
+            leaves,
+            slot,
+        );
         announce(
             self.world.ledger.network(),
             &Offence::FalseClaim(Box::new(it)),
@@ -63,15 +79,27 @@ impl Trial {
 
     /// Opens a case by the auditor.
     pub(crate) fn open(&mut self, it: &Accusation) {
-        let action = Action::Challenge { challenge: it.challenge.clone(), evidence: None };
+        let action = Action::Challenge {
+            challenge: it.challenge.clone(),
+            evidence: None,
+        };
         let events = self.world.act(&self.auditor.wallet, action);
-        assert!(events.contains(&LedgerEvent::Opened(it.challenge.evidence)), "{events:?}");
+        assert!(
+            events.contains(&LedgerEvent::Opened(it.challenge.evidence)),
+            "{events:?}"
+        );
     }
 
     pub(crate) fn verdict(&self, it: &Accusation, judge: &Person, guilty: bool) -> Action {
         let network = self.world.ledger.network();
         let evidence = it.challenge.evidence;
-        Action::Verdict(Verdict::sign(&network, evidence, guilty, judge.address(), &judge.key))
+        Action::Verdict(Verdict::sign(
+            &network,
+            evidence,
+            guilty,
+            judge.address(),
+            &judge.key,
+        ))
     }
 
     /// One block with the same verdict of these judges.
@@ -93,5 +121,33 @@ impl Trial {
 
     pub(crate) fn case(&self, it: &Accusation) -> &Case {
         self.world.ledger.case(&it.challenge.evidence).unwrap()
+    }
+
+    /// Certifies a claim by all judges, as soon as enough of their tickets have a say.
+    pub(crate) fn certify(&mut self, claim: &Claim) -> Certification {
+        let it = certification(&mut self.world, &self.claimant, claim);
+        let judges: Vec<&Person> = self.judges.iter().collect();
+        let action = record(it.by(&self.world, &judges));
+        for _ in 0..40 {
+            let item = self.world.item(&self.auditor.wallet, &action);
+            if refusals(&self.world.block_of(vec![item])).is_empty() {
+                return it;
+            }
+        }
+        panic!("all tickets together are enough");
+    }
+
+    /// The sizes of the certified segments.
+    pub(crate) fn segments(&self) -> Vec<u64> {
+        let entry = self.world.ledger.process(&self.process.id());
+        entry.map_or(Vec::new(), |it| {
+            it.certified.iter().map(|it| it.size).collect()
+        })
+    }
+
+    /// The size of the settled prefix.
+    pub(crate) fn settled(&self) -> Option<u64> {
+        let entry = self.world.ledger.process(&self.process.id())?;
+        entry.settled.as_ref().map(|it| it.size)
     }
 }

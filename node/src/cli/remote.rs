@@ -1,0 +1,110 @@
+//! Talking to a node: its errors as ours, and what the client does not do alone.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::Context;
+use crate::client::{ANSWER_BYTES_MAX, ClientError};
+use crate::shell::{CliError, Exit};
+
+/// How long an answer to something that was sent may take.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+impl From<ClientError> for CliError {
+    fn from(error: ClientError) -> CliError {
+        let (exit, code, help) = match &error {
+            ClientError::Unreachable { .. } => (
+                Exit::Unreachable,
+                "node-unreachable",
+                "start one with `surety node run`, or name another with --node URL or SURETY_NODE",
+            ),
+            ClientError::Refused { status: 404, .. } => (
+                Exit::Failure,
+                "not-found",
+                "the node may not follow this process, or not know it yet: try again, or ask another node",
+            ),
+            ClientError::Refused { .. } => {
+                (Exit::Failure, "node-refused", "see the node's log if the reason is not enough")
+            }
+            ClientError::Nonsense { .. } => {
+                (Exit::Failure, "node-nonsense", "is it a Surety node, and of this version?")
+            }
+        };
+        CliError::new(exit, code, error.to_string()).with_help(help)
+    }
+}
+
+/// Sends a body and gives the JSON of the answer, if there is one.
+pub(super) async fn post(
+    context: &Context,
+    path: &str,
+    content_type: &str,
+    body: Vec<u8>,
+) -> Result<Value, CliError> {
+    let url = format!("{}{path}", context.url()?.trim_end_matches('/'));
+    let unreachable = |error: reqwest::Error| {
+        CliError::from(ClientError::Unreachable {
+            url: url.clone(),
+            reason: error.to_string(),
+        })
+    };
+    let http = reqwest::Client::builder().timeout(TIMEOUT).build().map_err(unreachable)?;
+    let request = http.post(&url).header("content-type", content_type).body(body);
+    let mut answer = request.send().await.map_err(unreachable)?;
+    let mut bytes = Vec::new();
+    while let Some(chunk) = answer.chunk().await.map_err(unreachable)? {
+        bytes.extend_from_slice(&chunk);
+        if bytes.len() > ANSWER_BYTES_MAX {
+            let reason = "the answer is too long".to_owned();
+            return Err(ClientError::Nonsense { url, reason }.into());
+        }
+    }
+    let status = answer.status();
+    let value: Option<Value> = match bytes.is_empty() {
+        true => Some(Value::Null),
+        false => serde_json::from_slice(&bytes).ok(),
+    };
+    if status.is_success() {
+        let reason = "it is not JSON".to_owned();
+        return value.ok_or_else(|| ClientError::Nonsense { url, reason }.into());
+    }
+    let problem = value.unwrap_or_default();
+    let text = |name: &str| problem.get(name).and_then(Value::as_str).map(str::to_owned);
+    Err(ClientError::Refused {
+        status: status.as_u16(),
+        code: text("code").unwrap_or_else(|| format!("http-{}", status.as_u16())),
+        detail: text("detail").unwrap_or_else(|| status.to_string()),
+    }
+    .into())
+}
+
+/// A text member of an answer that must have it.
+pub(super) fn text<'a>(value: &'a Value, name: &'static str) -> Result<&'a str, CliError> {
+    value.get(name).and_then(Value::as_str).ok_or_else(|| lacks(name))
+}
+
+/// A member of an answer, read from its text.
+pub(super) fn parsed<T: std::str::FromStr>(
+    value: &Value,
+    name: &'static str,
+) -> Result<T, CliError> {
+    text(value, name)?.parse().map_err(|_| lacks(name))
+}
+
+/// A number of an answer that must have it.
+pub(super) fn number(value: &Value, name: &'static str) -> Result<u64, CliError> {
+    value.get(name).and_then(Value::as_u64).ok_or_else(|| lacks(name))
+}
+
+fn lacks(name: &'static str) -> CliError {
+    let message = format!("the node's answer has no usable `{name}`");
+    CliError::new(Exit::Failure, "node-nonsense", message)
+        .with_help("is it a Surety node, and of this version?")
+}
+
+/// The elements of an answer that is a list, or holds one.
+pub(super) fn list(value: &Value) -> &[Value] {
+    let held = value.as_object().and_then(|it| it.values().find_map(Value::as_array));
+    value.as_array().or(held).map(Vec::as_slice).unwrap_or_default()
+}

@@ -1,0 +1,83 @@
+//! JSON documents as tables for people.
+
+use serde_json::Value;
+
+use crate::shell::Table;
+
+/// A list becomes a table with a heading, everything else the names and values of its fields.
+pub(super) fn table(value: &Value) -> Table {
+    match rows(value) {
+        Some(rows) => list(rows),
+        None => fields(value),
+    }
+}
+
+/// The rows of a document that is a list, or is nothing but a list and what tells its place.
+fn rows(value: &Value) -> Option<&[Value]> {
+    let object = match value {
+        Value::Array(rows) => return Some(rows),
+        Value::Object(object) => object,
+        _ => return None,
+    };
+    let mut lists = object.values().filter_map(Value::as_array);
+    match (lists.next(), lists.next()) {
+        (Some(rows), None) if object.len() <= 2 => Some(rows),
+        _ => None,
+    }
+}
+
+fn list(rows: &[Value]) -> Table {
+    let mut columns: Vec<&str> = Vec::new();
+    for name in rows.iter().filter_map(Value::as_object).flat_map(|it| it.keys()) {
+        if !columns.contains(&name.as_str()) {
+            columns.push(name);
+        }
+    }
+    if columns.is_empty() {
+        let mut table = Table::default();
+        for row in rows {
+            table.row([cell(row)]);
+        }
+        return table;
+    }
+    let mut table = Table::new(columns.iter());
+    for row in rows {
+        let cells = columns.iter().map(|name| row.get(name).map(cell).unwrap_or_default());
+        table.row(cells);
+    }
+    table
+}
+
+/// One line for each field; the fields of fields have dotted names.
+pub(super) fn fields(value: &Value) -> Table {
+    let mut table = Table::default();
+    // As deep as documents are; a list of objects is left as JSON.
+    let mut open = vec![(String::new(), value)];
+    while let Some((name, value)) = open.pop() {
+        match value {
+            Value::Object(object) if !object.is_empty() => {
+                let inner: Vec<_> = object
+                    .iter()
+                    .map(|(key, value)| match name.is_empty() {
+                        true => (key.clone(), value),
+                        false => (format!("{name}.{key}"), value),
+                    })
+                    .collect();
+                open.extend(inner.into_iter().rev());
+            }
+            _ => table.row([name, cell(value)]),
+        }
+    }
+    table
+}
+
+fn cell(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) if items.iter().all(|it| !it.is_object() && !it.is_array()) => {
+            items.iter().map(cell).collect::<Vec<_>>().join(",")
+        }
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,208 @@
+//! HTTP: one listener for people, programs and AO's clients.
+//!
+//! `/v1` is the node's own interface; `/gateway`, `/su`, `/cu` and `/mu` are as much of AO's legacynet as its clients need to
+//! send items and read results.
+//!
+//! # Rules
+//!
+//! - `[H-1]` A handler reads a snapshot of the node and its archive, or offers an item to the driver. It changes nothing
+//!   itself, but that a module which passed its check is stored. What is refused leaves nothing behind.
+//! - `[H-2]` Connections, requests under way, bodies, time, heavy work, streams and pages are bounded. What is beyond a
+//!   bound is refused at once with a code that says so; nothing queues without end.
+//! - `[H-3]` An error is `application/problem+json` with a stable code in kebab case; on `/su`, `/cu` and `/mu` it is AO's
+//!   `{"error"}`.
+//! - `[H-4]` All routes stand in one table: the router, the page at `/` and the check of `specs/openapi.json` come from it.
+//! - `[H-5]` Ids are 43 characters of base64url, amounts decimal text, names in snake case. A list is `{"items", "next"}`;
+//!   `next` is the `from` of the page after it, or null. A page may be shorter than its limit where entries are large.
+//! - `[H-6]` What blocks (store, signatures, execution) runs on threads that may block.
+//! - `[H-7]` No origin but the node's own may read answers in a browser: there are no CORS headers.
+
+mod attested;
+mod chain;
+mod claims;
+mod dry_run;
+mod events;
+mod evidence;
+mod guard;
+mod items;
+mod legacy;
+mod listener;
+mod node;
+mod problem;
+mod processes;
+mod request;
+mod results;
+mod stake;
+mod work;
+
+use std::io;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::middleware::{from_fn, from_fn_with_state};
+use surety_protocol::id::{Address, NetworkId};
+use surety_protocol::profile::Profile;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::config::RoleName;
+use crate::driver::NodeHandle;
+use claims::KnownClaims;
+
+/// The description of all routes.
+pub const OPENAPI: &str = include_str!("../../specs/openapi.json");
+
+/// Requests under way at once; what comes beyond is refused (rule H-2).
+const REQUESTS_MAX: usize = 256;
+/// Heavy pieces of work at once: as many cores as a node may spare for strangers.
+const HEAVY_MAX: usize = 2;
+/// Streams of events at once.
+const STREAMS_MAX: usize = 64;
+/// How long requests that are under way when the node stops may still take.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// What HTTP needs of a node.
+#[derive(Debug, Clone)]
+pub struct ApiState {
+    /// The running node.
+    pub handle: NodeHandle,
+    /// For whom it works.
+    pub operator: Address,
+    /// Its data-item key.
+    pub item_key: Address,
+    /// What it does.
+    pub roles: Vec<RoleName>,
+    /// The network.
+    pub network: NetworkId,
+    /// What execution means to it.
+    pub profile: Profile,
+}
+
+/// What the handlers share.
+#[derive(Debug, Clone)]
+pub(crate) struct Api(Arc<Shared>);
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    node: ApiState,
+    claims: KnownClaims,
+    under_way: Semaphore,
+    heavy: Arc<Semaphore>,
+    streams: Arc<Semaphore>,
+    shutdown: CancellationToken,
+}
+
+impl Deref for Api {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+impl Api {
+    fn new(node: ApiState, shutdown: CancellationToken) -> Api {
+        Api(Arc::new(Shared {
+            node,
+            claims: KnownClaims::default(),
+            under_way: Semaphore::new(REQUESTS_MAX),
+            heavy: Arc::new(Semaphore::new(HEAVY_MAX)),
+            streams: Arc::new(Semaphore::new(STREAMS_MAX)),
+            shutdown,
+        }))
+    }
+}
+
+macro_rules! routes {
+    ($($method:ident $path:literal => $handler:path;)*) => {
+        /// Every route: method and path (rule H-4).
+        pub const ROUTES: &[(&str, &str)] = &[$((stringify!($method), $path)),*];
+
+        fn routed() -> Router<Api> {
+            Router::new()$(.route($path, axum::routing::$method($handler)))*
+        }
+    };
+}
+
+routes! {
+    get "/" => node::root;
+    get "/health/live" => node::live;
+    get "/health/ready" => node::ready;
+    get "/metrics" => node::metrics;
+    get "/v1/openapi.json" => node::openapi;
+    get "/v1/node" => node::about;
+    get "/v1/peers" => node::peers;
+    get "/v1/events" => events::stream;
+    post "/v1/items" => items::post;
+    get "/v1/items/{id}" => items::get;
+    get "/v1/processes" => processes::list;
+    get "/v1/processes/{process}" => processes::get;
+    get "/v1/processes/{process}/slots" => processes::slots;
+    get "/v1/processes/{process}/slots/{slot}" => processes::slot;
+    get "/v1/processes/{process}/slots/{slot}/result" => results::get;
+    get "/v1/processes/{process}/slots/{slot}/attested" => attested::get;
+    get "/v1/processes/{process}/messages/{message}" => processes::message;
+    get "/v1/processes/{process}/results" => results::list;
+    get "/v1/processes/{process}/claims" => claims::list;
+    post "/v1/processes/{process}/dry-run" => dry_run::post;
+    get "/v1/claims/{claim}" => claims::get;
+    get "/v1/operators" => stake::operators;
+    get "/v1/operators/{operator}" => stake::operator;
+    get "/v1/accounts/{address}" => stake::account;
+    get "/v1/ledger" => chain::about;
+    get "/v1/ledger/params" => chain::params;
+    get "/v1/ledger/blocks/{height}" => chain::block;
+    get "/v1/ledger/checkpoint" => chain::checkpoint;
+    get "/v1/certificates" => stake::certificates;
+    get "/v1/cases" => stake::cases;
+    get "/v1/slashings" => stake::slashings;
+    get "/v1/evidence" => evidence::list;
+    get "/v1/evidence/{evidence}" => evidence::get;
+    get "/gateway/{id}" => items::data;
+    get "/gateway/raw/{id}" => items::data;
+    post "/su" => legacy::schedule;
+    post "/mu" => legacy::send;
+    get "/cu/result/{message}" => legacy::result;
+    get "/cu/results/{process}" => legacy::results;
+}
+
+/// All routes with what guards them, outermost last.
+fn router(api: Api) -> Router {
+    routed()
+        .fallback(problem::unknown_route)
+        .method_not_allowed_fallback(problem::wrong_method)
+        .layer(CatchPanicLayer::custom(problem::panicked))
+        .layer(from_fn_with_state(api.clone(), guard::limit))
+        .layer(from_fn_with_state(api.clone(), guard::count))
+        .layer(from_fn(guard::harden))
+        .with_state(api)
+}
+
+/// Answers HTTP on a listener until `shutdown` is cancelled.
+///
+/// # Errors
+/// If the listener fails for good.
+pub async fn serve(
+    listener: TcpListener,
+    node: ApiState,
+    shutdown: CancellationToken,
+) -> Result<(), io::Error> {
+    let api = Api::new(node, shutdown.clone());
+    let serving = axum::serve(listener::Bounded::new(listener), router(api))
+        .with_graceful_shutdown(shutdown.clone().cancelled_owned());
+    let late = async {
+        shutdown.cancelled().await;
+        tokio::time::sleep(GRACE).await;
+    };
+    tokio::select! {
+        ended = serving.into_future() => ended,
+        () = late => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

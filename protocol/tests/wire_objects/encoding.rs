@@ -1,0 +1,97 @@
+//! Every object has one encoding, and every byte of it counts (rules C-1 to C-4).
+
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+
+use surety_protocol::codec::{self, CodecError, Wire};
+
+use crate::objects;
+
+/// Decodes what it encodes; an altered byte gives another object or none, never the same or a second spelling.
+fn one_encoding<T: Wire + PartialEq + Debug>(object: &T, kinds: &mut BTreeSet<u8>) {
+    assert!(kinds.insert(T::KIND), "kind {} is taken", T::KIND);
+    let bytes = codec::encode(object).unwrap();
+    assert_eq!(codec::kind_of(&bytes), Some((T::KIND, T::VERSION)));
+    assert_eq!(codec::decode::<T>(&bytes).as_ref(), Ok(object));
+    // Of a long run of equal bytes a few stand for all.
+    let step = bytes.len() / 1_500 + 1;
+    for at in (0..bytes.len()).step_by(step) {
+        let mut altered = bytes.clone();
+        altered[at] ^= 1 << (at % 8);
+        if let Ok(other) = codec::decode::<T>(&altered) {
+            assert_ne!(&other, object, "byte {at}");
+            assert_eq!(codec::encode(&other).unwrap(), altered, "byte {at}");
+        }
+    }
+    for length in (0..bytes.len()).step_by(step) {
+        assert!(
+            codec::decode::<T>(&bytes[..length]).is_err(),
+            "{length} bytes"
+        );
+    }
+    let longer = [bytes.as_slice(), &[0]].concat();
+    assert_eq!(codec::decode::<T>(&longer), Err(CodecError::Trailing(1)));
+}
+
+#[test]
+fn every_object_has_one_encoding() {
+    let kinds = &mut BTreeSet::new();
+    one_encoding(&objects::leaf(4), kinds);
+    one_encoding(&objects::signed_claim(2, 6).statement.claim, kinds);
+    one_encoding(&objects::signed_claim(2, 6), kinds);
+    one_encoding(&objects::approval(), kinds);
+    one_encoding(&objects::batch(), kinds);
+    one_encoding(&objects::certificate(), kinds);
+    one_encoding(&objects::evidence(), kinds);
+    one_encoding(&objects::false_claim(), kinds);
+    one_encoding(&objects::double_assignment(), kinds);
+    one_encoding(&objects::equivocation(), kinds);
+    one_encoding(&objects::registration(), kinds);
+    one_encoding(&objects::challenge(), kinds);
+    one_encoding(&objects::verdict(), kinds);
+    one_encoding(&objects::genesis(), kinds);
+    one_encoding(&objects::header(), kinds);
+    one_encoding(&objects::commit(), kinds);
+    one_encoding(&objects::block(), kinds);
+    one_encoding(&objects::checkpoint(), kinds);
+    one_encoding(&objects::process_entry(), kinds);
+    one_encoding(&objects::operator_entry(), kinds);
+    one_encoding(&objects::attested_result(), kinds);
+    one_encoding(&objects::witness(), kinds);
+    one_encoding(&objects::manifest(), kinds);
+    one_encoding(&surety_protocol::profile::Profile::v1(), kinds);
+    assert_eq!(kinds.len(), 24);
+}
+
+#[test]
+fn one_kind_is_not_read_as_another() {
+    // Both are lists of byte strings; only the kind tells them apart.
+    let header = codec::encode(&objects::header()).unwrap();
+    assert!(matches!(
+        codec::decode::<surety_protocol::block::Commit>(&header),
+        Err(CodecError::Kind {
+            expected_kind: 32,
+            kind: 31,
+            ..
+        })
+    ));
+}
+
+#[test]
+fn what_exceeds_its_limit_is_neither_made_nor_read() {
+    let mut registration = objects::registration();
+    registration.peer = vec![7; 2_000].into();
+    assert!(matches!(
+        codec::encode(&registration),
+        Err(CodecError::TooLarge { limit: 1_024, .. })
+    ));
+    let bytes = vec![0; 513];
+    let read = codec::decode::<surety_protocol::approval::Approval>(&bytes);
+    assert_eq!(
+        read,
+        Err(CodecError::TooLarge {
+            bytes: 513,
+            limit: 512
+        })
+    );
+}

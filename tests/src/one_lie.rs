@@ -1,0 +1,300 @@
+//! One process, one lie, no network: an AO process runs, one input of it is claimed falsely, and a file proves it.
+
+use std::sync::Arc;
+
+use serde_bytes::ByteBuf;
+use surety_attest::effect::{Executed, Job, Record};
+use surety_attest::engine::WasmEngine;
+use surety_node::archive::{Archive, write};
+use surety_node::executor::Executor;
+use surety_node::store::{Batch, MemoryStore};
+use surety_protocol::assignment::{Assignment, AssignmentDraft, HashChain};
+use surety_protocol::bls::SecretKey;
+use surety_protocol::claim::{Claim, Leaf, SignedClaim, Statement};
+use surety_protocol::hash::{Domain, digest};
+use surety_protocol::hashpath::Hashpath;
+use surety_protocol::history::History;
+use surety_protocol::id::{Address, Digest, ItemId, NetworkId, ProcessId};
+use surety_protocol::item::{Item, ItemDraft, ItemKey};
+use surety_protocol::origin::{Action, Registration};
+use surety_protocol::profile::Profile;
+use surety_protocol::time::{Height, Slot, Timestamp};
+use surety_protocol::verified::Authentic;
+
+/// What is claimed falsely.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Falsehood {
+    /// The result of the slot.
+    Result,
+    /// Its gas.
+    Gas,
+    /// Its state root, or the head's where the slot has none.
+    State,
+    /// Nothing: an honest claim, accused all the same.
+    Nothing,
+}
+
+/// A process that ran, and the file that accuses who claimed about it.
+#[derive(Debug)]
+pub struct Lie {
+    /// The evidence file.
+    pub evidence: Vec<u8>,
+    /// The operator that signed.
+    pub offender: Address,
+    /// The process.
+    pub process: ProcessId,
+    /// The slot that it is about.
+    pub slot: Slot,
+}
+
+/// Why the story could not be told.
+pub type Failed = Box<dyn std::error::Error + Send + Sync>;
+
+/// A process with everything that it is made of, in an archive of its own.
+struct Stage {
+    archive: Archive,
+    executor: Executor,
+    scheduler: ItemKey,
+    user: ItemKey,
+    process: ProcessId,
+    module: ItemId,
+    chain: HashChain,
+    slot: Slot,
+}
+
+/// Runs a module for `messages` messages and lies at `slot`.
+///
+/// # Errors
+/// If the module does not run.
+pub fn tell(
+    module: &[u8],
+    messages: &[ItemDraft],
+    slot: Slot,
+    falsehood: Falsehood,
+) -> Result<Lie, Failed> {
+    let network = NetworkId::from(digest(Domain::OBJECT, &[b"one lie"]));
+    let operator = ItemKey::ed25519(&[1; 32]);
+    let hot = SecretKey::from_bytes(&[2; 32])?;
+    let registration = register(&network, &operator, &hot)?;
+    let mut stage = Stage::new(network, module)?;
+    let mut batch = Batch::new();
+    write::put_registration(
+        &mut batch,
+        &operator.address(),
+        &operator.address(),
+        registration.bytes(),
+    );
+    stage.archive.write(batch)?;
+    for draft in messages {
+        stage.message(draft.clone())?;
+    }
+    let (leaves, heads) = stage.evaluate()?;
+    let claim = stage.claim(network, &leaves, &heads, slot, falsehood)?;
+    let (claim, history) = claim;
+    let frontier = frontier(&history, claim.first_new)?;
+    let new = history.get(usize::try_from(claim.first_new)?..).unwrap_or_default().to_vec();
+    let statement = Statement::sign(claim, operator.address(), &hot)?;
+    let signed = SignedClaim { statement, frontier, leaves: new };
+    signed.check(network)?;
+    let accused =
+        stage.executor.perform(Job::Accuse { claim: Box::new(signed), history, slot });
+    match accused {
+        Executed::Accused { evidence, .. } => Ok(Lie {
+            evidence: evidence.to_vec(),
+            offender: operator.address(),
+            process: stage.process,
+            slot,
+        }),
+        other => Err(format!("no evidence: {other:?}").into()),
+    }
+}
+
+fn register(
+    network: &NetworkId,
+    operator: &ItemKey,
+    hot: &SecretKey,
+) -> Result<Authentic<Item>, Failed> {
+    let registration = Registration {
+        key: *hot.public_key(),
+        possession: hot.prove_possession(),
+        item_key: operator.address(),
+        peer: ByteBuf::new(),
+    };
+    let action = Action::Register(Box::new(registration));
+    Ok(operator.sign_item(&action.draft(network, Height(100))?)?)
+}
+
+fn frontier(
+    history: &[Leaf],
+    size: u64,
+) -> Result<surety_protocol::history::Frontier, Failed> {
+    let mut digests = History::new();
+    for leaf in history {
+        digests.append(leaf.digest()?);
+    }
+    digests.frontier_at(size).ok_or_else(|| "a frontier beyond the history".into())
+}
+
+impl Stage {
+    fn new(network: NetworkId, module: &[u8]) -> Result<Stage, Failed> {
+        let (scheduler, user) = (ItemKey::ed25519(&[3; 32]), ItemKey::ed25519(&[4; 32]));
+        let archive = Archive::new(Arc::new(MemoryStore::new()));
+        let engine = Arc::new(WasmEngine::new(Profile::v1())?);
+        let executor = Executor::new(archive.clone(), engine, network);
+        let module = user.sign_item(
+            &ItemDraft::default()
+                .tag("Data-Protocol", "ao")
+                .tag("Type", "Module")
+                .tag("Module-Format", "wasm32-unknown-emscripten4")
+                .carrying(module),
+        )?;
+        let process = user.sign_item(
+            &ItemDraft::default()
+                .tag("Data-Protocol", "ao")
+                .tag("Type", "Process")
+                .tag("Module", module.id().to_string())
+                .tag("Scheduler", scheduler.address().to_string())
+                .carrying("1984"),
+        )?;
+        let id = ProcessId::from(process.id());
+        let mut stage = Stage {
+            archive,
+            executor,
+            scheduler,
+            user,
+            process: id,
+            module: module.id(),
+            chain: HashChain::start(&id),
+            slot: Slot(0),
+        };
+        stage.put(Record::Item(module))?;
+        stage.assign(None, process)?;
+        Ok(stage)
+    }
+
+    fn put(&self, record: Record) -> Result<(), Failed> {
+        let mut batch = Batch::new();
+        write::put(&mut batch, record)?;
+        Ok(self.archive.write(batch)?)
+    }
+
+    fn message(&mut self, draft: ItemDraft) -> Result<(), Failed> {
+        let mut anchor = [b'0'; 32];
+        for (place, digit) in anchor.iter_mut().rev().zip(self.slot.to_string().bytes().rev()) {
+            *place = digit;
+        }
+        let draft = draft
+            .to(*self.process.as_bytes())
+            .anchored(anchor)
+            .tag("Data-Protocol", "ao")
+            .tag("Type", "Message");
+        let item = self.user.sign_item(&draft)?;
+        self.assign(Some(item.id()), item)
+    }
+
+    fn assign(
+        &mut self,
+        message: Option<ItemId>,
+        subject: Authentic<Item>,
+    ) -> Result<(), Failed> {
+        let draft = AssignmentDraft {
+            process: self.process,
+            epoch: 0,
+            slot: self.slot,
+            hash_chain: self.chain,
+            block_height: 1,
+            timestamp: Timestamp(1_700_000_000_000 + self.slot.0),
+            message: message.map(Into::into),
+            exclude: Vec::new(),
+        };
+        let item = self.scheduler.sign_item(&draft.to_item_draft(None))?;
+        let assignment = Assignment::from_item(&item)?;
+        self.put(Record::Input {
+            process: self.process,
+            slot: self.slot,
+            assignment: item,
+            message: Some(subject),
+        })?;
+        self.chain = assignment.next_hash_chain();
+        self.slot = self.slot.next();
+        Ok(())
+    }
+
+    /// Evaluates the whole log, as a compute unit does.
+    fn evaluate(&self) -> Result<(Vec<Leaf>, Vec<Digest>), Failed> {
+        let done = self.executor.perform(Job::Evaluate {
+            process: self.process,
+            from: Slot(0),
+            count: self.slot.0,
+            inputs_since_root: 0,
+            gas_since_root: 0,
+        });
+        match done {
+            Executed::Evaluated { leaves, .. } => {
+                Ok(leaves.into_iter().map(|it| (it.leaf, it.head)).unzip())
+            }
+            other => Err(format!("not evaluated: {other:?}").into()),
+        }
+    }
+
+    /// A claim that ends with the slot, false there, and the leaves that it commits to.
+    fn claim(
+        &self,
+        network: NetworkId,
+        leaves: &[Leaf],
+        heads: &[Digest],
+        slot: Slot,
+        falsehood: Falsehood,
+    ) -> Result<(Claim, Vec<Leaf>), Failed> {
+        let size = slot.next().0;
+        let mut history: Vec<Leaf> = leaves.iter().take(usize::try_from(size)?).cloned().collect();
+        let last = history.last_mut().ok_or("the slot is beyond the log")?;
+        let mut head = *heads.get(usize::try_from(slot.0)?).ok_or("the slot is beyond the log")?;
+        let other = digest(Domain::OBJECT, &[b"false"]);
+        match falsehood {
+            Falsehood::Result => last.result_root = other,
+            Falsehood::Gas => last.gas = last.gas.saturating_add(1),
+            Falsehood::State => {
+                head = other;
+                last.state_root = last.state_root.map(|_| other);
+            }
+            Falsehood::Nothing => {}
+        }
+        let first_new = size.saturating_sub(20);
+        let mut digests = History::new();
+        let mut hashpath = Hashpath::start(self.process);
+        for leaf in &history {
+            digests.append(leaf.digest()?);
+            hashpath = hashpath.extend(leaf.assignment);
+        }
+        let claim = Claim {
+            network,
+            profile: Profile::v1().id()?,
+            module: self.module.into(),
+            process: self.process,
+            fork: 0,
+            size,
+            history_root: digests.root(),
+            first_new,
+            base_root: digests.root_at(first_new).ok_or("a base beyond the history")?,
+            hashpath,
+            head_state_root: head,
+        };
+        Ok((claim, history))
+    }
+}
+
+/// A hundred messages for a process of a module: Lua for AOS, plain ones for the sample.
+pub fn hundred(aos: bool) -> Vec<ItemDraft> {
+    (0..100)
+        .map(|index| {
+            if aos {
+                ItemDraft::default()
+                    .tag("Action", "Eval")
+                    .carrying(format!("Sum = (Sum or 0) + {index}; return Sum"))
+            } else {
+                ItemDraft::default().tag("Action", "Count").carrying(format!("message {index}"))
+            }
+        })
+        .collect()
+}

@@ -1,0 +1,178 @@
+//! Performing the effects of a core, one by one, and the work that they ask for.
+
+use std::sync::Arc;
+
+use surety_attest::effect::{Executed, Finding, Job};
+use surety_node::core::{Effect, Input};
+use surety_node::net::{Acceptance, Topic};
+use surety_protocol::execution::Execution;
+use surety_protocol::hash::{Domain, digest};
+
+use super::Simulation;
+use super::event::{Event, Work};
+use crate::cast::Weakness;
+use crate::network::Wanted;
+use crate::node::Heard;
+use crate::oracle::Violation;
+
+impl Simulation {
+    pub(super) fn act(&mut self, who: usize, effect: Effect) -> Result<(), Violation> {
+        match effect {
+            // Made durable before.
+            Effect::Persist(_) => {}
+            Effect::Execute(job) => self.beside(who, 30, Work::Job(Box::new(job))),
+            Effect::Judge { evidence, request } => {
+                self.beside(who, 30, Work::Judge(evidence, request));
+            }
+            Effect::Sign(signing) => self.beside(who, 4, Work::Sign(signing)),
+            Effect::Publish { topic, data } => self.publish(who, topic, data)?,
+            Effect::Report { token, acceptance } => self.report(who, token, acceptance)?,
+            Effect::Fetch(want) => self.fetch(who, Wanted::Want(want))?,
+            Effect::FetchEvidence { evidence, .. } => {
+                self.fetch(who, Wanted::Evidence(evidence))?;
+            }
+            Effect::FetchBlocks { from } => self.fetch(who, Wanted::Blocks(from))?,
+            Effect::Deliver { item, to } => {
+                if let (Some(to), Some(delay)) = (self.node_of(&to), self.links.carry()) {
+                    self.agenda.after(delay, Event::Offer { to, item });
+                }
+            }
+            Effect::Notify(event) => {
+                let name = format!("{event:?}");
+                self.trace.add(self.agenda.now(), "notify", who, name.as_bytes());
+                self.oracle.notified(self.address(who), &event)?;
+                if let surety_attest::effect::Event::Pushed { item, .. } = event
+                    && let Some(node) = self.nodes.get(who)
+                {
+                    let item = node.archive.item(&item);
+                    if let Some(item) = item.map_err(|it| Violation::new("archive", it))? {
+                        self.oracle.delivers(&item);
+                    }
+                }
+            }
+            Effect::Applied { height, .. } => {
+                self.trace.add(self.agenda.now(), "applied", who, &height.0.to_be_bytes());
+            }
+            Effect::Refused { item, code, .. } => {
+                let bytes = [item.as_bytes(), code.as_bytes()].concat();
+                self.trace.add(self.agenda.now(), "refused", who, &bytes);
+            }
+        }
+        Ok(())
+    }
+
+    /// Plans something that is done beside the core.
+    fn beside(&mut self, who: usize, most: u64, work: Work) {
+        let Some(life) = self.nodes.get(who).map(|it| it.life) else { return };
+        let delay = self.random.between(1, most);
+        self.agenda.after(delay, Event::Work { who, life, work });
+    }
+
+    pub(super) fn work(&mut self, who: usize, work: Work) -> Result<(), Violation> {
+        let honest = self.cast.honest(who);
+        let weakness = self.plan.weakness.filter(|_| honest);
+        let Some((node, running)) =
+            self.nodes.get(who).and_then(|it| it.running.as_ref().map(|running| (it, running)))
+        else {
+            return Ok(());
+        };
+        let input = match work {
+            Work::Job(job) => Input::Executed(match (weakness, job.as_ref()) {
+                (Some(Weakness::BlindVerifiers), Job::Check { claim, .. }) => Executed::Checked {
+                    claim: claim.statement.claim.id().unwrap_or_default(),
+                    finding: Finding::True,
+                },
+                _ => running.executor.perform(*job),
+            }),
+            Work::Judge(evidence, request) => {
+                let execution = match weakness {
+                    Some(Weakness::BribedJudges) => Execution::Invalid("bribed".into()),
+                    _ => running.executor.judge(&request),
+                };
+                Input::Judged { evidence, execution }
+            }
+            Work::Sign(signing) => {
+                let made = running.signer.sign(*signing, &node.archive);
+                let made = made.map_err(|it| Violation::new("signing", it))?;
+                self.step(who, Input::Signed(made.signed))?;
+                if let Some(data) = made.forged_input {
+                    self.publish(who, Topic::Assignments, data)?;
+                }
+                return Ok(());
+            }
+        };
+        let life = node.life;
+        let delay = self.random.below(10);
+        self.agenda.after(delay, Event::Done { who, life, input: Box::new(input) });
+        Ok(())
+    }
+
+    /// A node says something of its own; what it has seen before is not said again (as gossip does).
+    fn publish(&mut self, who: usize, topic: Topic, data: Vec<u8>) -> Result<(), Violation> {
+        let now = self.agenda.now();
+        let id = digest(Domain::OBJECT, &[topic.name().as_bytes(), &data]);
+        let address = self.address(who);
+        let Some(node) = self.nodes.get_mut(who) else { return Ok(()) };
+        if node.running.is_none() || !node.sees(id, now) {
+            return Ok(());
+        }
+        self.trace.add(now, "publish", who, id.as_bytes());
+        let (network, archive) = (self.world.network, &node.archive);
+        self.oracle.published(address, &network, archive, topic, &data)?;
+        let heard = Heard { topic, data: Arc::from(data), id, from: who, origin: who };
+        self.relay(who, &heard);
+        Ok(())
+    }
+
+    /// Passes gossip on to everybody but who it came from (rule NW-1).
+    fn relay(&mut self, who: usize, heard: &Heard) {
+        for to in 0..self.nodes.len() {
+            if to == who || to == heard.from || to == heard.origin {
+                continue;
+            }
+            for (delay, repeated) in self.links.gossip() {
+                let heard = Heard { from: who, ..heard.clone() };
+                self.agenda.after(delay, Event::Gossip { to, heard, repeated });
+            }
+        }
+    }
+
+    pub(super) fn hear(
+        &mut self,
+        to: usize,
+        heard: Heard,
+        repeated: bool,
+    ) -> Result<(), Violation> {
+        let now = self.agenda.now();
+        let Some(node) = self.nodes.get_mut(to) else { return Ok(()) };
+        if node.running.is_none() || !(node.sees(heard.id, now) || repeated) {
+            return Ok(());
+        }
+        let (topic, data) = (heard.topic, heard.data.to_vec());
+        let token = node.hears(heard);
+        self.step(to, Input::Gossip { token, topic, data })
+    }
+
+    fn report(
+        &mut self,
+        who: usize,
+        token: u64,
+        acceptance: Acceptance,
+    ) -> Result<(), Violation> {
+        let Some(heard) = self.nodes.get_mut(who).and_then(|it| it.judged(token)) else {
+            return Ok(());
+        };
+        match acceptance {
+            Acceptance::Accept => self.relay(who, &heard),
+            Acceptance::Ignore => {}
+            Acceptance::Reject => {
+                let (from, topic) = (heard.origin, heard.topic.name());
+                if self.cast.honest(who) && self.cast.honest(from) {
+                    let what = format!("node {who} rejects {topic} of node {from}");
+                    return Err(Violation::new("honest-gossip", what));
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,225 @@
+//! What can happen in a run, and what happens then.
+
+use surety_node::core::{Input, Signing};
+use surety_protocol::execution::ExecutionRequest;
+use surety_protocol::id::EvidenceId;
+use surety_protocol::item::Item;
+use surety_protocol::verified::Authentic;
+
+use super::{AFTERMATH, LAZY_SYNC, LOOK, PATIENCE, Simulation, TICK};
+use crate::cast::Weakness;
+use crate::network::{Answer, Wanted};
+use crate::node::Heard;
+use crate::oracle::Violation;
+
+/// How long a user waits for a slot before it asks again.
+const USER_PATIENCE: u64 = 700;
+
+/// Something that happens at a time.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// Time passes for a node.
+    Tick { who: usize, life: u64 },
+    /// Gossip arrives; repeated if the network says it twice.
+    Gossip { to: usize, heard: Heard, repeated: bool },
+    /// Something heavy is done beside a node's core.
+    Work { who: usize, life: u64, work: Work },
+    /// What was done comes back.
+    Done { who: usize, life: u64, input: Box<Input> },
+    /// A node asks the next of those who may have something.
+    Ask { who: usize, life: u64, wanted: Wanted, peers: Vec<usize> },
+    /// The question arrives.
+    Asked { peer: usize, who: usize, life: u64, wanted: Wanted, others: Vec<usize> },
+    /// The answer arrives.
+    Got { who: usize, life: u64, wanted: Wanted, answer: Box<Answer> },
+    /// Somebody hands a node an item.
+    Offer { to: usize, item: Authentic<Item> },
+    /// A user wants something.
+    Wish { index: usize },
+    /// A node will crash after so many effects.
+    Doom { who: usize, effects: u64 },
+    /// A crashed node starts again.
+    Restart { who: usize },
+    /// An unsynced disk catches up.
+    Sync { who: usize },
+    /// Accidents and loss end.
+    Heal,
+    /// The oracle asks whether everything is done.
+    Look,
+    /// The run is over.
+    End,
+}
+
+/// Something heavy.
+#[derive(Debug)]
+pub(super) enum Work {
+    /// An execution.
+    Job(Box<surety_attest::effect::Job>),
+    /// An execution that evidence asks for.
+    Judge(EvidenceId, Box<ExecutionRequest>),
+    /// A signature.
+    Sign(Box<Signing>),
+}
+
+impl Event {
+    /// What the trace keeps: name, node, and what tells it from others of its kind.
+    pub(super) fn name(&self) -> (&'static str, usize, Vec<u8>) {
+        let number = |number: u64| number.to_be_bytes().to_vec();
+        match self {
+            Event::Tick { who, life } => ("tick", *who, number(*life)),
+            Event::Gossip { to, heard, .. } => ("gossip", *to, heard.id.as_bytes().to_vec()),
+            Event::Work { who, work, .. } => {
+                let kind = match work {
+                    Work::Job(_) => "execute",
+                    Work::Judge(..) => "judge",
+                    Work::Sign(_) => "sign",
+                };
+                (kind, *who, Vec::new())
+            }
+            Event::Done { who, life, .. } => ("done", *who, number(*life)),
+            Event::Ask { who, wanted, .. } => ("ask", *who, format!("{wanted:?}").into_bytes()),
+            Event::Asked { peer, wanted, .. } => {
+                ("asked", *peer, format!("{wanted:?}").into_bytes())
+            }
+            Event::Got { who, wanted, .. } => ("got", *who, format!("{wanted:?}").into_bytes()),
+            Event::Offer { to, item } => ("offer", *to, item.id().as_bytes().to_vec()),
+            Event::Wish { index } => ("wish", *index, Vec::new()),
+            Event::Doom { who, effects } => ("doom", *who, number(*effects)),
+            Event::Restart { who } => ("restart", *who, Vec::new()),
+            Event::Sync { who } => ("sync", *who, Vec::new()),
+            Event::Heal => ("heal", 0, Vec::new()),
+            Event::Look => ("look", 0, Vec::new()),
+            Event::End => ("end", 0, Vec::new()),
+        }
+    }
+}
+
+impl Simulation {
+    pub(super) fn handle(&mut self, event: Event) -> Result<(), Violation> {
+        match event {
+            Event::Tick { who, life } if self.lives(who, life) => {
+                self.agenda.after(TICK, Event::Tick { who, life });
+                self.step(who, Input::Tick(self.wall(who)))
+            }
+            Event::Gossip { to, heard, repeated } => self.hear(to, heard, repeated),
+            Event::Work { who, life, work } if self.lives(who, life) => self.work(who, work),
+            Event::Done { who, life, input } if self.lives(who, life) => self.step(who, *input),
+            Event::Ask { who, life, wanted, peers } if self.lives(who, life) => {
+                self.ask(who, life, wanted, peers);
+                Ok(())
+            }
+            Event::Asked { peer, who, life, wanted, others } => {
+                self.asked(peer, who, life, wanted, others)
+            }
+            Event::Got { who, life, wanted, answer } if self.lives(who, life) => {
+                self.got(who, &wanted, *answer)
+            }
+            Event::Offer { to, item } => {
+                let wall = self.wall(to);
+                self.step(to, Input::Offer { item, wall })
+            }
+            Event::Wish { index } => {
+                self.wish(index);
+                Ok(())
+            }
+            Event::Doom { who, effects } if !self.healed => {
+                if let Some(node) = self.nodes.get_mut(who).filter(|it| it.running.is_some()) {
+                    node.doom = Some(effects);
+                    // Nobody syncs a disk right before it fails.
+                    self.agenda.after(LAZY_SYNC, Event::Sync { who });
+                }
+                Ok(())
+            }
+            Event::Restart { who } => self.restart(who),
+            Event::Sync { who } => {
+                if let Some(node) = self.nodes.get(who) {
+                    node.disk.sync();
+                }
+                Ok(())
+            }
+            Event::Heal => {
+                self.heal();
+                Ok(())
+            }
+            Event::Look => self.look(),
+            Event::End => self.end(),
+            // Of a life that is over.
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether an event is for what a node is now (rule SN-1).
+    fn lives(&self, who: usize, life: u64) -> bool {
+        self.nodes.get(who).is_some_and(|it| it.life == life && it.running.is_some())
+    }
+
+    fn restart(&mut self, who: usize) -> Result<(), Violation> {
+        if self.plan.weakness == Some(Weakness::Amnesia)
+            && let Some(node) = self.nodes.get(who)
+        {
+            node.forget().map_err(|it| Violation::new("archive", it))?;
+        }
+        self.start(who)
+    }
+
+    /// Users ask again until their message has a slot.
+    fn wish(&mut self, index: usize) {
+        let Some(wish) = self.world.wishes.get(index) else { return };
+        if self.oracle.has_slot(wish.item.id()) {
+            return;
+        }
+        let (item, scheduler) = (wish.item.clone(), wish.scheduler);
+        let all: Vec<usize> = (0..self.nodes.len()).collect();
+        let other = self.random.pick(&all).copied().unwrap_or(scheduler);
+        let to = if self.random.percent(50) { scheduler } else { other };
+        if let Some(delay) = self.links.carry() {
+            self.agenda.after(delay, Event::Offer { to, item });
+        }
+        self.agenda.after(USER_PATIENCE, Event::Wish { index });
+    }
+
+    fn heal(&mut self) {
+        self.healed = true;
+        if self.plan.weakness == Some(Weakness::EndlessLoss) {
+            self.links.sever();
+        } else {
+            self.links.heal();
+        }
+        for node in &mut self.nodes {
+            node.doom = None;
+        }
+        self.deadline = self.agenda.now().plus(PATIENCE);
+        self.agenda.after(LOOK, Event::Look);
+    }
+
+    fn look(&mut self) -> Result<(), Violation> {
+        let missing = self.missing();
+        match missing {
+            None => self.agenda.after(AFTERMATH, Event::End),
+            Some(what) if self.agenda.now() >= self.deadline => {
+                return Err(Violation::new("liveness", what));
+            }
+            Some(_) => self.agenda.after(LOOK, Event::Look),
+        }
+        Ok(())
+    }
+
+    fn missing(&self) -> Option<String> {
+        if let Some(wish) = self.world.wishes.iter().find(|it| !self.oracle.has_slot(it.item.id())) {
+            return Some(format!("message {} of a user has no slot", wish.item.id()));
+        }
+        let honest = self.cast.all_honest();
+        let cores: Vec<_> = honest.iter().filter_map(|who| self.core(*who)).collect();
+        if cores.len() < honest.len() {
+            return Some("a node is down".into());
+        }
+        self.oracle.missing(&cores)
+    }
+
+    fn end(&mut self) -> Result<(), Violation> {
+        self.done = true;
+        let honest = self.cast.all_honest();
+        let first = honest.first().and_then(|who| self.core(*who));
+        first.map_or(Ok(()), |core| self.oracle.conclude(core.ledger()))
+    }
+}

@@ -1,0 +1,125 @@
+//! Requests between nodes: whoever should have something is asked first, then everybody else.
+
+use surety_attest::effect::Want;
+use surety_node::core::Input;
+use surety_protocol::id::Address;
+
+use super::Simulation;
+use super::event::Event;
+use crate::network::{Answer, REQUEST_TIMEOUT, Wanted, serve};
+use crate::oracle::Violation;
+
+/// How long it takes to notice that a peer is down.
+const REFUSED: u64 = 20;
+
+impl Simulation {
+    /// Starts to get something, unless it is being got.
+    pub(super) fn fetch(&mut self, who: usize, wanted: Wanted) -> Result<(), Violation> {
+        let holder = self.holder(who, &wanted).and_then(|it| self.node_of(&it));
+        let Some(node) = self.nodes.get_mut(who) else { return Ok(()) };
+        if !node.under_way.insert(wanted.clone()) {
+            return Ok(());
+        }
+        let life = node.life;
+        // What is here already needs nobody.
+        if matches!(wanted, Wanted::Evidence(_) | Wanted::Want(Want::Item(_))) {
+            let here = serve(&node.archive, &wanted);
+            if let Some(answer) = here.map_err(|it| Violation::new("archive", it))? {
+                let answer = Box::new(answer);
+                self.agenda.after(0, Event::Got { who, life, wanted, answer });
+                return Ok(());
+            }
+        }
+        let others = (0..self.nodes.len()).filter(|it| *it != who && Some(*it) != holder);
+        let peers = holder.filter(|it| *it != who).into_iter().chain(others).collect();
+        self.agenda.after(0, Event::Ask { who, life, wanted, peers });
+        Ok(())
+    }
+
+    /// The operator that should have something.
+    fn holder(&self, who: usize, wanted: &Wanted) -> Option<Address> {
+        let core = self.core(who)?;
+        match wanted {
+            Wanted::Want(Want::Log { process, .. }) => {
+                let log = core.shared().logs.get(process)?;
+                core.ledger().operator_of_item_key(&log.scheduler)
+            }
+            Wanted::Want(Want::State { claimant, .. } | Want::Leaves { claimant, .. }) => {
+                Some(*claimant)
+            }
+            Wanted::Want(Want::Item(_)) => None,
+            Wanted::Evidence(evidence) => Some(core.ledger().case(evidence)?.challenger),
+            Wanted::Blocks(_) => Some(core.ledger().proposer()),
+        }
+    }
+
+    pub(super) fn ask(&mut self, who: usize, life: u64, wanted: Wanted, mut peers: Vec<usize>) {
+        if peers.is_empty() {
+            // Nobody has it; whoever needs it asks again.
+            if let Some(node) = self.nodes.get_mut(who) {
+                node.under_way.remove(&wanted);
+            }
+            return;
+        }
+        let peer = peers.remove(0);
+        match self.links.carry() {
+            Some(delay) => {
+                let asked = Event::Asked { peer, who, life, wanted, others: peers };
+                self.agenda.after(delay, asked);
+            }
+            None => self.agenda.after(REQUEST_TIMEOUT, Event::Ask { who, life, wanted, peers }),
+        }
+    }
+
+    pub(super) fn asked(
+        &mut self,
+        peer: usize,
+        who: usize,
+        life: u64,
+        wanted: Wanted,
+        others: Vec<usize>,
+    ) -> Result<(), Violation> {
+        let up = self.nodes.get(peer).filter(|it| it.running.is_some());
+        let answer = match up.map(|it| serve(&it.archive, &wanted)).transpose() {
+            Ok(answer) => answer.flatten(),
+            Err(error) => return Err(Violation::new("archive", error)),
+        };
+        let next = |wanted| Event::Ask { who, life, wanted, peers: others };
+        match (answer, self.links.carry()) {
+            (_, None) => self.agenda.after(REQUEST_TIMEOUT, next(wanted)),
+            (None, Some(_)) => self.agenda.after(REFUSED, next(wanted)),
+            (Some(answer), Some(delay)) => {
+                let answer = Box::new(answer);
+                self.agenda.after(delay, Event::Got { who, life, wanted, answer });
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn got(
+        &mut self,
+        who: usize,
+        wanted: &Wanted,
+        answer: Answer,
+    ) -> Result<(), Violation> {
+        let Some(node) = self.nodes.get_mut(who) else { return Ok(()) };
+        node.under_way.remove(wanted);
+        let input = match answer {
+            Answer::Fetched(fetched) => Input::Fetched(fetched),
+            Answer::State { root, manifest, pages } => {
+                let archive = &node.archive;
+                let asked: Vec<_> = manifest.pages.iter().map(|(_, hash)| *hash).collect();
+                archive
+                    .keep_manifest(&root, &manifest)
+                    .and_then(|()| archive.keep_pages(&asked, &pages))
+                    .map_err(|it| Violation::new("archive", it))?;
+                let left = archive.missing_pages(&manifest);
+                if !left.map_err(|it| Violation::new("archive", it))?.is_empty() {
+                    return Ok(());
+                }
+                Input::Fetched(surety_node::core::Fetched::State)
+            }
+        };
+        self.step(who, input)
+    }
+}

@@ -1,0 +1,218 @@
+//! The world outside of the nodes: who has which keys and how much stake, and what users want.
+
+use std::sync::Arc;
+
+use serde_bytes::ByteBuf;
+use surety_protocol::block::Genesis;
+use surety_protocol::bls::SecretKey;
+use surety_protocol::id::{Address, NetworkId, ProcessId};
+use surety_protocol::item::{Item, ItemDraft, ItemKey};
+use surety_protocol::origin::{Action, Registration};
+use surety_protocol::params::Params;
+use surety_protocol::profile::Profile;
+use surety_protocol::stake::Stake;
+use surety_protocol::time::{Height, Tick};
+use surety_protocol::verified::Authentic;
+
+use crate::cast::{Cast, Plan, SCHEDULERS};
+use crate::random::Random;
+use crate::table_engine::MODULE;
+
+/// What everybody starts with.
+const BALANCE: Stake = Stake::from_ao(1_000);
+/// What every operator bonds: ten tickets.
+pub const BOND: Stake = Stake::from_ao(100);
+/// When users begin: the bonds count by then.
+pub const OPENING: Tick = Tick(1_200);
+/// Within how many milliseconds users send everything.
+const SEASON: u64 = 1_800;
+
+/// Why a world cannot be made: something that never happens to a sound plan.
+#[derive(Debug, thiserror::Error)]
+#[error("the world cannot be made: {0}")]
+pub struct WorldError(pub String);
+
+/// Someone with a wallet, a node's data-item key and a hot key.
+pub struct Operator {
+    /// Its wallet's address.
+    pub address: Address,
+    /// The address of its data-item key.
+    pub item_key: Address,
+    /// The seed of the data-item key.
+    pub item_seed: [u8; 32],
+    /// Its hot key.
+    pub hot_key: Arc<SecretKey>,
+    /// The items by which it registers and bonds.
+    pub joining: Vec<Authentic<Item>>,
+}
+
+impl std::fmt::Debug for Operator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Operator({})", self.address)
+    }
+}
+
+/// Something that a user sends.
+#[derive(Debug, Clone)]
+pub struct Wish {
+    /// When.
+    pub at: Tick,
+    /// What.
+    pub item: Authentic<Item>,
+    /// The node that schedules it.
+    pub scheduler: usize,
+}
+
+/// The world of one plan.
+#[derive(Debug)]
+pub struct World {
+    /// The genesis.
+    pub genesis: Genesis,
+    /// Its id.
+    pub network: NetworkId,
+    /// The operators, one for each node.
+    pub operators: Vec<Operator>,
+    /// The module of all processes.
+    pub module: Authentic<Item>,
+    /// The processes.
+    pub processes: Vec<ProcessId>,
+    /// What users send, the processes first.
+    pub wishes: Vec<Wish>,
+}
+
+/// The parameters of every simulated network.
+pub const fn params() -> Params {
+    Params::devnet()
+}
+
+/// The profile of every simulated network.
+pub const fn profile() -> Profile {
+    Profile::v1()
+}
+
+struct Keys {
+    wallet: ItemKey,
+    item_seed: [u8; 32],
+    hot_key: Arc<SecretKey>,
+}
+
+impl World {
+    /// The world of a plan.
+    ///
+    /// # Errors
+    /// If a key or an item cannot be made.
+    pub fn new(plan: &Plan, cast: &Cast, random: &mut Random) -> Result<World, WorldError> {
+        let mut keys = Vec::new();
+        for _ in 0..plan.nodes {
+            let hot_key = SecretKey::derive_from_seed(&random.bytes()).map_err(failed)?;
+            keys.push(Keys {
+                wallet: ItemKey::ed25519(&random.bytes()),
+                item_seed: random.bytes(),
+                hot_key: Arc::new(hot_key),
+            });
+        }
+        let proposer = keys.get(cast.proposer).ok_or_else(|| failed("no proposer"))?;
+        let mut balances: Vec<_> = keys.iter().map(|it| (it.wallet.address(), BALANCE)).collect();
+        balances.sort();
+        let genesis = Genesis {
+            name: "simulation".into(),
+            params: params(),
+            profiles: vec![profile()],
+            proposer: proposer.wallet.address(),
+            proposer_key: *proposer.hot_key.public_key(),
+            balances,
+        };
+        let network = genesis.id().map_err(failed)?;
+        let operators: Result<Vec<Operator>, WorldError> =
+            keys.iter().map(|it| Operator::new(it, &network)).collect();
+        let operators = operators?;
+        let user = ItemKey::ed25519(&random.bytes());
+        let draft = ItemDraft::default().tag("Type", "Module").carrying(MODULE);
+        let module = user.sign_item(&draft).map_err(failed)?;
+        let mut world = World {
+            genesis,
+            network,
+            operators,
+            module,
+            processes: Vec::new(),
+            wishes: Vec::new(),
+        };
+        for scheduler in 0..SCHEDULERS {
+            world.spawn(&user, scheduler)?;
+        }
+        for process in 0..SCHEDULERS {
+            world.script(plan, &user, process, random)?;
+        }
+        Ok(world)
+    }
+
+    fn spawn(&mut self, user: &ItemKey, scheduler: usize) -> Result<(), WorldError> {
+        let key = self.operators.get(scheduler).ok_or_else(|| failed("no scheduler"))?.item_key;
+        let draft = ItemDraft::default()
+            .tag("Data-Protocol", "ao")
+            .tag("Variant", "ao.TN.1")
+            .tag("Type", "Process")
+            .tag("Module", self.module.id().to_string())
+            .tag("Scheduler", key.to_string())
+            .tag("Authority", key.to_string());
+        let item = user.sign_item(&draft).map_err(failed)?;
+        self.processes.push(item.id().into());
+        self.wishes.push(Wish { at: OPENING, item, scheduler });
+        Ok(())
+    }
+
+    /// What users send to one process: some messages are forwarded to another, some fail.
+    fn script(
+        &mut self,
+        plan: &Plan,
+        user: &ItemKey,
+        process: usize,
+        random: &mut Random,
+    ) -> Result<(), WorldError> {
+        let id = *self.processes.get(process).ok_or_else(|| failed("no process"))?;
+        for _ in 0..plan.messages {
+            let draft = ItemDraft::default()
+                .to(*id.as_bytes())
+                .anchored(random.bytes())
+                .tag("Data-Protocol", "ao")
+                .tag("Variant", "ao.TN.1")
+                .tag("Type", "Message");
+            let draft = match random.below(8) {
+                0 => draft.tag("Action", "Fail"),
+                1 | 2 => {
+                    let to = random.pick(&self.processes).copied().unwrap_or_default();
+                    draft.tag("Forward-To", to.to_string())
+                }
+                _ => draft,
+            };
+            let item = user.sign_item(&draft).map_err(failed)?;
+            let at = OPENING.plus(200).plus(random.below(SEASON));
+            self.wishes.push(Wish { at, item, scheduler: process });
+        }
+        Ok(())
+    }
+}
+
+impl Operator {
+    fn new(keys: &Keys, network: &NetworkId) -> Result<Operator, WorldError> {
+        let item_key = ItemKey::ed25519(&keys.item_seed).address();
+        let address = keys.wallet.address();
+        let registration = Registration {
+            key: *keys.hot_key.public_key(),
+            possession: keys.hot_key.prove_possession(),
+            item_key,
+            peer: ByteBuf::from(address.as_bytes().to_vec()),
+        };
+        let mut joining = Vec::new();
+        for action in [Action::Register(Box::new(registration)), Action::Bond(BOND)] {
+            let draft = action.draft(network, Height(100)).map_err(failed)?;
+            joining.push(keys.wallet.sign_item(&draft).map_err(failed)?);
+        }
+        let (item_seed, hot_key) = (keys.item_seed, Arc::clone(&keys.hot_key));
+        Ok(Operator { address, item_key, item_seed, hot_key, joining })
+    }
+}
+
+fn failed(why: impl std::fmt::Display) -> WorldError {
+    WorldError(why.to_string())
+}

@@ -1,0 +1,128 @@
+//! Whole networks of real processes, started as a user starts them: faults, attested results, replay, and killed nodes.
+
+#[path = "devnet/program.rs"]
+mod program;
+
+use program::{Devnet, surety, text};
+use serde_json::Value;
+
+/// Runs the built-in workload with a fault and checks what must come of it.
+fn caught(fault: &str, kind: &str, slot: u64) {
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path().to_str().unwrap();
+    let run = surety(&["--json", "devnet", "--fault", fault, "--dir", at]);
+    assert_eq!(run.code, 0, "{}\n{}", run.stdout, run.stderr);
+    let report = run.last();
+    assert_eq!(text(&report, "event"), "report");
+    let slashings = report["slashings"].as_array().unwrap();
+    assert_eq!(slashings.len(), 1, "{report}");
+    assert_eq!(text(&slashings[0], "kind"), kind);
+    assert_eq!(slashings[0]["slot"], slot);
+    let offender = text(&slashings[0], "offender");
+    let lost = |operator: &str| -> u128 {
+        let of = |when: &str| report["stakes"][when][operator].as_str().unwrap().parse().unwrap();
+        let (before, after): (u128, u128) = (of("before"), of("after"));
+        before - after
+    };
+    for operator in report["stakes"]["before"].as_object().unwrap().keys() {
+        assert_eq!(lost(operator) > 0, *operator == offender, "{operator}: {report}");
+    }
+    let files = report["evidence"].as_array().unwrap();
+    assert_eq!(files.len(), 1);
+    let file = files[0].as_str().unwrap();
+    // No network is left: the file stands for itself.
+    let verified = surety(&["--json", "audit", "verify", file]);
+    assert_eq!(verified.code, 0, "{}{}", verified.stdout, verified.stderr);
+    assert_eq!(text(&verified.data(), "offender"), offender);
+    let mut bytes = std::fs::read(file).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 4;
+    let altered = dir.path().join("altered.cbor");
+    std::fs::write(&altered, bytes).unwrap();
+    assert_eq!(surety(&["audit", "verify", altered.to_str().unwrap()]).code, 6);
+}
+
+#[test]
+fn a_false_state_is_caught() {
+    caught("compute:wrong-state@11", "false-claim", 11);
+}
+
+#[test]
+fn a_false_result_is_caught() {
+    caught("compute:wrong-result@7", "false-claim", 7);
+}
+
+#[test]
+fn a_double_assignment_is_caught() {
+    caught("scheduler:double-assign@5", "double-assignment", 5);
+}
+
+#[test]
+fn honest_nodes_lose_nothing_and_their_results_can_be_checked_offline() {
+    let devnet = Devnet::start(&[]);
+    let process = devnet.spawn();
+    let last = devnet.send(&process, 24);
+    devnet.certified(&process, last + 1);
+    let trust = devnet.dir().join("trust.cbor");
+    let checkpoint =
+        devnet.run(&["ledger", "checkpoint", "--out", trust.to_str().unwrap()]);
+    assert_eq!(checkpoint.code, 0, "{}", checkpoint.stderr);
+    for status in ["claimed", "certified", "settled"] {
+        let file = devnet.dir().join(format!("{status}.cbor"));
+        let out = file.to_str().unwrap();
+        let slot = (last / 2).to_string();
+        let attested = devnet.run(&[
+            "process", "attested", &process, &slot, "--status", status, "--wait", "30", "--out", out,
+        ]);
+        assert_eq!(attested.code, 0, "{status}: {}{}", attested.stdout, attested.stderr);
+        let trust = trust.to_str().unwrap();
+        let verified = surety(&["--json", "certificate", "verify", out, "--trust", trust]);
+        assert_eq!(verified.code, 0, "{status}: {}{}", verified.stdout, verified.stderr);
+        assert_eq!(text(&verified.data(), "status"), status);
+        let bytes = std::fs::read(&file).unwrap();
+        for at in (0..bytes.len()).step_by((bytes.len() / 24).max(1)) {
+            let mut flipped = bytes.clone();
+            flipped[at] ^= 1;
+            std::fs::write(&file, &flipped).unwrap();
+            let refused = surety(&["certificate", "verify", out, "--trust", trust]);
+            assert_eq!(refused.code, 6, "{status}, byte {at}: {}", refused.stdout);
+        }
+    }
+    let replay = devnet.run(&["audit", "replay", &process]);
+    assert_eq!(replay.code, 0, "{}{}", replay.stdout, replay.stderr);
+    let report = devnet.stop();
+    assert!(report["slashings"].as_array().unwrap().is_empty());
+    assert_eq!(report["stakes"]["before"], report["stakes"]["after"]);
+}
+
+#[test]
+fn killed_nodes_come_back_and_nothing_is_lost_doubled_or_slashed() {
+    let devnet = Devnet::start(&["--fault", "compute:wrong-state@11"]);
+    let process = devnet.spawn();
+    devnet.send(&process, 8);
+    // The peer of the lying node: scheduler, compute unit, messenger and proposer at once.
+    let mut first = devnet.kill(0);
+    first.restart();
+    devnet.send(&process, 8);
+    let mut verifier = devnet.kill(4);
+    let last = devnet.send(&process, 8);
+    verifier.restart();
+    devnet.certified(&process, last + 1);
+
+    let slots = devnet.get(&format!("/v1/processes/{process}/slots?limit=1000"));
+    let slots = slots["slots"].as_array().unwrap().clone();
+    assert_eq!(slots.len() as u64, last + 1, "no slot is lost");
+    let messages: std::collections::BTreeSet<&str> =
+        slots.iter().filter_map(|it| it["message"].as_str()).collect();
+    assert_eq!(messages.len() as u64, last, "no message has two slots");
+    let replay = devnet.run(&["audit", "replay", &process]);
+    assert_eq!(replay.code, 0, "roots unchanged: {}{}", replay.stdout, replay.stderr);
+    let liar = devnet.operator(1);
+    let slashings = devnet.slashed(1);
+    assert!(slashings.iter().all(|it| text(it, "offender") == liar), "{slashings:?}");
+    let operators: Value = devnet.get("/v1/operators?limit=1000");
+    for operator in operators["operators"].as_array().unwrap() {
+        let tombstoned = operator["tombstoned"].as_bool().unwrap();
+        assert_eq!(tombstoned, text(operator, "operator") == liar, "{operator}");
+    }
+}

@@ -1,0 +1,235 @@
+//! The program as a user starts it, and a local network that stays until it is stopped.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// The built program, beside the tests.
+pub(crate) fn program() -> PathBuf {
+    let mut dir = std::env::current_exe().unwrap();
+    dir.pop();
+    if dir.ends_with("deps") {
+        dir.pop();
+    }
+    dir.join("surety")
+}
+
+/// What a run of the program gave.
+pub(crate) struct Run {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Run {
+    /// The data of the last line.
+    pub(crate) fn last(&self) -> Value {
+        let line = self.stdout.lines().last().unwrap_or_default();
+        serde_json::from_str::<Value>(line).expect(line)["data"].clone()
+    }
+
+    pub(crate) fn data(&self) -> Value {
+        self.last()
+    }
+}
+
+pub(crate) fn surety(arguments: &[&str]) -> Run {
+    let done = Command::new(program()).args(arguments).stdin(Stdio::null()).output().unwrap();
+    Run {
+        code: done.status.code().unwrap_or(-1),
+        stdout: String::from_utf8_lossy(&done.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&done.stderr).into_owned(),
+    }
+}
+
+pub(crate) fn text(value: &Value, name: &str) -> String {
+    value[name].as_str().unwrap_or_default().to_owned()
+}
+
+/// A local network that stays.
+pub(crate) struct Devnet {
+    child: Child,
+    lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
+    ready: Value,
+    dir: tempfile::TempDir,
+    _stdin: Option<ChildStdin>,
+}
+
+impl Devnet {
+    pub(crate) fn start(extra: &[&str]) -> Devnet {
+        let dir = tempfile::tempdir().unwrap();
+        let mut child = Command::new(program())
+            .args(["--json", "devnet", "--keep", "--dir"])
+            .arg(dir.path())
+            .args(extra)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .unwrap();
+        let stdin = child.stdin.take();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let line = lines.next().expect("the network comes up").unwrap();
+        let ready = serde_json::from_str::<Value>(&line).unwrap()["data"].clone();
+        assert_eq!(text(&ready, "event"), "ready");
+        Devnet { child, lines, ready, dir, _stdin: stdin }
+    }
+
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Runs a command of the program against the first node, with the network's wallet.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Run {
+        let http = text(&self.ready, "http");
+        let mut all = vec!["--json", "--node", http.as_str()];
+        all.extend(arguments);
+        let (wallet, password) = (self.dir().join("wallet"), self.dir().join("password"));
+        let done = Command::new(program())
+            .args(&all)
+            .env("SURETY_KEY_DIR", &wallet)
+            .env("SURETY_PASSWORD_FILE", &password)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        Run {
+            code: done.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&done.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&done.stderr).into_owned(),
+        }
+    }
+
+    pub(crate) fn spawn(&self) -> String {
+        let (module, scheduler) = (text(&self.ready, "module"), text(&self.ready, "scheduler"));
+        let authority = text(&self.ready, "authority");
+        let spawned = self.run(&[
+            "process", "spawn", "--module", &module, "--scheduler", &scheduler, "--authority",
+            &authority,
+        ]);
+        assert_eq!(spawned.code, 0, "{}{}", spawned.stdout, spawned.stderr);
+        text(&spawned.data(), "process")
+    }
+
+    /// Sends messages; gives the slot of the last.
+    pub(crate) fn send(&self, process: &str, count: usize) -> u64 {
+        let mut last = 0;
+        for index in 0..count {
+            let data = format!("message {index}");
+            let sent = until("a message gets a slot", || {
+                let sent =
+                    self.run(&["process", "send", process, "--action", "Count", "--data", &data]);
+                (sent.code == 0).then_some(sent)
+            });
+            last = sent.data()["slot"].as_u64().unwrap();
+        }
+        last
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Value {
+        self.try_get(path).expect(path)
+    }
+
+    fn try_get(&self, path: &str) -> Option<Value> {
+        let url = format!("{}{path}", text(&self.ready, "http"));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
+        runtime.block_on(async { reqwest::get(url).await.ok()?.json().await.ok() })
+    }
+
+    /// Waits until so many slots are certified.
+    pub(crate) fn certified(&self, process: &str, slots: u64) {
+        until("the slots are certified", || {
+            let about = self.try_get(&format!("/v1/processes/{process}"))?;
+            (about["certified"].as_u64()? >= slots).then_some(())
+        });
+    }
+
+    /// Waits until so many offences are punished.
+    pub(crate) fn slashed(&self, count: usize) -> Vec<Value> {
+        until("the offence is punished", || {
+            let found = self.try_get("/v1/slashings")?;
+            let found = found["slashings"].as_array()?.clone();
+            (found.len() >= count).then_some(found)
+        })
+    }
+
+    pub(crate) fn operator(&self, node: usize) -> String {
+        let http = text(&self.ready["nodes"][node], "http");
+        let about = surety(&["--json", "--node", &http, "node", "status"]);
+        text(&about.data(), "operator")
+    }
+
+    /// Kills a node as a power cut would.
+    pub(crate) fn kill(&self, node: usize) -> Killed {
+        let node = &self.ready["nodes"][node];
+        let pid = node["pid"].as_u64().unwrap().to_string();
+        assert!(Command::new("kill").args(["-9", &pid]).status().unwrap().success());
+        Killed { dir: PathBuf::from(text(node, "dir")), child: None }
+    }
+
+    /// Stops the network as Ctrl-C does; gives its report.
+    pub(crate) fn stop(mut self) -> Value {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+        let line = self.lines.next().expect("a report").unwrap();
+        self.child.wait().unwrap();
+        serde_json::from_str::<Value>(&line).unwrap()["data"].clone()
+    }
+}
+
+impl Drop for Devnet {
+    fn drop(&mut self) {
+        // Every node stops when its parent is gone.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A node that was killed.
+pub(crate) struct Killed {
+    dir: PathBuf,
+    child: Option<Child>,
+}
+
+impl Killed {
+    /// Starts it again on its directory.
+    pub(crate) fn restart(&mut self) {
+        let log = std::fs::File::create(self.dir.join("log-after-restart")).unwrap();
+        let mut child = Command::new(program())
+            .args(["--json", "node", "run", "--until-stdin-closes", "--dir"])
+            .arg(&self.dir)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        lines.next().expect("the node comes up again").unwrap();
+        self.child = Some(child);
+    }
+}
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.child {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// Asks until a condition holds.
+fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = ask() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "waited too long: {what}");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}

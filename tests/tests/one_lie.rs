@@ -1,0 +1,187 @@
+//! One process, one lie, no network: the evidence file is made, judged by the program itself, and refused after any change.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use surety_attest::engine::WasmEngine;
+use surety_harness::one_lie::{Falsehood, Lie, hundred, tell};
+use surety_protocol::codec;
+use surety_protocol::evidence::{Evidence, FalseClaim, Offence};
+use surety_protocol::execution::{Execution, ExecutionRequest};
+use surety_protocol::hash::{Domain, digest};
+use surety_protocol::id::Digest;
+use surety_protocol::profile::Profile;
+use surety_protocol::time::Slot;
+use surety_slashing::evidence::{Finding, Proven, Refused, judge};
+
+fn sample(slot: u64, falsehood: Falsehood) -> Lie {
+    tell(surety_attest::sample::WASM, &hundred(false), Slot(slot), falsehood).unwrap()
+}
+
+struct Judge(WasmEngine);
+
+impl Judge {
+    fn new() -> Judge {
+        Judge(WasmEngine::new(Profile::v1()).unwrap())
+    }
+
+    fn execute(&self, request: &ExecutionRequest) -> Execution {
+        surety_attest::judge::execute(&self.0, request)
+    }
+
+    fn judge(&self, bytes: &[u8]) -> Result<Proven, Refused> {
+        judge(bytes, |request| self.execute(request))
+    }
+}
+
+fn surety() -> PathBuf {
+    let mut dir = std::env::current_exe().unwrap();
+    dir.pop();
+    if dir.ends_with("deps") {
+        dir.pop();
+    }
+    dir.join("surety")
+}
+
+fn verify(file: &std::path::Path) -> Option<i32> {
+    let run = Command::new(surety()).args(["--json", "audit", "verify"]).arg(file).output();
+    run.unwrap().status.code()
+}
+
+#[test]
+fn every_kind_of_lie_is_proven_and_the_truth_is_not() {
+    let judge = Judge::new();
+    let cases = [
+        (77, Falsehood::Result, Finding::Result),
+        (77, Falsehood::Gas, Finding::Gas),
+        (77, Falsehood::State, Finding::HeadStateRoot),
+        // Slot 80 ends a stride, so its leaf has a state root of its own.
+        (80, Falsehood::State, Finding::StateRoot),
+        (0, Falsehood::Result, Finding::Result),
+    ];
+    for (slot, falsehood, finding) in cases {
+        let lie = sample(slot, falsehood);
+        let proven = judge.judge(&lie.evidence).unwrap();
+        assert_eq!((proven.offender, proven.process), (lie.offender, lie.process));
+        assert_eq!((proven.slot, proven.finding), (Slot(slot), finding));
+    }
+    for slot in [0, 77, 80] {
+        let honest = sample(slot, Falsehood::Nothing);
+        assert_eq!(judge.judge(&honest.evidence), Err(Refused::Innocent));
+    }
+}
+
+#[test]
+fn the_program_judges_the_file_offline() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("lie.cbor");
+    let mut evidence = sample(77, Falsehood::Result).evidence;
+    std::fs::write(&file, &evidence).unwrap();
+    assert_eq!(verify(&file), Some(0));
+    let middle = evidence.len() / 2;
+    evidence[middle] ^= 1;
+    std::fs::write(&file, &evidence).unwrap();
+    assert_eq!(verify(&file), Some(6));
+    std::fs::write(&file, sample(77, Falsehood::Nothing).evidence).unwrap();
+    assert_eq!(verify(&file), Some(6));
+}
+
+#[test]
+fn no_flipped_byte_is_accepted() {
+    let judge = Judge::new();
+    let evidence = sample(77, Falsehood::Result).evidence;
+    // Every byte of the first part, where the statement and the items' heads are, and a spread over the rest.
+    let spread = (evidence.len() / 400).max(1);
+    for at in (0..600).chain((600..evidence.len()).step_by(spread)) {
+        let mut flipped = evidence.clone();
+        flipped[at] ^= 1 << (at % 8);
+        assert!(judge.judge(&flipped).is_err(), "byte {at} was flipped");
+    }
+}
+
+/// Changes the offence and makes a well-formed file of it again, ids and all.
+fn changed(lie: &Lie, change: impl FnOnce(&mut FalseClaim)) -> Vec<u8> {
+    let evidence: Evidence = codec::decode(&lie.evidence).unwrap();
+    let Offence::FalseClaim(mut offence) = evidence.open().unwrap() else {
+        panic!("not a false claim");
+    };
+    change(&mut offence);
+    let changed = Evidence::new(evidence.network, &Offence::FalseClaim(offence)).unwrap();
+    codec::encode(&changed).unwrap()
+}
+
+fn other() -> Digest {
+    digest(Domain::OBJECT, &[b"another"])
+}
+
+#[test]
+fn no_change_of_meaning_is_accepted() {
+    let judge = Judge::new();
+    let lie = sample(77, Falsehood::Result);
+    let again = sample(60, Falsehood::Gas);
+    let stranger = {
+        let evidence: Evidence = codec::decode(&again.evidence).unwrap();
+        let Offence::FalseClaim(offence) = evidence.open().unwrap() else { panic!() };
+        offence
+    };
+    type Change = Box<dyn FnOnce(&mut FalseClaim)>;
+    let with = stranger.clone();
+    let changes: Vec<(&str, Change)> = vec![
+        ("another leaf", Box::new(|it| it.leaves.last_mut().unwrap().result_root = other())),
+        ("another slot", Box::new(|it| it.leaves.last_mut().unwrap().slot = Slot(78))),
+        ("another gas", Box::new(|it| it.leaves.last_mut().unwrap().gas += 1)),
+        ("a leaf dropped", Box::new(|it| drop(it.leaves.pop()))),
+        ("an input dropped", Box::new(|it| drop(it.inputs.pop()))),
+        ("inputs swapped", Box::new(|it| it.inputs.swap(0, 1))),
+        ("another claim", Box::new(move |it| it.statement = with.statement.clone())),
+        ("another claimant", Box::new(|it| it.statement.claimant = Default::default())),
+        ("another size", Box::new(|it| it.statement.claim.size += 1)),
+        ("another history", Box::new(|it| it.statement.claim.history_root = other())),
+        ("another head", Box::new(|it| it.statement.claim.head_state_root = other())),
+        ("another module named", Box::new(|it| {
+            it.statement.claim.module = surety_protocol::id::ModuleId::new([9; 32]);
+        })),
+        ("another module", Box::new(|it| it.module = it.process.clone())),
+        ("another process", Box::new(|it| it.process = it.module.clone())),
+        ("another profile", Box::new(|it| it.profile.gas_max += 1)),
+        ("no witness", Box::new(|it| it.witness = None)),
+        ("a page dropped", Box::new(|it| {
+            drop(it.witness.as_mut().unwrap().pages.pop());
+        })),
+        ("a page altered", Box::new(|it| {
+            let page = it.witness.as_mut().unwrap().pages.last_mut().unwrap();
+            let bytes: &mut Vec<u8> = page.bytes.as_mut();
+            match bytes.first_mut() {
+                Some(byte) => *byte ^= 1,
+                None => bytes.extend([1; 4096]),
+            }
+        })),
+        ("a sibling altered", Box::new(|it| {
+            it.witness.as_mut().unwrap().siblings[0] = other();
+        })),
+        ("the size of memory", Box::new(|it| it.witness.as_mut().unwrap().wasm_pages += 1)),
+        ("a global", Box::new(|it| it.witness.as_mut().unwrap().globals[0] ^= 1)),
+        ("another registration", Box::new(|it| it.registration = it.module.clone())),
+    ];
+    assert!(judge.judge(&changed(&lie, |_| {})).is_ok());
+    for (what, change) in changes {
+        let file = changed(&lie, change);
+        assert!(judge.judge(&file).is_err(), "{what} was accepted");
+    }
+}
+
+#[test]
+fn a_hundred_messages_of_aos() {
+    let Some(dir) = std::env::var_os("SURETY_AOS_MODULES").filter(|it| !it.is_empty()) else {
+        println!("skipped: SURETY_AOS_MODULES names no directory with AOS modules");
+        return;
+    };
+    for name in ["aos2_0_4_32.wasm", "aos2_0_6.wasm"] {
+        let module = std::fs::read(PathBuf::from(&dir).join(name)).unwrap();
+        let lie = tell(&module, &hundred(true), Slot(90), Falsehood::Result).unwrap();
+        let proven = Judge::new().judge(&lie.evidence).unwrap();
+        assert_eq!((proven.slot, proven.finding), (Slot(90), Finding::Result));
+        let honest = tell(&module, &hundred(true), Slot(90), Falsehood::Nothing).unwrap();
+        assert_eq!(Judge::new().judge(&honest.evidence), Err(Refused::Innocent));
+    }
+}
