@@ -297,6 +297,8 @@ impl Compute {
             if (stale || behind) && ours {
                 it.cut = it.certified;
                 it.cut_at = facts.height;
+                // What is unclaimed again has waited long enough.
+                it.unclaimed_since = (it.history.size() > it.cut).then_some(Tick(0));
             }
         }
         self.commit(facts.height, out);

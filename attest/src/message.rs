@@ -60,7 +60,7 @@ pub fn message(process: &Item, input: &Input) -> Option<Message> {
         forwarded_by: (from != owner).then(|| owner.clone()),
         owner,
         from,
-        anchor: item.anchor().map(|anchor| text_or_base64url(anchor)).unwrap_or_default(),
+        anchor: item.anchor().map(text_or_base64url).unwrap_or_default(),
         tags: tags(item),
         data: item.data().to_vec(),
         module,

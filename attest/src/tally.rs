@@ -8,7 +8,7 @@
 //!   signers post the certificate at once; others, if nothing is posted, [`FALLBACK_BLOCKS`] blocks later.
 //! - `[TA-3]` Approvals that come before the block they refer to wait, boundedly.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_bytes::ByteBuf;
@@ -68,6 +68,7 @@ pub struct Tally {
     counts: BTreeMap<Key, Count>,
     waiting: Vec<Approval>,
     certified: BTreeMap<ClaimId, Height>,
+    tombstoned: BTreeSet<Address>,
     /// Leaves of each process that are certified.
     sizes: BTreeMap<ProcessId, u64>,
 }
@@ -84,6 +85,7 @@ impl Tally {
             counts: BTreeMap::new(),
             waiting: Vec::new(),
             certified: BTreeMap::new(),
+            tombstoned: BTreeSet::new(),
             sizes: BTreeMap::new(),
         }
     }
@@ -99,6 +101,14 @@ impl Tally {
         self.facts.insert(facts.height, Arc::clone(facts));
         for (claimant, root) in &facts.committed {
             self.roots.insert((facts.height, *claimant), *root);
+        }
+        // Their word is worth nothing any more, and would void the certificate of everybody else.
+        for operator in &facts.tombstoned {
+            self.tombstoned.insert(*operator);
+            self.counts.retain(|(_, claimant, _), _| claimant != operator);
+            for count in self.counts.values_mut() {
+                count.approvals.remove(operator);
+            }
         }
         for (process, segment) in &facts.certified {
             self.sizes.insert(*process, segment.size);
@@ -134,6 +144,8 @@ impl Tally {
     fn count(&mut self, approval: Approval, claims: &Claims) -> Counted {
         let key = (approval.claim, approval.claimant, approval.committed);
         if self.certified.contains_key(&approval.claim)
+            || self.tombstoned.contains(&approval.verifier)
+            || self.tombstoned.contains(&approval.claimant)
             || self.counts.get(&key).is_some_and(|it| it.approvals.contains_key(&approval.verifier))
         {
             return Counted::Nothing;
@@ -231,16 +243,18 @@ fn assemble(
         let held = facts.validators.get(&it.verifier).map_or(0, |validator| validator.tickets);
         sum.saturating_add(draw.tickets(&it.sortition, held, tranche))
     });
-    if tickets < draw.needed {
+    if tickets < draw.needed_at(tranche) {
         return None;
     }
     let batch = claims.batch(root)?;
     let verifiers: Vec<Address> = count.approvals.keys().copied().collect();
     let approvals: Vec<_> = count.approvals.values().map(|it| it.signature).collect();
     // The set is sorted by address, as is this map: proofs and bits are in one order.
+    let statement = &claims.signed_by(claim, claimant)?.statement;
     Some(Certificate {
-        claim: claims.any(claim)?.statement.claim.clone(),
+        claim: statement.claim.clone(),
         claimant: *claimant,
+        signature: statement.signature,
         committed: *committed,
         inclusion: batch.prove(claim)?,
         approvers: ByteBuf::from(facts.validators.bitfield(&verifiers)?),

@@ -11,6 +11,7 @@
 //! - `[VE-4]` A claim whose history does not build on leaves that this node can get is not approved.
 //! - `[VE-5]` What waits is bounded: claims that nobody commits and batches that nobody puts on the ledger are dropped, the
 //!   oldest first.
+//! - `[VE-6]` What a tombstoned claimant committed is no duty any more. An equal claim of another operator is drawn anew.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -118,6 +119,14 @@ impl Verifier {
         let seeded = facts.height.plus(self.params.seed_delay_blocks);
         if !facts.committed.is_empty() {
             self.committed.entry(seeded).or_default().extend(&facts.committed);
+        }
+        // [VE-6]
+        if !facts.tombstoned.is_empty() {
+            let fallen = |it: &Address| facts.tombstoned.contains(it);
+            self.duties.retain(|_, duty| !fallen(&duty.claimant));
+            for committed in self.committed.values_mut() {
+                committed.retain(|(claimant, _)| !fallen(claimant));
+            }
         }
         self.beacons.insert(facts.height, Arc::clone(facts));
         let oldest = facts.height.minus(PATIENCE_BLOCKS);

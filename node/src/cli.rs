@@ -19,6 +19,7 @@ mod item;
 mod key;
 mod ledger;
 mod node;
+mod origin;
 mod process;
 mod remote;
 mod show;
@@ -98,6 +99,7 @@ enum Command {
 /// What every verb is given.
 struct Context {
     shell: Shell,
+    quiet: bool,
     node: Option<String>,
 }
 
@@ -111,7 +113,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             return end(&shell, usage::explain(&shell, &error));
         }
     };
-    let context = Context { shell: Shell::new(cli.json, cli.quiet), node: cli.node };
+    let shell = Shell::new(cli.json, cli.quiet);
+    let context = Context { shell, quiet: cli.quiet, node: cli.node };
     end(&context.shell, run(&context, cli.command))
 }
 

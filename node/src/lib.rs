@@ -3,6 +3,8 @@
 //! [`core`] is a node without the world; everything else here performs what it asks for.
 
 pub mod archive;
+pub mod attested;
+pub mod cli;
 pub mod client;
 pub mod config;
 pub mod core;
@@ -11,9 +13,11 @@ pub mod driver;
 pub mod exchange;
 pub mod executor;
 pub mod fault;
+pub mod http;
 pub mod key;
 pub mod metrics;
 pub mod net;
+pub mod node;
 pub mod role;
 pub mod shell;
 pub mod signer;

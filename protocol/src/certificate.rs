@@ -6,14 +6,15 @@
 //! - `[CE-2]` Approvers are a bitfield over the validator set at the seed's height; their approvals are one
 //!   aggregate signature; their sortition proofs stand in the bitfield's order.
 //! - `[CE-3]` It holds if the approvers' tickets, counting the tranches that have come by the block that carries it,
-//!   are at least as many as needed.
+//!   are at least as many as needed then.
+//! - `[CE-4]` It carries the claimant's own signature for the claim: what is certified can be proven false against somebody.
 
 use serde_bytes::ByteBuf;
 use serde_tuple::{Deserialize_tuple, Serialize_tuple};
 
 use crate::approval;
 use crate::bls::{self, AggregateSignature, PublicKey, Signature};
-use crate::claim::Claim;
+use crate::claim::{self, Claim};
 use crate::codec::{CodecError, Wire};
 use crate::id::{Address, Digest};
 use crate::merkle::{self, Proof};
@@ -29,6 +30,8 @@ pub struct Certificate {
     pub claim: Claim,
     /// Whose digest committed it.
     pub claimant: Address,
+    /// The claimant's signature for the claim: without it nobody would answer for what is certified.
+    pub signature: Signature,
     /// The block that committed the digest.
     pub committed: Height,
     /// The path from the claim's id to the digest root.
@@ -51,6 +54,8 @@ impl Wire for Certificate {
 pub struct Grounds<'a> {
     /// The digest root that the claimant committed at that height.
     pub digest_root: &'a Digest,
+    /// The claimant's registered hot key.
+    pub claimant_key: &'a PublicKey,
     /// The beacon of the seed's height.
     pub beacon: &'a Digest,
     /// The validators at the seed's height.
@@ -73,6 +78,9 @@ pub enum CertificateError {
     /// The bitfield or the list of proofs does not fit the validator set.
     #[error("approvers do not fit the validator set")]
     Approvers,
+    /// The claimant does not stand for the claim.
+    #[error("the claimant did not sign the claim")]
+    Claimant,
     /// The claimant approved itself.
     #[error("the claimant is among the approvers")]
     SelfApproval,
@@ -126,8 +134,12 @@ impl Certificate {
             }
             tickets = tickets.saturating_add(draw.tickets(proof, validator.tickets, tranche));
         }
-        if tickets < draw.needed {
-            return Err(CertificateError::Tickets { tickets, needed: draw.needed });
+        let needed = draw.needed_at(tranche);
+        if tickets < needed {
+            return Err(CertificateError::Tickets { tickets, needed });
+        }
+        if !bls::verify(grounds.claimant_key, &claim::signing_digest(&id), &self.signature) {
+            return Err(CertificateError::Claimant);
         }
         for (validator, proof) in approvers.iter().zip(&self.sortition) {
             if !sortition::check(&validator.key, &seed, proof) {

@@ -23,7 +23,8 @@ pub struct Params {
     pub seed_delay_blocks: u64,
     /// Stake of one ticket; a remainder draws nothing.
     pub ticket: Stake,
-    /// Tickets that must approve a claim. All colluding at a third of stake: 3^-k.
+    /// Tickets that must approve a claim. About `1.5 k` draw; colluders with a third of the stake draw `k / 2` of them on
+    /// average, and `k` with a probability that falls exponentially in `k`.
     pub k: u64,
     /// Blocks between one tranche and the next; long enough for an approval to arrive.
     pub tranche_blocks: u64,
@@ -60,7 +61,8 @@ impl Params {
             block_interval_ms: 500,
             seed_delay_blocks: 2,
             ticket: Stake::from_ao(10),
-            k: 10,
+            // A third of the stake draws this many of its own with a probability below 10^-6.
+            k: 64,
             tranche_blocks: 4,
             bond_min: Stake::from_ao(100),
             activation_blocks: 2,
@@ -83,6 +85,8 @@ impl Params {
     /// The same with windows short enough to watch: for a network on one machine.
     pub const fn devnet() -> Params {
         Params {
+            // A handful of operators: with 64, all would have to check everything.
+            k: 10,
             tranche_blocks: 2,
             challenge_window_blocks: 20,
             escrow_blocks: 10,

@@ -11,6 +11,9 @@
 //! - `[SO-4]` `k` is at most half of the eligible tickets, rounded up, and at least 1: a small network
 //!   checks with what it has, and says so.
 //! - `[SO-5]` The claimant never checks itself; its tickets are not eligible.
+//! - `[SO-6]` With every tranche that has come, a third of `k` more tickets must approve, up to two thirds of the
+//!   eligible: the tickets that may speak grow with time, so whoever waits must convince in proportion, and
+//!   nobody certifies alone by waiting.
 
 use crate::bls::{PublicKey, SecretKey, Signature, verify};
 use crate::hash::{Domain, digest};
@@ -30,8 +33,9 @@ pub fn seed(beacon: &Digest, process: &ProcessId, first_new: u64) -> Digest {
 /// The thresholds of one claim's sortition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Draw {
-    /// Tickets that must approve, clamped (rule SO-4).
+    /// Tickets that must approve in tranche 0, clamped (rule SO-4).
     pub needed: u64,
+    most: u64,
     first: u128,
     later: u128,
 }
@@ -48,7 +52,14 @@ impl Draw {
                 .unwrap_or(range)
                 .max(1)
         };
-        Draw { needed, first: share(3), later: share(1) }
+        let most = tickets.saturating_mul(2).div_ceil(3).max(needed);
+        Draw { needed, most, first: share(3), later: share(1) }
+    }
+
+    /// Tickets that must approve when this tranche has come (rule SO-6).
+    pub fn needed_at(&self, tranche: u64) -> u64 {
+        let more = tranche.saturating_mul(self.needed).div_ceil(3);
+        self.needed.saturating_add(more).min(self.most).max(1)
     }
 
     /// Whether `k` had to be clamped.

@@ -6,7 +6,7 @@ use std::time::Instant;
 use clap::{Args, Parser, Subcommand};
 use serde_json::json;
 use surety_harness::cast::{NODES_MIN, Plan, Weakness};
-use surety_harness::simulation::{Outcome, run};
+use surety_harness::simulation::{Outcome, run, run_watched};
 use surety_node::fault::Fault;
 
 /// Whole networks of Surety nodes under virtual time.
@@ -52,6 +52,9 @@ struct Run {
     /// Switch a protection of the simulation off, to see the oracle notice.
     #[arg(long)]
     without: Option<Weakness>,
+    /// Say what the nodes do meanwhile, on stderr.
+    #[arg(long)]
+    watch: bool,
     /// One line of JSON for each run.
     #[arg(long)]
     json: bool,
@@ -62,7 +65,12 @@ fn main() -> ExitCode {
     let mut clean = true;
     for seed in (0..args.seeds).map(|it| args.seed.saturating_add(it)) {
         let started = Instant::now();
-        let outcome = run(&args.plan(seed));
+        let plan = args.plan(seed);
+        let outcome = if args.watch {
+            run_watched(&plan, |now, who, what| eprintln!("{:>6} node {who} {what}", now.0))
+        } else {
+            run(&plan)
+        };
         let took = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         if args.json { print_json(&outcome, took) } else { print_text(&outcome, took) }
         clean &= outcome.violation.is_none();

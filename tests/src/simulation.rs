@@ -69,11 +69,16 @@ pub struct Outcome {
 
 /// Runs a plan to its end.
 pub fn run(plan: &Plan) -> Outcome {
+    run_watched(plan, |_, _, _| {})
+}
+
+/// Runs a plan to its end and tells what nodes do meanwhile: when, which node, and what.
+pub fn run_watched(plan: &Plan, watch: impl FnMut(Tick, usize, &str) + 'static) -> Outcome {
     let mut plan = plan.clone();
     plan.nodes = plan.nodes.clamp(NODES_MIN, NODES_MAX);
-    match Simulation::new(plan.clone()) {
+    match Simulation::new(plan.clone(), Box::new(watch)) {
         Ok(mut simulation) => {
-            let violation = simulation.run().err();
+            let violation = simulation.open().and_then(|()| simulation.run()).err();
             simulation.outcome(violation)
         }
         Err(violation) => Outcome {
@@ -108,10 +113,14 @@ struct Simulation {
     deadline: Tick,
     crashes: usize,
     done: bool,
+    watch: Watch,
 }
 
+/// Is told when, which node, and what.
+type Watch = Box<dyn FnMut(Tick, usize, &str)>;
+
 impl Simulation {
-    fn new(plan: Plan) -> Result<Simulation, Violation> {
+    fn new(plan: Plan, watch: Watch) -> Result<Simulation, Violation> {
         let mut random = Random::new(plan.seed);
         let cast = Cast::new(&plan, &mut random.fork());
         let world = World::new(&plan, &cast, &mut random.fork());
@@ -131,7 +140,7 @@ impl Simulation {
                 Node::new(roles.clone(), faults.clone(), Arc::new(Disk::new(synced)))
             })
             .collect();
-        let mut simulation = Simulation {
+        Ok(Simulation {
             links: Links::new(Weather::with_loss(plan.loss), random.fork()),
             oracle: Oracle::new(Arc::clone(&engine), honest),
             agenda: Agenda::default(),
@@ -146,9 +155,8 @@ impl Simulation {
             engine,
             random,
             nodes,
-        };
-        simulation.open()?;
-        Ok(simulation)
+            watch,
+        })
     }
 
     /// Starts all nodes and plans what users and accidents do.
@@ -285,10 +293,17 @@ impl Simulation {
             }
         }
         node.crash().map_err(|it| Violation::new("archive", it))?;
+        self.tell(who, "crashes");
         self.crashes = self.crashes.saturating_add(1);
         let down = self.random.between(100, 3_000);
         self.agenda.after(down, Event::Restart { who });
         Ok(true)
+    }
+
+    /// Something to watch, which the trace keeps too.
+    fn tell(&mut self, who: usize, what: &str) {
+        self.trace.add(self.agenda.now(), "tell", who, what.as_bytes());
+        (self.watch)(self.agenda.now(), who, what);
     }
 
     fn core(&self, who: usize) -> Option<&Core> {

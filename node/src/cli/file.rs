@@ -30,9 +30,10 @@ pub(super) enum FileError {
 impl From<FileError> for CliError {
     fn from(error: FileError) -> CliError {
         let (code, help) = match &error {
-            FileError::Io { .. } => {
-                ("file", "check the path and its permissions; `-` reads standard input")
-            }
+            FileError::Io { .. } => (
+                "file",
+                "check the path and its permissions; `-` reads standard input",
+            ),
             FileError::TooLarge { .. } => ("file-too-large", "this is not the file that was meant"),
         };
         CliError::new(Exit::Failure, code, error.to_string()).with_help(help)
@@ -42,7 +43,11 @@ impl From<FileError> for CliError {
 /// Reads at most `limit` bytes of a file; `-` is standard input.
 pub(super) fn read(path: &Path, limit: usize) -> Result<Vec<u8>, FileError> {
     let stdin = path == Path::new("-");
-    let name = if stdin { "standard input".to_owned() } else { path.display().to_string() };
+    let name = if stdin {
+        "standard input".to_owned()
+    } else {
+        path.display().to_string()
+    };
     let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
     let mut bytes = Vec::new();
     let read = match stdin {

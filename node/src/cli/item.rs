@@ -61,7 +61,12 @@ pub(super) struct Content {
     #[arg(long = "tag", value_name = "NAME=VALUE")]
     tags: Vec<Tag>,
     /// The data as text
-    #[arg(long, value_name = "TEXT", conflicts_with = "file", allow_hyphen_values = true)]
+    #[arg(
+        long,
+        value_name = "TEXT",
+        conflicts_with = "file",
+        allow_hyphen_values = true
+    )]
     data: Option<String>,
     /// The file with the data; `-` is standard input
     #[arg(long, value_name = "FILE")]
@@ -71,7 +76,11 @@ pub(super) struct Content {
 impl Content {
     /// Adds tags and data.
     pub(super) fn add_to(&self, mut draft: ItemDraft) -> Result<ItemDraft, CliError> {
-        draft.tags.extend(self.tags.iter().map(|Tag(name, value)| (name.clone(), value.clone())));
+        draft.tags.extend(
+            self.tags
+                .iter()
+                .map(|Tag(name, value)| (name.clone(), value.clone())),
+        );
         Ok(match (&self.data, &self.file) {
             (Some(text), _) => draft.carrying(text.as_bytes()),
             (None, Some(path)) => draft.carrying(file::read(path, ITEM_BYTES_MAX)?),

@@ -78,7 +78,10 @@ pub(super) const fn kdf(light: bool) -> Kdf {
 fn new(context: &Context, verb: &New) -> Result<(), CliError> {
     let password = sign::password(verb.place.password_file.as_deref(), Ask::Twice)?;
     let keys = KeyDirectory::open(&verb.place.keys())?;
-    tell(context, &keys.create(verb.kind, &password, kdf(verb.light_kdf))?)
+    tell(
+        context,
+        &keys.create(verb.kind, &password, kdf(verb.light_kdf))?,
+    )
 }
 
 /// Prints a key's public part.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::Context;
 use crate::client::{ANSWER_BYTES_MAX, ClientError};
@@ -24,12 +25,16 @@ impl From<ClientError> for CliError {
                 "not-found",
                 "the node may not follow this process, or not know it yet: try again, or ask another node",
             ),
-            ClientError::Refused { .. } => {
-                (Exit::Failure, "node-refused", "see the node's log if the reason is not enough")
-            }
-            ClientError::Nonsense { .. } => {
-                (Exit::Failure, "node-nonsense", "is it a Surety node, and of this version?")
-            }
+            ClientError::Refused { .. } => (
+                Exit::Failure,
+                "node-refused",
+                "see the node's log if the reason is not enough",
+            ),
+            ClientError::Nonsense { .. } => (
+                Exit::Failure,
+                "node-nonsense",
+                "is it a Surety node, and of this version?",
+            ),
         };
         CliError::new(exit, code, error.to_string()).with_help(help)
     }
@@ -49,8 +54,14 @@ pub(super) async fn post(
             reason: error.to_string(),
         })
     };
-    let http = reqwest::Client::builder().timeout(TIMEOUT).build().map_err(unreachable)?;
-    let request = http.post(&url).header("content-type", content_type).body(body);
+    let http = reqwest::Client::builder()
+        .timeout(TIMEOUT)
+        .build()
+        .map_err(unreachable)?;
+    let request = http
+        .post(&url)
+        .header("content-type", content_type)
+        .body(body);
     let mut answer = request.send().await.map_err(unreachable)?;
     let mut bytes = Vec::new();
     while let Some(chunk) = answer.chunk().await.map_err(unreachable)? {
@@ -81,7 +92,10 @@ pub(super) async fn post(
 
 /// A text member of an answer that must have it.
 pub(super) fn text<'a>(value: &'a Value, name: &'static str) -> Result<&'a str, CliError> {
-    value.get(name).and_then(Value::as_str).ok_or_else(|| lacks(name))
+    value
+        .get(name)
+        .and_then(Value::as_str)
+        .ok_or_else(|| lacks(name))
 }
 
 /// A member of an answer, read from its text.
@@ -94,7 +108,10 @@ pub(super) fn parsed<T: std::str::FromStr>(
 
 /// A number of an answer that must have it.
 pub(super) fn number(value: &Value, name: &'static str) -> Result<u64, CliError> {
-    value.get(name).and_then(Value::as_u64).ok_or_else(|| lacks(name))
+    value
+        .get(name)
+        .and_then(Value::as_u64)
+        .ok_or_else(|| lacks(name))
 }
 
 fn lacks(name: &'static str) -> CliError {
@@ -105,6 +122,43 @@ fn lacks(name: &'static str) -> CliError {
 
 /// The elements of an answer that is a list, or holds one.
 pub(super) fn list(value: &Value) -> &[Value] {
-    let held = value.as_object().and_then(|it| it.values().find_map(Value::as_array));
-    value.as_array().or(held).map(Vec::as_slice).unwrap_or_default()
+    let held = value
+        .as_object()
+        .and_then(|it| it.values().find_map(Value::as_array));
+    value
+        .as_array()
+        .or(held)
+        .map(Vec::as_slice)
+        .unwrap_or_default()
+}
+
+/// How long one request lets the node wait.
+const WAIT_SECONDS: u64 = 30;
+/// How long to pause before asking again.
+const ASK: Duration = Duration::from_millis(200);
+
+/// Asks until there is an answer; what the codes in `not_yet` refuse may still come about before the deadline. `ask` gets the
+/// seconds for which the node may wait itself.
+pub(super) async fn wait_for<T, F>(
+    deadline: Instant,
+    not_yet: &[&str],
+    mut ask: impl FnMut(u64) -> F,
+) -> Result<T, CliError>
+where
+    F: Future<Output = Result<T, ClientError>>,
+{
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let error = match ask(left.as_secs().min(WAIT_SECONDS)).await {
+            Ok(found) => return Ok(found),
+            Err(error) => error,
+        };
+        let late = Instant::now() >= deadline;
+        match &error {
+            ClientError::Refused { code, .. } if not_yet.contains(&code.as_str()) && !late => {
+                tokio::time::sleep(ASK).await;
+            }
+            _ => return Err(error.into()),
+        }
+    }
 }

@@ -28,7 +28,11 @@ fn rows(value: &Value) -> Option<&[Value]> {
 
 fn list(rows: &[Value]) -> Table {
     let mut columns: Vec<&str> = Vec::new();
-    for name in rows.iter().filter_map(Value::as_object).flat_map(|it| it.keys()) {
+    for name in rows
+        .iter()
+        .filter_map(Value::as_object)
+        .flat_map(|it| it.keys())
+    {
         if !columns.contains(&name.as_str()) {
             columns.push(name);
         }
@@ -42,7 +46,9 @@ fn list(rows: &[Value]) -> Table {
     }
     let mut table = Table::new(columns.iter());
     for row in rows {
-        let cells = columns.iter().map(|name| row.get(name).map(cell).unwrap_or_default());
+        let cells = columns
+            .iter()
+            .map(|name| row.get(name).map(cell).unwrap_or_default());
         table.row(cells);
     }
     table

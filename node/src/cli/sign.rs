@@ -42,7 +42,10 @@ pub(super) fn node_dir(named: Option<&Path>) -> PathBuf {
     let variable = |name: &str| std::env::var_os(name).filter(|it| !it.is_empty());
     let default = || PathBuf::from(variable("HOME").unwrap_or_default()).join(".surety");
     let environment = || variable(Setting::Dir.env()).map(PathBuf::from);
-    named.map(Path::to_owned).or_else(environment).unwrap_or_else(default)
+    named
+        .map(Path::to_owned)
+        .or_else(environment)
+        .unwrap_or_else(default)
 }
 
 /// The password that a flag, the environment or the terminal gives.
@@ -53,7 +56,9 @@ pub(super) fn password(file: Option<&Path>, ask: Ask) -> Result<Password, CliErr
 impl Place {
     /// The directory of the keys.
     pub(super) fn keys(&self) -> PathBuf {
-        self.key_dir.clone().unwrap_or_else(|| node_dir(self.dir.as_deref()).join(KEYS))
+        self.key_dir
+            .clone()
+            .unwrap_or_else(|| node_dir(self.dir.as_deref()).join(KEYS))
     }
 
     /// Opens the directory; one that is not there is made only to put a key into it.
@@ -73,8 +78,11 @@ pub(super) fn open(dir: &Path) -> Result<KeyDirectory, CliError> {
         return Ok(KeyDirectory::open(dir)?);
     }
     let message = format!("there is no directory of keys {}", dir.display());
-    Err(CliError::new(Exit::Config, "key-missing", message)
-        .with_help("make keys with `surety node init` or `surety key new`, or name another --key-dir"))
+    Err(
+        CliError::new(Exit::Config, "key-missing", message).with_help(
+            "make keys with `surety node init` or `surety key new`, or name another --key-dir",
+        ),
+    )
 }
 
 /// The one key that fits a name: a public name or a kind.
@@ -90,14 +98,17 @@ pub(super) fn find(
     });
     match (fitting.len(), fitting.pop()) {
         (1, Some(entry)) => Ok(entry),
-        (0, _) | (_, None) => {
-            Err(CliError::new(Exit::Config, "key-missing", "no key here fits")
-                .with_help("see `surety key list`; make one with `surety key new`"))
-        }
+        (0, _) | (_, None) => Err(
+            CliError::new(Exit::Config, "key-missing", "no key here fits")
+                .with_help("see `surety key list`; make one with `surety key new`"),
+        ),
         (count, _) => {
             let message = format!("{count} keys fit");
-            Err(CliError::new(Exit::Config, "key-ambiguous", message)
-                .with_help("name one by its public name, as `surety key list` shows it, with --key"))
+            Err(
+                CliError::new(Exit::Config, "key-ambiguous", message).with_help(
+                    "name one by its public name, as `surety key list` shows it, with --key",
+                ),
+            )
         }
     }
 }
@@ -124,8 +135,12 @@ pub(super) fn sign(key: &ItemKey, draft: ItemDraft) -> Result<Authentic<Item>, C
         None => draft.anchored(random_anchor()?),
     };
     key.sign_item(&draft).map_err(|error| {
-        CliError::new(Exit::Failure, "item", format!("this cannot be a data item: {error}"))
-            .with_help("use fewer or shorter tags, or less data")
+        CliError::new(
+            Exit::Failure,
+            "item",
+            format!("this cannot be a data item: {error}"),
+        )
+        .with_help("use fewer or shorter tags, or less data")
     })
 }
 

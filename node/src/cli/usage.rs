@@ -9,7 +9,9 @@ use crate::shell::{CliError, Exit, Shell};
 
 /// Whether `--json` is among the arguments, as far as one can tell of arguments that do not parse.
 pub(super) fn asks_for_json(args: &[OsString]) -> bool {
-    args.iter().take_while(|arg| *arg != "--").any(|arg| arg == "--json")
+    args.iter()
+        .take_while(|arg| *arg != "--")
+        .any(|arg| arg == "--json")
 }
 
 /// Prints the help that was asked for, or says what is wrong with the call.

@@ -74,7 +74,8 @@ impl Connection {
             if rest.is_zero() {
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
             }
-            self.timer.set(sleep(rest));
+            let next = Instant::now().checked_add(rest).unwrap_or(self.moved);
+            self.timer.as_mut().reset(next);
         }
     }
 }

@@ -1,7 +1,6 @@
 //! Reading requests: ids and numbers in paths, queries, pages and bounded bodies, each with its refusal.
 
 use axum::Json;
-use axum::body::{Bytes, to_bytes};
 use axum::extract::path::ErrorKind;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
@@ -9,6 +8,7 @@ use axum::http::StatusCode;
 use axum::http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
+use futures::StreamExt;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -127,7 +127,7 @@ pub(crate) fn paged_by<K: Serialize, T: Serialize>(
 }
 
 /// A body of at most so many bytes.
-pub(crate) struct Body<const MAX: usize>(pub(crate) Bytes);
+pub(crate) struct Body<const MAX: usize>(pub(crate) Vec<u8>);
 
 impl<const MAX: usize, S: Send + Sync> FromRequest<S> for Body<MAX> {
     type Rejection = Problem;
@@ -143,24 +143,18 @@ impl<const MAX: usize, S: Send + Sync> FromRequest<S> for Body<MAX> {
         if declared.is_some_and(|it| it > MAX) {
             return Err(too_large());
         }
-        match to_bytes(request.into_body(), MAX).await {
-            Ok(bytes) => Ok(Body(bytes)),
-            Err(error) if is_too_long(&error) => Err(too_large()),
-            Err(_) => Err(Problem::malformed("body-truncated", "the body ended early")),
+        let mut stream = request.into_body().into_data_stream();
+        let mut bytes = Vec::new();
+        while let Some(chunk) = stream.next().await {
+            let truncated = |_| Problem::malformed("body-truncated", "the body ended early");
+            let chunk = chunk.map_err(truncated)?;
+            if bytes.len().saturating_add(chunk.len()) > MAX {
+                return Err(too_large());
+            }
+            bytes.extend_from_slice(&chunk);
         }
+        Ok(Body(bytes))
     }
-}
-
-fn is_too_long(error: &axum::Error) -> bool {
-    let mut cause: Option<&dyn std::error::Error> = Some(error);
-    while let Some(error) = cause {
-        // The type is private to what axum is made of; its text is its only name here.
-        if error.to_string() == "length limit exceeded" {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
 }
 
 /// A JSON document.

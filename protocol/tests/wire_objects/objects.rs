@@ -115,6 +115,7 @@ pub(crate) fn certificate() -> Certificate {
     Certificate {
         claim: signed_claim(2, 6).statement.claim,
         claimant: address(1),
+        signature: key(1).sign(&named("claim")),
         committed: Height(7),
         inclusion: proof(2, 5),
         approvers: ByteBuf::from(vec![0b110]),

@@ -63,10 +63,12 @@ impl Ledger {
         if entry.is_some_and(|it| it.certified.len() >= SEGMENTS_MAX) {
             return Err(ItemRefused::TooMany);
         }
-        let tombstoned = self.operators.get(&certificate.claimant).is_none_or(|it| it.tombstoned);
-        if tombstoned {
-            return Err(ItemRefused::Tombstoned);
-        }
+        let claimant = self
+            .operators
+            .get(&certificate.claimant)
+            .filter(|it| !it.tombstoned)
+            .ok_or(ItemRefused::Tombstoned)?;
+        let claimant_key = claimant.registration.key;
         let id = claim.id().map_err(|_| ItemRefused::NotContinuous)?;
         // [L-35]
         if self.is_proven_false(&id) {
@@ -91,6 +93,7 @@ impl Ledger {
         }
         certificate.check(Grounds {
             digest_root,
+            claimant_key: &claimant_key,
             beacon,
             validators: &validators,
             params: &self.params,

@@ -1,17 +1,17 @@
-//! Certificates on the ledger: committed, certified, settled, taken back (rules L-20 to L-23, L-34, L-35, CE-1 to CE-3).
+//! Certificates on the ledger: committed and recorded (rules L-20, L-21, L-23, CE-1 to CE-3).
 
 use surety_protocol::attested::Segment;
 use surety_protocol::block::{beacon_digest, next_beacon};
 use surety_protocol::bls::aggregate;
 use surety_protocol::certificate::{Certificate, CertificateError};
-use surety_protocol::claim::{Claim, Leaf};
-use surety_protocol::origin::{Action, Challenge};
+use surety_protocol::claim::Claim;
+use surety_protocol::origin::Action;
 use surety_protocol::sortition::{self, Draw};
 use surety_protocol::time::Height;
-use surety_slashing::ledger::{CaseState, ItemRefused, LedgerEvent};
+use surety_slashing::ledger::ItemRefused;
 
 use crate::support::{
-    Certification, Person, Trial, World, ao, certification, commit, named, params, refusals,
+    Certification, Person, Trial, World, ao, certification, commit, named, params, record, refusals,
 };
 
 #[test]
@@ -71,8 +71,9 @@ fn too_few_tickets_do_not() {
         let mut ledger = before.clone();
         let block = trial.world.assemble(&ledger, vec![item]);
         let reason = refusals(&ledger.apply(&block).unwrap());
-        let few = CertificateError::Tickets { tickets, needed: 4 };
-        let expected = if tickets < 4 {
+        let needed = draw.needed_at(tranche);
+        let few = CertificateError::Tickets { tickets, needed };
+        let expected = if tickets < needed {
             vec![ItemRefused::Certificate(few)]
         } else {
             Vec::new()
@@ -308,6 +309,7 @@ fn premature(world: &World, it: &Certification, judges: &[&Person]) -> Certifica
     Certificate {
         claim: it.claim.clone(),
         claimant: it.claimant,
+        signature: it.signature,
         committed: it.committed,
         inclusion: it.batch.prove(&id).unwrap(),
         approvers: validators.bitfield(&addresses).unwrap().into(),
@@ -326,8 +328,10 @@ fn no_certificate_stands_in_the_block_that_seeds_it() {
     let claim = trial.claim(&trial.process.leaves(4), 0);
     let (committed, batch) = commit(&mut trial.world, &trial.claimant, &[&claim]);
     let claimant = trial.claimant.address();
+    let signature = crate::support::statement(&claim, &trial.claimant).signature;
     let it = Certification {
         claim,
+        signature,
         claimant,
         committed,
         batch,

@@ -1,18 +1,14 @@
-//! False claims: what a file must be to be executed, and what the outcome proves (rules E-30 to E-34, E-1 to E-3).
+//! False claims: what is executed, and what the outcome proves (rules E-1, E-3, E-33, E-34).
 
-use serde_bytes::ByteBuf;
 use surety_protocol::claim::{Claim, Leaf};
 use surety_protocol::codec;
-use surety_protocol::evidence::{Evidence, FalseClaim, InputBytes, Offence};
+use surety_protocol::evidence::{Evidence, FalseClaim, Offence};
 use surety_protocol::execution::{Execution, ExecutionRequest, Start};
-use surety_protocol::origin::Action;
-use surety_protocol::profile::Profile;
 use surety_protocol::time::Slot;
 use surety_slashing::evidence::{self, Finding, Opened, Proven, Refused};
 
 use crate::support::{
-    Person, Process, Trial, World, accusation, claim_of, history, honest, leaves_root, named,
-    params, profile, statement,
+    Person, Process, Trial, World, accusation, claim_of, honest, named, params, profile, statement,
 };
 
 pub(crate) struct Setting {

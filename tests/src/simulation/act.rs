@@ -38,8 +38,7 @@ impl Simulation {
                 }
             }
             Effect::Notify(event) => {
-                let name = format!("{event:?}");
-                self.trace.add(self.agenda.now(), "notify", who, name.as_bytes());
+                self.tell(who, &format!("{event:?}"));
                 self.oracle.notified(self.address(who), &event)?;
                 if let surety_attest::effect::Event::Pushed { item, .. } = event
                     && let Some(node) = self.nodes.get(who)
@@ -50,12 +49,11 @@ impl Simulation {
                     }
                 }
             }
-            Effect::Applied { height, .. } => {
-                self.trace.add(self.agenda.now(), "applied", who, &height.0.to_be_bytes());
+            Effect::Applied { height, events } => {
+                self.tell(who, &format!("applies block {height}: {events:?}"));
             }
-            Effect::Refused { item, code, .. } => {
-                let bytes = [item.as_bytes(), code.as_bytes()].concat();
-                self.trace.add(self.agenda.now(), "refused", who, &bytes);
+            Effect::Refused { item, code, reason } => {
+                self.tell(who, &format!("refuses {item}: {code}, {reason}"));
             }
         }
         Ok(())
@@ -102,6 +100,13 @@ impl Simulation {
             }
         };
         let life = node.life;
+        let abstained = match &input {
+            Input::Executed(Executed::Abstained { reason, .. }) => Some(reason.clone()),
+            _ => None,
+        };
+        if let Some(reason) = abstained {
+            self.tell(who, &format!("abstains: {reason}"));
+        }
         let delay = self.random.below(10);
         self.agenda.after(delay, Event::Done { who, life, input: Box::new(input) });
         Ok(())

@@ -154,6 +154,7 @@ impl Simulation {
     }
 
     fn restart(&mut self, who: usize) -> Result<(), Violation> {
+        self.tell(who, "starts again");
         if self.plan.weakness == Some(Weakness::Amnesia)
             && let Some(node) = self.nodes.get(who)
         {

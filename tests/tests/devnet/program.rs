@@ -80,6 +80,11 @@ impl Devnet {
         Devnet { child, lines, ready, dir, _stdin: stdin }
     }
 
+    /// What the network said when it was ready.
+    pub(crate) fn ready(&self) -> &Value {
+        &self.ready
+    }
+
     pub(crate) fn dir(&self) -> &Path {
         self.dir.path()
     }

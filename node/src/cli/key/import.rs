@@ -39,7 +39,10 @@ pub(super) fn run(context: &Context, verb: &Import) -> Result<(), CliError> {
     };
     let password = sign::password(verb.place.password_file.as_deref(), Ask::Twice)?;
     let keys = KeyDirectory::open(&verb.place.keys())?;
-    tell(context, &keys.import(verb.kind, &secret, &password, kdf(verb.light_kdf))?)
+    tell(
+        context,
+        &keys.import(verb.kind, &secret, &password, kdf(verb.light_kdf))?,
+    )
 }
 
 /// 32 bytes from hexadecimal; white space around them does not count.

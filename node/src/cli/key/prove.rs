@@ -20,10 +20,19 @@ pub(super) struct Prove {
 }
 
 pub(super) fn run(context: &Context, verb: &Prove) -> Result<(), CliError> {
-    let key = bls_key(&verb.place.open()?, verb.key.as_deref(), &verb.place.password()?)?;
-    let (public, proof) = (key.public_key().to_string(), key.prove_possession().to_string());
+    let key = bls_key(
+        &verb.place.open()?,
+        verb.key.as_deref(),
+        &verb.place.password()?,
+    )?;
+    let (public, proof) = (
+        key.public_key().to_string(),
+        key.prove_possession().to_string(),
+    );
     let human = format!("key         {public}\npossession  {proof}");
-    context.shell.data(human, &json!({ "key": public, "possession": proof }))
+    context
+        .shell
+        .data(human, &json!({ "key": public, "possession": proof }))
 }
 
 /// Decrypts the hot key.
@@ -35,8 +44,10 @@ pub(in crate::cli) fn bls_key(
     let entry = sign::find(keys, name, &[KeyKind::Bls])?;
     let secret = keys.open_key(&entry, password)?;
     let bytes: Option<&[u8; 32]> = secret.expose().try_into().ok();
-    bytes.and_then(|bytes| SecretKey::from_bytes(bytes).ok()).ok_or_else(|| {
-        CliError::new(Exit::Config, "key", "the stored BLS key is not a key")
-            .with_help("restore its file from a backup")
-    })
+    bytes
+        .and_then(|bytes| SecretKey::from_bytes(bytes).ok())
+        .ok_or_else(|| {
+            CliError::new(Exit::Config, "key", "the stored BLS key is not a key")
+                .with_help("restore its file from a backup")
+        })
 }

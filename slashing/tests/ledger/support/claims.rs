@@ -64,6 +64,7 @@ pub(crate) fn commit(
 pub(crate) struct Certification {
     pub(crate) claim: Claim,
     pub(crate) claimant: Address,
+    pub(crate) signature: Signature,
     pub(crate) committed: Height,
     pub(crate) batch: ClaimBatch,
 }
@@ -76,6 +77,7 @@ pub(crate) fn certification(world: &mut World, claimant: &Person, claim: &Claim)
     Certification {
         claim: claim.clone(),
         claimant: claimant.address(),
+        signature: statement(claim, claimant).signature,
         committed,
         batch,
     }
@@ -105,6 +107,7 @@ impl Certification {
         Certificate {
             claim: self.claim.clone(),
             claimant: self.claimant,
+            signature: self.signature,
             committed: self.committed,
             inclusion: self.batch.prove(&id).unwrap(),
             approvers: ByteBuf::from(validators.bitfield(&addresses).unwrap()),

@@ -1,0 +1,218 @@
+//! Building attested results from what a node keeps: the archive's leaves and results, and the ledger.
+//!
+//! # Rules
+//!
+//! - `[AB-1]` The strongest status that the ledger gives the slot is taken: settled, else certified by the earliest segment
+//!   that contains it, else claimed by an operator with active stake.
+//! - `[AB-2]` The leaves are this node's own. They must give the root that the ledger or the claim names; a node whose
+//!   history is another proves nothing.
+//! - `[AB-3]` What is built is checked like a client would before it is given away.
+
+use serde_bytes::ByteBuf;
+use surety_attest::result::root_of_parts;
+use surety_protocol::attested::{
+    Attestation, AttestedError, AttestedResult, EntryKey, Segment, Status,
+};
+use surety_protocol::block::{Checkpoint, Commit};
+use surety_protocol::claim::{Leaf, Statement};
+use surety_protocol::codec::CodecError;
+use surety_protocol::history::History;
+use surety_protocol::id::{ClaimId, Digest, ProcessId};
+use surety_protocol::merkle::Proof;
+use surety_protocol::stake::Stake;
+use surety_protocol::time::{Height, Slot};
+use surety_slashing::ledger::Ledger;
+
+use crate::archive::{Archive, ArchiveError};
+
+/// Claims that are tried for one result.
+const CLAIMS_TRIED: usize = 16;
+
+/// Why there is no attested result.
+#[derive(Debug, thiserror::Error)]
+pub enum NotAttested {
+    /// The archive failed.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// A part cannot be encoded.
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+    /// The result is not here.
+    #[error("slot {0} is not evaluated on this node")]
+    NotEvaluated(Slot),
+    /// The ledger, or the claims here, do not reach as far.
+    #[error("slot {slot} is not {least} yet{}", .available.map_or("", |_| "; less is"))]
+    Less {
+        /// The slot.
+        slot: Slot,
+        /// What was asked for at least.
+        least: &'static str,
+        /// What there is.
+        available: Option<Status>,
+    },
+    /// The leaves here are not those that the ledger or the claim commits to (rule AB-2).
+    #[error("the history on this node is not the one that is {0}")]
+    OtherHistory(&'static str),
+    /// The block of the ledger is not here.
+    #[error("block {0} of the ledger is not here")]
+    NoBlock(Height),
+    /// What was built does not hold (rule AB-3).
+    #[error("it does not hold: {0}")]
+    Unsound(#[from] AttestedError),
+}
+
+/// What a client that trusts this ledger's last block believes.
+pub fn checkpoint(ledger: &Ledger) -> Checkpoint {
+    Checkpoint {
+        network: ledger.network(),
+        height: ledger.height(),
+        block: ledger.head(),
+        proposer: ledger.proposer(),
+        proposer_key: ledger.proposer_key(),
+    }
+}
+
+/// How far the ledger says that a slot has come, and by which segment (rule AB-1).
+pub fn recorded<'a>(
+    ledger: &'a Ledger,
+    process: &ProcessId,
+    slot: Slot,
+) -> Option<(Status, &'a Segment)> {
+    let entry = ledger.process(process)?;
+    let contains = |segment: &&Segment| slot.0 < segment.size;
+    let settled = entry.settled.as_ref().filter(contains).map(|it| (Status::Settled, it));
+    settled.or_else(|| {
+        entry.certified.iter().find(contains).map(|segment| (Status::Certified, segment))
+    })
+}
+
+/// The attested result of a slot, with at least the status `least`. `claims` are claims of the process in the order in which
+/// they are to be tried; they are needed only where the ledger records nothing.
+///
+/// # Errors
+/// Why there is none.
+pub fn build(
+    archive: &Archive,
+    ledger: &Ledger,
+    process: &ProcessId,
+    slot: Slot,
+    least: Status,
+    claims: &[ClaimId],
+) -> Result<(AttestedResult, Attestation), NotAttested> {
+    let (Some((leaf, _)), Some(parts)) =
+        (archive.leaf(process, slot)?, archive.parts(process, slot)?)
+    else {
+        return Err(NotAttested::NotEvaluated(slot));
+    };
+    let less = |available| NotAttested::Less { slot, least: least.name(), available };
+    let height = ledger.height();
+    let commit =
+        archive.block(height)?.map(|it| it.commit).ok_or(NotAttested::NoBlock(height))?;
+    let found = Found { archive, ledger, process, leaf, parts, commit };
+    match recorded(ledger, process, slot) {
+        Some((status, segment)) if status >= least => found.recorded(status, segment),
+        Some((status, _)) => Err(less(Some(status))),
+        None => match found.claimed(claims)? {
+            Some(built) if least == Status::Claimed => Ok(built),
+            Some(_) => Err(less(Some(Status::Claimed))),
+            None => Err(less(None)),
+        },
+    }
+}
+
+/// What every attested result of a slot has.
+struct Found<'a> {
+    archive: &'a Archive,
+    ledger: &'a Ledger,
+    process: &'a ProcessId,
+    leaf: Leaf,
+    parts: Vec<ByteBuf>,
+    commit: Commit,
+}
+
+impl Found<'_> {
+    fn recorded(
+        self,
+        status: Status,
+        segment: &Segment,
+    ) -> Result<(AttestedResult, Attestation), NotAttested> {
+        let path = self
+            .path(segment.size, &segment.history_root)?
+            .ok_or(NotAttested::OtherHistory(status.name()))?;
+        let key = EntryKey::Process(*self.process);
+        self.finish(path, None, &key)
+    }
+
+    /// By the first of the claims that this node's history bears out and an active operator stands behind.
+    fn claimed(
+        self,
+        claims: &[ClaimId],
+    ) -> Result<Option<(AttestedResult, Attestation)>, NotAttested> {
+        for id in claims.iter().take(CLAIMS_TRIED) {
+            let Some(statement) = self.statement(id)? else { continue };
+            let claim = &statement.claim;
+            if claim.process != *self.process || claim.size <= self.leaf.slot.0 {
+                continue;
+            }
+            if let Some(path) = self.path(claim.size, &claim.history_root)? {
+                let key = EntryKey::Operator(statement.claimant);
+                return self.finish(path, Some(statement), &key).map(Some);
+            }
+        }
+        Ok(None)
+    }
+
+    /// The claim as the operator with the most stake signed it.
+    fn statement(&self, id: &ClaimId) -> Result<Option<Statement>, NotAttested> {
+        let height = self.ledger.height();
+        let signed = self.archive.claims(id)?.into_iter().map(|it| it.statement);
+        let mut backed: Vec<(Stake, Statement)> = signed
+            .filter_map(|statement| {
+                let operator = self.ledger.operator(&statement.claimant)?;
+                let stands = !operator.tombstoned
+                    && operator.active_from <= height
+                    && operator.bonded > Stake::ZERO
+                    && statement.signed_by(&operator.registration.key);
+                stands.then_some((operator.bonded, statement))
+            })
+            .collect();
+        backed.sort_by_key(|(bonded, _)| *bonded);
+        Ok(backed.pop().map(|(_, statement)| statement))
+    }
+
+    /// The leaf's path to a root of so many leaves, if the leaves here give it (rule AB-2).
+    fn path(&self, size: u64, root: &Digest) -> Result<Option<Proof>, NotAttested> {
+        let mut history = History::new();
+        for slot in 0..size {
+            let Some((leaf, _)) = self.archive.leaf(self.process, Slot(slot))? else {
+                return Ok(None);
+            };
+            history.append(leaf.digest()?);
+        }
+        if history.root() != *root {
+            return Ok(None);
+        }
+        Ok(history.prove(self.leaf.slot.0, size))
+    }
+
+    fn finish(
+        self,
+        path: Proof,
+        statement: Option<Statement>,
+        key: &EntryKey,
+    ) -> Result<(AttestedResult, Attestation), NotAttested> {
+        let entry = self.ledger.prove_entry(key).ok_or(AttestedError::Entry)?;
+        let result = AttestedResult {
+            process: *self.process,
+            parts: self.parts,
+            leaf: self.leaf,
+            path,
+            statement,
+            entry,
+            commit: self.commit,
+        };
+        // [AB-3]
+        let attestation = result.check(&checkpoint(self.ledger), |parts| root_of_parts(parts))?;
+        Ok((result, attestation))
+    }
+}

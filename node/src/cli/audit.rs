@@ -1,0 +1,70 @@
+//! `surety audit`: evidence is checked and submitted, processes are replayed.
+
+mod challenge;
+mod replay;
+mod show;
+mod verify;
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use surety_protocol::codec::Wire;
+use surety_protocol::evidence::Evidence;
+
+use super::file::FileError;
+use super::sign::Signer;
+use super::{Context, file};
+use crate::shell::{CliError, Exit};
+
+/// `surety audit`
+#[derive(Debug, Args)]
+pub(super) struct AuditArgs {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Check an evidence file alone: no network, no node
+    Verify {
+        /// The evidence; `-` is standard input
+        file: PathBuf,
+    },
+    /// Show what is in an evidence file, without judging it
+    Show {
+        /// The evidence; `-` is standard input
+        file: PathBuf,
+    },
+    /// Check evidence, and accuse on the ledger whom it proves guilty
+    Challenge {
+        /// The evidence; `-` is standard input
+        file: PathBuf,
+        #[command(flatten)]
+        signer: Signer,
+    },
+    /// Evaluate a process from its messages alone, and compare every claim about it
+    Replay(replay::Replay),
+}
+
+pub(super) fn run(context: &Context, args: AuditArgs) -> Result<(), CliError> {
+    match args.verb {
+        Verb::Verify { file } => verify::run(context, &file),
+        Verb::Show { file } => show::run(context, &file),
+        Verb::Challenge { file, signer } => challenge::run(context, &file, &signer),
+        Verb::Replay(verb) => replay::run(context, &verb),
+    }
+}
+
+/// Reads an evidence file; one that is too long proves nothing.
+fn read(path: &Path) -> Result<Vec<u8>, CliError> {
+    match file::read(path, Evidence::BYTES_MAX) {
+        Err(error @ FileError::TooLarge { .. }) => Err(refused(&error.to_string())),
+        read => Ok(read?),
+    }
+}
+
+/// The file does not prove what it should.
+fn refused(reason: &str) -> CliError {
+    CliError::new(Exit::VerificationFailed, "evidence-refused", reason)
+        .with_help("it proves nothing: whoever signs a challenge with it loses the bond")
+}

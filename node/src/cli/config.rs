@@ -1,0 +1,136 @@
+//! `surety config`: what a node is told, and from where.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::Context;
+use crate::config::{NodeConfig, Overrides, Setting};
+use crate::shell::{CliError, Table};
+
+/// `surety config`
+#[derive(Debug, Args)]
+pub(super) struct ConfigArgs {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Show every setting with its origin
+    Show(ConfigFlags),
+    /// Check the settings and the files that they name
+    Check(ConfigFlags),
+}
+
+/// The settings of a node as flags; each stands above its variable, and that above the file.
+#[derive(Debug, Clone, Default, Args)]
+pub(super) struct ConfigFlags {
+    /// The configuration file [env: SURETY_CONFIG] [default: surety.toml in the node's directory]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The node's directory: database, keys, configuration [env: SURETY_DIR] [default: ~/.surety]
+    #[arg(long, value_name = "DIR")]
+    dir: Option<String>,
+    /// The roles it plays: scheduler, compute, messenger, verifier, gateway, or all
+    #[arg(long, value_name = "ROLE,...")]
+    roles: Vec<String>,
+    /// Where it answers HTTP
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    http: Option<String>,
+    /// Where it listens for peers; may be given several times
+    #[arg(long, value_name = "MULTIADDR,...")]
+    listen: Vec<String>,
+    /// The peers that it calls first; may be given several times
+    #[arg(long, value_name = "MULTIADDR,...")]
+    bootstrap: Vec<String>,
+    /// The file that defines the network [default: genesis.cbor in the node's directory]
+    #[arg(long, value_name = "FILE")]
+    genesis: Option<String>,
+    /// The file with the password of the keys
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<String>,
+    /// The operator for whom the node works
+    #[arg(long, value_name = "ADDRESS", allow_hyphen_values = true)]
+    operator: Option<String>,
+    /// Which events are logged, like info,surety_node::net=debug
+    #[arg(long, value_name = "FILTER")]
+    log: Option<String>,
+    /// How they are logged: text or json
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<String>,
+    /// A fault to commit on purpose, for tests of the network
+    #[arg(long = "fault", value_name = "KIND@SLOT", hide = true)]
+    faults: Vec<String>,
+}
+
+impl ConfigFlags {
+    /// Puts flags, environment and file together.
+    pub(super) fn load(&self) -> Result<NodeConfig, CliError> {
+        let env = |name: &str| std::env::var(name).ok();
+        Ok(NodeConfig::load(
+            self.config.as_deref(),
+            env,
+            &self.overrides(),
+        )?)
+    }
+
+    fn overrides(&self) -> Overrides {
+        let single = [
+            (Setting::Dir, &self.dir),
+            (Setting::Http, &self.http),
+            (Setting::Genesis, &self.genesis),
+            (Setting::PasswordFile, &self.password_file),
+            (Setting::Operator, &self.operator),
+            (Setting::Log, &self.log),
+            (Setting::LogFormat, &self.log_format),
+        ];
+        let several = [
+            (Setting::Roles, &self.roles),
+            (Setting::Listen, &self.listen),
+            (Setting::Bootstrap, &self.bootstrap),
+            (Setting::Faults, &self.faults),
+        ];
+        let single = single
+            .into_iter()
+            .filter_map(|(setting, text)| text.clone().map(|text| (setting, vec![text])));
+        let several = several
+            .into_iter()
+            .filter(|(_, texts)| !texts.is_empty())
+            .map(|(setting, texts)| (setting, texts.clone()));
+        single.chain(several).collect()
+    }
+}
+
+pub(super) fn run(context: &Context, args: ConfigArgs) -> Result<(), CliError> {
+    match args.verb {
+        Verb::Show(flags) => show(context, &flags.load()?),
+        Verb::Check(flags) => check(context, &flags.load()?),
+    }
+}
+
+fn show(context: &Context, config: &NodeConfig) -> Result<(), CliError> {
+    let mut table = Table::new(["setting", "value", "origin"]);
+    let mut settings = Vec::new();
+    for (setting, value, origin) in config.entries() {
+        let place = origin.to_string();
+        table.row([setting.key(), &value, &place]);
+        settings.push(json!({ "setting": setting.key(), "value": value, "origin": origin }));
+    }
+    context.shell.table(&table, &settings)
+}
+
+fn check(context: &Context, config: &NodeConfig) -> Result<(), CliError> {
+    let warnings = config.check()?;
+    let mut human = String::new();
+    for warning in &warnings {
+        human.push_str(&format!("warning: {warning}\n"));
+    }
+    human.push_str("the configuration can be used");
+    let told: Vec<Value> = warnings
+        .iter()
+        .map(|warning| json!({ "code": warning, "message": warning.to_string() }))
+        .collect();
+    context.shell.data(human, &json!({ "warnings": told }))
+}

@@ -1,0 +1,130 @@
+//! `surety process attested`: a result with the proof of what stands behind it, as a file.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::json;
+use surety_attest::result::root_of_parts;
+use surety_protocol::attested::{Attestation, AttestedError, AttestedResult};
+use surety_protocol::block::Checkpoint;
+use surety_protocol::codec::{self, CodecError};
+use surety_protocol::id::ProcessId;
+use tokio::time::Instant;
+
+use crate::cli::remote::wait_for;
+use crate::cli::{Context, file, show};
+use crate::shell::{CliError, Exit};
+
+/// What a result must have become.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Least {
+    /// A staked compute unit signed it.
+    Claimed,
+    /// It was checked, and everything before it.
+    Certified,
+    /// Its window to be challenged has closed.
+    Settled,
+}
+
+/// `surety process attested`
+#[derive(Debug, Args)]
+pub(super) struct Attested {
+    /// The process
+    #[arg(allow_hyphen_values = true)]
+    process: ProcessId,
+    /// The slot
+    slot: u64,
+    /// How far it must have come; without it the best there is
+    #[arg(long)]
+    status: Option<Least>,
+    /// Wait until it has come so far, at most so many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    wait: u64,
+    /// The file to write
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
+/// Why what the node sent is not kept.
+#[derive(Debug, thiserror::Error)]
+enum Unusable {
+    /// Not what it should be.
+    #[error("the node's answer is not an attested result: {0}")]
+    Codec(#[from] CodecError),
+    /// It proves nothing.
+    #[error("the node's attested result does not hold: {0}")]
+    Attested(#[from] AttestedError),
+    /// It is about something else.
+    #[error("the node's attested result is of another process or slot")]
+    Other,
+}
+
+impl From<Unusable> for CliError {
+    fn from(error: Unusable) -> CliError {
+        CliError::new(
+            Exit::VerificationFailed,
+            "attestation-invalid",
+            error.to_string(),
+        )
+        .with_help("nothing was written; ask another node")
+    }
+}
+
+const NOT_YET: &[&str] = &["not-attested", "not-evaluated", "slot-unknown"];
+
+pub(super) fn run(context: &Context, verb: &Attested) -> Result<(), CliError> {
+    let deadline = Instant::now() + Duration::from_secs(verb.wait);
+    let status = match verb.status {
+        None => "",
+        Some(Least::Claimed) => "&status=claimed",
+        Some(Least::Certified) => "&status=certified",
+        Some(Least::Settled) => "&status=settled",
+    };
+    let (bytes, checked) = context.block_on(async {
+        let client = context.client()?;
+        let path = format!(
+            "/v1/processes/{}/slots/{}/attested",
+            verb.process, verb.slot
+        );
+        let bytes = wait_for(deadline, NOT_YET, |seconds| {
+            let path = format!("{path}?wait={seconds}{status}");
+            let client = &client;
+            async move { client.bytes(&path).await }
+        })
+        .await?;
+        let attested: AttestedResult = codec::decode(&bytes).map_err(Unusable::from)?;
+        let height = attested.commit.header.height;
+        let checkpoint = client
+            .bytes(&format!("/v1/ledger/checkpoint?height={height}"))
+            .await?;
+        let checkpoint: Checkpoint = codec::decode(&checkpoint).map_err(Unusable::from)?;
+        Ok((bytes, check(verb, &attested, &checkpoint)?))
+    })?;
+    file::write(&verb.out, &bytes)?;
+    let told = json!({
+        "file": verb.out,
+        "status": checked.status.name(),
+        "process": verb.process,
+        "slot": checked.slot,
+        "height": checked.height,
+        "bytes": bytes.len(),
+    });
+    context.shell.progress(
+        "checked against the node's own ledger; with a checkpoint that you trust: surety certificate verify FILE --trust CHECKPOINT",
+    );
+    context.shell.table(&show::fields(&told), &told)
+}
+
+/// A file is kept only if it holds, as far as the node that gave it is believed.
+fn check(
+    verb: &Attested,
+    attested: &AttestedResult,
+    checkpoint: &Checkpoint,
+) -> Result<Attestation, Unusable> {
+    let checked = attested.check(checkpoint, |parts| root_of_parts(parts))?;
+    match attested.process == verb.process && checked.slot.0 == verb.slot {
+        true => Ok(checked),
+        false => Err(Unusable::Other),
+    }
+}

@@ -1,0 +1,266 @@
+//! `surety stake`: what an operator does with its stake, signed by its own key.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use serde_bytes::ByteBuf;
+use serde_json::{Value, json};
+use surety_protocol::id::Address;
+use surety_protocol::origin::{Action, Registration};
+use surety_protocol::stake::Stake;
+
+use super::key::prove::bls_key;
+use super::origin::{Submitted, submit};
+use super::remote::text;
+use super::sign::{self, Signer};
+use super::{Context, item, show};
+use crate::client::{Client, ClientError};
+use crate::key::{Ask, KeyKind};
+use crate::net::PeerId;
+use crate::shell::{CliError, Exit};
+
+/// `surety stake`
+#[derive(Debug, Args)]
+pub(super) struct StakeArgs {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Bind the hot keys of a node's directory to the operator that signs
+    Register {
+        #[command(flatten)]
+        signing: Signing,
+        /// The file with the password of the node's keys, if it is not that of the operator's key
+        #[arg(long, value_name = "FILE")]
+        node_password_file: Option<PathBuf>,
+    },
+    /// Turn free balance into stake
+    Bond(Moved),
+    /// Start to turn stake into free balance
+    Unbond(Moved),
+    /// Free what finished unbonding
+    Withdraw {
+        #[command(flatten)]
+        signing: Signing,
+    },
+    /// Show an operator and its balance
+    Status {
+        /// The operator; without one that of the node
+        #[arg(allow_hyphen_values = true)]
+        address: Option<Address>,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Moved {
+    /// How much: armstrongs (10^-12 AO), or AO like 12.5ao
+    #[arg(value_parser = item::amount)]
+    quantity: Stake,
+    #[command(flatten)]
+    signing: Signing,
+}
+
+#[derive(Debug, Args)]
+struct Signing {
+    #[command(flatten)]
+    signer: Signer,
+    /// Wait until the ledger shows it, for at most a minute or so many seconds
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "60"
+    )]
+    wait: Option<u64>,
+}
+
+pub(super) fn run(context: &Context, args: StakeArgs) -> Result<(), CliError> {
+    match args.verb {
+        Verb::Register {
+            signing,
+            node_password_file,
+        } => {
+            let registration = registration(&signing.signer, node_password_file.as_ref())?;
+            let key = registration.key.to_string();
+            let action = Action::Register(Box::new(registration));
+            act(context, &signing, &action, |_, after| {
+                after.operator.get("key").and_then(Value::as_str) == Some(key.as_str())
+            })
+        }
+        Verb::Bond(Moved { quantity, signing }) => act(
+            context,
+            &signing,
+            &Action::Bond(quantity),
+            |before, after| {
+                before
+                    .bonded()
+                    .plus(quantity)
+                    .is_ok_and(|least| after.bonded() >= least)
+            },
+        ),
+        Verb::Unbond(Moved { quantity, signing }) => act(
+            context,
+            &signing,
+            &Action::Unbond(quantity),
+            |before, after| {
+                before
+                    .bonded()
+                    .minus(quantity)
+                    .is_ok_and(|most| after.bonded() <= most)
+            },
+        ),
+        Verb::Withdraw { signing } => act(context, &signing, &Action::Withdraw, |before, after| {
+            after.free() > before.free()
+        }),
+        Verb::Status { address } => status(context, address),
+    }
+}
+
+/// The hot keys of the node's directory, with the proof that they are held.
+fn registration(signer: &Signer, file: Option<&PathBuf>) -> Result<Registration, CliError> {
+    let file = file.or(signer.place.password_file.as_ref());
+    let password = sign::password(file.map(PathBuf::as_path), Ask::Once)?;
+    let dir = sign::node_dir(signer.place.dir.as_deref()).join(sign::KEYS);
+    let keys = sign::open(&dir)?;
+    let hot = bls_key(&keys, None, &password)?;
+    let broken = |kind: KeyKind| {
+        let message = format!("the {kind} key in {} has no public name", dir.display());
+        CliError::new(Exit::Config, "key", message).with_help("restore its file from a backup")
+    };
+    let item_key = keys.find(KeyKind::Ed25519, None)?.public;
+    let peer = keys.find(KeyKind::Network, None)?.public;
+    let peer: PeerId = peer.parse().map_err(|_| broken(KeyKind::Network))?;
+    Ok(Registration {
+        key: *hot.public_key(),
+        possession: hot.prove_possession(),
+        item_key: item_key.parse().map_err(|_| broken(KeyKind::Ed25519))?,
+        peer: ByteBuf::from(peer.to_bytes()),
+    })
+}
+
+/// What the ledger shows of an operator.
+struct Shown {
+    operator: Value,
+    account: Value,
+}
+
+impl Shown {
+    async fn of(client: &Client, address: &Address) -> Result<Shown, ClientError> {
+        Ok(Shown {
+            operator: absent(client.get(&format!("/v1/operators/{address}")).await)?,
+            account: absent(client.get(&format!("/v1/accounts/{address}")).await)?,
+        })
+    }
+
+    fn bonded(&self) -> Stake {
+        amount(&self.operator, "bonded")
+    }
+
+    fn free(&self) -> Stake {
+        amount(&self.account, "balance")
+    }
+
+    fn to_json(&self) -> Value {
+        json!({ "operator": self.operator, "account": self.account })
+    }
+}
+
+/// What the ledger does not know is nothing.
+fn absent(answer: Result<Value, ClientError>) -> Result<Value, ClientError> {
+    match answer {
+        Err(ClientError::Refused { status: 404, .. }) => Ok(Value::Null),
+        answer => answer,
+    }
+}
+
+fn amount(document: &Value, name: &str) -> Stake {
+    let text = document.get(name).and_then(Value::as_str);
+    text.and_then(|it| it.parse().ok()).unwrap_or_default()
+}
+
+/// Signs and submits an action, and waits for what it does if asked to.
+fn act(
+    context: &Context,
+    signing: &Signing,
+    action: &Action,
+    done: impl Fn(&Shown, &Shown) -> bool,
+) -> Result<(), CliError> {
+    let key = signing.signer.open()?;
+    let address = key.address();
+    context.block_on(async {
+        let client = context.client()?;
+        let before = Shown::of(&client, &address).await?;
+        let mut submitted = submit(&client, &key, action).await?;
+        let (before, done, asking) = (&before, &done, &client);
+        let shows = || async move {
+            let after = Shown::of(asking, &address).await?;
+            Ok(done(before, &after).then(|| after.to_json()))
+        };
+        let after = match signing.wait {
+            None => None,
+            Some(seconds) => {
+                context
+                    .shell
+                    .progress(format!("item {} waits for a block", submitted.item));
+                Some(
+                    submitted
+                        .wait(&client, Duration::from_secs(seconds), shows)
+                        .await?,
+                )
+            }
+        };
+        tell(context, action, &address, &submitted, after)
+    })
+}
+
+fn tell(
+    context: &Context,
+    action: &Action,
+    address: &Address,
+    submitted: &Submitted,
+    after: Option<Value>,
+) -> Result<(), CliError> {
+    let status = submitted
+        .answer
+        .get("status")
+        .and_then(Value::as_str)
+        .unwrap_or("sent");
+    let status = if after.is_some() { "done" } else { status };
+    let told = json!({
+        "action": action.name(),
+        "operator": address,
+        "item": submitted.item,
+        "expires": submitted.expires,
+        "status": status,
+        "ledger": after,
+    });
+    context.shell.table(&show::fields(&told), &told)
+}
+
+fn status(context: &Context, address: Option<Address>) -> Result<(), CliError> {
+    context.block_on(async {
+        let client = context.client()?;
+        let address = match address {
+            Some(address) => address,
+            None => {
+                let node = client.get("/v1/node").await?;
+                text(&node, "operator")?.parse().map_err(|error| {
+                    let message = format!("the node's operator: {error}");
+                    CliError::new(Exit::Failure, "node-nonsense", message)
+                })?
+            }
+        };
+        let shown = Shown::of(&client, &address).await?;
+        if shown.operator.is_null() && shown.account.is_null() {
+            let message = format!("the ledger knows nothing of {address}");
+            return Err(CliError::new(Exit::Failure, "not-found", message)
+                .with_help("an operator appears when it registers: `surety stake register`"));
+        }
+        let told = shown.to_json();
+        context.shell.table(&show::fields(&told), &told)
+    })
+}

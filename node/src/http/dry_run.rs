@@ -1,0 +1,131 @@
+//! Asking a process what it would do.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use surety_attest::engine::{EngineError, Message};
+use surety_protocol::assignment::Assignment;
+use surety_protocol::id::{Address, ItemId, ProcessId};
+use surety_protocol::limits::{TAG_BYTES_MAX, TAGS_MAX};
+use surety_protocol::time::Slot;
+
+use super::Api;
+use super::problem::Problem;
+use super::processes::known;
+use super::request::{At, Document};
+use crate::archive::Archive;
+use crate::executor::Failure;
+
+/// Characters of an owner: an id, or an Ethereum address.
+const OWNER_MAX: usize = 64;
+
+/// What is asked.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Question {
+    #[serde(default)]
+    tags: Vec<Tag>,
+    #[serde(default)]
+    data: String,
+    owner: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Tag {
+    name: String,
+    value: String,
+}
+
+impl Question {
+    /// A message has no more tags than an item may have.
+    fn check(&self) -> Result<(), Problem> {
+        let bytes = self.tags.iter().fold(0_usize, |sum, tag| {
+            sum.saturating_add(tag.name.len()).saturating_add(tag.value.len())
+        });
+        if self.tags.len() > TAGS_MAX || bytes > TAG_BYTES_MAX {
+            return Err(Problem::malformed("tags-too-large", "more tags than an item may have"));
+        }
+        if self.owner.as_ref().is_some_and(|it| it.is_empty() || it.len() > OWNER_MAX) {
+            return Err(Problem::malformed("owner-malformed", "expected an address as owner"));
+        }
+        Ok(())
+    }
+
+    /// The message, as if it came right after the last evaluated slot.
+    fn message(
+        self,
+        archive: &Archive,
+        process: ProcessId,
+        size: u64,
+    ) -> Result<Message, Problem> {
+        let missing = || Problem::conflict("not-evaluated", "the process is not evaluated here");
+        let last = size.checked_sub(1).ok_or_else(missing)?;
+        let input = archive.input(&process, Slot(last))?.ok_or_else(missing)?;
+        let last =
+            Assignment::from_item(&input.assignment).map_err(|it| Problem::internal(&it))?;
+        let item = archive.item(&process.into())?.ok_or_else(missing)?;
+        let owner = self.owner.unwrap_or_else(|| Address::default().to_string());
+        let tags = self.tags.into_iter().map(|tag| (tag.name, tag.value));
+        Ok(Message {
+            id: ItemId::default().to_string(),
+            signature: None,
+            target: process.to_string(),
+            from: owner.clone(),
+            owner,
+            forwarded_by: None,
+            anchor: String::new(),
+            // Modules would believe these.
+            tags: tags.filter(|(name, _)| name != "From" && name != "Owner").collect(),
+            data: self.data.into_bytes(),
+            module: item.tag("Module").unwrap_or_default().to_owned(),
+            block_height: last.block_height,
+            timestamp: last.timestamp.0,
+            epoch: last.epoch,
+            nonce: size,
+            hash_chain: last.next_hash_chain().to_string(),
+            cron: false,
+            read_only: true,
+        })
+    }
+}
+
+/// `POST /v1/processes/{process}/dry-run` with `{tags, data, owner}`: what a message would give on the last evaluated state,
+/// without effect. Few are executed at once.
+pub(super) async fn post(
+    State(api): State<Api>,
+    At(process): At<ProcessId>,
+    Document(question): Document<Question>,
+) -> Result<Response, Problem> {
+    question.check()?;
+    let size = known(&api.now(), &process)?.evaluated;
+    let executor = Arc::clone(&api.node.handle.executor);
+    let outcome = api
+        .heavy(move |archive| {
+            let message = question.message(archive, process, size)?;
+            executor.dry_run(&process, size, &message).map_err(refused)
+        })
+        .await?;
+    Ok(Json(outcome.result.to_json()).into_response())
+}
+
+fn refused(failure: Failure) -> Problem {
+    match failure {
+        Failure::Archive(error) => error.into(),
+        Failure::Engine(error) => engine(&error),
+        missing => Problem::conflict("not-evaluated", missing.to_string()),
+    }
+}
+
+/// The engine refuses a module, or this machine cannot tell.
+pub(super) fn engine(error: &EngineError) -> Problem {
+    let (status, code) = match error {
+        EngineError::Abstain(_) => (StatusCode::SERVICE_UNAVAILABLE, "engine-abstained"),
+        _ => (StatusCode::UNPROCESSABLE_ENTITY, "module-refused"),
+    };
+    Problem::new(status, code, error.to_string())
+}

@@ -1,0 +1,126 @@
+//! Data items: handing them in, and reading them back.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+use surety_attest::effect::Record;
+use surety_protocol::id::ItemId;
+use surety_protocol::item::Item;
+use surety_protocol::verified::Authentic;
+
+use super::Api;
+use super::dry_run;
+use super::problem::Problem;
+use super::request::{At, Body, ITEM_BODY};
+use crate::archive::write;
+use crate::config::RoleName;
+use crate::driver::Accepted;
+use crate::store::Batch;
+
+/// Any bytes.
+const BYTES: &str = "application/octet-stream";
+/// Types that a browser shows without running anything in them.
+const HARMLESS: &[&str] = &[
+    "application/cbor",
+    "application/json",
+    "application/wasm",
+    "audio/mpeg",
+    "image/gif",
+    "image/jpeg",
+    "image/png",
+    "image/webp",
+    "text/csv",
+    "text/plain",
+    "text/plain; charset=utf-8",
+    "video/mp4",
+];
+
+/// Reads an item and checks its signature; nothing of it is kept.
+pub(super) async fn authentic(api: &Api, bytes: Vec<u8>) -> Result<Authentic<Item>, Problem> {
+    api.read(move |_| {
+        let item = Item::parse(bytes).and_then(Item::authenticate);
+        item.map_err(|error| Problem::malformed(error.code(), error.to_string()))
+    })
+    .await
+}
+
+/// `POST /v1/items` with the bytes of one ANS-104 item: 201 if it is a module that passes the check, 200 with its slot if it
+/// was scheduled here or elsewhere, 202 if it waits for a block of the ledger.
+pub(super) async fn post(
+    State(api): State<Api>,
+    Body(bytes): Body<ITEM_BODY>,
+) -> Result<Response, Problem> {
+    let item = authentic(&api, bytes).await?;
+    let id = item.id();
+    if item.tag("Type") == Some("Module") {
+        return module(&api, item).await;
+    }
+    Ok(match api.node.handle.offer(item).await? {
+        Accepted::Scheduled(receipt) => Json(json!({
+            "id": id,
+            "status": "scheduled",
+            "process": receipt.process,
+            "slot": receipt.slot,
+            "assignment": receipt.assignment,
+            "timestamp": receipt.timestamp,
+        }))
+        .into_response(),
+        Accepted::Queued => {
+            (StatusCode::ACCEPTED, Json(json!({ "id": id, "status": "queued" }))).into_response()
+        }
+    })
+}
+
+/// Stores a module that the engine would run.
+async fn module(api: &Api, item: Authentic<Item>) -> Result<Response, Problem> {
+    let id = item.id();
+    let stored = json!({ "id": id, "status": "stored" });
+    let here = api.read(move |archive| Ok(archive.item_bytes(&id)?.is_some())).await?;
+    if here {
+        return Ok(Json(stored).into_response());
+    }
+    let executor = Arc::clone(&api.node.handle.executor);
+    api.heavy(move |archive| {
+        executor.engine().check(item.data()).map_err(|error| dry_run::engine(&error))?;
+        let mut batch = Batch::new();
+        write::put(&mut batch, Record::Item(item))?;
+        Ok(archive.write(batch)?)
+    })
+    .await?;
+    Ok((StatusCode::CREATED, Json(stored)).into_response())
+}
+
+fn missing() -> Problem {
+    Problem::unknown("item-unknown", "this node does not have the item")
+}
+
+/// `GET /v1/items/{id}`: the bytes of an item.
+pub(super) async fn get(
+    State(api): State<Api>,
+    At(id): At<ItemId>,
+) -> Result<Response, Problem> {
+    let bytes = api.read(move |archive| archive.item_bytes(&id)?.ok_or_else(missing)).await?;
+    Ok(([(CONTENT_TYPE, BYTES)], bytes).into_response())
+}
+
+/// `GET /gateway/{id}` and `GET /gateway/raw/{id}`: the data of an item, with the content type that the item names if it is
+/// one that runs nothing. Only a node with the role of a gateway answers.
+pub(super) async fn data(
+    State(api): State<Api>,
+    At(id): At<ItemId>,
+) -> Result<Response, Problem> {
+    if !api.node.roles.contains(&RoleName::Gateway) {
+        return Err(Problem::unknown("not-a-gateway", "this node is not a gateway"));
+    }
+    let item = api.read(move |archive| archive.item(&id)?.ok_or_else(missing)).await?;
+    let named = item.tag("Content-Type").map(str::to_ascii_lowercase).unwrap_or_default();
+    let kind = HARMLESS.iter().find(|it| **it == named).copied().unwrap_or(BYTES);
+    let head =
+        [(CONTENT_TYPE, kind), (CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox")];
+    Ok((head, item.data().to_vec()).into_response())
+}

@@ -1,0 +1,180 @@
+//! What strangers send: over HTTP and over libp2p, to a running network. A clear error, nothing stored, and the node goes on.
+
+#[path = "devnet/program.rs"]
+#[allow(dead_code, reason = "shared with the tests of whole networks")]
+mod program;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use program::{Devnet, text};
+use serde_json::Value;
+use surety_node::net::{self, NetConfig, NetEvent, Protocol, Topic, identity};
+use surety_protocol::id::NetworkId;
+use surety_protocol::item::{ItemDraft, ItemKey};
+use tokio_util::sync::CancellationToken;
+
+struct Target {
+    http: String,
+    client: reqwest::Client,
+}
+
+impl Target {
+    async fn post(&self, body: Vec<u8>) -> (u16, Value) {
+        let url = format!("{}/v1/items", self.http);
+        let answer = self.client.post(url).body(body).send().await.unwrap();
+        let status = answer.status().as_u16();
+        (status, answer.json().await.unwrap_or_default())
+    }
+
+    async fn get(&self, path: &str) -> Value {
+        let url = format!("{}{path}", self.http);
+        self.client.get(url).send().await.unwrap().json().await.unwrap()
+    }
+
+    async fn metric(&self, name: &str) -> u64 {
+        let url = format!("{}/metrics", self.http);
+        let text = self.client.get(url).send().await.unwrap().text().await.unwrap();
+        text.lines()
+            .filter(|line| line.starts_with(name))
+            .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+            .sum::<f64>() as u64
+    }
+
+    async fn processes(&self) -> usize {
+        self.get("/v1/processes?limit=1000").await["processes"].as_array().unwrap().len()
+    }
+}
+
+/// A refusal has a 4xx status and a stable code.
+fn refused(what: &str, (status, problem): &(u16, Value)) {
+    assert!((400..500).contains(status), "{what}: {status} {problem}");
+    assert!(!text(problem, "code").is_empty(), "{what}: {problem}");
+}
+
+async fn over_http(target: &Target) {
+    let key = ItemKey::ed25519(&[9; 32]);
+    let draft = || ItemDraft::default().tag("Data-Protocol", "ao");
+    let sign = |draft: ItemDraft| key.sign_item(&draft).unwrap().bytes().to_vec();
+    let nobody = [7; 32];
+    let cases: Vec<(&str, Vec<u8>)> = vec![
+        ("nothing", vec![]),
+        ("text", b"hello".to_vec()),
+        ("a type that is none", sign(draft().tag("Type", "Spell"))),
+        ("a message for nobody", sign(draft().tag("Type", "Message").to(nobody))),
+        ("a message without target", sign(draft().tag("Type", "Message"))),
+        ("a module of garbage", sign(draft().tag("Type", "Module").carrying(vec![0; 100]))),
+        (
+            "a process whose scheduler is unknown",
+            sign(
+                draft()
+                    .tag("Type", "Process")
+                    .tag("Module", surety_protocol::id::ModuleId::new(nobody).to_string())
+                    .tag("Scheduler", surety_protocol::id::Address::new(nobody).to_string()),
+            ),
+        ),
+    ];
+    for (what, body) in cases {
+        refused(what, &target.post(body).await);
+    }
+    let origin = text(&target.get("/v1/node").await, "origin");
+    let origin: NetworkId = origin.parse().unwrap();
+    let ledger = draft()
+        .tag("Type", "Message")
+        .to(*origin.as_bytes())
+        .tag("Action", "Bond")
+        .tag("Expires", "50")
+        .tag("Quantity", "not a number");
+    refused("a bond of no amount", &target.post(sign(ledger)).await);
+    let huge = target.post(vec![1; 13 << 20]).await;
+    assert_eq!(huge.0, 413, "{}", huge.1);
+    // Every byte of a signed item is signed, or part of the signature.
+    let good = sign(draft().tag("Type", "Message").to(nobody).carrying("x"));
+    for at in (0..good.len()).step_by(7) {
+        let mut flipped = good.clone();
+        flipped[at] ^= 0x20;
+        refused("a flipped byte", &target.post(flipped).await);
+    }
+    if let Some(vectors) = std::env::var_os("SURETY_VECTORS").filter(|it| !it.is_empty()) {
+        let dir = PathBuf::from(vectors).join("ans104");
+        let index = std::fs::read(dir.join("index.json")).unwrap();
+        let index: Value = serde_json::from_slice(&index).unwrap();
+        let files = index.as_object().unwrap().values().find_map(Value::as_array).unwrap();
+        let invalid = files.iter().filter(|it| it["valid"] == false);
+        let mut count = 0;
+        for file in invalid {
+            let name = text(file, "file");
+            let body = std::fs::read(dir.join(&name)).unwrap();
+            refused(&name, &target.post(body).await);
+            count += 1;
+        }
+        assert!(count > 50);
+    }
+}
+
+/// A peer of the network's own protocol that says nothing sensible, on every topic and protocol.
+async fn over_libp2p(target: &Target, ready: &Value) {
+    let network: NetworkId = text(ready, "origin").parse().unwrap();
+    let bootstrap = ready["nodes"][0]["p2p"].as_array().unwrap();
+    let config = NetConfig {
+        bootstrap: bootstrap.iter().map(|it| it.as_str().unwrap().parse().unwrap()).collect(),
+        ..NetConfig::new(network)
+    };
+    let stop = CancellationToken::new();
+    let keypair = identity::keypair_of(&mut [77; 32]).unwrap();
+    let (net, mut events, task) = net::spawn(config, keypair, stop.clone()).unwrap();
+    let peer = loop {
+        match events.recv().await.unwrap() {
+            NetEvent::PeerConnected { peer } => break peer,
+            _ => continue,
+        }
+    };
+    let before = target.metric("surety_gossip_rejected").await;
+    // A new subscriber is published to at its next heartbeat; what is published before waits for it.
+    for (index, topic) in Topic::ALL.iter().enumerate() {
+        let garbage = vec![u8::try_from(index).unwrap(); 333];
+        net.publish(*topic, garbage).await.unwrap();
+    }
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    while target.metric("surety_gossip_rejected").await <= before {
+        assert!(tokio::time::Instant::now() < deadline, "garbage was not rejected");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let protocols = [
+        Protocol::Assignments,
+        Protocol::Messages,
+        Protocol::Pages,
+        Protocol::Evidence,
+        Protocol::Blocks,
+    ];
+    for (id, protocol) in (1..).zip(protocols) {
+        net.request(id, peer, protocol, vec![0xff; 100]).await.unwrap();
+        let answer = loop {
+            match events.recv().await.unwrap() {
+                NetEvent::Response { request, result, .. } if request == id => break result,
+                _ => continue,
+            }
+        };
+        assert!(answer.is_err(), "{protocol:?} answered garbage");
+    }
+    stop.cancel();
+    task.await.unwrap();
+}
+
+#[test]
+fn strangers_get_clear_errors_and_the_network_goes_on() {
+    let devnet = Devnet::start(&["--nodes", "4"]);
+    let process = devnet.spawn();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let target = Target { http: text(devnet.ready(), "http"), client: reqwest::Client::new() };
+    runtime.block_on(async {
+        let before = target.processes().await;
+        over_http(&target).await;
+        over_libp2p(&target, devnet.ready()).await;
+        assert_eq!(target.processes().await, before, "nothing was stored");
+        assert_eq!(target.client.get(format!("{}/health/ready", target.http)).send().await.unwrap().status(), 200);
+    });
+    let last = devnet.send(&process, 3);
+    devnet.certified(&process, last + 1);
+    assert!(devnet.stop()["slashings"].as_array().unwrap().is_empty());
+}
