@@ -67,9 +67,11 @@ impl Claims {
     /// Adds a batch; false if it was known.
     pub fn insert_batch(&mut self, batch: ClaimBatch) -> bool {
         let root = batch.root();
-        if self.batches.insert(root, batch).is_some() {
+        // Claimants who committed the same claims committed one root: the list is the same, whoever sent it.
+        if self.batches.contains_key(&root) {
             return false;
         }
+        self.batches.insert(root, batch);
         self.batch_order.push_back(root);
         while self.batch_order.len() > BATCHES_MAX {
             if let Some(oldest) = self.batch_order.pop_front() {
@@ -97,11 +99,16 @@ impl Claims {
 
     fn segment(&mut self, process: ProcessId, root: Digest, base: Digest, leaves: Vec<Leaf>) {
         let key = (process, root);
-        if self.segments.contains_key(&key) {
+        // A root commits to all leaves below it, so of two segments with one root the longer says more: the shorter may
+        // build on a root that nobody can resolve.
+        let known = self.segments.get(&key).map(|it| it.leaves.len());
+        if known.is_some_and(|known| known >= leaves.len()) {
             return;
         }
         self.segments.insert(key, Segment { base, leaves });
-        self.segment_order.push_back(key);
+        if known.is_none() {
+            self.segment_order.push_back(key);
+        }
         while self.segment_order.len() > SEGMENTS_MAX {
             if let Some(oldest) = self.segment_order.pop_front() {
                 self.segments.remove(&oldest);

@@ -132,7 +132,9 @@ impl Verifier {
         let oldest = facts.height.minus(PATIENCE_BLOCKS);
         self.beacons = self.beacons.split_off(&oldest);
         self.committed = self.committed.split_off(&oldest);
-        self.duties.retain(|_, duty| duty.committed >= oldest);
+        // As long as what they were drawn from, so that nothing is drawn twice.
+        let delay = self.params.seed_delay_blocks;
+        self.duties.retain(|_, duty| duty.committed.plus(delay) >= oldest);
         for (_, segment) in &facts.certified {
             // [VE-2]
             if let Some(duty) = self.duties.get_mut(&segment.claim)
@@ -178,7 +180,7 @@ impl Verifier {
         claims: &Claims,
     ) {
         let committed = seeded.minus(self.params.seed_delay_blocks);
-        if batch.claimant != claimant || claimant == self.operator {
+        if claimant == self.operator {
             return;
         }
         let Some(held) = facts.validators.get(&self.operator).map(|it| it.tickets) else {

@@ -166,8 +166,7 @@ impl Archive {
             let process = key::process_of(&found)
                 .ok_or_else(|| damaged(Column::Assignments, &"a key without a process"))?;
             processes.push(process);
-            from = key::slot(&process, Slot(u64::MAX));
-            from.push(0);
+            from = key::past(&process);
         }
     }
 

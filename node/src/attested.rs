@@ -41,7 +41,7 @@ pub enum NotAttested {
     #[error("slot {0} is not evaluated on this node")]
     NotEvaluated(Slot),
     /// The ledger, or the claims here, do not reach as far.
-    #[error("slot {slot} is not {least} yet{}", .available.map_or("", |_| "; less is"))]
+    #[error("slot {slot} is not {least} yet")]
     Less {
         /// The slot.
         slot: Slot,
@@ -108,7 +108,8 @@ pub fn build(
     let height = ledger.height();
     let commit =
         archive.block(height)?.map(|it| it.commit).ok_or(NotAttested::NoBlock(height))?;
-    let found = Found { archive, ledger, process, leaf, parts, commit };
+    let history = History::new();
+    let found = Found { archive, ledger, process, leaf, parts, commit, history };
     match recorded(ledger, process, slot) {
         Some((status, segment)) if status >= least => found.recorded(status, segment),
         Some((status, _)) => Err(less(Some(status))),
@@ -128,11 +129,13 @@ struct Found<'a> {
     leaf: Leaf,
     parts: Vec<ByteBuf>,
     commit: Commit,
+    /// The leaves read so far.
+    history: History,
 }
 
 impl Found<'_> {
     fn recorded(
-        self,
+        mut self,
         status: Status,
         segment: &Segment,
     ) -> Result<(AttestedResult, Attestation), NotAttested> {
@@ -145,7 +148,7 @@ impl Found<'_> {
 
     /// By the first of the claims that this node's history bears out and an active operator stands behind.
     fn claimed(
-        self,
+        mut self,
         claims: &[ClaimId],
     ) -> Result<Option<(AttestedResult, Attestation)>, NotAttested> {
         for id in claims.iter().take(CLAIMS_TRIED) {
@@ -181,18 +184,17 @@ impl Found<'_> {
     }
 
     /// The leaf's path to a root of so many leaves, if the leaves here give it (rule AB-2).
-    fn path(&self, size: u64, root: &Digest) -> Result<Option<Proof>, NotAttested> {
-        let mut history = History::new();
-        for slot in 0..size {
+    fn path(&mut self, size: u64, root: &Digest) -> Result<Option<Proof>, NotAttested> {
+        for slot in self.history.size()..size {
             let Some((leaf, _)) = self.archive.leaf(self.process, Slot(slot))? else {
                 return Ok(None);
             };
-            history.append(leaf.digest()?);
+            self.history.append(leaf.digest()?);
         }
-        if history.root() != *root {
+        if self.history.root_at(size) != Some(*root) {
             return Ok(None);
         }
-        Ok(history.prove(self.leaf.slot.0, size))
+        Ok(self.history.prove(self.leaf.slot.0, size))
     }
 
     fn finish(
@@ -212,7 +214,7 @@ impl Found<'_> {
             commit: self.commit,
         };
         // [AB-3]
-        let attestation = result.check(&checkpoint(self.ledger), |parts| root_of_parts(parts))?;
+        let attestation = result.check(&checkpoint(self.ledger), root_of_parts)?;
         Ok((result, attestation))
     }
 }

@@ -14,6 +14,7 @@ mod audit;
 mod certificate;
 mod completions;
 mod config;
+mod devnet;
 mod file;
 mod item;
 mod key;
@@ -70,6 +71,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run a whole local network of separate processes
+    Devnet(devnet::DevnetArgs),
     /// Set up, run and look at a node
     Node(node::NodeArgs),
     /// Make, import and show keys
@@ -114,7 +117,11 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     let shell = Shell::new(cli.json, cli.quiet);
-    let context = Context { shell, quiet: cli.quiet, node: cli.node };
+    let context = Context {
+        shell,
+        quiet: cli.quiet,
+        node: cli.node,
+    };
     end(&context.shell, run(&context, cli.command))
 }
 
@@ -130,6 +137,7 @@ fn end(shell: &Shell, outcome: Result<(), CliError>) -> ExitCode {
 
 fn run(context: &Context, command: Command) -> Result<(), CliError> {
     match command {
+        Command::Devnet(args) => devnet::run(context, args),
         Command::Node(args) => node::run(context, args),
         Command::Key(args) => key::run(context, args),
         Command::Stake(args) => stake::run(context, args),
@@ -149,13 +157,21 @@ impl Context {
     /// The base URL of the node to talk to: the flag, else the environment, else this machine.
     fn url(&self) -> Result<String, CliError> {
         let named = std::env::var(NODE_ENV).ok().filter(|url| !url.is_empty());
-        let url = self.node.clone().or(named).unwrap_or_else(|| NODE_DEFAULT.to_owned());
+        let url = self
+            .node
+            .clone()
+            .or(named)
+            .unwrap_or_else(|| NODE_DEFAULT.to_owned());
         if url.starts_with("http://") {
             return Ok(url);
         }
         let help = "use a URL like http://127.0.0.1:8734; reach a node behind TLS through a local proxy or tunnel";
-        Err(CliError::new(Exit::Usage, "node-url", format!("{url} is not a plain HTTP URL"))
-            .with_help(help))
+        Err(CliError::new(
+            Exit::Usage,
+            "node-url",
+            format!("{url} is not a plain HTTP URL"),
+        )
+        .with_help(help))
     }
 
     fn client(&self) -> Result<Client, CliError> {
@@ -163,11 +179,11 @@ impl Context {
     }
 
     /// Runs what waits for others, on this thread.
-    fn block_on<T>(
-        &self,
-        work: impl Future<Output = Result<T, CliError>>,
-    ) -> Result<T, CliError> {
-        tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
+    fn block_on<T>(&self, work: impl Future<Output = Result<T, CliError>>) -> Result<T, CliError> {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?
+            .block_on(work)
     }
 
     /// Gets a JSON document of the node.

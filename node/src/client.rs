@@ -2,8 +2,8 @@
 //!
 //! # Rules
 //!
-//! - `[CL-10]` Answers are read up to a bound; what a node says is data, never trusted more than its proofs.
-//! - `[CL-11]` A node that cannot be reached, a node that refuses and a node that answers nonsense are three errors.
+//! - `[CT-1]` Answers are read up to a bound; what a node says is data, never trusted more than its proofs.
+//! - `[CT-2]` A node that cannot be reached, a node that refuses and a node that answers nonsense are three errors.
 
 use std::time::Duration;
 

@@ -5,17 +5,17 @@
 //!
 //! # Rules
 //!
-//! - `[H-1]` A handler reads a snapshot of the node and its archive, or offers an item to the driver. It changes nothing
-//!   itself, but that a module which passed its check is stored. What is refused leaves nothing behind.
-//! - `[H-2]` Connections, requests under way, bodies, time, heavy work, streams and pages are bounded. What is beyond a
+//! - `[HT-1]` A handler reads a snapshot of the node and its archive, or offers an item to the driver. It changes nothing
+//!   itself, but that a module or an evidence file which passed its check is stored. What is refused leaves nothing behind.
+//! - `[HT-2]` Connections, requests under way, bodies, time, heavy work, streams and pages are bounded. What is beyond a
 //!   bound is refused at once with a code that says so; nothing queues without end.
-//! - `[H-3]` An error is `application/problem+json` with a stable code in kebab case; on `/su`, `/cu` and `/mu` it is AO's
+//! - `[HT-3]` An error is `application/problem+json` with a stable code in kebab case; on `/su`, `/cu` and `/mu` it is AO's
 //!   `{"error"}`.
-//! - `[H-4]` All routes stand in one table: the router, the page at `/` and the check of `specs/openapi.json` come from it.
-//! - `[H-5]` Ids are 43 characters of base64url, amounts decimal text, names in snake case. A list is `{"items", "next"}`;
+//! - `[HT-4]` All routes stand in one table: the router, the page at `/` and the check of `specs/openapi.json` come from it.
+//! - `[HT-5]` Ids are 43 characters of base64url, amounts decimal text, names in snake case. A list is `{"items", "next"}`;
 //!   `next` is the `from` of the page after it, or null. A page may be shorter than its limit where entries are large.
-//! - `[H-6]` What blocks (store, signatures, execution) runs on threads that may block.
-//! - `[H-7]` No origin but the node's own may read answers in a browser: there are no CORS headers.
+//! - `[HT-6]` What blocks (store, signatures, execution) runs on threads that may block.
+//! - `[HT-7]` No origin but the node's own may read answers in a browser: there are no CORS headers.
 
 mod attested;
 mod chain;
@@ -56,10 +56,12 @@ use claims::KnownClaims;
 /// The description of all routes.
 pub const OPENAPI: &str = include_str!("../../specs/openapi.json");
 
-/// Requests under way at once; what comes beyond is refused (rule H-2).
+/// Requests under way at once; what comes beyond is refused (rule HT-2).
 const REQUESTS_MAX: usize = 256;
 /// Heavy pieces of work at once: as many cores as a node may spare for strangers.
 const HEAVY_MAX: usize = 2;
+/// Evidence files that are handed in at once; each may be large.
+const UPLOADS_MAX: usize = 2;
 /// Streams of events at once.
 const STREAMS_MAX: usize = 64;
 /// How long requests that are under way when the node stops may still take.
@@ -92,6 +94,7 @@ pub(crate) struct Shared {
     claims: KnownClaims,
     under_way: Semaphore,
     heavy: Arc<Semaphore>,
+    uploads: Semaphore,
     streams: Arc<Semaphore>,
     shutdown: CancellationToken,
 }
@@ -111,6 +114,7 @@ impl Api {
             claims: KnownClaims::default(),
             under_way: Semaphore::new(REQUESTS_MAX),
             heavy: Arc::new(Semaphore::new(HEAVY_MAX)),
+            uploads: Semaphore::new(UPLOADS_MAX),
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
             shutdown,
         }))
@@ -119,7 +123,7 @@ impl Api {
 
 macro_rules! routes {
     ($($method:ident $path:literal => $handler:path;)*) => {
-        /// Every route: method and path (rule H-4).
+        /// Every route: method and path (rule HT-4).
         pub const ROUTES: &[(&str, &str)] = &[$((stringify!($method), $path)),*];
 
         fn routed() -> Router<Api> {
@@ -161,6 +165,7 @@ routes! {
     get "/v1/cases" => stake::cases;
     get "/v1/slashings" => stake::slashings;
     get "/v1/evidence" => evidence::list;
+    post "/v1/evidence" => evidence::post;
     get "/v1/evidence/{evidence}" => evidence::get;
     get "/gateway/{id}" => items::data;
     get "/gateway/raw/{id}" => items::data;

@@ -192,6 +192,8 @@ pub async fn run(
     };
     let serving = tokio::spawn(http::serve(listener, state, shutdown.clone()));
     let peer = net.local_peer_id();
+    // [NO-1]
+    net.listening(config.listen.len()).await.map_err(|_| NodeError::Task)?;
     ready(Ready {
         http,
         listen: net.listen_addresses().iter().map(|it| format!("{it}/p2p/{peer}")).collect(),

@@ -7,17 +7,17 @@
 //!
 //! # Rules
 //!
-//! - `[ST-1]` A batch is atomic, and durable before [`Store::write`] returns: after a crash at any
+//! - `[DB-1]` A batch is atomic, and durable before [`Store::write`] returns: after a crash at any
 //!   moment either all of it is there or nothing. Within a batch, a later operation on a key wins.
-//! - `[ST-2]` Keys are ordered as byte strings. A scan sees only keys that start with its prefix,
+//! - `[DB-2]` Keys are ordered as byte strings. A scan sees only keys that start with its prefix,
 //!   begins at `from` (inclusive, clamped to the prefix) and returns at most `limit` entries of one
 //!   consistent state.
-//! - `[ST-3]` The database carries the number of its schema. A newer one is refused, never
+//! - `[DB-3]` The database carries the number of its schema. A newer one is refused, never
 //!   reinterpreted.
-//! - `[ST-4]` A database that lost files, or whose log is damaged anywhere but in its last,
+//! - `[DB-4]` A database that lost files, or whose log is damaged anywhere but in its last,
 //!   unfinished record, does not open: what it would forget may be what keeps a key from signing
 //!   twice.
-//! - `[ST-5]` One process at a time uses a directory.
+//! - `[DB-5]` One process at a time uses a directory.
 
 mod memory;
 mod rocks;
@@ -27,7 +27,7 @@ use std::path::PathBuf;
 pub use memory::MemoryStore;
 pub use rocks::RocksStore;
 
-/// The number of the layout of columns, keys and values that this program writes (rule ST-3).
+/// The number of the layout of columns, keys and values that this program writes (rule DB-3).
 pub const SCHEMA: u32 = 1;
 
 macro_rules! columns {
@@ -102,7 +102,7 @@ pub type Entry = (Vec<u8>, Vec<u8>);
 /// One change: column, key, and the value or `None` for a removal.
 pub type Change = (Column, Vec<u8>, Option<Vec<u8>>);
 
-/// Changes that are made together or not at all (rule ST-1).
+/// Changes that are made together or not at all (rule DB-1).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Batch {
     ops: Vec<Change>,
@@ -150,13 +150,13 @@ pub trait Store: Send + Sync {
     /// The disk failed or what it holds is damaged.
     fn get(&self, column: Column, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
 
-    /// Makes all changes of a batch, durably (rule ST-1). An empty batch touches nothing.
+    /// Makes all changes of a batch, durably (rule DB-1). An empty batch touches nothing.
     ///
     /// # Errors
     /// The disk failed: whether the batch was made shows only after reopening.
     fn write(&self, batch: Batch) -> Result<(), StoreError>;
 
-    /// Entries in order (rule ST-2).
+    /// Entries in order (rule DB-2).
     ///
     /// # Errors
     /// The disk failed or what it holds is damaged.
@@ -182,13 +182,13 @@ pub enum StoreError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// Another process has it open (rule ST-5).
+    /// Another process has it open (rule DB-5).
     #[error("another process is using the database in {path}")]
     Locked {
         /// Where the database lies.
         path: PathBuf,
     },
-    /// A newer program wrote it (rule ST-3).
+    /// A newer program wrote it (rule DB-3).
     #[error(
         "the database in {path} has schema {found}, newer than {known}, which this program knows"
     )]
@@ -206,7 +206,7 @@ pub enum StoreError {
         /// Where the database lies.
         path: PathBuf,
     },
-    /// Files of a database are there but not the one that names the others (rule ST-4).
+    /// Files of a database are there but not the one that names the others (rule DB-4).
     #[error("the database in {path} has lost files: {file} is there but CURRENT is not")]
     Incomplete {
         /// Where the database lies.
@@ -214,7 +214,7 @@ pub enum StoreError {
         /// A file that only a database in use has.
         file: String,
     },
-    /// Checksums do not fit or files are missing (rule ST-4).
+    /// Checksums do not fit or files are missing (rule DB-4).
     #[error("the database in {path} is damaged: {source}")]
     Corrupt {
         /// Where the database lies.

@@ -2,17 +2,17 @@
 //!
 //! # Rules
 //!
-//! - `[M-1]` A machine is deterministic: the same state and the same inputs give the same effects. Time is an
+//! - `[MA-1]` A machine is deterministic: the same state and the same inputs give the same effects. Time is an
 //!   argument, randomness an input.
-//! - `[M-2]` Effects are data. Whoever drives a machine makes every `Persist` of a step durable before it
+//! - `[MA-2]` Effects are data. Whoever drives a machine makes every `Persist` of a step durable before it
 //!   performs any other effect of that step.
-//! - `[M-3]` An [`Outbox`] is bounded. An effect that does not fit is an error of the step's author, so the
+//! - `[MA-3]` An [`Outbox`] is bounded. An effect that does not fit is an error of the step's author, so the
 //!   bound counts what was refused and the driver reports it.
 
 /// Effects of one step that a machine may emit; far more than any step does.
 pub const EFFECTS_MAX: usize = 65_536;
 
-/// A deterministic machine (rule M-1).
+/// A deterministic machine (rule MA-1).
 pub trait Machine {
     /// What can happen to it.
     type Input;

@@ -2,9 +2,9 @@
 //!
 //! # Rules
 //!
-//! - `[R-1]` Blocks ahead of the next are kept, at most [`AHEAD_MAX`] of them, the lowest first; a gap is asked for. Only a
+//! - `[RL-1]` Blocks ahead of the next are kept, at most [`AHEAD_MAX`] of them, the lowest first; a gap is asked for. Only a
 //!   block whose header the proposer signed, with the items of that header, is worth keeping, and it stays the one.
-//! - `[R-2]` A block that does not apply is dropped; the ledger is as before.
+//! - `[RL-2]` A block that does not apply is dropped; the ledger is as before.
 
 use std::collections::BTreeMap;
 

@@ -42,7 +42,7 @@ impl Target {
     }
 
     async fn processes(&self) -> usize {
-        self.get("/v1/processes?limit=1000").await["processes"].as_array().unwrap().len()
+        self.get("/v1/processes?limit=1000").await["items"].as_array().unwrap().len()
     }
 }
 

@@ -110,7 +110,7 @@ fn killed_nodes_come_back_and_nothing_is_lost_doubled_or_slashed() {
     devnet.certified(&process, last + 1);
 
     let slots = devnet.get(&format!("/v1/processes/{process}/slots?limit=1000"));
-    let slots = slots["slots"].as_array().unwrap().clone();
+    let slots = slots["items"].as_array().unwrap().clone();
     assert_eq!(slots.len() as u64, last + 1, "no slot is lost");
     let messages: std::collections::BTreeSet<&str> =
         slots.iter().filter_map(|it| it["message"].as_str()).collect();
@@ -121,7 +121,7 @@ fn killed_nodes_come_back_and_nothing_is_lost_doubled_or_slashed() {
     let slashings = devnet.slashed(1);
     assert!(slashings.iter().all(|it| text(it, "offender") == liar), "{slashings:?}");
     let operators: Value = devnet.get("/v1/operators?limit=1000");
-    for operator in operators["operators"].as_array().unwrap() {
+    for operator in operators["items"].as_array().unwrap() {
         let tombstoned = operator["tombstoned"].as_bool().unwrap();
         assert_eq!(tombstoned, text(operator, "operator") == liar, "{operator}");
     }

@@ -18,6 +18,11 @@ pub(super) fn message(process: &ProcessId, message: &ItemId) -> Vec<u8> {
     [&slot(process, Slot(u64::MAX))[..], &[0], message.as_bytes()].concat()
 }
 
+/// After everything of the process: its slots and its messages.
+pub(super) fn past(process: &ProcessId) -> Vec<u8> {
+    [&slot(process, Slot(u64::MAX))[..], &[1]].concat()
+}
+
 /// `'r' || root`.
 pub(super) fn state(root: &Digest) -> Vec<u8> {
     [b"r", &root.as_bytes()[..]].concat()

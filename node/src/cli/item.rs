@@ -87,11 +87,6 @@ impl Content {
             (None, None) => draft,
         })
     }
-
-    /// Whether data was given.
-    pub(super) const fn has_data(&self) -> bool {
-        self.data.is_some() || self.file.is_some()
-    }
 }
 
 /// The first tags of everything that AO's units take, by its type.

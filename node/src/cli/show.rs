@@ -26,8 +26,18 @@ fn rows(value: &Value) -> Option<&[Value]> {
     }
 }
 
+/// Columns that say which row it is; they come first.
+const NAMES: &[&str] = &[
+    "height", "slot", "id", "process", "operator", "claim", "evidence",
+];
+
 fn list(rows: &[Value]) -> Table {
     let mut columns: Vec<&str> = Vec::new();
+    columns.extend(
+        NAMES
+            .iter()
+            .filter(|name| rows.iter().any(|row| row.get(**name).is_some())),
+    );
     for name in rows
         .iter()
         .filter_map(Value::as_object)

@@ -71,6 +71,14 @@ pub(super) fn run(context: &Context, args: UtilArgs) -> Result<(), CliError> {
     }
 }
 
+/// A bundle starts with its number of items: 32 bytes, little-endian, of which all but eight are zero in every bundle that can
+/// be. An item whose signature has so many zeros there is not authentic.
+fn is_bundle(bytes: &[u8]) -> bool {
+    bytes
+        .get(8..32)
+        .is_some_and(|high| high.iter().all(|byte| *byte == 0))
+}
+
 /// Hexadecimal, two digits for every byte.
 pub(super) fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";

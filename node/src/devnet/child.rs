@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStdin, Command};
 
 use super::plan::{Member, Plan};
 use super::{DevnetError, Options, client, until};
@@ -52,16 +52,23 @@ impl Node {
 
 /// The operating-system processes, in the order of the nodes.
 #[derive(Default)]
-pub(super) struct Children(Vec<(Child, String)>);
+pub(super) struct Children(Vec<Running>);
+
+/// One of them. Its standard input is held apart, because waiting for a child closes what it holds.
+struct Running {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    log: String,
+}
 
 impl Children {
     /// Waits until node 1 ends by itself, which it should not. The others may be killed by whoever tries the network.
     pub(super) async fn first_ended(&mut self) -> DevnetError {
         match self.0.first_mut() {
-            Some((child, log)) => {
+            Some(first) => {
                 // However it ended, the log says why.
-                let _ = child.wait().await;
-                DevnetError::Start { node: 1, log: log.clone() }
+                let _ = first.child.wait().await;
+                DevnetError::Start { node: 1, log: first.log.clone() }
             }
             None => std::future::pending().await,
         }
@@ -69,14 +76,14 @@ impl Children {
 
     /// Ends everything (rule DN-3).
     pub(super) async fn stop(&mut self) {
-        for (child, _) in &mut self.0 {
+        for running in &mut self.0 {
             // Closing its standard input tells a node to stop.
-            drop(child.stdin.take());
+            drop(running.stdin.take());
         }
-        for (child, _) in &mut self.0 {
-            if tokio::time::timeout(STOP, child.wait()).await.is_err() {
+        for running in &mut self.0 {
+            if tokio::time::timeout(STOP, running.child.wait()).await.is_err() {
                 // It may have ended meanwhile.
-                let _ = child.kill().await;
+                let _ = running.child.kill().await;
             }
         }
     }
@@ -156,7 +163,8 @@ async fn launch(
         .map_err(|error| DevnetError::File { what: "surety node run".into(), error })?;
     let pid = child.id().unwrap_or_default();
     let stdout = child.stdout.take();
-    children.0.push((child, log(&member.dir)));
+    let stdin = child.stdin.take();
+    children.0.push(Running { child, stdin, log: log(&member.dir) });
     let stdout = stdout.ok_or_else(failed)?;
     let mut lines = BufReader::new(stdout).lines();
     // The node says one line when it is ready, or ends.
@@ -166,6 +174,14 @@ async fn launch(
         .ok()
         .flatten()
         .ok_or_else(failed)?;
+    // What it says when it ends goes where its log is.
+    let ending = member.dir.join("stdout");
+    tokio::spawn(async move {
+        while let Ok(Some(line)) = lines.next_line().await {
+            // Nobody reads a file that cannot be written.
+            let _ = tokio::fs::write(&ending, line).await;
+        }
+    });
     let said: Value = serde_json::from_str(&line).map_err(|_| failed())?;
     let data = said.get("data").ok_or_else(failed)?;
     let http = data.get("http").and_then(Value::as_str).ok_or_else(failed)?;

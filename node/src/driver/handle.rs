@@ -97,3 +97,18 @@ impl NodeHandle {
         Arc::clone(&self.view.borrow())
     }
 }
+
+#[cfg(test)]
+impl NodeHandle {
+    /// A handle without a driver: what it is asked for comes out of the receiver.
+    pub(crate) fn without_driver(
+        view: watch::Receiver<Arc<View>>,
+        archive: Archive,
+        executor: Arc<Executor>,
+        net: NetHandle,
+    ) -> (NodeHandle, mpsc::Receiver<Command>) {
+        let (commands, asked) = mpsc::channel(8);
+        let (events, metrics) = (EventLog::default(), Arc::default());
+        (NodeHandle { commands, view, events, archive, executor, metrics, net }, asked)
+    }
+}

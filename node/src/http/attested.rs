@@ -108,6 +108,7 @@ fn refused(error: NotAttested) -> Problem {
             let detail = format!("slot {slot} is not {least} yet; available: {has}");
             Problem::new(StatusCode::CONFLICT, "not-attested", detail)
         }
+        NotAttested::OtherHistory(_) => Problem::conflict("other-history", error.to_string()),
         other => Problem::conflict("not-attested", other.to_string()),
     }
 }

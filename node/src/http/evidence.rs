@@ -1,13 +1,26 @@
 //! Evidence files.
 
-use axum::extract::State;
-use axum::response::Response;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{FromRequest, Request, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
+use surety_attest::effect::Record;
+use surety_protocol::evidence::{EVIDENCE_BYTES_MAX, Evidence};
 use surety_protocol::id::EvidenceId;
+use surety_slashing::evidence::{self, Proven, Refused};
+use surety_slashing::ledger::Ledger;
 
 use super::Api;
 use super::problem::Problem;
-use super::request::{Ask, At, Page, cbor, paged_by};
+use super::request::{Ask, At, Body, Page, cbor, paged_by};
+use crate::archive::write;
+use crate::store::Batch;
+
+/// Bytes of a file that is handed in.
+const FILE_MAX: usize = EVIDENCE_BYTES_MAX + 1024;
 
 /// Evidence files that are listed; a node makes and receives few.
 const LISTED_MAX: usize = 1000;
@@ -39,4 +52,64 @@ pub(super) async fn get(
     bytes.map(cbor).ok_or_else(|| {
         Problem::unknown("evidence-unknown", "this node does not have the evidence file")
     })
+}
+
+/// `POST /v1/evidence` with the canonical bytes of an evidence file: 201 once this node has seen that it holds, so that the
+/// validators who judge it can get it here. The accusation itself is an item for the ledger.
+pub(super) async fn post(State(api): State<Api>, request: Request) -> Result<Response, Problem> {
+    let busy = |_| Problem::busy("too many evidence files are being handed in");
+    let _place = api.uploads.try_acquire().map_err(busy)?;
+    let Body(bytes) = Body::<FILE_MAX>::from_request(request, &()).await?;
+    let id = Evidence::id_of(&bytes);
+    let here = api.read(move |archive| Ok(archive.evidence(&id)?.is_some())).await?;
+    if here {
+        return Ok(Json(json!({ "evidence": id, "status": "stored" })).into_response());
+    }
+    let executor = Arc::clone(&api.node.handle.executor);
+    let view = api.now();
+    let proven = api
+        .heavy(move |archive| {
+            let proven =
+                evidence::judge(&bytes, |request| executor.judge(request)).map_err(refused)?;
+            concerns(&view.ledger, &proven)?;
+            let mut batch = Batch::new();
+            write::put(&mut batch, Record::Evidence { id, bytes: bytes.into() })?;
+            archive.write(batch)?;
+            Ok(proven)
+        })
+        .await?;
+    let stored = json!({
+        "evidence": id,
+        "status": "stored",
+        "kind": proven.kind.name(),
+        "offender": proven.offender,
+        "process": proven.process,
+        "slot": proven.slot,
+        "finding": proven.finding.describe(),
+    });
+    Ok((StatusCode::CREATED, Json(stored)).into_response())
+}
+
+fn refused(error: Refused) -> Problem {
+    let (status, code) = match error {
+        Refused::Abstained(_) => (StatusCode::SERVICE_UNAVAILABLE, "engine-abstained"),
+        _ => (StatusCode::UNPROCESSABLE_ENTITY, "evidence-refused"),
+    };
+    Problem::new(status, code, error.to_string())
+}
+
+/// Whether a proven offence is one that this ledger can still punish: only such files take room here.
+fn concerns(ledger: &Ledger, proven: &Proven) -> Result<(), Problem> {
+    if proven.network != ledger.network() || ledger.operator(&proven.offender).is_none() {
+        let detail = "the offender is no operator of this network";
+        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "evidence-refused", detail));
+    }
+    let known = ledger.slashings().iter().any(|it| {
+        (it.offender, it.kind, it.process, it.slot)
+            == (proven.offender, proven.kind, proven.process, proven.slot)
+    });
+    if known {
+        return Err(Problem::conflict("offence-known", "the offence was already punished"));
+    }
+    Ok(())
 }

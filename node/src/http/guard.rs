@@ -1,4 +1,4 @@
-//! What stands before every handler: bounds, counters, and headers against browsers that guess (rules H-2, H-7).
+//! What stands before every handler: bounds, counters, and headers against browsers that guess (rules HT-2, HT-7).
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! A listener that bounds open connections and closes those on which nothing moves (rule H-2).
+//! A listener that bounds open connections and closes those on which nothing moves (rule HT-2).
 
 use std::io;
 use std::net::SocketAddr;

@@ -1,4 +1,4 @@
-//! What a refused request is told (rule H-3).
+//! What a refused request is told (rule HT-3).
 
 use std::any::Any;
 use std::borrow::Cow;
@@ -51,7 +51,7 @@ impl Problem {
         Problem::new(StatusCode::CONFLICT, code, detail)
     }
 
-    /// A bound is reached (rule H-2).
+    /// A bound is reached (rule HT-2).
     pub(crate) fn busy(detail: &'static str) -> Problem {
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail)
     }

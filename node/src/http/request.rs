@@ -71,7 +71,7 @@ where
     }
 }
 
-/// Which part of a list is asked for (rule H-5).
+/// Which part of a list is asked for (rule HT-5).
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Page<T> {
@@ -164,7 +164,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Document<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        // A page of another origin cannot send this type without asking first (rule H-7).
+        // A page of another origin cannot send this type without asking first (rule HT-7).
         let kind = header(request.headers(), &CONTENT_TYPE).unwrap_or_default();
         if kind.split(';').next().map(str::trim) != Some("application/json") {
             let detail = "expected a body of type application/json";

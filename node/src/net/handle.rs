@@ -219,6 +219,16 @@ impl NetHandle {
         self.local
     }
 
+    /// Waits until this node listens at so many addresses.
+    ///
+    /// # Errors
+    /// Stopped.
+    pub async fn listening(&self, addresses: usize) -> Result<(), CommandError> {
+        let mut listen = self.listen.clone();
+        let enough = listen.wait_for(|known| known.len() >= addresses).await;
+        enough.map(|_| ()).map_err(|_| CommandError::Stopped)
+    }
+
     /// Where this node listens now, with real ports and without the peer id.
     pub fn listen_addresses(&self) -> Vec<Multiaddr> {
         self.listen.borrow().clone()

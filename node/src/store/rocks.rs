@@ -1,6 +1,6 @@
 //! The durable store: RocksDB with one column family per column.
 //!
-//! Rule ST-4 decides the recovery mode: since every batch is fsynced before anyone acts on it, only
+//! Rule DB-4 decides the recovery mode: since every batch is fsynced before anyone acts on it, only
 //! the last record of the log can be torn by a crash, and any other damage is refused instead of
 //! skipped.
 
@@ -193,7 +193,7 @@ impl Store for RocksStore {
 }
 
 /// Whether a database lies there already. One whose `CURRENT` is gone would be created anew over
-/// the old files, which the engine would then delete; that is refused (rule ST-4).
+/// the old files, which the engine would then delete; that is refused (rule DB-4).
 fn exists(path: &Path) -> Result<bool, StoreError> {
     let unusable = |source| StoreError::Directory {
         path: path.to_owned(),

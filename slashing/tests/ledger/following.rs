@@ -1,4 +1,4 @@
-//! The waiting room of the proposer, and replicas that get blocks in any order (rules OR-2, R-1, R-2).
+//! The waiting room of the proposer, and replicas that get blocks in any order (rules OR-2, RL-1, RL-2).
 
 use surety_protocol::block::BLOCK_BYTES_MAX;
 use surety_protocol::codec;

@@ -157,7 +157,7 @@ impl Devnet {
     pub(crate) fn slashed(&self, count: usize) -> Vec<Value> {
         until("the offence is punished", || {
             let found = self.try_get("/v1/slashings")?;
-            let found = found["slashings"].as_array()?.clone();
+            let found = found["items"].as_array()?.clone();
             (found.len() >= count).then_some(found)
         })
     }

@@ -12,12 +12,17 @@ use surety_protocol::id::base64url;
 use surety_protocol::item::ItemView;
 use surety_protocol::profile::Profile;
 
-use super::{FILE_BYTES_MAX, hex};
+use super::{FILE_BYTES_MAX, hex, is_bundle};
 use crate::cli::{Context, file};
 use crate::shell::{CliError, Exit};
 
 pub(super) fn id(context: &Context, path: &Path) -> Result<(), CliError> {
     let bytes = file::read(path, FILE_BYTES_MAX)?;
+    if is_bundle(&bytes) {
+        return Err(nameless(
+            &"it is a bundle, whose items have ids: see `surety util item show`",
+        ));
+    }
     let named = match codec::kind_of(&bytes) {
         Some((kind, _)) => object(kind, &bytes)
             .transpose()

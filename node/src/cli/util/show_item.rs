@@ -8,7 +8,7 @@ use surety_protocol::hash::sha256;
 use surety_protocol::id::base64url;
 use surety_protocol::item::{ItemError, ItemView};
 
-use super::{FILE_BYTES_MAX, hex};
+use super::{FILE_BYTES_MAX, hex, is_bundle};
 use crate::cli::{Context, file, show};
 use crate::shell::{CliError, Exit, Table};
 
@@ -18,14 +18,6 @@ pub(super) fn run(context: &Context, path: &Path) -> Result<(), CliError> {
         true => show_bundle(context, &bytes),
         false => show_item(context, &bytes),
     }
-}
-
-/// A bundle starts with its number of items: 32 bytes, little-endian, of which all but eight are zero in every bundle that can
-/// be. An item whose signature has so many zeros there is not authentic.
-fn is_bundle(bytes: &[u8]) -> bool {
-    bytes
-        .get(8..32)
-        .is_some_and(|high| high.iter().all(|byte| *byte == 0))
 }
 
 fn show_item(context: &Context, bytes: &[u8]) -> Result<(), CliError> {

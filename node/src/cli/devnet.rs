@@ -1,0 +1,65 @@
+//! `surety devnet`: a whole local network of separate processes, for trying things and for showing that lies are caught.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::Context;
+use crate::devnet::{self, NODES_DEFAULT, Options};
+use crate::fault::Fault;
+use crate::shell::CliError;
+
+/// `surety devnet`
+#[derive(Debug, Args)]
+pub(super) struct DevnetArgs {
+    /// How many nodes
+    #[arg(long, default_value_t = NODES_DEFAULT)]
+    nodes: usize,
+    /// The module to run [default: the embedded sample]
+    #[arg(long, value_name = "FILE")]
+    module: Option<PathBuf>,
+    /// A fault that the second node commits on the first process: compute:wrong-state@SLOT, compute:wrong-result@SLOT or
+    /// scheduler:double-assign@SLOT
+    #[arg(long = "fault", value_name = "KIND@SLOT")]
+    faults: Vec<Fault>,
+    /// Stay until Ctrl-C instead of playing the built-in workload
+    #[arg(long)]
+    keep: bool,
+    /// Where to put keys, databases, logs and evidence [default: a new temporary directory]
+    #[arg(long)]
+    dir: Option<PathBuf>,
+}
+
+pub(super) fn run(context: &Context, args: DevnetArgs) -> Result<(), CliError> {
+    let options = Options {
+        nodes: args.nodes,
+        module: args.module,
+        faults: args.faults,
+        keep: args.keep,
+        dir: args.dir,
+    };
+    if options.module.is_none() {
+        context
+            .shell
+            .progress("no --module: the embedded sample module runs");
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let stop = CancellationToken::new();
+        let mut interrupts = signal(SignalKind::interrupt())?;
+        let mut terminations = signal(SignalKind::terminate())?;
+        let stopper = stop.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = interrupts.recv() => {}
+                _ = terminations.recv() => {}
+            }
+            stopper.cancel();
+        });
+        devnet::run(options, &context.shell, stop).await
+    })
+}

@@ -1,0 +1,141 @@
+use clap::CommandFactory;
+use serde_json::json;
+use surety_protocol::stake::{AO, Stake};
+
+use super::*;
+
+fn parse(args: &[&str]) -> Result<Cli, clap::Error> {
+    Cli::try_parse_from([&["surety"], args].concat())
+}
+
+#[test]
+fn the_command_line_is_consistent() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn ids_may_begin_with_a_dash_and_flags_still_count() {
+    let id = "-----------------------------------------_8";
+    let cli = parse(&["process", "result", id, id, "--wait", "3", "--json"]).unwrap();
+    assert!(cli.json);
+    assert!(matches!(cli.command, Command::Process(_)));
+    parse(&["stake", "status", id]).unwrap();
+    parse(&["ledger", "account", id, "--quiet"]).unwrap();
+    parse(&["process", "send", id, "--action", "Ping", "--tag", "A=b=c"]).unwrap();
+    parse(&[
+        "audit",
+        "replay",
+        id,
+        "--slots",
+        "0..4",
+        "--node",
+        "http://h:1",
+    ])
+    .unwrap();
+    // A bit too many in the last character: another spelling is no id.
+    assert!(
+        parse(&[
+            "stake",
+            "status",
+            "-----------------------------------------_9"
+        ])
+        .is_err()
+    );
+    assert!(parse(&["process", "send", id, "--tag", "A="]).is_err());
+    assert!(parse(&["process", "send", id, "--data", "x", "--file", "y"]).is_err());
+}
+
+#[test]
+fn waiting_has_a_default_that_does_not_eat_the_amount() {
+    parse(&["stake", "bond", "--wait", "10ao"]).unwrap();
+    parse(&["stake", "bond", "--wait=5", "10ao"]).unwrap();
+    assert!(parse(&["stake", "bond", "--wait=soon", "10ao"]).is_err());
+    assert!(parse(&["stake", "bond"]).is_err());
+}
+
+#[test]
+fn what_belongs_to_the_simulator_is_not_ours_to_understand() {
+    for args in [
+        &["sim", "run", "--seed", "7", "--json"][..],
+        &["sim", "--help"],
+        &["sim"],
+    ] {
+        let cli = parse(args).unwrap();
+        assert!(
+            matches!(cli.command, Command::Sim(_)) && !cli.json,
+            "{args:?}"
+        );
+    }
+}
+
+#[test]
+fn json_is_found_in_a_call_that_does_not_parse() {
+    let asks = |args: &[&str]| {
+        let args: Vec<OsString> = args.iter().map(OsString::from).collect();
+        usage::asks_for_json(&args)
+    };
+    assert!(asks(&["surety", "nonsense", "--json"]));
+    assert!(!asks(&["surety", "nonsense", "--", "--json"]));
+    assert!(!asks(&["surety", "--jsonx"]));
+}
+
+#[test]
+fn amounts_are_exact() {
+    let read = |text: &str| item::amount(text).map(|it| it.0);
+    assert_eq!(read("250"), Ok(250));
+    assert_eq!(read("1ao"), Ok(AO));
+    assert_eq!(read("0.25AO"), Ok(AO / 4));
+    assert_eq!(read("12.000000000001ao"), Ok(12 * AO + 1));
+    let most = u128::MAX / AO;
+    assert_eq!(item::amount(&format!("{most}ao")), Ok(Stake(most * AO)));
+    let above = format!("{}ao", most + 1);
+    for wrong in [
+        "",
+        "ao",
+        ".5ao",
+        "1.ao",
+        "1.0000000000001ao",
+        "-1",
+        "+1ao",
+        "1e3",
+        "1 ao",
+        &above,
+    ] {
+        assert_eq!(read(wrong), Err(item::ArgumentError::Amount), "{wrong}");
+    }
+}
+
+#[test]
+fn documents_become_tables() {
+    let text = |value: &serde_json::Value| show::table(value).tab_separated();
+    let one = json!({ "a": { "b": 1, "c": null }, "d": ["x", "y"], "e": [{ "f": true }] });
+    assert_eq!(text(&one), "a.b\t1\na.c\t\nd\tx,y\ne\t[{\"f\":true}]\n");
+    let page =
+        json!({ "items": [{ "gas": 5, "slot": 0 }, { "slot": 1, "new": "z" }], "next": null });
+    assert_eq!(text(&page), "slot\tgas\tnew\n0\t5\t\n1\t\tz\n");
+    assert_eq!(text(&json!([])), "");
+    assert_eq!(text(&json!(["a", "b"])), "a\nb\n");
+    // What a node says cannot break out of its cell.
+    assert_eq!(
+        text(&json!({ "a": "x\n\u{1b}[2Jy\tz" })),
+        "a\tx\\u000a\\u001b[2Jy\\u0009z\n"
+    );
+}
+
+#[test]
+fn a_node_is_named_by_a_plain_url() {
+    let url = |node: &str| {
+        let context = Context {
+            shell: Shell::new(true, true),
+            quiet: true,
+            node: Some(node.to_owned()),
+        };
+        context.url().map_err(|error| error.exit)
+    };
+    assert_eq!(
+        url("http://127.0.0.1:1"),
+        Ok("http://127.0.0.1:1".to_owned())
+    );
+    assert_eq!(url("https://example.org"), Err(Exit::Usage));
+    assert_eq!(url("127.0.0.1:8734"), Err(Exit::Usage));
+}

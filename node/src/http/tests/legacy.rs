@@ -1,0 +1,83 @@
+//! What AO's clients read.
+
+use serde_json::{Value, json};
+use surety_protocol::id::from_base64url;
+
+use super::Stage;
+use super::stage::CLOCK;
+
+fn cursor(edge: &Value) -> Value {
+    let text = edge["cursor"].as_str().unwrap();
+    assert_eq!(text.len() % 4, 0);
+    let text = text.trim_end_matches('=').replace('+', "-").replace('/', "_");
+    serde_json::from_slice(&from_base64url(&text).unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn a_result_is_found_by_its_message() {
+    let stage = Stage::new(4).await;
+    let process = stage.process_id();
+    let path = format!("/cu/result/{}?process-id={process}", stage.messages[2].id());
+    let result = stage.get(&path).await;
+    assert_eq!(result.status, 200);
+    assert_eq!(result.json()["Output"], json!({ "data": "3" }));
+    // An evaluation that failed is an answer.
+    let path = format!("/cu/result/{}?process-id={process}", stage.messages[3].id());
+    let failed = stage.get(&path).await;
+    assert_eq!(failed.status, 200);
+    assert!(failed.json().get("Error").is_some());
+    for path in ["/cu/result/x?process-id=y", &format!("/cu/result/{process}")] {
+        let refused = stage.get(path).await;
+        assert_eq!(refused.status, 400);
+        assert!(refused.json()["error"].is_string());
+    }
+}
+
+#[tokio::test]
+async fn a_message_is_waited_for_and_refused_when_it_does_not_come() {
+    let stage = Stage::new(2).await;
+    let process = stage.process_id();
+    stage.show(2, 1);
+    let path = format!("/cu/result/{}?process-id={process}", stage.messages[1].id());
+    let late = async { stage.show(2, 2) };
+    let (answer, ()) = tokio::join!(stage.get(&path), late);
+    assert_eq!(answer.json()["Output"], json!({ "data": "2" }));
+    stage.show(2, 1);
+    let stops = async { stage.shutdown.cancel() };
+    let (late, ()) = tokio::join!(stage.get(&path), stops);
+    assert_eq!(late.status, 504);
+    let unknown = stage.get(&format!("/cu/result/{process}?process-id={}", stage.module.id())).await;
+    assert_eq!(unknown.status, 404);
+    assert!(unknown.json()["error"].as_str().unwrap().contains("no slot"));
+}
+
+#[tokio::test]
+async fn results_are_paged_by_cursors_in_both_directions() {
+    let stage = Stage::new(6).await;
+    let path = format!("/cu/results/{}", stage.process_id());
+    let first = stage.get(&format!("{path}?limit=3")).await.json();
+    assert_eq!(first["pageInfo"], json!({ "hasNextPage": true }));
+    let edges = first["edges"].as_array().unwrap();
+    assert_eq!(cursor(&edges[2])["ordinate"], "2");
+    assert_eq!(cursor(&edges[2])["timestamp"], CLOCK + 2);
+    let last = edges[2]["cursor"].as_str().unwrap().replace('+', "%2B");
+    let rest = stage.get(&format!("{path}?from={last}")).await.json();
+    // Slot 3 failed, so it is left out.
+    let slots: Vec<Value> = rest["edges"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| cursor(it)["ordinate"].clone())
+        .collect();
+    assert_eq!(slots, ["4", "5"]);
+    assert_eq!(rest["pageInfo"], json!({ "hasNextPage": false }));
+    let newest = stage.get(&format!("{path}?limit=2&sort=DESC")).await.json();
+    assert_eq!(cursor(&newest["edges"][0])["ordinate"], "5");
+    let to = newest["edges"][1]["cursor"].as_str().unwrap().replace('+', "%2B");
+    let older = stage.get(&format!("{path}?limit=2&sort=DESC&to={to}")).await.json();
+    assert_eq!(cursor(&older["edges"][0])["ordinate"], "4");
+    assert_eq!(cursor(&older["edges"][1])["ordinate"], "2");
+    let refused = stage.get(&format!("{path}?from=e30")).await;
+    assert_eq!(refused.status, 400);
+    assert_eq!(refused.json(), json!({ "error": "the cursor is malformed" }));
+}
