@@ -11,22 +11,23 @@
 //! - `[CU-5]` Signed claims are committed by one digest for each block, again if a block did not carry it.
 //! - `[CU-6]` The claim is cleared by the guard; a refusal is reported and nothing is signed.
 
+mod process;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use surety_protocol::approval::{BATCH_MAX, ClaimBatch};
-use surety_protocol::claim::{Claim, LEAVES_MAX, Leaf, SignedClaim};
+use surety_protocol::claim::{LEAVES_MAX, Leaf, SignedClaim};
 use surety_protocol::facts::BlockFacts;
-use surety_protocol::hashpath::Hashpath;
 use surety_protocol::history::History;
 use surety_protocol::id::{Address, ClaimId, Digest, ModuleId, NetworkId, ProcessId, ProfileId};
 use surety_protocol::machine::Outbox;
-use surety_protocol::merkle;
 use surety_protocol::origin::Action;
 use surety_protocol::profile::Profile;
 use surety_protocol::time::{Height, Slot, Tick};
 
-use crate::effect::{Effect, EvaluatedLeaf, Event, Gossip, Job, Record};
+use crate::effect::{Effect, EvaluatedLeaf, Event, Gossip, Record};
 use crate::guard::Guard;
+use process::Process;
 
 /// New leaves after which a claim is cut at once.
 pub const CUT_LEAVES: u64 = 32;
@@ -36,34 +37,8 @@ pub const CUT_TICKS: u64 = 400;
 pub const TURN_TICKS: u64 = 400;
 /// Blocks after which an uncertified end is given up.
 pub const PATIENCE_BLOCKS: u64 = 24;
-/// Inputs of one job.
-const JOB_INPUTS: u64 = 16;
 /// Processes whose evaluation failed are tried again after this many milliseconds.
 const RETRY_TICKS: u64 = 1_000;
-
-/// One process as this compute unit keeps up with it.
-#[derive(Debug)]
-pub struct Process {
-    module: ModuleId,
-    history: History,
-    leaves: Vec<Leaf>,
-    /// The state and the hashpath after each leaf.
-    heads: Vec<(Digest, Hashpath)>,
-    hashpath: Hashpath,
-    log_size: u64,
-    executing: bool,
-    retry_at: Tick,
-    inputs_since_root: u64,
-    gas_since_root: u64,
-    /// Leaves below this are claimed.
-    cut: u64,
-    cut_at: Height,
-    /// When the oldest unclaimed leaf came.
-    unclaimed_since: Option<Tick>,
-    certified: u64,
-    certified_root: Digest,
-    signing: bool,
-}
 
 /// The compute unit of one operator.
 #[derive(Debug)]
@@ -136,6 +111,8 @@ impl Compute {
     pub fn restore(&mut self, process: ProcessId, module: ModuleId, leaf: Leaf, head: Digest) {
         let it = self.processes.entry(process).or_insert_with(|| Process::new(process, module));
         it.append(&self.profile, leaf, head);
+        // Whatever no claim covers has waited long enough.
+        it.unclaimed_since = Some(Tick(0));
     }
 
     /// Starts the claims of a process at what the ledger certified, at the start of a node.
@@ -186,6 +163,9 @@ impl Compute {
             return;
         };
         it.executing = false;
+        if std::mem::take(&mut it.stale) {
+            return it.evaluate(now, process, out);
+        }
         for evaluated in leaves {
             // The log was given up from here on while the job ran.
             if evaluated.leaf.slot.0 != it.history.size() || evaluated.leaf.slot.0 >= it.log_size {
@@ -212,6 +192,7 @@ impl Compute {
     pub fn abstained(&mut self, now: Tick, process: &ProcessId) {
         if let Some(it) = self.processes.get_mut(process) {
             it.executing = false;
+            it.stale = false;
             it.retry_at = now.plus(RETRY_TICKS);
         }
     }
@@ -410,108 +391,5 @@ impl Compute {
                 out.push(Effect::Notify(Event::Refused { reason: reason.to_string() }));
             }
         }
-    }
-}
-
-impl Process {
-    fn new(process: ProcessId, module: ModuleId) -> Process {
-        Process {
-            module,
-            history: History::new(),
-            leaves: Vec::new(),
-            heads: Vec::new(),
-            hashpath: Hashpath::start(process),
-            log_size: 0,
-            executing: false,
-            retry_at: Tick(0),
-            inputs_since_root: 0,
-            gas_since_root: 0,
-            cut: 0,
-            cut_at: Height(0),
-            unclaimed_since: None,
-            certified: 0,
-            certified_root: merkle::root(&[]),
-            signing: false,
-        }
-    }
-
-    fn append(&mut self, profile: &Profile, leaf: Leaf, head: Digest) {
-        let Ok(digest) = leaf.digest() else { return };
-        self.history.append(digest);
-        self.hashpath = self.hashpath.extend(leaf.assignment);
-        self.heads.push((head, self.hashpath));
-        self.inputs_since_root = self.inputs_since_root.saturating_add(1);
-        self.gas_since_root = self.gas_since_root.saturating_add(leaf.gas);
-        if leaf.slot == Slot(0)
-            || profile.ends_stride(self.inputs_since_root, self.gas_since_root)
-        {
-            self.inputs_since_root = 0;
-            self.gas_since_root = 0;
-        }
-        self.leaves.push(leaf);
-    }
-
-    /// Starts over and takes back what stays valid.
-    fn rewind(&mut self, process: ProcessId, profile: &Profile, size: u64) {
-        let keep = usize::try_from(size).unwrap_or(usize::MAX);
-        let leaves: Vec<Leaf> = self.leaves.iter().take(keep).cloned().collect();
-        let heads = std::mem::take(&mut self.heads);
-        let fresh = Process::new(process, self.module);
-        let old = std::mem::replace(self, fresh);
-        self.log_size = old.log_size;
-        self.executing = old.executing;
-        self.certified = old.certified;
-        self.certified_root = old.certified_root;
-        for (leaf, (head, _)) in leaves.into_iter().zip(heads) {
-            self.append(profile, leaf, head);
-        }
-        self.cut = old.cut.min(size);
-    }
-
-    /// Asks for the next inputs to be evaluated (rule CU-1).
-    fn evaluate(&mut self, now: Tick, process: ProcessId, out: &mut Outbox<Effect>) {
-        let size = self.history.size();
-        if self.executing || size >= self.log_size || now < self.retry_at {
-            return;
-        }
-        self.executing = true;
-        out.push(Effect::Execute(Job::Evaluate {
-            process,
-            from: Slot(size),
-            count: self.log_size.saturating_sub(size).min(JOB_INPUTS),
-            inputs_since_root: self.inputs_since_root,
-            gas_since_root: self.gas_since_root,
-        }));
-    }
-
-    /// The state and the hashpath after the first `size` leaves.
-    fn head(&self, size: u64) -> Option<&(Digest, Hashpath)> {
-        self.heads.get(usize::try_from(size.checked_sub(1)?).ok()?)
-    }
-
-    fn claim(
-        &self,
-        network: NetworkId,
-        profile: ProfileId,
-        process: ProcessId,
-        size: u64,
-    ) -> Option<(Claim, Vec<Leaf>)> {
-        let new = usize::try_from(self.cut).ok()?..usize::try_from(size).ok()?;
-        let leaves = self.leaves.get(new)?.to_vec();
-        let (head_state_root, hashpath) = *self.head(size)?;
-        let claim = Claim {
-            network,
-            profile,
-            module: self.module,
-            process,
-            fork: 0,
-            size,
-            history_root: self.history.root_at(size)?,
-            first_new: self.cut,
-            base_root: self.history.root_at(self.cut)?,
-            hashpath,
-            head_state_root,
-        };
-        Some((claim, leaves))
     }
 }

@@ -77,6 +77,8 @@ struct Entry {
     chain: HashChain,
     hashpath: Hashpath,
     timestamp: Timestamp,
+    /// Whether a second assignment of this slot has come.
+    doubled: bool,
 }
 
 /// All logs that a node follows.
@@ -132,6 +134,11 @@ impl Logs {
 }
 
 impl Log {
+    /// The assignment of a slot that can still turn out to be another.
+    pub fn assignment(&self, slot: Slot) -> Option<AssignmentId> {
+        self.recent.get(&slot).map(|it| it.id)
+    }
+
     fn start(process: ProcessId, item: &Item) -> Option<Log> {
         if ProcessId::from(item.id()) != process || item.tag("Type") != Some("Process") {
             return None;
@@ -157,6 +164,9 @@ impl Log {
     ) -> Appended {
         if assignment.signer != self.scheduler {
             return Appended::Refused("not signed by the process' scheduler");
+        }
+        if assignment.slot > Slot(0) && assignment.message.is_none() {
+            return Appended::Refused("ticks are not executed yet");
         }
         let given = message.as_ref().map(|message| message.id());
         let named = match assignment.slot {
@@ -205,6 +215,7 @@ impl Log {
             chain: self.chain,
             hashpath: self.hashpath,
             timestamp: self.timestamp,
+            doubled: false,
         };
         self.recent.insert(assignment.slot, entry);
         while self.recent.len() as u64 > RECENT_MAX {
@@ -245,10 +256,14 @@ impl Log {
         message: Option<Authentic<Item>>,
         out: &mut Outbox<Effect>,
     ) -> Appended {
-        let Some(entry) = self.recent.get(&assignment.slot) else {
+        let Some(entry) = self.recent.get_mut(&assignment.slot) else {
             return Appended::Nothing;
         };
         if entry.signing == item.signing_digest() {
+            return Appended::Nothing;
+        }
+        if std::mem::replace(&mut entry.doubled, true) {
+            // One pair is evidence enough; a third is not passed on.
             return Appended::Nothing;
         }
         let first = entry.id;

@@ -10,7 +10,7 @@
 //!   believed; the messenger sets them. Besides it says `Pushed-For`, `From-Slot` and `From-Index`.
 //! - `[MU-4]` A message to something that is no process (a wallet) is done once it is durable.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use serde_json::Value;
 use surety_protocol::hash::{Domain, digest};
@@ -24,14 +24,25 @@ use crate::effect::{Effect, Event, Record, Source};
 use crate::result::ProcessResult;
 
 /// Tags that a process cannot set on what it sends (rule MU-3).
-const OURS: [&str; 6] =
-    ["Data-Protocol", "Type", "Variant", "From-Process", "From-Module", "Assignments"];
+const OURS: [&str; 9] = [
+    "Data-Protocol",
+    "Type",
+    "Variant",
+    "From-Process",
+    "From-Module",
+    "Assignments",
+    "Pushed-For",
+    "From-Slot",
+    "From-Index",
+];
 
 /// What a messenger knows of a process.
 #[derive(Debug, Clone)]
 struct Sender {
     module: ModuleId,
     next: Slot,
+    /// The last message of every result whose messages are not all signed yet.
+    last: VecDeque<Source>,
 }
 
 /// The messenger of one node.
@@ -52,7 +63,7 @@ impl Messenger {
         let authority = process.tag("Authority").and_then(|it| it.split(',').next());
         if authority.map(str::trim) == Some(self.key.to_string().as_str()) {
             let id = ProcessId::from(process.id());
-            self.senders.entry(id).or_insert(Sender { module, next });
+            self.senders.entry(id).or_insert(Sender { module, next, last: VecDeque::new() });
         }
     }
 
@@ -79,21 +90,39 @@ impl Messenger {
             cause.tag("Pushed-For").map_or_else(|| cause.id().to_string(), str::to_owned);
         let kinds = [(&result.messages, "Message"), (&result.spawns, "Process")];
         let mut index = 0;
+        let mut drafts = Vec::new();
         for (outbox, kind) in kinds {
             for value in outbox {
                 let source = Source { process, slot, index };
                 index += 1;
                 if let Some(draft) = draft(source, sender.module, kind, &pushed_for, value) {
-                    out.push(Effect::SignMessage { source, draft });
+                    drafts.push((source, draft));
                 }
             }
         }
-        out.push(Effect::Persist(Record::Pushed { process, next: sender.next }));
+        // [MU-2] The position moves on only when everything that this result sends is durable.
+        match drafts.last() {
+            Some((last, _)) => sender.last.push_back(*last),
+            None if sender.last.is_empty() => {
+                out.push(Effect::Persist(Record::Pushed { process, next: sender.next }));
+            }
+            None => {}
+        }
+        for (source, draft) in drafts {
+            out.push(Effect::SignMessage { source, draft });
+        }
     }
 
     /// A message was signed (rule MU-2).
-    pub fn signed(&self, source: Source, item: Authentic<Item>, out: &mut Outbox<Effect>) {
+    pub fn signed(&mut self, source: Source, item: Authentic<Item>, out: &mut Outbox<Effect>) {
         out.push(Effect::Persist(Record::Outbox { source, item: item.clone() }));
+        if let Some(sender) = self.senders.get_mut(&source.process)
+            && sender.last.front() == Some(&source)
+        {
+            sender.last.pop_front();
+            let next = sender.last.front().map_or(sender.next, |it| it.slot);
+            out.push(Effect::Persist(Record::Pushed { process: source.process, next }));
+        }
         out.push(Effect::Notify(Event::Pushed { source, item: item.id() }));
         out.push(Effect::Deliver(item));
     }

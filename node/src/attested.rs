@@ -80,9 +80,17 @@ pub fn recorded<'a>(
 ) -> Option<(Status, &'a Segment)> {
     let entry = ledger.process(process)?;
     let contains = |segment: &&Segment| slot.0 < segment.size;
-    let settled = entry.settled.as_ref().filter(contains).map(|it| (Status::Settled, it));
+    let settled = entry
+        .settled
+        .as_ref()
+        .filter(contains)
+        .map(|it| (Status::Settled, it));
     settled.or_else(|| {
-        entry.certified.iter().find(contains).map(|segment| (Status::Certified, segment))
+        entry
+            .certified
+            .iter()
+            .find(contains)
+            .map(|segment| (Status::Certified, segment))
     })
 }
 
@@ -104,12 +112,26 @@ pub fn build(
     else {
         return Err(NotAttested::NotEvaluated(slot));
     };
-    let less = |available| NotAttested::Less { slot, least: least.name(), available };
+    let less = |available| NotAttested::Less {
+        slot,
+        least: least.name(),
+        available,
+    };
     let height = ledger.height();
-    let commit =
-        archive.block(height)?.map(|it| it.commit).ok_or(NotAttested::NoBlock(height))?;
+    let commit = archive
+        .block(height)?
+        .map(|it| it.commit)
+        .ok_or(NotAttested::NoBlock(height))?;
     let history = History::new();
-    let found = Found { archive, ledger, process, leaf, parts, commit, history };
+    let found = Found {
+        archive,
+        ledger,
+        process,
+        leaf,
+        parts,
+        commit,
+        history,
+    };
     match recorded(ledger, process, slot) {
         Some((status, segment)) if status >= least => found.recorded(status, segment),
         Some((status, _)) => Err(less(Some(status))),
@@ -152,7 +174,9 @@ impl Found<'_> {
         claims: &[ClaimId],
     ) -> Result<Option<(AttestedResult, Attestation)>, NotAttested> {
         for id in claims.iter().take(CLAIMS_TRIED) {
-            let Some(statement) = self.statement(id)? else { continue };
+            let Some(statement) = self.statement(id)? else {
+                continue;
+            };
             let claim = &statement.claim;
             if claim.process != *self.process || claim.size <= self.leaf.slot.0 {
                 continue;

@@ -22,7 +22,9 @@
 
 mod blocks;
 mod cases;
+mod effect;
 mod gossip;
+mod input;
 mod restore;
 mod signal;
 
@@ -30,245 +32,29 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use surety_attest::claims::Claims;
-use surety_attest::effect::{self as attest, Event, Executed, Job, Record, Source, Want};
-use surety_attest::guard::{ApprovalDraft, Guard, SafeToSign, VerdictDraft};
+use surety_attest::effect::{self as attest, Executed, Record};
+use surety_attest::guard::Guard;
 use surety_attest::log::Logs;
 use surety_attest::tally::Tally;
-use surety_protocol::approval::Approval;
-use surety_protocol::assignment::AssignmentDraft;
-use surety_protocol::block::{Block, Genesis};
+use surety_protocol::block::Genesis;
 use surety_protocol::bls::SecretKey;
-use surety_protocol::claim::{Claim, Leaf, SignedClaim};
-use surety_protocol::execution::{Execution, ExecutionRequest};
-use surety_protocol::history::Frontier;
-use surety_protocol::id::{Address, EvidenceId, ItemId, ModuleId, NetworkId, ProcessId};
-use surety_protocol::item::{Item, ItemDraft};
+use surety_protocol::id::{Address, EvidenceId, ModuleId, NetworkId, ProcessId};
+use surety_protocol::item::Item;
 use surety_protocol::machine::Outbox;
-use surety_protocol::origin::{Action, Verdict};
+use surety_protocol::origin::Action;
 use surety_protocol::time::{Height, Tick, Timestamp};
 use surety_protocol::verified::Authentic;
 use surety_slashing::evidence::PendingFalseClaim;
-use surety_slashing::ledger::{BlockError, Ledger, LedgerEvent};
+use surety_slashing::ledger::{BlockError, Ledger};
 use surety_slashing::order::Proposer;
 use surety_slashing::replica::Replica;
 
-use crate::net::{Acceptance, Topic};
 use crate::role::Role;
 
+pub use effect::{Effect, Signing, Write};
+pub use input::{Fetched, Input, Signed};
 pub use restore::RestoreError;
 pub use signal::Signal;
-
-/// What can happen to a node.
-#[derive(Debug)]
-pub enum Input {
-    /// Time passed; the clock on the wall says this.
-    Tick(Timestamp),
-    /// Something was gossiped.
-    Gossip {
-        /// To report about it.
-        token: u64,
-        /// Where.
-        topic: Topic,
-        /// The bytes.
-        data: Vec<u8>,
-    },
-    /// Somebody wants a process or a message scheduled, or an item on the ledger.
-    Offer {
-        /// The item.
-        item: Authentic<Item>,
-        /// The clock on the wall.
-        wall: Timestamp,
-    },
-    /// An execution came back.
-    Executed(Executed),
-    /// The execution that evidence asks for came back.
-    Judged {
-        /// The evidence.
-        evidence: EvidenceId,
-        /// The outcome.
-        execution: Execution,
-    },
-    /// A signature was made.
-    Signed(Signed),
-    /// What was asked for came, or did not.
-    Fetched(Fetched),
-}
-
-/// What was asked for.
-#[derive(Debug)]
-pub enum Fetched {
-    /// Slots of a log.
-    Log(Vec<(Authentic<Item>, Option<Authentic<Item>>)>),
-    /// A data item.
-    Item(Authentic<Item>),
-    /// The leaves of a history.
-    Leaves {
-        /// The process.
-        process: ProcessId,
-        /// The root asked for.
-        root: surety_protocol::id::Digest,
-        /// What came.
-        leaves: Vec<Leaf>,
-    },
-    /// A state is in the archive now.
-    State,
-    /// An evidence file.
-    Evidence {
-        /// Its id.
-        evidence: EvidenceId,
-        /// Its bytes.
-        bytes: Vec<u8>,
-    },
-    /// Blocks of the ledger.
-    Blocks(Vec<Block>),
-}
-
-/// What was signed.
-#[derive(Debug, Clone)]
-pub enum Signed {
-    /// An assignment.
-    Assignment(Authentic<Item>),
-    /// A claim.
-    Claim(Box<SignedClaim>),
-    /// An approval.
-    Approval(Box<Approval>),
-    /// A message of a process.
-    Message {
-        /// Its place in the outbox.
-        source: Source,
-        /// The item.
-        item: Authentic<Item>,
-    },
-    /// A verdict.
-    Verdict(Verdict),
-    /// An action on the ledger.
-    Action(Authentic<Item>),
-}
-
-/// What a node asks for.
-#[derive(Debug)]
-pub enum Effect {
-    /// Make durable (rule CO-1).
-    Persist(Write),
-    /// Execute.
-    Execute(Job),
-    /// Execute what evidence asks for.
-    Judge {
-        /// The evidence.
-        evidence: EvidenceId,
-        /// What to execute.
-        request: Box<ExecutionRequest>,
-    },
-    /// Sign.
-    Sign(Box<Signing>),
-    /// Gossip.
-    Publish {
-        /// Where.
-        topic: Topic,
-        /// The bytes.
-        data: Vec<u8>,
-    },
-    /// Say what a gossiped message was worth.
-    Report {
-        /// Which.
-        token: u64,
-        /// What.
-        acceptance: Acceptance,
-    },
-    /// Get something.
-    Fetch(Want),
-    /// Get an evidence file.
-    FetchEvidence {
-        /// Which.
-        evidence: EvidenceId,
-        /// How many bytes it has.
-        bytes: u64,
-        /// Who has it.
-        challenger: Address,
-    },
-    /// Get blocks.
-    FetchBlocks {
-        /// From this height on.
-        from: Height,
-    },
-    /// Hand an item to an operator's scheduler.
-    Deliver {
-        /// The item.
-        item: Authentic<Item>,
-        /// The operator.
-        to: Address,
-    },
-    /// Tell whoever watches.
-    Notify(Event),
-    /// The ledger went on.
-    Applied {
-        /// Its height.
-        height: Height,
-        /// What happened.
-        events: Vec<LedgerEvent>,
-    },
-    /// A scheduler's answer to an offer that could not be taken.
-    Refused {
-        /// The item.
-        item: ItemId,
-        /// A stable code.
-        code: &'static str,
-        /// Why.
-        reason: String,
-    },
-}
-
-/// What is to be durable.
-#[derive(Debug)]
-pub enum Write {
-    /// A record of the roles.
-    Record(Record),
-    /// A block.
-    Block(Block),
-    /// The item with which an operator registered its keys.
-    Registration {
-        /// The operator.
-        operator: Address,
-        /// The data-item key in it.
-        item_key: Address,
-        /// The item.
-        item: Vec<u8>,
-    },
-}
-
-/// What is to be signed.
-#[derive(Debug)]
-pub enum Signing {
-    /// An assignment.
-    Assignment(SafeToSign<AssignmentDraft>),
-    /// A claim.
-    Claim {
-        /// The cleared claim.
-        claim: SafeToSign<Claim>,
-        /// The leaves before the new ones.
-        frontier: Frontier,
-        /// The new leaves.
-        leaves: Vec<Leaf>,
-    },
-    /// An approval.
-    Approval(SafeToSign<ApprovalDraft>),
-    /// A message of a process.
-    Message {
-        /// Its place in the outbox.
-        source: Source,
-        /// The message.
-        draft: ItemDraft,
-    },
-    /// A verdict.
-    Verdict(SafeToSign<VerdictDraft>),
-    /// An action on the ledger.
-    Action {
-        /// What.
-        action: Action,
-        /// After which height it is void.
-        expires: Height,
-    },
-}
 
 /// What all roles of a node share.
 #[derive(Debug)]

@@ -178,13 +178,21 @@ fn ready(plan: &plan::Plan, network: &child::Network, module: &str) -> Value {
 
 fn human_ready(ready: &Value) -> String {
     let text = |name: &str| ready.get(name).and_then(Value::as_str).unwrap_or_default();
+    let dir = text("dir");
     format!(
-        "ready: {}\nmodule     {}\nscheduler  {}\nauthority  {}\norigin     {}\nstop with Ctrl-C",
-        text("http"),
+        "module     {}\nscheduler  {}\nauthority  {}\norigin     {}\n\n\
+         ready; in another shell, with the network's own wallet:\n\
+         export SURETY_NODE={} SURETY_DIR={dir} SURETY_PASSWORD_FILE={dir}/password\n\
+         surety process spawn --module {} --scheduler {} --authority {}\n\n\
+         stop with Ctrl-C",
         text("module"),
         text("scheduler"),
         text("authority"),
         text("origin"),
+        text("http"),
+        text("module"),
+        text("scheduler"),
+        text("authority"),
     )
 }
 

@@ -188,7 +188,10 @@ impl Executor {
         let held = lock(&self.evaluated).remove(process).filter(|it| it.size == from.0);
         let mut resident = match held {
             Some(held) => held.resident,
-            None => self.resident_at(&setting, process, from.0)?,
+            None => {
+                self.archive.forget_states_after(process, from.0)?;
+                self.resident_at(&setting, process, from.0)?
+            }
         };
         let mut stride = Stride { inputs, gas };
         let mut leaves = Vec::new();

@@ -50,7 +50,7 @@ pub struct Signer {
     hot_key: Arc<SecretKey>,
     item_key: ItemKey,
     faults: Vec<Fault>,
-    /// The process on which a scheduler's fault is committed: the first that it schedules.
+    /// The process on which faults are committed: the first that this node signs for.
     first: Mutex<Option<ProcessId>>,
 }
 
@@ -91,7 +91,8 @@ impl Signer {
             }
             Signing::Claim { claim, frontier, mut leaves } => {
                 let mut claim = claim.into_inner();
-                for fault in &self.faults {
+                let faulty = self.is_first(claim.process);
+                for fault in self.faults.iter().filter(|_| faulty) {
                     // [FA-2]
                     if fault.falsify(&mut claim, &frontier, &mut leaves) {
                         tracing::warn!(%fault, process = %claim.process, "signing a false claim");
@@ -128,18 +129,19 @@ impl Signer {
         Ok(Made { signed, forged_input })
     }
 
+    /// Whether this is the process on which faults are committed.
+    fn is_first(&self, process: ProcessId) -> bool {
+        let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
+        *first.get_or_insert(process) == process
+    }
+
     /// A second assignment for the slot of a scheduler's fault.
     fn double(&self, draft: &AssignmentDraft, archive: &Archive) -> Option<Vec<u8>> {
         let fault = self.faults.iter().find_map(|fault| match fault {
             Fault::DoubleAssign(slot) => Some(*slot),
             _ => None,
         })?;
-        let first = *self
-            .first
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get_or_insert(draft.process);
-        if draft.process != first || draft.slot != fault || draft.slot == Slot(0) {
+        if !self.is_first(draft.process) || draft.slot != fault || draft.slot == Slot(0) {
             return None;
         }
         let other = AssignmentDraft { timestamp: Timestamp(draft.timestamp.0 + 1), ..draft.clone() };

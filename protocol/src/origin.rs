@@ -235,6 +235,11 @@ impl Action {
         if item.target() != Some(network.as_bytes()) {
             return Err(ActionError::Target);
         }
+        for (name, value) in [("Data-Protocol", "ao"), ("Type", "Message")] {
+            if item.tag(name) != Some(value) {
+                return Err(ActionError::Tag(name));
+            }
+        }
         let expires = argument(item, "Expires")?;
         let quantity = || argument::<Stake>(item, "Quantity");
         let action = match item.tag("Action").ok_or(ActionError::Tag("Action"))? {

@@ -124,9 +124,9 @@ fn tag(text: &str) -> Option<&str> {
     let number = text.get(letters..)?.strip_prefix('-')?;
     let digits = number.bytes().take_while(u8::is_ascii_digit).count();
     let more = number
-        .bytes()
-        .nth(digits)
-        .is_some_and(|next| next.is_ascii_alphanumeric());
+        .as_bytes()
+        .get(digits)
+        .is_some_and(u8::is_ascii_alphanumeric);
     if !(1..=3).contains(&letters) || !(1..=3).contains(&digits) || more {
         return None;
     }
@@ -150,7 +150,12 @@ fn named(text: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for (at, _) in text.match_indices('[') {
         let inside = text.get(at + 1..).unwrap_or_default();
-        if let Some(tag) = tag(inside).filter(|tag| inside[tag.len()..].starts_with(']')) {
+        let closed = |tag: &&str| {
+            inside
+                .get(tag.len()..)
+                .is_some_and(|it| it.starts_with(']'))
+        };
+        if let Some(tag) = tag(inside).filter(closed) {
             found.insert(tag.to_owned());
         }
     }
@@ -205,10 +210,11 @@ fn specs_and_code_name_the_same_rules() {
     let specs = definitions(&texts, is_spec, &mut wrong);
     definitions(&texts, is_rust, &mut wrong);
     let mut cited = BTreeSet::new();
-    for (path, text) in &texts {
-        if !is_rust(path) && !is_spec(path) {
-            continue;
-        }
+    // This file names tags that are no rules.
+    let others = texts
+        .iter()
+        .filter(|(path, _)| *path != "tests/tests/tidy.rs");
+    for (path, text) in others.filter(|(path, _)| is_rust(path) || is_spec(path)) {
         let named = named(text);
         for tag in named.iter().filter(|tag| !specs.contains_key(*tag)) {
             wrong.push(format!("{path} names {tag}, which no spec defines"));
@@ -414,8 +420,8 @@ fn tags_are_read_as_people_read_them() {
         read.iter().map(String::as_str).collect::<Vec<_>>(),
         expected
     );
-    assert_eq!(defined("//! - `[CL-10]` Text."), Some("CL-10"));
-    assert_eq!(defined("see `[CL-10]`"), None);
+    assert_eq!(defined("//! - `[CL-1]` Text."), Some("CL-1"));
+    assert_eq!(defined("see `[CL-1]`"), None);
     assert_eq!(tag("A-1b"), None);
     assert!(starts_a_path("in `/wo/rk`", "/wo/rk") && !starts_a_path("a/wo/rk", "/wo/rk"));
 }

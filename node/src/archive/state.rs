@@ -48,6 +48,22 @@ impl Archive {
         self.write(batch)
     }
 
+    /// Forgets which states were after these inputs: they are evaluated again, maybe from another branch of the log.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub fn forget_states_after(&self, process: &ProcessId, size: u64) -> Result<(), ArchiveError> {
+        let prefix = key::snapshots(process);
+        let from = key::snapshot(process, size.saturating_add(1));
+        let later =
+            self.store.scan(Column::Snapshots, &from, &prefix, usize::MAX, Direction::Forward)?;
+        let mut batch = Batch::new();
+        for (at, _) in later {
+            batch.delete(Column::Snapshots, at);
+        }
+        self.write(batch)
+    }
+
     /// The latest state at or before an input, and how many inputs it has seen.
     ///
     /// # Errors

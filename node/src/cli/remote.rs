@@ -49,10 +49,13 @@ pub(super) async fn post(
 ) -> Result<Value, CliError> {
     let url = format!("{}{path}", context.url()?.trim_end_matches('/'));
     let unreachable = |error: reqwest::Error| {
-        CliError::from(ClientError::Unreachable {
-            url: url.clone(),
-            reason: error.to_string(),
-        })
+        // The deepest cause says what happened, those above it only where.
+        let mut cause: &dyn std::error::Error = &error;
+        while let Some(deeper) = cause.source() {
+            cause = deeper;
+        }
+        let reason = cause.to_string();
+        CliError::from(ClientError::Unreachable { url: url.clone(), reason })
     };
     let http = reqwest::Client::builder()
         .timeout(TIMEOUT)

@@ -79,6 +79,7 @@ impl Core {
                 self.case_opened(*evidence, out);
             }
         }
+        self.ask_again(out);
         out.push(Effect::Applied { height, events });
     }
 

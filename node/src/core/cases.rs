@@ -23,6 +23,16 @@ impl Core {
         });
     }
 
+    /// Asks again for the files that did not come, as long as their cases are open.
+    pub(super) fn ask_again(&mut self, out: &mut Outbox<Effect>) {
+        let waiting: Vec<EvidenceId> =
+            self.cases.iter().filter(|(_, it)| it.is_none()).map(|(id, _)| *id).collect();
+        for evidence in waiting {
+            self.cases.remove(&evidence);
+            self.case_opened(evidence, out);
+        }
+    }
+
     pub(super) fn evidence(
         &mut self,
         evidence: EvidenceId,

@@ -11,9 +11,11 @@ use std::sync::Arc;
 
 use surety_attest::claims::CLAIMS_MAX;
 use surety_protocol::facts::BlockFacts;
-use surety_protocol::id::ItemId;
+use surety_protocol::id::{EvidenceId, ItemId};
+use surety_protocol::item::Item;
 use surety_protocol::machine::Outbox;
 use surety_protocol::time::{Height, Slot, Tick};
+use surety_protocol::verified::Authentic;
 
 use super::{Core, Effect};
 use crate::archive::{Archive, ArchiveError, LOG_PAGE_MAX};
@@ -42,11 +44,14 @@ impl Core {
         }
         let recent = self.replay(archive)?;
         self.logs(archive)?;
+        let mut delivered = Vec::new();
         for role in &mut self.roles {
             let mut asked = Outbox::default();
             role.restore(archive, &self.ledger, &mut self.shared, &mut asked)?;
-            let asked = asked.drain();
-            restored(asked, &mut out);
+            delivered.extend(restored(asked.drain(), &mut out));
+        }
+        for item in delivered {
+            self.deliver(Tick(0), item, &mut out);
         }
         for (process, entry) in self.ledger.processes() {
             if let Some(segment) = entry.certified.last().or(entry.settled.as_ref()) {
@@ -56,6 +61,10 @@ impl Core {
         // The last blocks again, now that the machines are there to take them.
         for facts in recent {
             self.absorb(Tick(0), &facts, &mut out);
+        }
+        let open: Vec<EvidenceId> = self.ledger.cases().map(|(evidence, _)| *evidence).collect();
+        for evidence in open {
+            self.case_opened(evidence, &mut out);
         }
         Ok(out.drain())
     }
@@ -100,8 +109,12 @@ impl Core {
     }
 }
 
-/// What the roles ask for at the start: signatures and deliveries that a stop interrupted.
-fn restored(asked: Vec<surety_attest::effect::Effect>, out: &mut Outbox<Effect>) {
+/// What the roles ask for at the start: signatures that a stop interrupted; and, given back, what may not have arrived.
+fn restored(
+    asked: Vec<surety_attest::effect::Effect>,
+    out: &mut Outbox<Effect>,
+) -> Vec<Authentic<Item>> {
+    let mut delivered = Vec::new();
     use surety_attest::effect::Effect as Asked;
     for effect in asked {
         match effect {
@@ -112,8 +125,10 @@ fn restored(asked: Vec<surety_attest::effect::Effect>, out: &mut Outbox<Effect>)
             }
             Asked::Execute(job) => out.push(Effect::Execute(job)),
             Asked::Notify(event) => out.push(Effect::Notify(event)),
+            Asked::Deliver(item) => delivered.push(item),
             // Nothing else is interrupted by a stop.
             _ => {}
         }
     }
+    delivered
 }

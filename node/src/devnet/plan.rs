@@ -57,7 +57,7 @@ impl Plan {
         for index in 0..options.nodes {
             members.push(member(&dir, index, &password)?);
         }
-        let wallet = new_item_key(&dir.join("wallet"), &password)?;
+        let wallet = new_item_key(&dir.join("keys"), &password)?;
         let first = members.first().ok_or_else(|| DevnetError::Other("no nodes".into()))?;
         let mut balances: Vec<(Address, Stake)> =
             members.iter().map(|it| (it.operator.address(), BALANCE)).collect();

@@ -1,5 +1,7 @@
 //! Performing the effects of the core, one by one.
 
+use std::time::Duration;
+
 use serde_bytes::ByteBuf;
 use surety_attest::effect::{Event, Want};
 use surety_protocol::codec;
@@ -12,11 +14,13 @@ use super::handle::{Accepted, OfferError};
 use super::waiters::Waiter;
 use super::{Completion, Driver, DriverError};
 use crate::core::{Effect, Input};
-use crate::exchange::{ItemAnswer, ItemRequest, Receipt, Wanted};
+use crate::exchange::{Fetcher, ItemAnswer, ItemRequest, Receipt, Wanted};
 use crate::metrics::TopicLabel;
 use crate::net::{Acceptance, NetHandle, PeerId, Topic};
 use crate::view::NodeEvent;
 
+/// The longest pause between two tries to hand an item to a scheduler.
+const DELIVERY_WAIT_MAX: Duration = Duration::from_secs(60);
 /// Penalty for a request that cannot be read.
 pub(super) const MALFORMED_POINTS: u32 = 25;
 
@@ -158,13 +162,7 @@ impl Driver {
         tokio::spawn(async move {
             let outcome = match peer {
                 None => Err(OfferError::new("scheduler-unknown", "the scheduler has no peer id")),
-                Some(peer) => match fetcher.offer(peer, &item).await {
-                    Ok(Ok(receipt)) => Ok(receipt),
-                    Ok(Err((code, reason))) => Err(OfferError { code, reason }),
-                    Err(error) => {
-                        Err(OfferError::new("scheduler-unreachable", error.to_string()))
-                    }
-                },
+                Some(peer) => offer_patiently(&fetcher, peer, &item).await,
             };
             let _ = completions.send(Completion::Delivered(id, outcome)).await;
         });
@@ -228,6 +226,29 @@ impl Driver {
             Acceptance::Reject => &self.metrics.gossip_rejected,
         };
         family.get_or_create(&label).inc();
+    }
+}
+
+/// Hands an item to a scheduler, again for a while if it cannot be reached: a message between processes is lost to nobody's
+/// restart. The scheduler knows what it has, so handing over twice does no harm.
+async fn offer_patiently(
+    fetcher: &Fetcher,
+    peer: PeerId,
+    item: &Item,
+) -> Result<Receipt, OfferError> {
+    let mut wait = Duration::from_millis(250);
+    loop {
+        match fetcher.offer(peer, item).await {
+            Ok(Ok(receipt)) => return Ok(receipt),
+            Ok(Err((code, reason))) => return Err(OfferError { code, reason }),
+            Err(error) if wait > DELIVERY_WAIT_MAX => {
+                return Err(OfferError::new("scheduler-unreachable", error.to_string()));
+            }
+            Err(_) => {
+                tokio::time::sleep(wait).await;
+                wait = wait.saturating_mul(2);
+            }
+        }
     }
 }
 

@@ -13,6 +13,10 @@ impl Executor {
         let body = &claim.statement.claim;
         let id = body.id().map_err(|_| Failure::Missing("claim"))?;
         let checked = |finding| Ok(Executed::Checked { claim: id, finding });
+        if self.engine.profile().id().ok() != Some(body.profile) {
+            // What another profile gives, this node cannot tell.
+            return Err(Failure::Missing("the claim's profile"));
+        }
         let setting = self.setting(&body.process)?;
         if surety_protocol::id::ItemId::from(body.module) != setting.module.id() {
             return Err(Failure::Missing("a claim of the process' own module"));

@@ -33,10 +33,18 @@ impl Wish {
     /// The least status that will do.
     fn least(&self) -> Result<Status, Problem> {
         let names = [Status::Claimed, Status::Certified, Status::Settled];
-        let Some(asked) = &self.status else { return Ok(Status::Claimed) };
-        names.into_iter().find(|it| it.name() == asked).ok_or_else(|| {
-            Problem::malformed("status-unknown", "a status is claimed, certified or settled")
-        })
+        let Some(asked) = &self.status else {
+            return Ok(Status::Claimed);
+        };
+        names
+            .into_iter()
+            .find(|it| it.name() == asked)
+            .ok_or_else(|| {
+                Problem::malformed(
+                    "status-unknown",
+                    "a status is claimed, certified or settled",
+                )
+            })
     }
 }
 
@@ -66,7 +74,9 @@ pub(super) async fn get(
         .await;
     let (bytes, status) = built?;
     let mut response = cbor(bytes);
-    response.headers_mut().insert(STATUS, HeaderValue::from_static(status.name()));
+    response
+        .headers_mut()
+        .insert(STATUS, HeaderValue::from_static(status.name()));
     Ok(response)
 }
 
@@ -79,7 +89,10 @@ async fn come(
     wait: Duration,
 ) -> Result<(), Problem> {
     api.until(wait, |view| {
-        let evaluated = view.processes.get(process).is_some_and(|it| slot.0 < it.evaluated);
+        let evaluated = view
+            .processes
+            .get(process)
+            .is_some_and(|it| slot.0 < it.evaluated);
         let reached = recorded(&view.ledger, process, slot).map(|(status, _)| status);
         async move {
             if !evaluated {
@@ -103,7 +116,11 @@ fn refused(error: NotAttested) -> Problem {
     match error {
         NotAttested::Archive(error) => error.into(),
         NotAttested::Unsound(error) => Problem::internal(&error),
-        NotAttested::Less { slot, least, available } => {
+        NotAttested::Less {
+            slot,
+            least,
+            available,
+        } => {
             let has = available.map_or("nothing", Status::name);
             let detail = format!("slot {slot} is not {least} yet; available: {has}");
             Problem::new(StatusCode::CONFLICT, "not-attested", detail)

@@ -127,12 +127,22 @@ pub(super) async fn checkpoint(
             let block: BlockId = api
                 .read(move |archive| {
                     let block = archive.block(height)?.ok_or_else(|| no_block(height))?;
-                    block.commit.header.id().map_err(|error| Problem::internal(&error))
+                    block
+                        .commit
+                        .header
+                        .id()
+                        .map_err(|error| Problem::internal(&error))
                 })
                 .await?;
-            Checkpoint { height, block, ..last }
+            Checkpoint {
+                height,
+                block,
+                ..last
+            }
         }
         _ => last,
     };
-    codec::encode(&checkpoint).map(cbor).map_err(|error| Problem::internal(&error))
+    codec::encode(&checkpoint)
+        .map(cbor)
+        .map_err(|error| Problem::internal(&error))
 }

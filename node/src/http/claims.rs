@@ -67,7 +67,12 @@ impl KnownClaims {
         let started = Instant::now();
         let index = Arc::new(api.read(scan).await?);
         let took = started.elapsed();
-        *read = Some(Read { view, at: Instant::now(), took, index: Arc::clone(&index) });
+        *read = Some(Read {
+            view,
+            at: Instant::now(),
+            took,
+            index: Arc::clone(&index),
+        });
         Ok(index)
     }
 
@@ -80,7 +85,10 @@ impl KnownClaims {
     ) -> Result<Vec<ClaimId>, Problem> {
         let index = self.index(api).await?;
         let known = index.get(process).into_iter().flatten();
-        Ok(known.filter(|it| slot.0 < it.claim.size).map(|it| it.id).collect())
+        Ok(known
+            .filter(|it| slot.0 < it.claim.size)
+            .map(|it| it.id)
+            .collect())
     }
 
     /// Slots of a process that a claim contains.
@@ -102,7 +110,11 @@ fn scan(archive: &Archive) -> Result<Index, Problem> {
             Some(known) => known.claimants.push(signed.statement.claimant),
             None => {
                 let claimants = vec![signed.statement.claimant];
-                of_process.push(Known { id, claim, claimants });
+                of_process.push(Known {
+                    id,
+                    claim,
+                    claimants,
+                });
             }
         }
     }
@@ -120,7 +132,9 @@ fn status(ledger: &Ledger, id: &ClaimId, claim: &Claim) -> &'static str {
     if refuted {
         return "refuted";
     }
-    let Some(entry) = ledger.process(&claim.process) else { return "claimed" };
+    let Some(entry) = ledger.process(&claim.process) else {
+        return "claimed";
+    };
     let settled = entry.settled.as_ref();
     if settled.is_some_and(|it| it.claim == *id) {
         return "settled";
@@ -129,7 +143,11 @@ fn status(ledger: &Ledger, id: &ClaimId, claim: &Claim) -> &'static str {
         return "certified";
     }
     let reach = entry.certified.last().or(settled).map_or(0, |it| it.size);
-    if claim.size <= reach { "superseded" } else { "claimed" }
+    if claim.size <= reach {
+        "superseded"
+    } else {
+        "claimed"
+    }
 }
 
 fn body(ledger: &Ledger, id: &ClaimId, claim: &Claim, claimants: &[Address]) -> Value {
@@ -170,7 +188,10 @@ pub(super) async fn list(
     known(&view, &process)?;
     let index = api.claims.index(&api).await?;
     let claims = index.get(&process).into_iter().flatten();
-    paged(claims.map(|it| body(&view.ledger, &it.id, &it.claim, &it.claimants)), &page)
+    paged(
+        claims.map(|it| body(&view.ledger, &it.id, &it.claim, &it.claimants)),
+        &page,
+    )
 }
 
 /// `GET /v1/claims/{claim}`: a claim with its new leaves; as `application/cbor`, one signer's canonical bytes.
@@ -182,10 +203,15 @@ pub(super) async fn get(
     let signed = api.read(move |archive| Ok(archive.claims(&id)?)).await?;
     let claimants: Vec<Address> = signed.iter().map(|it| it.statement.claimant).collect();
     let Some(first) = signed.into_iter().next() else {
-        return Err(Problem::unknown("claim-unknown", "this node does not know the claim"));
+        return Err(Problem::unknown(
+            "claim-unknown",
+            "this node does not know the claim",
+        ));
     };
     if canonical {
-        return codec::encode(&first).map(cbor).map_err(|error| Problem::internal(&error));
+        return codec::encode(&first)
+            .map(cbor)
+            .map_err(|error| Problem::internal(&error));
     }
     let claim = &first.statement.claim;
     let mut found = body(&api.now().ledger, &id, claim, &claimants);

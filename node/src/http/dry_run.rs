@@ -45,29 +45,34 @@ impl Question {
     /// A message has no more tags than an item may have.
     fn check(&self) -> Result<(), Problem> {
         let bytes = self.tags.iter().fold(0_usize, |sum, tag| {
-            sum.saturating_add(tag.name.len()).saturating_add(tag.value.len())
+            sum.saturating_add(tag.name.len())
+                .saturating_add(tag.value.len())
         });
         if self.tags.len() > TAGS_MAX || bytes > TAG_BYTES_MAX {
-            return Err(Problem::malformed("tags-too-large", "more tags than an item may have"));
+            return Err(Problem::malformed(
+                "tags-too-large",
+                "more tags than an item may have",
+            ));
         }
-        if self.owner.as_ref().is_some_and(|it| it.is_empty() || it.len() > OWNER_MAX) {
-            return Err(Problem::malformed("owner-malformed", "expected an address as owner"));
+        if self
+            .owner
+            .as_ref()
+            .is_some_and(|it| it.is_empty() || it.len() > OWNER_MAX)
+        {
+            return Err(Problem::malformed(
+                "owner-malformed",
+                "expected an address as owner",
+            ));
         }
         Ok(())
     }
 
     /// The message, as if it came right after the last evaluated slot.
-    fn message(
-        self,
-        archive: &Archive,
-        process: ProcessId,
-        size: u64,
-    ) -> Result<Message, Problem> {
+    fn message(self, archive: &Archive, process: ProcessId, size: u64) -> Result<Message, Problem> {
         let missing = || Problem::conflict("not-evaluated", "the process is not evaluated here");
         let last = size.checked_sub(1).ok_or_else(missing)?;
         let input = archive.input(&process, Slot(last))?.ok_or_else(missing)?;
-        let last =
-            Assignment::from_item(&input.assignment).map_err(|it| Problem::internal(&it))?;
+        let last = Assignment::from_item(&input.assignment).map_err(|it| Problem::internal(&it))?;
         let item = archive.item(&process.into())?.ok_or_else(missing)?;
         let owner = self.owner.unwrap_or_else(|| Address::default().to_string());
         let tags = self.tags.into_iter().map(|tag| (tag.name, tag.value));
@@ -80,7 +85,9 @@ impl Question {
             forwarded_by: None,
             anchor: String::new(),
             // Modules would believe these.
-            tags: tags.filter(|(name, _)| name != "From" && name != "Owner").collect(),
+            tags: tags
+                .filter(|(name, _)| name != "From" && name != "Owner")
+                .collect(),
             data: self.data.into_bytes(),
             module: item.tag("Module").unwrap_or_default().to_owned(),
             block_height: last.block_height,

@@ -65,7 +65,9 @@ pub(super) async fn stream(
         let event = reader.next().await?;
         Some((Ok::<_, Infallible>(event), reader))
     });
-    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(ALIVE)).into_response())
+    Ok(Sse::new(events)
+        .keep_alive(KeepAlive::new().interval(ALIVE))
+        .into_response())
 }
 
 /// Somebody who reads events.
@@ -105,7 +107,10 @@ impl Reader {
 
     /// Takes what the log keeps after the last event; a hole before it is to be told.
     fn keep(&mut self, kept: Vec<Arc<Numbered>>) {
-        self.kept = kept.into_iter().filter(|it| it.number > self.last).collect();
+        self.kept = kept
+            .into_iter()
+            .filter(|it| it.number > self.last)
+            .collect();
         let first = self.last.saturating_add(1);
         if self.kept.front().is_some_and(|it| it.number > first) {
             self.gap = Some(first);
@@ -146,13 +151,25 @@ impl Reader {
 
     async fn tell(&self, event: &Numbered) -> Option<Event> {
         let data = json::of(&self.api, event).await;
-        let kind = data.get("kind").and_then(Value::as_str).unwrap_or_default().to_owned();
-        Some(Event::default().id(event.number.to_string()).event(kind).data(data.to_string()))
+        let kind = data
+            .get("kind")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned();
+        Some(
+            Event::default()
+                .id(event.number.to_string())
+                .event(kind)
+                .data(data.to_string()),
+        )
     }
 }
 
 /// Events that nobody can have any more (rule HE-1), or none if the node was restarted.
 fn gap(first: u64, last: u64) -> Event {
     let data = serde_json::json!({ "kind": "gap", "first": first, "last": last });
-    Event::default().id(last.to_string()).event("gap").data(data.to_string())
+    Event::default()
+        .id(last.to_string())
+        .event("gap")
+        .data(data.to_string())
 }

@@ -32,7 +32,10 @@ pub(super) async fn list(
 ) -> Result<Response, Problem> {
     let (limit, from) = (page.limit()?, page.from.unwrap_or_default());
     api.heavy(move |archive| {
-        let ids = archive.evidence_ids(LISTED_MAX)?.into_iter().filter(|it| *it >= from);
+        let ids = archive
+            .evidence_ids(LISTED_MAX)?
+            .into_iter()
+            .filter(|it| *it >= from);
         let mut found: Vec<(EvidenceId, Value)> = Vec::new();
         for id in ids.take(limit.saturating_add(1)) {
             let bytes = archive.evidence(&id)?.map_or(0, |it| it.len());
@@ -50,7 +53,10 @@ pub(super) async fn get(
 ) -> Result<Response, Problem> {
     let bytes = api.read(move |archive| Ok(archive.evidence(&id)?)).await?;
     bytes.map(cbor).ok_or_else(|| {
-        Problem::unknown("evidence-unknown", "this node does not have the evidence file")
+        Problem::unknown(
+            "evidence-unknown",
+            "this node does not have the evidence file",
+        )
     })
 }
 
@@ -61,7 +67,9 @@ pub(super) async fn post(State(api): State<Api>, request: Request) -> Result<Res
     let _place = api.uploads.try_acquire().map_err(busy)?;
     let Body(bytes) = Body::<FILE_MAX>::from_request(request, &()).await?;
     let id = Evidence::id_of(&bytes);
-    let here = api.read(move |archive| Ok(archive.evidence(&id)?.is_some())).await?;
+    let here = api
+        .read(move |archive| Ok(archive.evidence(&id)?.is_some()))
+        .await?;
     if here {
         return Ok(Json(json!({ "evidence": id, "status": "stored" })).into_response());
     }
@@ -73,7 +81,13 @@ pub(super) async fn post(State(api): State<Api>, request: Request) -> Result<Res
                 evidence::judge(&bytes, |request| executor.judge(request)).map_err(refused)?;
             concerns(&view.ledger, &proven)?;
             let mut batch = Batch::new();
-            write::put(&mut batch, Record::Evidence { id, bytes: bytes.into() })?;
+            write::put(
+                &mut batch,
+                Record::Evidence {
+                    id,
+                    bytes: bytes.into(),
+                },
+            )?;
             archive.write(batch)?;
             Ok(proven)
         })
@@ -102,14 +116,21 @@ fn refused(error: Refused) -> Problem {
 fn concerns(ledger: &Ledger, proven: &Proven) -> Result<(), Problem> {
     if proven.network != ledger.network() || ledger.operator(&proven.offender).is_none() {
         let detail = "the offender is no operator of this network";
-        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "evidence-refused", detail));
+        return Err(Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "evidence-refused",
+            detail,
+        ));
     }
     let known = ledger.slashings().iter().any(|it| {
         (it.offender, it.kind, it.process, it.slot)
             == (proven.offender, proven.kind, proven.process, proven.slot)
     });
     if known {
-        return Err(Problem::conflict("offence-known", "the offence was already punished"));
+        return Err(Problem::conflict(
+            "offence-known",
+            "the offence was already punished",
+        ));
     }
     Ok(())
 }

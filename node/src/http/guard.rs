@@ -37,15 +37,25 @@ pub(super) async fn limit(State(api): State<Api>, request: Request, next: Next) 
 pub(super) async fn count(State(api): State<Api>, request: Request, next: Next) -> Response {
     let surface = surface(request.uri().path());
     let response = next.run(request).await;
-    let label = HttpLabel { surface, status: response.status().as_u16() };
-    api.node.handle.metrics.http_requests.get_or_create(&label).inc();
+    let label = HttpLabel {
+        surface,
+        status: response.status().as_u16(),
+    };
+    api.node
+        .handle
+        .metrics
+        .http_requests
+        .get_or_create(&label)
+        .inc();
     response
 }
 
 /// Browsers are told not to guess what an answer is.
 pub(super) async fn harden(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
-    response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+        .headers_mut()
+        .insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }
 

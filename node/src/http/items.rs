@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::http::StatusCode;
+use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use surety_attest::effect::Record;
@@ -70,9 +70,11 @@ pub(super) async fn post(
             "timestamp": receipt.timestamp,
         }))
         .into_response(),
-        Accepted::Queued => {
-            (StatusCode::ACCEPTED, Json(json!({ "id": id, "status": "queued" }))).into_response()
-        }
+        Accepted::Queued => (
+            StatusCode::ACCEPTED,
+            Json(json!({ "id": id, "status": "queued" })),
+        )
+            .into_response(),
     })
 }
 
@@ -80,13 +82,18 @@ pub(super) async fn post(
 async fn module(api: &Api, item: Authentic<Item>) -> Result<Response, Problem> {
     let id = item.id();
     let stored = json!({ "id": id, "status": "stored" });
-    let here = api.read(move |archive| Ok(archive.item_bytes(&id)?.is_some())).await?;
+    let here = api
+        .read(move |archive| Ok(archive.item_bytes(&id)?.is_some()))
+        .await?;
     if here {
         return Ok(Json(stored).into_response());
     }
     let executor = Arc::clone(&api.node.handle.executor);
     api.heavy(move |archive| {
-        executor.engine().check(item.data()).map_err(|error| dry_run::engine(&error))?;
+        executor
+            .engine()
+            .check(item.data())
+            .map_err(|error| dry_run::engine(&error))?;
         let mut batch = Batch::new();
         write::put(&mut batch, Record::Item(item))?;
         Ok(archive.write(batch)?)
@@ -100,27 +107,37 @@ fn missing() -> Problem {
 }
 
 /// `GET /v1/items/{id}`: the bytes of an item.
-pub(super) async fn get(
-    State(api): State<Api>,
-    At(id): At<ItemId>,
-) -> Result<Response, Problem> {
-    let bytes = api.read(move |archive| archive.item_bytes(&id)?.ok_or_else(missing)).await?;
+pub(super) async fn get(State(api): State<Api>, At(id): At<ItemId>) -> Result<Response, Problem> {
+    let bytes = api
+        .read(move |archive| archive.item_bytes(&id)?.ok_or_else(missing))
+        .await?;
     Ok(([(CONTENT_TYPE, BYTES)], bytes).into_response())
 }
 
 /// `GET /gateway/{id}` and `GET /gateway/raw/{id}`: the data of an item, with the content type that the item names if it is
 /// one that runs nothing. Only a node with the role of a gateway answers.
-pub(super) async fn data(
-    State(api): State<Api>,
-    At(id): At<ItemId>,
-) -> Result<Response, Problem> {
+pub(super) async fn data(State(api): State<Api>, At(id): At<ItemId>) -> Result<Response, Problem> {
     if !api.node.roles.contains(&RoleName::Gateway) {
-        return Err(Problem::unknown("not-a-gateway", "this node is not a gateway"));
+        return Err(Problem::unknown(
+            "not-a-gateway",
+            "this node is not a gateway",
+        ));
     }
-    let item = api.read(move |archive| archive.item(&id)?.ok_or_else(missing)).await?;
-    let named = item.tag("Content-Type").map(str::to_ascii_lowercase).unwrap_or_default();
-    let kind = HARMLESS.iter().find(|it| **it == named).copied().unwrap_or(BYTES);
-    let head =
-        [(CONTENT_TYPE, kind), (CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox")];
+    let item = api
+        .read(move |archive| archive.item(&id)?.ok_or_else(missing))
+        .await?;
+    let named = item
+        .tag("Content-Type")
+        .map(str::to_ascii_lowercase)
+        .unwrap_or_default();
+    let kind = HARMLESS
+        .iter()
+        .find(|it| **it == named)
+        .copied()
+        .unwrap_or(BYTES);
+    let head = [
+        (CONTENT_TYPE, kind),
+        (CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox"),
+    ];
     Ok((head, item.data().to_vec()).into_response())
 }

@@ -54,10 +54,7 @@ impl IntoResponse for Refusal {
 type Given<T> = Result<T, Problem>;
 
 /// Offers an item; gives its id and when it was taken.
-async fn offer(
-    api: &Api,
-    body: Given<Body<ITEM_BODY>>,
-) -> Result<(ItemId, Timestamp), Refusal> {
+async fn offer(api: &Api, body: Given<Body<ITEM_BODY>>) -> Result<(ItemId, Timestamp), Refusal> {
     // A scheduler answers nearly every refusal with 400.
     let refused = |problem: Problem| match problem.status {
         StatusCode::PAYLOAD_TOO_LARGE | StatusCode::SERVICE_UNAVAILABLE => Refusal::from(problem),
@@ -115,7 +112,8 @@ pub(super) async fn result(
                 if !known {
                     return Ok(None);
                 }
-                api.read(move |archive| Ok(archive.slot_of(&process, &message.into())?)).await
+                api.read(move |archive| Ok(archive.slot_of(&process, &message.into())?))
+                    .await
             }
         })
         .await?;
@@ -150,11 +148,24 @@ pub(super) async fn results(
     asked: Given<Ask<Results>>,
 ) -> Result<Response, Refusal> {
     let (At(process), Ask(asked)) = (process?, asked?);
-    let evaluated = api.now().processes.get(&process).map_or(0, |it| it.evaluated);
+    let evaluated = api
+        .now()
+        .processes
+        .get(&process)
+        .map_or(0, |it| it.evaluated);
     let limit = asked.limit.unwrap_or(PAGE).clamp(1, PAGE_MAX);
-    let newest_first = asked.sort.as_deref().is_some_and(|it| it.eq_ignore_ascii_case("DESC"));
-    let first = asked.from.as_deref().map_or(Ok(0), |it| ordinate(it).map(|it| it + 1))?;
-    let end = asked.to.as_deref().map_or(Ok(evaluated), |it| ordinate(it).map(|it| it + 1))?;
+    let newest_first = asked
+        .sort
+        .as_deref()
+        .is_some_and(|it| it.eq_ignore_ascii_case("DESC"));
+    let first = asked
+        .from
+        .as_deref()
+        .map_or(Ok(0), |it| ordinate(it).map(|it| it + 1))?;
+    let end = asked
+        .to
+        .as_deref()
+        .map_or(Ok(evaluated), |it| ordinate(it).map(|it| it + 1))?;
     let end = end.min(evaluated);
     let page = api
         .read(move |archive| page(archive, process, first..end, limit, newest_first))
@@ -172,8 +183,14 @@ fn page(
     let sort = if newest_first { "DESC" } else { "ASC" };
     let (mut edges, mut bytes, mut more) = (Vec::new(), 0_usize, false);
     let mut left = slots;
-    while let Some(slot) = if newest_first { left.next_back() } else { left.next() } {
-        let Some(result) = archive.result(&process, Slot(slot))? else { continue };
+    while let Some(slot) = if newest_first {
+        left.next_back()
+    } else {
+        left.next()
+    } {
+        let Some(result) = archive.result(&process, Slot(slot))? else {
+            continue;
+        };
         if result.error.is_some() {
             continue;
         }
@@ -181,7 +198,10 @@ fn page(
             more = true;
             break;
         }
-        bytes = result.parts().iter().fold(bytes, |sum, it| sum.saturating_add(it.len()));
+        bytes = result
+            .parts()
+            .iter()
+            .fold(bytes, |sum, it| sum.saturating_add(it.len()));
         let input = archive.input(&process, Slot(slot))?;
         let assignment = input.and_then(|it| Assignment::from_item(&it.assignment).ok());
         let timestamp = assignment.map_or(Timestamp(0), |it| it.timestamp);
@@ -201,7 +221,10 @@ fn page(
 
 /// The slot that a cursor names.
 fn ordinate(cursor: &str) -> Result<u64, Refusal> {
-    let text = cursor.trim_end_matches('=').replace('+', "-").replace('/', "_");
+    let text = cursor
+        .trim_end_matches('=')
+        .replace('+', "-")
+        .replace('/', "_");
     let read = from_base64url(&text)
         .and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok())
         .and_then(|cursor| match cursor.get("ordinate")? {

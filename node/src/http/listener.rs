@@ -26,7 +26,10 @@ pub(super) struct Bounded {
 
 impl Bounded {
     pub(super) fn new(listener: TcpListener) -> Bounded {
-        Bounded { listener, open: Arc::new(Semaphore::new(CONNECTIONS_MAX)) }
+        Bounded {
+            listener,
+            open: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
+        }
     }
 }
 
@@ -41,7 +44,15 @@ impl Listener for Bounded {
         // Answers are small and awaited; a socket that refuses is merely slower.
         let _ = stream.set_nodelay(true);
         let timer = Box::pin(sleep(IDLE));
-        (Connection { stream, timer, moved: Instant::now(), _permit: permit }, address)
+        (
+            Connection {
+                stream,
+                timer,
+                moved: Instant::now(),
+                _permit: permit,
+            },
+            address,
+        )
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {

@@ -69,12 +69,21 @@ pub(super) async fn about(State(api): State<Api>) -> Result<Response, Problem> {
 fn listen(api: &Api) -> Vec<String> {
     let net = &api.node.handle.net;
     let peer = net.local_peer_id();
-    net.listen_addresses().iter().map(|it| format!("{it}/p2p/{peer}")).collect()
+    net.listen_addresses()
+        .iter()
+        .map(|it| format!("{it}/p2p/{peer}"))
+        .collect()
 }
 
 /// `GET /v1/peers`: the connected peers.
 pub(super) async fn peers(State(api): State<Api>) -> Result<Response, Problem> {
-    let stopped = |_| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "node-stopping", "no network");
+    let stopped = |_| {
+        Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "node-stopping",
+            "no network",
+        )
+    };
     let peers = api.node.handle.net.peers().await.map_err(stopped)?;
     let items: Vec<Value> = peers
         .into_iter()
@@ -120,11 +129,19 @@ pub(super) async fn ready(State(api): State<Api>) -> Response {
         reasons.push("no-peer");
     }
     let ready = reasons.is_empty();
-    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let status = if ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
     (status, Json(json!({ "ready": ready, "reasons": reasons }))).into_response()
 }
 
 /// `GET /metrics`: counters and gauges as OpenMetrics text.
 pub(super) async fn metrics(State(api): State<Api>) -> Response {
-    ([(CONTENT_TYPE, OPENMETRICS)], api.node.handle.metrics.render()).into_response()
+    (
+        [(CONTENT_TYPE, OPENMETRICS)],
+        api.node.handle.metrics.render(),
+    )
+        .into_response()
 }

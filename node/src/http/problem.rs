@@ -33,7 +33,11 @@ impl Problem {
         code: impl Into<Cow<'static, str>>,
         detail: impl Into<String>,
     ) -> Problem {
-        Problem { status, code: code.into(), detail: detail.into() }
+        Problem {
+            status,
+            code: code.into(),
+            detail: detail.into(),
+        }
     }
 
     /// The request is malformed.
@@ -77,7 +81,9 @@ impl IntoResponse for Problem {
         let head = [(CONTENT_TYPE, "application/problem+json")];
         let mut response = (self.status, head, body.to_string()).into_response();
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+            response
+                .headers_mut()
+                .insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response
     }
@@ -93,10 +99,13 @@ impl From<OfferError> for Problem {
     fn from(error: OfferError) -> Problem {
         // Another node may have chosen the code.
         let kebab = |it: char| it.is_ascii_lowercase() || it.is_ascii_digit() || it == '-';
-        let sound = !error.code.is_empty()
-            && error.code.len() <= CODE_MAX
-            && error.code.chars().all(kebab);
-        let code = if sound { Cow::Owned(error.code) } else { Cow::Borrowed("refused") };
+        let sound =
+            !error.code.is_empty() && error.code.len() <= CODE_MAX && error.code.chars().all(kebab);
+        let code = if sound {
+            Cow::Owned(error.code)
+        } else {
+            Cow::Borrowed("refused")
+        };
         let status = match code.as_ref() {
             "already-scheduled" => StatusCode::CONFLICT,
             "process-unknown" | "scheduler-unknown" => StatusCode::NOT_FOUND,

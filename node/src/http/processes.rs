@@ -20,9 +20,9 @@ const PAGE_BYTES: usize = 32 << 20;
 
 /// A process that this node follows.
 pub(super) fn known<'a>(view: &'a View, process: &ProcessId) -> Result<&'a ProcessView, Problem> {
-    view.processes.get(process).ok_or_else(|| {
-        Problem::unknown("process-unknown", "this node does not follow the process")
-    })
+    view.processes
+        .get(process)
+        .ok_or_else(|| Problem::unknown("process-unknown", "this node does not follow the process"))
 }
 
 /// How many of a process' slots have come how far.
@@ -38,9 +38,19 @@ struct Reach {
 impl Reach {
     fn of(ledger: &Ledger, process: &ProcessId, view: &ProcessView, claimed: u64) -> Reach {
         let entry = ledger.process(process);
-        let settled = entry.and_then(|it| it.settled.as_ref()).map_or(0, |it| it.size);
-        let certified = entry.and_then(|it| it.certified.last()).map_or(settled, |it| it.size);
-        Reach { slots: view.slots, evaluated: view.evaluated, claimed, certified, settled }
+        let settled = entry
+            .and_then(|it| it.settled.as_ref())
+            .map_or(0, |it| it.size);
+        let certified = entry
+            .and_then(|it| it.certified.last())
+            .map_or(settled, |it| it.size);
+        Reach {
+            slots: view.slots,
+            evaluated: view.evaluated,
+            claimed,
+            certified,
+            settled,
+        }
     }
 
     const fn status(&self, slot: Slot) -> &'static str {
@@ -91,7 +101,12 @@ pub(super) async fn get(
 async fn reach(api: &Api, process: &ProcessId) -> Result<Reach, Problem> {
     let claimed = api.claims.reach(api, process).await?;
     let view = api.now();
-    Ok(Reach::of(&view.ledger, process, known(&view, process)?, claimed))
+    Ok(Reach::of(
+        &view.ledger,
+        process,
+        known(&view, process)?,
+        claimed,
+    ))
 }
 
 /// One slot with the bytes that reading it took; nothing if it is not in the archive.
@@ -101,7 +116,9 @@ fn entry(
     slot: Slot,
     reach: &Reach,
 ) -> Result<Option<(Value, usize)>, Problem> {
-    let Some(input) = archive.input(process, slot)? else { return Ok(None) };
+    let Some(input) = archive.input(process, slot)? else {
+        return Ok(None);
+    };
     let message = match (&input.message, slot) {
         (Some(message), _) => Some(message.id()),
         (None, Slot(0)) => Some(ItemId::from(*process)),
@@ -119,7 +136,10 @@ fn entry(
         found.insert("result_root".into(), json!(leaf.result_root));
         found.insert("state_root".into(), json!(leaf.state_root));
     }
-    Ok(Some((found, bytes.saturating_add(input.assignment.bytes().len()))))
+    Ok(Some((
+        found,
+        bytes.saturating_add(input.assignment.bytes().len()),
+    )))
 }
 
 /// `GET /v1/processes/{process}/slots?from=&limit=`: the log from a slot on, and how far each slot has come: `assigned`,
@@ -163,7 +183,9 @@ pub(super) async fn message(
     At((process, message)): At<(ProcessId, MessageId)>,
 ) -> Result<Response, Problem> {
     known(&api.now(), &process)?;
-    let slot = api.read(move |archive| Ok(archive.slot_of(&process, &message.into())?)).await?;
+    let slot = api
+        .read(move |archive| Ok(archive.slot_of(&process, &message.into())?))
+        .await?;
     let slot = slot.ok_or_else(|| {
         Problem::unknown("message-unknown", "the message has no slot in this process")
     })?;
@@ -182,7 +204,10 @@ async fn one(api: &Api, process: ProcessId, slot: Slot) -> Result<Response, Prob
         if let Value::Object(found) = &mut found {
             let evaluated = archive.leaf(&process, slot)?;
             found.insert("process".into(), json!(process));
-            found.insert("leaf".into(), evaluated.map_or(Value::Null, |(it, _)| leaf(&it)));
+            found.insert(
+                "leaf".into(),
+                evaluated.map_or(Value::Null, |(it, _)| leaf(&it)),
+            );
         }
         Ok(Json(found).into_response())
     })

@@ -41,7 +41,11 @@ pub(super) async fn get(
             let view = api.now();
             let found = known(&view, &process)?;
             let detail = format!("{} of {} slots are evaluated", found.evaluated, found.slots);
-            let code = if slot < found.slots { "not-evaluated" } else { "slot-unknown" };
+            let code = if slot < found.slots {
+                "not-evaluated"
+            } else {
+                "slot-unknown"
+            };
             Err(Problem::unknown(code, detail))
         }
     }
@@ -56,10 +60,16 @@ pub(super) async fn evaluated(
 ) -> Result<Option<Value>, Problem> {
     api.until(wait, |view| async move {
         // A slot beyond what is evaluated costs no look into the store.
-        if view.processes.get(&process).is_none_or(|it| it.evaluated <= slot.0) {
+        if view
+            .processes
+            .get(&process)
+            .is_none_or(|it| it.evaluated <= slot.0)
+        {
             return Ok(None);
         }
-        let result = api.read(move |archive| Ok(archive.result(&process, slot)?)).await?;
+        let result = api
+            .read(move |archive| Ok(archive.result(&process, slot)?))
+            .await?;
         Ok(result.map(|it| it.to_json()))
     })
     .await
@@ -82,7 +92,9 @@ pub(super) async fn list(
                 return Ok(listed(items, None::<u64>));
             };
             let parts = result.parts();
-            bytes = parts.iter().fold(bytes, |sum, part| sum.saturating_add(part.len()));
+            bytes = parts
+                .iter()
+                .fold(bytes, |sum, part| sum.saturating_add(part.len()));
             items.push(json!({ "slot": next, "result": result.to_json() }));
             next = next.saturating_add(1);
         }

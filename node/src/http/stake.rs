@@ -22,8 +22,10 @@ fn operator_json(ledger: &Ledger, address: &Address, it: &Operator) -> Value {
         .iter()
         .map(|piece| json!({ "amount": piece.amount, "free_from": piece.free_from }))
         .collect();
-    let peer = PeerId::from_bytes(&it.registration.peer)
-        .map_or_else(|_| base64url(&it.registration.peer), |peer| peer.to_string());
+    let peer = PeerId::from_bytes(&it.registration.peer).map_or_else(
+        |_| base64url(&it.registration.peer),
+        |peer| peer.to_string(),
+    );
     json!({
         "operator": address,
         "bonded": it.bonded,
@@ -46,7 +48,9 @@ pub(super) async fn operators(
 ) -> Result<Response, Problem> {
     let (limit, from) = (page.limit()?, page.from.unwrap_or_default());
     let ledger = &api.now().ledger;
-    let operators = ledger.operators().skip_while(|(address, _)| **address < from);
+    let operators = ledger
+        .operators()
+        .skip_while(|(address, _)| **address < from);
     let entries = operators.map(|(address, it)| (*address, operator_json(ledger, address, it)));
     Ok(paged_by(entries, limit))
 }
@@ -58,7 +62,10 @@ pub(super) async fn operator(
 ) -> Result<Response, Problem> {
     let ledger = &api.now().ledger;
     let found = ledger.operator(&address).ok_or_else(|| {
-        Problem::unknown("operator-unknown", "no operator with this address is registered")
+        Problem::unknown(
+            "operator-unknown",
+            "no operator with this address is registered",
+        )
     })?;
     Ok(Json(operator_json(ledger, &address, found)).into_response())
 }
@@ -85,19 +92,27 @@ pub(super) async fn certificates(
     Ask(asked): Ask<Certificates>,
 ) -> Result<Response, Problem> {
     let limit = limit(asked.limit)?;
-    let process = asked.process.as_deref().map(ProcessId::from_str).transpose();
-    let process =
-        process.map_err(|error| Problem::malformed("id-malformed", error.to_string()))?;
+    let process = asked
+        .process
+        .as_deref()
+        .map(ProcessId::from_str)
+        .transpose();
+    let process = process.map_err(|error| Problem::malformed("id-malformed", error.to_string()))?;
     let ledger = &api.now().ledger;
     let (one, all) = match process {
         Some(process) => (ledger.process(&process).map(|entry| (process, entry)), None),
-        None => (None, Some(ledger.processes().map(|(process, entry)| (*process, entry)))),
+        None => (
+            None,
+            Some(ledger.processes().map(|(process, entry)| (*process, entry))),
+        ),
     };
     let entries = one.into_iter().chain(all.into_iter().flatten());
     let segments = entries.flat_map(|(process, entry)| {
         let settled = entry.settled.iter().map(|it| ("settled", it));
         let certified = entry.certified.iter().map(|it| ("certified", it));
-        settled.chain(certified).map(move |(status, it)| (process, status, it))
+        settled
+            .chain(certified)
+            .map(move |(status, it)| (process, status, it))
     });
     let from = asked.from.unwrap_or(0);
     let skip = usize::try_from(from).unwrap_or(usize::MAX);
@@ -154,7 +169,10 @@ pub(super) async fn cases(
     let (limit, from) = (page.limit()?, page.from.unwrap_or_default());
     let ledger = &api.now().ledger;
     let cases = ledger.cases().skip_while(|(evidence, _)| **evidence < from);
-    Ok(paged_by(cases.map(|(evidence, it)| (*evidence, case_json(evidence, it))), limit))
+    Ok(paged_by(
+        cases.map(|(evidence, it)| (*evidence, case_json(evidence, it))),
+        limit,
+    ))
 }
 
 /// A penalty for people and programs.
@@ -178,5 +196,8 @@ pub(super) async fn slashings(
     State(api): State<Api>,
     Ask(page): Ask<Page<u64>>,
 ) -> Result<Response, Problem> {
-    paged(api.now().ledger.slashings().iter().map(slashing_json), &page)
+    paged(
+        api.now().ledger.slashings().iter().map(slashing_json),
+        &page,
+    )
 }

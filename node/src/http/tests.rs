@@ -1,16 +1,19 @@
 //! The router driven without a socket, over a store in memory and a ledger made by hand. Nothing sleeps: what waits, waits
 //! for a snapshot or an event that the test makes.
 
+mod about;
 mod items;
 mod legacy;
 mod processes;
 mod proofs;
 mod shape;
+mod socket;
 mod stage;
 mod stream;
 
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
+use axum::response::Response;
 use serde_json::Value;
 use tower::ServiceExt;
 
@@ -47,24 +50,34 @@ impl Answer {
     }
 }
 
+async fn read(response: Response) -> Answer {
+    let (head, body) = response.into_parts();
+    let bytes = to_bytes(body, usize::MAX).await.unwrap().to_vec();
+    Answer {
+        status: head.status,
+        headers: head.headers,
+        bytes,
+    }
+}
+
 impl Stage {
     async fn ask(&self, request: Request<Body>) -> Answer {
-        let response = self.router().oneshot(request).await.unwrap();
-        let (head, body) = response.into_parts();
-        let bytes = to_bytes(body, usize::MAX).await.unwrap().to_vec();
-        Answer { status: head.status, headers: head.headers, bytes }
+        read(self.router().oneshot(request).await.unwrap()).await
     }
 
     async fn get(&self, path: &str) -> Answer {
-        self.ask(Request::get(path).body(Body::empty()).unwrap()).await
+        self.ask(Request::get(path).body(Body::empty()).unwrap())
+            .await
     }
 
     async fn post(&self, path: &str, body: impl Into<Body>) -> Answer {
-        self.ask(Request::post(path).body(body.into()).unwrap()).await
+        self.ask(Request::post(path).body(body.into()).unwrap())
+            .await
     }
 
     async fn post_json(&self, path: &str, body: &Value) -> Answer {
         let request = Request::post(path).header("content-type", "application/json");
-        self.ask(request.body(body.to_string().into()).unwrap()).await
+        self.ask(request.body(body.to_string().into()).unwrap())
+            .await
     }
 }

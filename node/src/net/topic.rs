@@ -97,7 +97,11 @@ impl Protocol {
 
     /// The most bytes of a request.
     pub const fn request_max(self) -> usize {
-        limits::REQUEST_MAX
+        match self {
+            // An item may be handed to its scheduler.
+            Protocol::Messages => limits::REQUEST_ITEM_MAX,
+            _ => limits::REQUEST_MAX,
+        }
     }
 
     /// The most bytes of a response.

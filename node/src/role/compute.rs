@@ -51,6 +51,11 @@ impl Role for ComputeRole {
         for (process, log) in shared.logs.iter() {
             let mut slot = Slot(0);
             while let Some((leaf, head)) = archive.leaf(process, slot)? {
+                // What was evaluated of a branch that was given up since is evaluated again.
+                let given_up = log.assignment(slot).is_some_and(|it| it != leaf.assignment);
+                if slot.0 >= log.size || given_up {
+                    break;
+                }
                 self.machine.restore(*process, log.module, leaf, head);
                 slot = slot.next();
             }

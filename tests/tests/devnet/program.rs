@@ -94,11 +94,10 @@ impl Devnet {
         let http = text(&self.ready, "http");
         let mut all = vec!["--json", "--node", http.as_str()];
         all.extend(arguments);
-        let (wallet, password) = (self.dir().join("wallet"), self.dir().join("password"));
         let done = Command::new(program())
             .args(&all)
-            .env("SURETY_KEY_DIR", &wallet)
-            .env("SURETY_PASSWORD_FILE", &password)
+            .env("SURETY_DIR", self.dir())
+            .env("SURETY_PASSWORD_FILE", self.dir().join("password"))
             .stdin(Stdio::null())
             .output()
             .unwrap();

@@ -32,7 +32,13 @@ pub(super) async fn of(api: &Api, numbered: &Numbered) -> Value {
 
 fn of_role(event: &Event) -> Value {
     match event {
-        Event::Scheduled { message, process, slot, assignment, timestamp } => json!({
+        Event::Scheduled {
+            message,
+            process,
+            slot,
+            assignment,
+            timestamp,
+        } => json!({
             "kind": "scheduled",
             "message": message,
             "process": process,
@@ -40,13 +46,22 @@ fn of_role(event: &Event) -> Value {
             "assignment": assignment,
             "timestamp": timestamp,
         }),
-        Event::Unscheduled { message, code, reason } => {
+        Event::Unscheduled {
+            message,
+            code,
+            reason,
+        } => {
             json!({ "kind": "unscheduled", "message": message, "code": code, "reason": reason })
         }
         Event::Evaluated { process, slot } => {
             json!({ "kind": "evaluated", "process": process, "slot": slot })
         }
-        Event::Claimed { process, claim, first_new, size } => json!({
+        Event::Claimed {
+            process,
+            claim,
+            first_new,
+            size,
+        } => json!({
             "kind": "claimed",
             "process": process,
             "claim": claim,
@@ -56,7 +71,12 @@ fn of_role(event: &Event) -> Value {
         Event::Approved { process, claim } => {
             json!({ "kind": "approved", "process": process, "claim": claim })
         }
-        Event::Refuted { process, claim, claimant, slot } => json!({
+        Event::Refuted {
+            process,
+            claim,
+            claimant,
+            slot,
+        } => json!({
             "kind": "refuted",
             "process": process,
             "claim": claim,
@@ -73,7 +93,11 @@ fn of_role(event: &Event) -> Value {
             "index": source.index,
             "item": item,
         }),
-        Event::Unexecutable { process, module, reason } => json!({
+        Event::Unexecutable {
+            process,
+            module,
+            reason,
+        } => json!({
             "kind": "unexecutable",
             "process": process,
             "module": module,
@@ -92,7 +116,11 @@ async fn of_ledger(api: &Api, height: Height, event: &LedgerEvent) -> Value {
         LedgerEvent::Committed { claimant, root, .. } => {
             json!({ "kind": "committed", "claimant": claimant, "root": root })
         }
-        LedgerEvent::Certified { process, claim, size } => {
+        LedgerEvent::Certified {
+            process,
+            claim,
+            size,
+        } => {
             json!({ "kind": "certified", "process": process, "claim": claim, "size": size })
         }
         LedgerEvent::Opened(evidence) => opened(api, height, evidence).await,

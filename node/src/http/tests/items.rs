@@ -14,7 +14,10 @@ use crate::driver::{Accepted, Command, OfferError, Offered};
 use crate::exchange::Receipt;
 
 fn message() -> Authentic<Item> {
-    let draft = ItemDraft::default().to([5; 32]).tag("Type", "Message").carrying("hello");
+    let draft = ItemDraft::default()
+        .to([5; 32])
+        .tag("Type", "Message")
+        .carrying("hello");
     user().sign_item(&draft).unwrap()
 }
 
@@ -46,7 +49,10 @@ async fn every_kind_of_broken_item_has_its_code() {
         ("item-tags-too-large", with(&|it| it[TAG_COUNT + 10] = 1)),
         ("item-tag-count", with(&|it| it[TAG_COUNT] = 2)),
         ("item-tag-encoding", with(&|it| it[TAG_COUNT + 16] = 0xFF)),
-        ("item-signature-invalid", with(&|it| *it.last_mut().unwrap() ^= 1)),
+        (
+            "item-signature-invalid",
+            with(&|it| *it.last_mut().unwrap() ^= 1),
+        ),
         ("item-signature-invalid", with(&|it| it[2] ^= 1)),
         ("item-owner", zeros(7, 65, 42)),
         ("item-signature-type-unsupported", zeros(5, 64, 32)),
@@ -64,19 +70,36 @@ async fn a_module_is_stored_only_if_the_engine_takes_it() {
         let module = module_of(garbage);
         let answer = stage.post("/v1/items", module.bytes().to_vec()).await;
         answer.is_problem(422, "module-refused");
-        stage.get(&format!("/v1/items/{}", module.id())).await.is_problem(404, "item-unknown");
+        stage
+            .get(&format!("/v1/items/{}", module.id()))
+            .await
+            .is_problem(404, "item-unknown");
     }
-    let draft = ItemDraft::default().tag("Type", "Module").carrying(sample::WASM);
+    let draft = ItemDraft::default()
+        .tag("Type", "Module")
+        .carrying(sample::WASM);
     let module = user().sign_item(&draft).unwrap();
     let stored = stage.post("/v1/items", module.bytes().to_vec()).await;
     assert_eq!(stored.status, 201);
     let id = module.id().to_string();
-    assert_eq!(stored.json(), serde_json::json!({ "id": id, "status": "stored" }));
-    assert_eq!(stage.post("/v1/items", module.bytes().to_vec()).await.status, 200);
+    assert_eq!(
+        stored.json(),
+        serde_json::json!({ "id": id, "status": "stored" })
+    );
+    assert_eq!(
+        stage
+            .post("/v1/items", module.bytes().to_vec())
+            .await
+            .status,
+        200
+    );
     let bytes = stage.get(&format!("/v1/items/{id}")).await;
     assert_eq!(bytes.bytes, module.bytes());
     assert_eq!(bytes.header("content-type"), "application/octet-stream");
-    assert_eq!(stage.get(&format!("/gateway/raw/{id}")).await.bytes, sample::WASM);
+    assert_eq!(
+        stage.get(&format!("/gateway/raw/{id}")).await.bytes,
+        sample::WASM
+    );
 }
 
 /// Posts an item while the driver says what becomes of it.
@@ -84,16 +107,16 @@ async fn offered(stage: &mut Stage, path: &str, outcome: Offered) -> Answer {
     let item = message();
     let id = item.id();
     let router = stage.router();
-    let request = axum::http::Request::post(path).body(Body::from(item.bytes().to_vec())).unwrap();
+    let request = axum::http::Request::post(path)
+        .body(Body::from(item.bytes().to_vec()))
+        .unwrap();
     let driver = async {
         let Command::Offer { item, reply } = stage.asked.recv().await.unwrap();
         assert_eq!(item.id(), id);
         reply.send(outcome).unwrap();
     };
     let (response, ()) = tokio::join!(tower::ServiceExt::oneshot(router, request), driver);
-    let (head, body) = response.unwrap().into_parts();
-    let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap().to_vec();
-    Answer { status: head.status, headers: head.headers, bytes }
+    super::read(response.unwrap()).await
 }
 
 fn receipt() -> Offered {
@@ -133,7 +156,9 @@ async fn an_offered_item_is_answered_with_what_became_of_it() {
         ("", 400, "refused"),
     ] {
         let error = Err(OfferError::new(code, "because"));
-        offered(&mut stage, "/v1/items", error).await.is_problem(status, shown);
+        offered(&mut stage, "/v1/items", error)
+            .await
+            .is_problem(status, shown);
     }
     let long = Err(OfferError::new("x", "y".repeat(10_000)));
     let answer = offered(&mut stage, "/v1/items", long).await;
@@ -142,10 +167,19 @@ async fn an_offered_item_is_answered_with_what_became_of_it() {
     let taken = offered(&mut stage, "/su", receipt()).await;
     assert_eq!(taken.status, 200);
     let id = message().id().to_string();
-    assert_eq!(taken.json(), serde_json::json!({ "id": id, "timestamp": 1234 }));
+    assert_eq!(
+        taken.json(),
+        serde_json::json!({ "id": id, "timestamp": 1234 })
+    );
     let sent = offered(&mut stage, "/mu", receipt()).await;
-    assert_eq!((sent.status.as_u16(), sent.json()["id"].as_str()), (202, Some(id.as_str())));
-    let refused = Err(OfferError::new("already-scheduled", "the message has a slot already"));
+    assert_eq!(
+        (sent.status.as_u16(), sent.json()["id"].as_str()),
+        (202, Some(id.as_str()))
+    );
+    let refused = Err(OfferError::new(
+        "already-scheduled",
+        "the message has a slot already",
+    ));
     let refused = offered(&mut stage, "/su", refused).await;
     assert_eq!(refused.status, 400);
     assert_eq!(
@@ -173,13 +207,18 @@ async fn a_gateway_names_harmless_types_only() {
         (Some("text/plain\r\nx: y"), "application/octet-stream"),
         (None, "application/octet-stream"),
     ] {
-        let mut draft = ItemDraft::default().tag("Number", shown).carrying("<script>");
+        let mut draft = ItemDraft::default()
+            .tag("Number", shown)
+            .carrying("<script>");
         if let Some(named) = named {
             draft = draft.tag("Content-Type", named);
         }
         let item = user().sign_item(&draft).unwrap();
         stage.keep(Record::Item(item.clone()));
-        for path in [format!("/gateway/{}", item.id()), format!("/gateway/raw/{}", item.id())] {
+        for path in [
+            format!("/gateway/{}", item.id()),
+            format!("/gateway/raw/{}", item.id()),
+        ] {
             let answer = stage.get(&path).await;
             assert_eq!(answer.bytes, b"<script>");
             assert_eq!(answer.header("content-type"), shown, "{named:?}");
@@ -195,22 +234,39 @@ async fn evidence_is_stored_only_if_it_holds() {
     garbage.is_problem(422, "evidence-refused");
     let bytes = stage.equivocation();
     let stored = stage.post("/v1/evidence", bytes.clone()).await;
-    assert_eq!(stored.status, 201, "{}", String::from_utf8_lossy(&stored.bytes));
+    assert_eq!(
+        stored.status,
+        201,
+        "{}",
+        String::from_utf8_lossy(&stored.bytes)
+    );
     let body = stored.json();
     assert_eq!(body["kind"], "claim-equivocation");
     assert_eq!(body["offender"], stage.alice.address().to_string());
     assert_eq!(stage.post("/v1/evidence", bytes.clone()).await.status, 200);
     let path = format!("/v1/evidence/{}", body["evidence"].as_str().unwrap());
     let file = stage.get(&path).await;
-    assert_eq!((file.header("content-type"), &file.bytes), ("application/cbor", &bytes));
+    assert_eq!(
+        (file.header("content-type"), &file.bytes),
+        ("application/cbor", &bytes)
+    );
     let listed = stage.get("/v1/evidence").await.json();
     let entry = serde_json::json!({ "evidence": body["evidence"], "bytes": bytes.len() });
-    assert_eq!(listed, serde_json::json!({ "items": [entry], "next": null }));
+    assert_eq!(
+        listed,
+        serde_json::json!({ "items": [entry], "next": null })
+    );
     let mut forged = bytes;
     let last = forged.len() - 1;
     forged[last] ^= 1;
-    stage.post("/v1/evidence", forged).await.is_problem(422, "evidence-refused");
+    stage
+        .post("/v1/evidence", forged)
+        .await
+        .is_problem(422, "evidence-refused");
     let all = stage.api().clone();
     let _places = all.uploads.acquire_many(2).await.unwrap();
-    stage.post("/v1/evidence", "x").await.is_problem(503, "busy");
+    stage
+        .post("/v1/evidence", "x")
+        .await
+        .is_problem(503, "busy");
 }

@@ -9,7 +9,10 @@ use super::stage::CLOCK;
 fn cursor(edge: &Value) -> Value {
     let text = edge["cursor"].as_str().unwrap();
     assert_eq!(text.len() % 4, 0);
-    let text = text.trim_end_matches('=').replace('+', "-").replace('/', "_");
+    let text = text
+        .trim_end_matches('=')
+        .replace('+', "-")
+        .replace('/', "_");
     serde_json::from_slice(&from_base64url(&text).unwrap()).unwrap()
 }
 
@@ -26,7 +29,10 @@ async fn a_result_is_found_by_its_message() {
     let failed = stage.get(&path).await;
     assert_eq!(failed.status, 200);
     assert!(failed.json().get("Error").is_some());
-    for path in ["/cu/result/x?process-id=y", &format!("/cu/result/{process}")] {
+    for path in [
+        "/cu/result/x?process-id=y",
+        &format!("/cu/result/{process}"),
+    ] {
         let refused = stage.get(path).await;
         assert_eq!(refused.status, 400);
         assert!(refused.json()["error"].is_string());
@@ -46,9 +52,19 @@ async fn a_message_is_waited_for_and_refused_when_it_does_not_come() {
     let stops = async { stage.shutdown.cancel() };
     let (late, ()) = tokio::join!(stage.get(&path), stops);
     assert_eq!(late.status, 504);
-    let unknown = stage.get(&format!("/cu/result/{process}?process-id={}", stage.module.id())).await;
+    let unknown = stage
+        .get(&format!(
+            "/cu/result/{process}?process-id={}",
+            stage.module.id()
+        ))
+        .await;
     assert_eq!(unknown.status, 404);
-    assert!(unknown.json()["error"].as_str().unwrap().contains("no slot"));
+    assert!(
+        unknown.json()["error"]
+            .as_str()
+            .unwrap()
+            .contains("no slot")
+    );
 }
 
 #[tokio::test]
@@ -73,11 +89,20 @@ async fn results_are_paged_by_cursors_in_both_directions() {
     assert_eq!(rest["pageInfo"], json!({ "hasNextPage": false }));
     let newest = stage.get(&format!("{path}?limit=2&sort=DESC")).await.json();
     assert_eq!(cursor(&newest["edges"][0])["ordinate"], "5");
-    let to = newest["edges"][1]["cursor"].as_str().unwrap().replace('+', "%2B");
-    let older = stage.get(&format!("{path}?limit=2&sort=DESC&to={to}")).await.json();
+    let to = newest["edges"][1]["cursor"]
+        .as_str()
+        .unwrap()
+        .replace('+', "%2B");
+    let older = stage
+        .get(&format!("{path}?limit=2&sort=DESC&to={to}"))
+        .await
+        .json();
     assert_eq!(cursor(&older["edges"][0])["ordinate"], "4");
     assert_eq!(cursor(&older["edges"][1])["ordinate"], "2");
     let refused = stage.get(&format!("{path}?from=e30")).await;
     assert_eq!(refused.status, 400);
-    assert_eq!(refused.json(), json!({ "error": "the cursor is malformed" }));
+    assert_eq!(
+        refused.json(),
+        json!({ "error": "the cursor is malformed" })
+    );
 }

@@ -16,25 +16,40 @@ impl Stage {
     }
 
     fn attested(&self, slot: u64, query: &str) -> String {
-        format!("/v1/processes/{}/slots/{slot}/attested{query}", self.process_id())
+        format!(
+            "/v1/processes/{}/slots/{slot}/attested{query}",
+            self.process_id()
+        )
     }
 }
 
 #[tokio::test]
 async fn a_result_rises_from_claimed_to_settled() {
     let mut stage = Stage::new(6).await;
-    stage.get(&stage.attested(2, "")).await.is_problem(409, "not-attested");
+    stage
+        .get(&stage.attested(2, ""))
+        .await
+        .is_problem(409, "not-attested");
     let trusted = stage.checkpoint().await;
     let claim = stage.claim(5, true);
     stage.show(6, 6);
-    for (status, blocks) in [(Status::Claimed, 0), (Status::Certified, 1), (Status::Settled, 6)] {
+    for (status, blocks) in [
+        (Status::Claimed, 0),
+        (Status::Certified, 1),
+        (Status::Settled, 6),
+    ] {
         if status == Status::Certified {
             stage.certify(&claim);
         }
         stage.pass(blocks);
         stage.show(6, 6);
         let answer = stage.get(&stage.attested(2, "")).await;
-        assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.bytes));
+        assert_eq!(
+            answer.status,
+            200,
+            "{}",
+            String::from_utf8_lossy(&answer.bytes)
+        );
         assert_eq!(answer.header("x-surety-status"), status.name());
         assert_eq!(answer.header("content-type"), "application/cbor");
         let result: AttestedResult = codec::decode(&answer.bytes).unwrap();
@@ -42,7 +57,10 @@ async fn a_result_rises_from_claimed_to_settled() {
         assert_eq!(attestation.status, status);
         assert_eq!(attestation.slot, Slot(2));
         let claimant = attestation.claimant.map(|(address, _)| address);
-        assert_eq!(claimant, (status == Status::Claimed).then(|| stage.alice.address()));
+        assert_eq!(
+            claimant,
+            (status == Status::Claimed).then(|| stage.alice.address())
+        );
         // Less than there is will do; more will not.
         for least in [Status::Claimed, Status::Certified, Status::Settled] {
             let query = format!("?status={}", least.name());
@@ -56,10 +74,16 @@ async fn a_result_rises_from_claimed_to_settled() {
             }
         }
         // The slot after the claim's is not in it.
-        stage.get(&stage.attested(5, "")).await.is_problem(409, "not-attested");
+        stage
+            .get(&stage.attested(5, ""))
+            .await
+            .is_problem(409, "not-attested");
         let mut forged = result.clone();
         forged.leaf.gas += 1;
-        assert_eq!(forged.check(&trusted, root_of_parts), Err(AttestedError::Leaf));
+        assert_eq!(
+            forged.check(&trusted, root_of_parts),
+            Err(AttestedError::Leaf)
+        );
     }
 }
 
@@ -68,7 +92,10 @@ async fn a_false_claim_attests_nothing() {
     let stage = Stage::new(4).await;
     stage.claim(3, false);
     stage.show(4, 4);
-    stage.get(&stage.attested(1, "")).await.is_problem(409, "not-attested");
+    stage
+        .get(&stage.attested(1, ""))
+        .await
+        .is_problem(409, "not-attested");
     // A longer true one does, though it is tried after the false one.
     stage.claim(4, true);
     stage.show(4, 4);
@@ -83,7 +110,10 @@ async fn a_false_certificate_is_not_borne_out_by_this_node() {
     let claim = stage.claim(3, false);
     stage.certify(&claim);
     stage.show(4, 4);
-    stage.get(&stage.attested(1, "")).await.is_problem(409, "other-history");
+    stage
+        .get(&stage.attested(1, ""))
+        .await
+        .is_problem(409, "other-history");
 }
 
 #[tokio::test]
@@ -93,13 +123,18 @@ async fn who_waits_gets_the_certificate_when_it_comes() {
     stage.show(4, 4);
     let path = stage.attested(3, "?status=certified&wait=30");
     let router = stage.router();
-    let request = axum::http::Request::get(&path).body(axum::body::Body::empty()).unwrap();
+    let request = axum::http::Request::get(&path)
+        .body(axum::body::Body::empty())
+        .unwrap();
     let asked = tokio::spawn(tower::ServiceExt::oneshot(router, request));
     stage.certify(&claim);
     stage.show(4, 4);
     let response = asked.await.unwrap().unwrap();
     assert_eq!(response.headers()["x-surety-status"], "certified");
-    stage.get(&stage.attested(3, "?status=true")).await.is_problem(400, "status-unknown");
+    stage
+        .get(&stage.attested(3, "?status=true"))
+        .await
+        .is_problem(400, "status-unknown");
 }
 
 #[tokio::test]
@@ -110,5 +145,8 @@ async fn a_checkpoint_of_any_block_is_given() {
     let answer = stage.get("/v1/ledger/checkpoint?height=2").await;
     let older: Checkpoint = codec::decode(&answer.bytes).unwrap();
     let block = stage.archive.block(Height(3)).unwrap().unwrap();
-    assert_eq!((older.height, older.block), (Height(2), block.commit.header.parent));
+    assert_eq!(
+        (older.height, older.block),
+        (Height(2), block.commit.header.parent)
+    );
 }

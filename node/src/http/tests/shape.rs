@@ -6,10 +6,12 @@ use axum::body::Body;
 use axum::http::Request;
 use futures::stream;
 use serde_json::Value;
+use tower::ServiceExt;
+use tower_http::catch_panic::CatchPanicLayer;
 
 use super::Stage;
 use crate::http::request::{ITEM_BODY, PLAIN_BODY};
-use crate::http::{OPENAPI, ROUTES};
+use crate::http::{OPENAPI, ROUTES, problem};
 
 const ID: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
@@ -24,9 +26,15 @@ async fn every_route_is_described_and_nothing_else() {
             if method == "parameters" {
                 continue;
             }
-            assert!(!operation["responses"].as_object().unwrap().is_empty(), "{method} {path}");
+            assert!(
+                !operation["responses"].as_object().unwrap().is_empty(),
+                "{method} {path}"
+            );
             assert!(operation["summary"].is_string(), "{method} {path}");
-            let named = operation["parameters"].as_array().cloned().unwrap_or_default();
+            let named = operation["parameters"]
+                .as_array()
+                .cloned()
+                .unwrap_or_default();
             let resolved: Vec<String> = named.iter().map(|it| name_of(&described, it)).collect();
             for part in path.split('/').filter_map(|it| it.strip_prefix('{')) {
                 let part = part.trim_end_matches('}').to_owned();
@@ -35,8 +43,10 @@ async fn every_route_is_described_and_nothing_else() {
             found.insert((method.clone(), path.clone()));
         }
     }
-    let routes: BTreeSet<_> =
-        ROUTES.iter().map(|(method, path)| (method.to_string(), path.to_string())).collect();
+    let routes: BTreeSet<_> = ROUTES
+        .iter()
+        .map(|(method, path)| (method.to_string(), path.to_string()))
+        .collect();
     assert_eq!(routes.len(), ROUTES.len());
     assert_eq!(found, routes);
 }
@@ -53,7 +63,13 @@ fn name_of(described: &Value, parameter: &Value) -> String {
 async fn malformed_ids_and_numbers_are_told_apart() {
     let stage = Stage::new(1).await;
     // One character short, one too long, padded, with spare bits, and of another alphabet.
-    let wrong = [&ID[1..], &format!("{ID}A"), &format!("{ID}="), &format!("{}B", &ID[1..]), "%2B"];
+    let wrong = [
+        &ID[1..],
+        &format!("{ID}A"),
+        &format!("{ID}="),
+        &format!("{}B", &ID[1..]),
+        "%2B",
+    ];
     for (method, path) in ROUTES.iter().filter(|(_, path)| path.contains('{')) {
         if path.contains("{height}") || *method == "post" || path.starts_with("/cu") {
             continue;
@@ -85,10 +101,19 @@ async fn unknown_things_have_their_codes() {
         (format!("/gateway/{ID}"), "item-unknown"),
         (format!("/v1/processes/{ID}"), "process-unknown"),
         (format!("/v1/processes/{ID}/slots"), "process-unknown"),
-        (format!("/v1/processes/{ID}/slots/0/attested"), "process-unknown"),
+        (
+            format!("/v1/processes/{ID}/slots/0/attested"),
+            "process-unknown",
+        ),
         (format!("/v1/processes/{process}/slots/1"), "slot-unknown"),
-        (format!("/v1/processes/{process}/slots/1/result"), "slot-unknown"),
-        (format!("/v1/processes/{process}/messages/{ID}"), "message-unknown"),
+        (
+            format!("/v1/processes/{process}/slots/1/result"),
+            "slot-unknown",
+        ),
+        (
+            format!("/v1/processes/{process}/messages/{ID}"),
+            "message-unknown",
+        ),
         (format!("/v1/claims/{ID}"), "claim-unknown"),
         (format!("/v1/operators/{ID}"), "operator-unknown"),
         (format!("/v1/evidence/{ID}"), "evidence-unknown"),
@@ -110,28 +135,50 @@ async fn pages_have_bounds_and_meet() {
     let stage = Stage::new(6).await;
     let slots = format!("/v1/processes/{}/slots", stage.process_id());
     for limit in ["0", "1001"] {
-        for list in [slots.as_str(), "/v1/operators", "/v1/certificates", "/v1/slashings"] {
+        for list in [
+            slots.as_str(),
+            "/v1/operators",
+            "/v1/certificates",
+            "/v1/slashings",
+        ] {
             let path = format!("{list}?limit={limit}");
             stage.get(&path).await.is_problem(400, "limit-out-of-range");
         }
     }
     for query in ["limit=x", "limit=-1", "form=1", "from=x"] {
-        stage.get(&format!("{slots}?{query}")).await.is_problem(400, "query-malformed");
+        stage
+            .get(&format!("{slots}?{query}"))
+            .await
+            .is_problem(400, "query-malformed");
     }
     let mut seen = Vec::new();
     let mut path = format!("{slots}?limit=4");
     loop {
         let page = stage.get(&path).await.json();
-        seen.extend(page["items"].as_array().unwrap().iter().map(|it| it["slot"].clone()));
-        let Some(next) = page["next"].as_u64() else { break };
+        seen.extend(
+            page["items"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|it| it["slot"].clone()),
+        );
+        let Some(next) = page["next"].as_u64() else {
+            break;
+        };
         path = format!("{slots}?limit=4&from={next}");
     }
     assert_eq!(seen, [0, 1, 2, 3, 4, 5]);
-    let beyond = stage.get(&format!("{slots}?from=18446744073709551615")).await.json();
+    let beyond = stage
+        .get(&format!("{slots}?from=18446744073709551615"))
+        .await
+        .json();
     assert_eq!(beyond, serde_json::json!({ "items": [], "next": null }));
     let one = stage.get("/v1/operators?limit=1").await.json();
     let next = one["next"].as_str().unwrap();
-    let other = stage.get(&format!("/v1/operators?limit=1&from={next}")).await.json();
+    let other = stage
+        .get(&format!("/v1/operators?limit=1&from={next}"))
+        .await
+        .json();
     assert_eq!(other["items"][0]["operator"], next);
     assert_eq!(other["next"], Value::Null);
     assert_ne!(one["items"][0]["operator"], next);
@@ -146,14 +193,26 @@ async fn bodies_are_bounded_whether_they_say_so_or_not() {
     let answer = stage.ask(declared.body(Body::empty()).unwrap()).await;
     answer.is_problem(413, "body-too-large");
     let endless = stream::repeat_with(|| Ok::<_, std::io::Error>(vec![0_u8; 1 << 20]));
-    stage.post("/v1/items", Body::from_stream(endless)).await.is_problem(413, "body-too-large");
+    stage
+        .post("/v1/items", Body::from_stream(endless))
+        .await
+        .is_problem(413, "body-too-large");
     // Within the body's bound the item's own rule speaks.
-    stage.post("/v1/items", vec![1; ITEM_BODY]).await.is_problem(400, "item-too-large");
+    stage
+        .post("/v1/items", vec![1; ITEM_BODY])
+        .await
+        .is_problem(400, "item-too-large");
     let dry_run = format!("/v1/processes/{}/dry-run", stage.process_id());
     let large = serde_json::json!({ "data": "x".repeat(PLAIN_BODY) });
-    stage.post_json(&dry_run, &large).await.is_problem(413, "body-too-large");
+    stage
+        .post_json(&dry_run, &large)
+        .await
+        .is_problem(413, "body-too-large");
     let broken = stream::iter([Ok(vec![1_u8]), Err(std::io::Error::other("gone"))]);
-    stage.post("/v1/items", Body::from_stream(broken)).await.is_problem(400, "body-truncated");
+    stage
+        .post("/v1/items", Body::from_stream(broken))
+        .await
+        .is_problem(400, "body-truncated");
 }
 
 #[tokio::test]
@@ -180,7 +239,11 @@ async fn answers_are_counted_and_hardened() {
     let text = String::from_utf8(root.bytes).unwrap();
     assert!(ROUTES.iter().all(|(_, path)| text.contains(path)));
     let metrics = stage.get("/metrics").await;
-    assert!(metrics.header("content-type").starts_with("application/openmetrics-text"));
+    assert!(
+        metrics
+            .header("content-type")
+            .starts_with("application/openmetrics-text")
+    );
     let text = String::from_utf8(metrics.bytes).unwrap();
     for line in [
         "surety_http_requests_total{surface=\"v1\",status=\"200\"} 1",
@@ -192,44 +255,15 @@ async fn answers_are_counted_and_hardened() {
 }
 
 #[tokio::test]
-async fn a_node_says_who_it_is_and_when_it_is_ready() {
-    let mut stage = Stage::new(1).await;
-    let about = stage.get("/v1/node").await.json();
-    assert_eq!(about["operator"], stage.alice.address().to_string());
-    assert_eq!(about["item_key"], stage.alice.node.address().to_string());
-    assert_eq!(about["origin"], stage.ledger.network().to_string());
-    assert_eq!(about["roles"], serde_json::json!(["compute", "gateway"]));
-    assert_eq!(about["height"], 3);
-    assert_eq!(about["peers"], 0);
-    assert_eq!(stage.get("/v1/peers").await.json()["items"], serde_json::json!([]));
-    // Bob is an operator too, so a node without peers is alone where it should not be.
-    let ready = stage.get("/health/ready").await;
-    assert_eq!(ready.status, 503);
-    assert_eq!(ready.json(), serde_json::json!({ "ready": false, "reasons": ["no-peer"] }));
-    stage.handle.metrics.blocks_behind.set(11);
-    let reasons = stage.get("/health/ready").await.json()["reasons"].clone();
-    assert_eq!(reasons, serde_json::json!(["ledger-behind", "no-peer"]));
-    let (other, _) = tokio::sync::watch::channel(stage.handle.now());
-    drop(std::mem::replace(&mut stage.view, other));
-    let reasons = stage.get("/health/ready").await.json()["reasons"].clone();
-    assert_eq!(reasons[0], "node-stopping");
-}
-
-#[tokio::test]
-async fn the_ledger_is_shown() {
-    let stage = Stage::new(1).await;
-    let ledger = stage.get("/v1/ledger").await.json();
-    assert_eq!(ledger["height"], 3);
-    assert_eq!(ledger["head"], stage.ledger.head().to_string());
-    assert_eq!(ledger["supply"], "2000000000000000");
-    assert_eq!(ledger["validators"], 2);
-    let params = stage.get("/v1/ledger/params").await.json();
-    assert_eq!(params["ticket"], "10000000000000");
-    assert_eq!(params["reward"], serde_json::json!({ "numerator": 1, "denominator": 10 }));
-    let block = stage.get("/v1/ledger/blocks/1").await.json();
-    let actions: Vec<&str> =
-        block["items"].as_array().unwrap().iter().map(|it| it["action"].as_str().unwrap()).collect();
-    assert_eq!(actions, ["Register", "Bond", "Register", "Bond"]);
-    let balance = stage.get(&format!("/v1/accounts/{}", stage.bob.address())).await.json();
-    assert_eq!(balance["balance"], "500000000000000");
+async fn a_panic_is_one_requests_problem() {
+    async fn panics() {
+        panic!("a secret of the node");
+    }
+    let router = axum::Router::new()
+        .route("/", axum::routing::get(panics))
+        .layer(CatchPanicLayer::custom(problem::panicked));
+    let request = Request::get("/").body(Body::empty()).unwrap();
+    let answer = super::read(router.oneshot(request).await.unwrap()).await;
+    answer.is_problem(500, "internal");
+    assert!(!answer.json().to_string().contains("secret"));
 }

@@ -18,7 +18,10 @@ use super::Stage;
 use crate::view::{EVENTS_KEPT, NodeEvent};
 
 fn evaluated(slot: u64) -> NodeEvent {
-    NodeEvent::Role(Event::Evaluated { process: ProcessId::new([1; 32]), slot: Slot(slot) })
+    NodeEvent::Role(Event::Evaluated {
+        process: ProcessId::new([1; 32]),
+        slot: Slot(slot),
+    })
 }
 
 /// An open stream, read field by field.
@@ -33,10 +36,17 @@ impl Stream {
         if let Some(last) = last {
             request = request.header("last-event-id", last);
         }
-        let response = stage.router().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        let response = stage
+            .router()
+            .oneshot(request.body(Body::empty()).unwrap())
+            .await
+            .unwrap();
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()["content-type"], "text/event-stream");
-        Stream { body: response.into_body().into_data_stream(), text: String::new() }
+        Stream {
+            body: response.into_body().into_data_stream(),
+            text: String::new(),
+        }
     }
 
     /// The next event: its fields, with the data read as JSON.
@@ -45,7 +55,11 @@ impl Stream {
             if let Some((event, rest)) = self.text.split_once("\n\n") {
                 let fields: BTreeMap<String, String> = event
                     .lines()
-                    .map(|line| line.split_once(": ").or_else(|| line.split_once(':')).unwrap())
+                    .map(|line| {
+                        line.split_once(": ")
+                            .or_else(|| line.split_once(':'))
+                            .unwrap()
+                    })
                     .map(|(name, value)| (name.to_owned(), value.to_owned()))
                     .collect();
                 self.text = rest.to_owned();
@@ -86,7 +100,10 @@ async fn a_reader_resumes_where_it_was() {
     }
     assert_eq!((header.slot().await, header.slot().await), (5, 6));
     assert_eq!(fresh.slot().await, 6);
-    stage.get("/v1/events?after=x").await.is_problem(400, "query-malformed");
+    stage
+        .get("/v1/events?after=x")
+        .await
+        .is_problem(400, "query-malformed");
     stage.shutdown.cancel();
     assert!(all.next().await.is_none());
 }
@@ -108,8 +125,14 @@ async fn a_slow_reader_is_told_what_it_missed() {
         events.push(evaluated(slot));
     }
     let (fields, data) = slow.next().await.unwrap();
-    assert_eq!((fields["event"].as_str(), fields["id"].as_str()), ("gap", "2010"));
-    assert_eq!((&data["first"], &data["last"]), (&2001.into(), &2010.into()));
+    assert_eq!(
+        (fields["event"].as_str(), fields["id"].as_str()),
+        ("gap", "2010")
+    );
+    assert_eq!(
+        (&data["first"], &data["last"]),
+        (&2001.into(), &2010.into())
+    );
     assert_eq!(slow.slot().await, 2011);
     // Who comes back with what nobody keeps any more is told too.
     let mut late = Stream::open(&stage, "?after=5", None).await;
@@ -145,7 +168,10 @@ async fn ledger_events_carry_their_height_and_wait_for_their_snapshot() {
         released: false,
     };
     let push = |event| {
-        stage.handle.events.push(NodeEvent::Ledger { height: Height(4), event });
+        stage.handle.events.push(NodeEvent::Ledger {
+            height: Height(4),
+            event,
+        });
     };
     push(LedgerEvent::Slashed(slashing));
     push(LedgerEvent::Opened(EvidenceId::new([2; 32])));

@@ -1,0 +1,142 @@
+//! What a node asks for.
+
+use surety_attest::effect::{Event, Job, Record, Source, Want};
+use surety_attest::guard::{ApprovalDraft, SafeToSign, VerdictDraft};
+use surety_protocol::assignment::AssignmentDraft;
+use surety_protocol::block::Block;
+use surety_protocol::claim::{Claim, Leaf};
+use surety_protocol::execution::ExecutionRequest;
+use surety_protocol::history::Frontier;
+use surety_protocol::id::{Address, EvidenceId, ItemId};
+use surety_protocol::item::{Item, ItemDraft};
+use surety_protocol::origin::Action;
+use surety_protocol::time::Height;
+use surety_protocol::verified::Authentic;
+use surety_slashing::ledger::LedgerEvent;
+
+use crate::net::{Acceptance, Topic};
+
+/// What a node asks for.
+#[derive(Debug)]
+pub enum Effect {
+    /// Make durable (rule CO-1).
+    Persist(Write),
+    /// Execute.
+    Execute(Job),
+    /// Execute what evidence asks for.
+    Judge {
+        /// The evidence.
+        evidence: EvidenceId,
+        /// What to execute.
+        request: Box<ExecutionRequest>,
+    },
+    /// Sign.
+    Sign(Box<Signing>),
+    /// Gossip.
+    Publish {
+        /// Where.
+        topic: Topic,
+        /// The bytes.
+        data: Vec<u8>,
+    },
+    /// Say what a gossiped message was worth.
+    Report {
+        /// Which.
+        token: u64,
+        /// What.
+        acceptance: Acceptance,
+    },
+    /// Get something.
+    Fetch(Want),
+    /// Get an evidence file.
+    FetchEvidence {
+        /// Which.
+        evidence: EvidenceId,
+        /// How many bytes it has.
+        bytes: u64,
+        /// Who has it.
+        challenger: Address,
+    },
+    /// Get blocks.
+    FetchBlocks {
+        /// From this height on.
+        from: Height,
+    },
+    /// Hand an item to an operator's scheduler.
+    Deliver {
+        /// The item.
+        item: Authentic<Item>,
+        /// The operator.
+        to: Address,
+    },
+    /// Tell whoever watches.
+    Notify(Event),
+    /// The ledger went on.
+    Applied {
+        /// Its height.
+        height: Height,
+        /// What happened.
+        events: Vec<LedgerEvent>,
+    },
+    /// A scheduler's answer to an offer that could not be taken.
+    Refused {
+        /// The item.
+        item: ItemId,
+        /// A stable code.
+        code: &'static str,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// What is to be durable.
+#[derive(Debug)]
+pub enum Write {
+    /// A record of the roles.
+    Record(Record),
+    /// A block.
+    Block(Block),
+    /// The item with which an operator registered its keys.
+    Registration {
+        /// The operator.
+        operator: Address,
+        /// The data-item key in it.
+        item_key: Address,
+        /// The item.
+        item: Vec<u8>,
+    },
+}
+
+/// What is to be signed.
+#[derive(Debug)]
+pub enum Signing {
+    /// An assignment.
+    Assignment(SafeToSign<AssignmentDraft>),
+    /// A claim.
+    Claim {
+        /// The cleared claim.
+        claim: SafeToSign<Claim>,
+        /// The leaves before the new ones.
+        frontier: Frontier,
+        /// The new leaves.
+        leaves: Vec<Leaf>,
+    },
+    /// An approval.
+    Approval(SafeToSign<ApprovalDraft>),
+    /// A message of a process.
+    Message {
+        /// Its place in the outbox.
+        source: Source,
+        /// The message.
+        draft: ItemDraft,
+    },
+    /// A verdict.
+    Verdict(SafeToSign<VerdictDraft>),
+    /// An action on the ledger.
+    Action {
+        /// What.
+        action: Action,
+        /// After which height it is void.
+        expires: Height,
+    },
+}

@@ -1,0 +1,101 @@
+//! What can happen to a node.
+
+use surety_attest::effect::{Executed, Source};
+use surety_protocol::approval::Approval;
+use surety_protocol::block::Block;
+use surety_protocol::claim::{Leaf, SignedClaim};
+use surety_protocol::execution::Execution;
+use surety_protocol::id::{Digest, EvidenceId, ProcessId};
+use surety_protocol::item::Item;
+use surety_protocol::origin::Verdict;
+use surety_protocol::time::Timestamp;
+use surety_protocol::verified::Authentic;
+
+use crate::net::Topic;
+
+/// What can happen to a node.
+#[derive(Debug)]
+pub enum Input {
+    /// Time passed; the clock on the wall says this.
+    Tick(Timestamp),
+    /// Something was gossiped.
+    Gossip {
+        /// To report about it.
+        token: u64,
+        /// Where.
+        topic: Topic,
+        /// The bytes.
+        data: Vec<u8>,
+    },
+    /// Somebody wants a process or a message scheduled, or an item on the ledger.
+    Offer {
+        /// The item.
+        item: Authentic<Item>,
+        /// The clock on the wall.
+        wall: Timestamp,
+    },
+    /// An execution came back.
+    Executed(Executed),
+    /// The execution that evidence asks for came back.
+    Judged {
+        /// The evidence.
+        evidence: EvidenceId,
+        /// The outcome.
+        execution: Execution,
+    },
+    /// A signature was made.
+    Signed(Signed),
+    /// What was asked for came, or did not.
+    Fetched(Fetched),
+}
+
+/// What was asked for.
+#[derive(Debug)]
+pub enum Fetched {
+    /// Slots of a log.
+    Log(Vec<(Authentic<Item>, Option<Authentic<Item>>)>),
+    /// A data item.
+    Item(Authentic<Item>),
+    /// The leaves of a history.
+    Leaves {
+        /// The process.
+        process: ProcessId,
+        /// The root asked for.
+        root: Digest,
+        /// What came.
+        leaves: Vec<Leaf>,
+    },
+    /// A state is in the archive now.
+    State,
+    /// An evidence file.
+    Evidence {
+        /// Its id.
+        evidence: EvidenceId,
+        /// Its bytes.
+        bytes: Vec<u8>,
+    },
+    /// Blocks of the ledger.
+    Blocks(Vec<Block>),
+}
+
+/// What was signed.
+#[derive(Debug, Clone)]
+pub enum Signed {
+    /// An assignment.
+    Assignment(Authentic<Item>),
+    /// A claim.
+    Claim(Box<SignedClaim>),
+    /// An approval.
+    Approval(Box<Approval>),
+    /// A message of a process.
+    Message {
+        /// Its place in the outbox.
+        source: Source,
+        /// The item.
+        item: Authentic<Item>,
+    },
+    /// A verdict.
+    Verdict(Verdict),
+    /// An action on the ledger.
+    Action(Authentic<Item>),
+}
