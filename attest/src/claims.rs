@@ -47,10 +47,18 @@ impl Claims {
         let body = &claim.statement.claim;
         let Ok(id) = body.id() else { return false };
         let signers = self.claims.entry(id).or_default();
-        if signers.iter().any(|it| it.statement.claimant == claim.statement.claimant) {
+        if signers
+            .iter()
+            .any(|it| it.statement.claimant == claim.statement.claimant)
+        {
             return false;
         }
-        self.segment(body.process, body.history_root, body.base_root, claim.leaves.clone());
+        self.segment(
+            body.process,
+            body.history_root,
+            body.base_root,
+            claim.leaves.clone(),
+        );
         let signers = self.claims.entry(id).or_default();
         if signers.is_empty() {
             self.order.push_back(id);
@@ -85,7 +93,9 @@ impl Claims {
     pub fn insert_leaves(&mut self, process: ProcessId, root: Digest, leaves: Vec<Leaf>) -> bool {
         let mut frontier = Frontier::empty();
         for leaf in &leaves {
-            let Ok(digest) = leaf.digest() else { return false };
+            let Ok(digest) = leaf.digest() else {
+                return false;
+            };
             if frontier.append(digest).is_err() {
                 return false;
             }
@@ -128,7 +138,10 @@ impl Claims {
 
     /// A claim as one operator signed it.
     pub fn signed_by(&self, claim: &ClaimId, claimant: &Address) -> Option<&SignedClaim> {
-        self.claims.get(claim)?.iter().find(|it| it.statement.claimant == *claimant)
+        self.claims
+            .get(claim)?
+            .iter()
+            .find(|it| it.statement.claimant == *claimant)
     }
 
     /// All claims of a process, oldest first.
@@ -138,7 +151,12 @@ impl Claims {
     ) -> impl Iterator<Item = (&'a ClaimId, &'a SignedClaim)> {
         self.order
             .iter()
-            .filter_map(|id| self.claims.get(id).and_then(|it| it.first()).map(|it| (id, it)))
+            .filter_map(|id| {
+                self.claims
+                    .get(id)
+                    .and_then(|it| it.first())
+                    .map(|it| (id, it))
+            })
             .filter(move |(_, it)| it.statement.claim.process == *process)
     }
 
@@ -153,7 +171,13 @@ impl Claims {
             // A segment has at least one leaf, so its base is another root and the walk ends.
             at = segment.base;
         }
-        Some(segments.iter().rev().flat_map(|it| it.leaves.iter().cloned()).collect())
+        Some(
+            segments
+                .iter()
+                .rev()
+                .flat_map(|it| it.leaves.iter().cloned())
+                .collect(),
+        )
     }
 
     /// All leaves that a claim commits to.

@@ -83,12 +83,17 @@ impl Compute {
 
     /// Leaves that were evaluated here.
     pub fn evaluated(&self, process: &ProcessId) -> u64 {
-        self.processes.get(process).map_or(0, |it| it.history.size())
+        self.processes
+            .get(process)
+            .map_or(0, |it| it.history.size())
     }
 
     /// An evaluated leaf.
     pub fn leaf(&self, process: &ProcessId, slot: Slot) -> Option<&Leaf> {
-        self.processes.get(process)?.leaves.get(usize::try_from(slot.0).ok()?)
+        self.processes
+            .get(process)?
+            .leaves
+            .get(usize::try_from(slot.0).ok()?)
     }
 
     /// The history of a process as evaluated here.
@@ -103,13 +108,18 @@ impl Compute {
 
     /// Cuts the next claim of this process right after this slot: a fault needs a claim of its own.
     pub fn force_cut_after(&mut self, process: ProcessId, module: ModuleId, slot: Slot) {
-        self.processes.entry(process).or_insert_with(|| Process::new(process, module));
+        self.processes
+            .entry(process)
+            .or_insert_with(|| Process::new(process, module));
         self.force_cut = Some((process, slot));
     }
 
     /// Takes back an evaluated leaf at the start of a node; in order.
     pub fn restore(&mut self, process: ProcessId, module: ModuleId, leaf: Leaf, head: Digest) {
-        let it = self.processes.entry(process).or_insert_with(|| Process::new(process, module));
+        let it = self
+            .processes
+            .entry(process)
+            .or_insert_with(|| Process::new(process, module));
         it.append(&self.profile, leaf, head);
         // Whatever no claim covers has waited long enough.
         it.unclaimed_since = Some(Tick(0));
@@ -135,7 +145,10 @@ impl Compute {
         size: u64,
         out: &mut Outbox<Effect>,
     ) {
-        let it = self.processes.entry(process).or_insert_with(|| Process::new(process, module));
+        let it = self
+            .processes
+            .entry(process)
+            .or_insert_with(|| Process::new(process, module));
         it.log_size = it.log_size.max(size);
         it.evaluate(now, process, out);
     }
@@ -215,7 +228,9 @@ impl Compute {
     pub fn peer_claim(&mut self, peer: &SignedClaim, guard: &mut Guard, out: &mut Outbox<Effect>) {
         let claim = &peer.statement.claim;
         self.rivals.insert(peer.statement.claimant);
-        let forced = self.force_cut.is_some_and(|(process, _)| process == claim.process);
+        let forced = self
+            .force_cut
+            .is_some_and(|(process, _)| process == claim.process);
         let Some(it) = self.processes.get_mut(&claim.process) else {
             return;
         };
@@ -224,7 +239,9 @@ impl Compute {
             || claim.first_new != it.cut
             || it.history.root_at(claim.first_new) != Some(claim.base_root)
             || it.history.root_at(claim.size) != Some(claim.history_root)
-            || it.head(claim.size).is_none_or(|(head, _)| *head != claim.head_state_root)
+            || it
+                .head(claim.size)
+                .is_none_or(|(head, _)| *head != claim.head_state_root)
         {
             return;
         }
@@ -300,13 +317,18 @@ impl Compute {
         }
         let mut claims = Vec::new();
         while claims.len() < BATCH_MAX {
-            let Some(claim) = self.uncommitted.pop_first() else { break };
+            let Some(claim) = self.uncommitted.pop_first() else {
+                break;
+            };
             claims.push(claim);
         }
         if claims.is_empty() {
             return;
         }
-        let batch = ClaimBatch { claimant: self.operator, claims };
+        let batch = ClaimBatch {
+            claimant: self.operator,
+            claims,
+        };
         let root = batch.root();
         self.submitted.insert(root, (height, batch.clone()));
         out.push(Effect::Broadcast(Gossip::Batch(batch)));
@@ -314,14 +336,10 @@ impl Compute {
     }
 
     /// Cuts a claim if it is time (rule CU-2).
-    fn cut(
-        &mut self,
-        now: Tick,
-        process: ProcessId,
-        guard: &mut Guard,
-        out: &mut Outbox<Effect>,
-    ) {
-        let Some(it) = self.processes.get(&process) else { return };
+    fn cut(&mut self, now: Tick, process: ProcessId, guard: &mut Guard, out: &mut Outbox<Effect>) {
+        let Some(it) = self.processes.get(&process) else {
+            return;
+        };
         let size = it.history.size();
         if it.signing || size <= it.cut {
             return;
@@ -357,23 +375,25 @@ impl Compute {
             )
         };
         let ours = rank(&self.operator);
-        let before = self.rivals.iter().filter(|rival| rank(rival) < ours).count();
+        let before = self
+            .rivals
+            .iter()
+            .filter(|rival| rank(rival) < ours)
+            .count();
         u64::try_from(before).unwrap_or(u64::MAX).min(4)
     }
 
-    fn sign(
-        &mut self,
-        process: ProcessId,
-        size: u64,
-        guard: &mut Guard,
-        out: &mut Outbox<Effect>,
-    ) {
-        let Some(it) = self.processes.get_mut(&process) else { return };
+    fn sign(&mut self, process: ProcessId, size: u64, guard: &mut Guard, out: &mut Outbox<Effect>) {
+        let Some(it) = self.processes.get_mut(&process) else {
+            return;
+        };
         let Some((claim, leaves)) = it.claim(self.network, self.profile_id, process, size) else {
             return;
         };
         let certified = claim.first_new == it.certified && claim.base_root == it.certified_root;
-        let Some(frontier) = it.history.frontier_at(claim.first_new) else { return };
+        let Some(frontier) = it.history.frontier_at(claim.first_new) else {
+            return;
+        };
         match guard.clear_claim(claim, &leaves, certified) {
             Ok((claim, records)) => {
                 it.signing = true;
@@ -383,12 +403,18 @@ impl Compute {
                 for record in records {
                     out.push(Effect::Persist(Record::Guard(record)));
                 }
-                out.push(Effect::SignClaim { claim, frontier, leaves });
+                out.push(Effect::SignClaim {
+                    claim,
+                    frontier,
+                    leaves,
+                });
             }
             // [CU-6]
             Err(reason) => {
                 it.cut = size;
-                out.push(Effect::Notify(Event::Refused { reason: reason.to_string() }));
+                out.push(Effect::Notify(Event::Refused {
+                    reason: reason.to_string(),
+                }));
             }
         }
     }

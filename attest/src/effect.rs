@@ -22,7 +22,6 @@ use surety_protocol::verified::Authentic;
 use crate::guard::{ApprovalDraft, GuardRecord, SafeToSign};
 
 /// What a machine asks for.
-#[allow(clippy::large_enum_variant, reason = "effects are few, and gone at the end of their step")]
 #[derive(Debug, Clone)]
 pub enum Effect {
     /// Make durable (rule F-1).

@@ -131,16 +131,30 @@ impl Guard {
     /// Takes back a durable record at the start of a node.
     pub fn restore(&mut self, record: GuardRecord) {
         match record {
-            GuardRecord::Leaf { process, slot, assignment, leaf } => {
+            GuardRecord::Leaf {
+                process,
+                slot,
+                assignment,
+                leaf,
+            } => {
                 self.leaves.insert((process, slot, assignment), leaf);
             }
-            GuardRecord::History { process, size, root, head } => {
+            GuardRecord::History {
+                process,
+                size,
+                root,
+                head,
+            } => {
                 self.heads.insert((process, size, root), head);
             }
             GuardRecord::Verdict { evidence, guilty } => {
                 self.verdicts.insert(evidence, guilty);
             }
-            GuardRecord::Assignment { process, slot, draft } => {
+            GuardRecord::Assignment {
+                process,
+                slot,
+                draft,
+            } => {
                 self.assignments.insert((process, slot), draft);
             }
         }
@@ -165,7 +179,11 @@ impl Guard {
         let mut records = self.check_leaves(process, leaves)?;
         // [G-3]
         let key = (process, claim.size, claim.history_root);
-        if self.heads.get(&key).is_some_and(|head| *head != claim.head_state_root) {
+        if self
+            .heads
+            .get(&key)
+            .is_some_and(|head| *head != claim.head_state_root)
+        {
             return Err(Unsafe::Head(claim.size));
         }
         records.push(GuardRecord::History {
@@ -190,7 +208,13 @@ impl Guard {
     ) -> Result<(SafeToSign<ApprovalDraft>, Vec<GuardRecord>), Unsafe> {
         let records = self.check_leaves(claim.process, leaves)?;
         self.restore_all(&records);
-        Ok((SafeToSign(ApprovalDraft { claim: claim.id()?, approval }), records))
+        Ok((
+            SafeToSign(ApprovalDraft {
+                claim: claim.id()?,
+                approval,
+            }),
+            records,
+        ))
     }
 
     /// Clears an assignment (rule G-5).
@@ -214,8 +238,11 @@ impl Guard {
         if self.assignments.get(&key).is_some_and(|was| *was != is) {
             return Err(Unsafe::Assignment(draft.slot));
         }
-        let record =
-            GuardRecord::Assignment { process: draft.process, slot: draft.slot, draft: is };
+        let record = GuardRecord::Assignment {
+            process: draft.process,
+            slot: draft.slot,
+            draft: is,
+        };
         self.restore(record.clone());
         Ok((SafeToSign(draft), record))
     }
@@ -229,7 +256,11 @@ impl Guard {
         draft: VerdictDraft,
     ) -> Result<(SafeToSign<VerdictDraft>, GuardRecord), Unsafe> {
         let VerdictDraft { evidence, guilty } = draft;
-        if self.verdicts.get(&evidence).is_some_and(|was| *was != guilty) {
+        if self
+            .verdicts
+            .get(&evidence)
+            .is_some_and(|was| *was != guilty)
+        {
             return Err(Unsafe::Verdict);
         }
         let record = GuardRecord::Verdict { evidence, guilty };

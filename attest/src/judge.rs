@@ -21,9 +21,14 @@ pub fn execute(engine: &dyn Engine, request: &ExecutionRequest) -> Execution {
     }
     let start = match &request.start {
         execution::Start::Genesis => {
-            let first = request.inputs.first().map(|it| Assignment::from_item(&it.assignment));
+            let first = request
+                .inputs
+                .first()
+                .map(|it| Assignment::from_item(&it.assignment));
             match first {
-                Some(Ok(first)) => Start::Genesis { clock: message::clock(&first) },
+                Some(Ok(first)) => Start::Genesis {
+                    clock: message::clock(&first),
+                },
                 _ => return Execution::Invalid("nothing to execute".into()),
             }
         }
@@ -34,7 +39,10 @@ pub fn execute(engine: &dyn Engine, request: &ExecutionRequest) -> Execution {
             steps: done
                 .steps
                 .iter()
-                .map(|step| Step { result_root: step.result.root(), gas: step.gas })
+                .map(|step| Step {
+                    result_root: step.result.root(),
+                    gas: step.gas,
+                })
                 .collect(),
             state_root: done.state_root,
         },

@@ -111,7 +111,10 @@ impl Logs {
         let process = assignment.process;
         if !self.logs.contains_key(&process) {
             if assignment.slot != Slot(0) {
-                out.push(Effect::Fetch(Want::Log { process, from: Slot(0) }));
+                out.push(Effect::Fetch(Want::Log {
+                    process,
+                    from: Slot(0),
+                }));
                 return Appended::Nothing;
             }
             if self.logs.len() >= PROCESSES_MAX {
@@ -180,7 +183,10 @@ impl Log {
             return self.compare(&assignment, &item, message, out);
         }
         if assignment.slot.0 > self.size {
-            let gap = Want::Log { process: assignment.process, from: Slot(self.size) };
+            let gap = Want::Log {
+                process: assignment.process,
+                from: Slot(self.size),
+            };
             self.ahead.insert(assignment.slot, (item, message));
             while self.ahead.len() > AHEAD_MAX {
                 self.ahead.pop_last();
@@ -189,7 +195,10 @@ impl Log {
             return Appended::Nothing;
         }
         if let Some(fork) = self.rewind(&assignment) {
-            let gap = Want::Log { process: assignment.process, from: Slot(self.size) };
+            let gap = Want::Log {
+                process: assignment.process,
+                from: Slot(self.size),
+            };
             self.ahead.insert(assignment.slot, (item, message));
             out.push(Effect::Fetch(gap));
             return fork;
@@ -237,9 +246,7 @@ impl Log {
     fn drain(&mut self, out: &mut Outbox<Effect>) {
         while let Some((item, message)) = self.ahead.remove(&Slot(self.size)) {
             match Assignment::from_item(&item) {
-                Ok(next)
-                    if next.hash_chain == self.chain && next.timestamp >= self.timestamp =>
-                {
+                Ok(next) if next.hash_chain == self.chain && next.timestamp >= self.timestamp => {
                     self.push(&next, &item, message, out);
                 }
                 _ => break,
@@ -298,5 +305,7 @@ impl Log {
 
 /// The message that an assignment is about; at slot 0 the process item.
 pub fn subject(assignment: &Assignment) -> MessageId {
-    assignment.message.unwrap_or(MessageId::new(*assignment.process.as_bytes()))
+    assignment
+        .message
+        .unwrap_or(MessageId::new(*assignment.process.as_bytes()))
 }

@@ -24,12 +24,19 @@ use crate::engine::{Environment, Message, Program, Subject};
 /// What a process runs, from the items of process and module.
 pub fn program(profile: &Profile, process: &Item, module: &Item) -> Program {
     let tag = |name: &str| process.tag(name).or_else(|| module.tag(name));
-    let memory = tag("Memory-Limit").and_then(memory_limit).unwrap_or(profile.memory_bytes_max);
-    let compute = tag("Compute-Limit").and_then(|it| it.parse().ok()).unwrap_or(profile.gas_max);
+    let memory = tag("Memory-Limit")
+        .and_then(memory_limit)
+        .unwrap_or(profile.memory_bytes_max);
+    let compute = tag("Compute-Limit")
+        .and_then(|it| it.parse().ok())
+        .unwrap_or(profile.gas_max);
     Program {
         module_id: module.id().into(),
         bytes: Arc::from(module.data()),
-        environment: Environment { process: subject(process), module: subject(module) },
+        environment: Environment {
+            process: subject(process),
+            module: subject(module),
+        },
         memory_limit: memory.min(profile.memory_bytes_max),
         compute_limit: compute.min(profile.gas_max),
     }
@@ -75,8 +82,15 @@ pub fn message(process: &Item, input: &Input) -> Option<Message> {
 }
 
 fn subject(item: &Item) -> Subject {
-    let tags = item.tags().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-    Subject { id: item.id().to_string(), owner: item.ao_address(), tags }
+    let tags = item
+        .tags()
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    Subject {
+        id: item.id().to_string(),
+        owner: item.ao_address(),
+        tags,
+    }
 }
 
 fn tags(item: &Item) -> Vec<(String, String)> {
@@ -115,7 +129,14 @@ mod tests {
     fn memory_limits_are_read_as_ao_writes_them() {
         assert_eq!(memory_limit("500-mb"), Some(500 << 20));
         assert_eq!(memory_limit("1-GB"), Some(1 << 30));
-        for wrong in ["500", "500-tb", "-mb", "x-mb", "99999999999999999999-b", "99999999999-gb"] {
+        for wrong in [
+            "500",
+            "500-tb",
+            "-mb",
+            "x-mb",
+            "99999999999999999999-b",
+            "99999999999-gb",
+        ] {
             assert_eq!(memory_limit(wrong), None, "{wrong}");
         }
     }

@@ -55,7 +55,10 @@ pub struct Messenger {
 impl Messenger {
     /// A messenger with the address of its data-item key.
     pub const fn new(key: Address) -> Messenger {
-        Messenger { key, senders: BTreeMap::new() }
+        Messenger {
+            key,
+            senders: BTreeMap::new(),
+        }
     }
 
     /// Looks at a process that this node follows (rule MU-1); `next` is the first slot that is not pushed.
@@ -63,7 +66,11 @@ impl Messenger {
         let authority = process.tag("Authority").and_then(|it| it.split(',').next());
         if authority.map(str::trim) == Some(self.key.to_string().as_str()) {
             let id = ProcessId::from(process.id());
-            self.senders.entry(id).or_insert(Sender { module, next, last: VecDeque::new() });
+            self.senders.entry(id).or_insert(Sender {
+                module,
+                next,
+                last: VecDeque::new(),
+            });
         }
     }
 
@@ -81,19 +88,26 @@ impl Messenger {
         result: &ProcessResult,
         out: &mut Outbox<Effect>,
     ) {
-        let Some(sender) = self.senders.get_mut(&process) else { return };
+        let Some(sender) = self.senders.get_mut(&process) else {
+            return;
+        };
         if slot != sender.next {
             return;
         }
         sender.next = slot.next();
-        let pushed_for =
-            cause.tag("Pushed-For").map_or_else(|| cause.id().to_string(), str::to_owned);
+        let pushed_for = cause
+            .tag("Pushed-For")
+            .map_or_else(|| cause.id().to_string(), str::to_owned);
         let kinds = [(&result.messages, "Message"), (&result.spawns, "Process")];
         let mut index = 0;
         let mut drafts = Vec::new();
         for (outbox, kind) in kinds {
             for value in outbox {
-                let source = Source { process, slot, index };
+                let source = Source {
+                    process,
+                    slot,
+                    index,
+                };
                 index += 1;
                 if let Some(draft) = draft(source, sender.module, kind, &pushed_for, value) {
                     drafts.push((source, draft));
@@ -104,7 +118,10 @@ impl Messenger {
         match drafts.last() {
             Some((last, _)) => sender.last.push_back(*last),
             None if sender.last.is_empty() => {
-                out.push(Effect::Persist(Record::Pushed { process, next: sender.next }));
+                out.push(Effect::Persist(Record::Pushed {
+                    process,
+                    next: sender.next,
+                }));
             }
             None => {}
         }
@@ -115,15 +132,24 @@ impl Messenger {
 
     /// A message was signed (rule MU-2).
     pub fn signed(&mut self, source: Source, item: Authentic<Item>, out: &mut Outbox<Effect>) {
-        out.push(Effect::Persist(Record::Outbox { source, item: item.clone() }));
+        out.push(Effect::Persist(Record::Outbox {
+            source,
+            item: item.clone(),
+        }));
         if let Some(sender) = self.senders.get_mut(&source.process)
             && sender.last.front() == Some(&source)
         {
             sender.last.pop_front();
             let next = sender.last.front().map_or(sender.next, |it| it.slot);
-            out.push(Effect::Persist(Record::Pushed { process: source.process, next }));
+            out.push(Effect::Persist(Record::Pushed {
+                process: source.process,
+                next,
+            }));
         }
-        out.push(Effect::Notify(Event::Pushed { source, item: item.id() }));
+        out.push(Effect::Notify(Event::Pushed {
+            source,
+            item: item.id(),
+        }));
         out.push(Effect::Deliver(item));
     }
 }
@@ -142,7 +168,11 @@ fn draft(
         None if kind == "Process" => None,
         None => return None,
     };
-    let asked = value.get("Tags").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let asked = value
+        .get("Tags")
+        .and_then(Value::as_array)
+        .map(Vec::as_slice)
+        .unwrap_or_default();
     let mut tags: Vec<(String, String)> = Vec::new();
     for tag in asked {
         let name = tag.get("name").and_then(Value::as_str)?;
@@ -171,14 +201,21 @@ fn draft(
         Some(Value::Null) | None => b" ".to_vec(),
         Some(other) => other.to_string().into_bytes(),
     };
-    Some(ItemDraft { target, anchor: Some(anchor(source, text("Anchor"))), tags, data })
+    Some(ItemDraft {
+        target,
+        anchor: Some(anchor(source, text("Anchor"))),
+        tags,
+        data,
+    })
 }
 
 /// The anchor that the process chose, or one that is different for every place in every outbox.
 fn anchor(source: Source, asked: Option<&str>) -> [u8; 32] {
-    asked.and_then(|asked| asked.as_bytes().try_into().ok()).unwrap_or_else(|| {
-        let index = source.index.to_be_bytes();
-        let slot = source.slot.0.to_be_bytes();
-        *digest(Domain::OBJECT, &[source.process.as_bytes(), &slot, &index]).as_bytes()
-    })
+    asked
+        .and_then(|asked| asked.as_bytes().try_into().ok())
+        .unwrap_or_else(|| {
+            let index = source.index.to_be_bytes();
+            let slot = source.slot.0.to_be_bytes();
+            *digest(Domain::OBJECT, &[source.process.as_bytes(), &slot, &index]).as_bytes()
+        })
 }

@@ -63,7 +63,10 @@ pub struct Scheduler {
 impl Scheduler {
     /// A scheduler with the address of its data-item key.
     pub const fn new(key: Address) -> Scheduler {
-        Scheduler { key, logs: BTreeMap::new() }
+        Scheduler {
+            key,
+            logs: BTreeMap::new(),
+        }
     }
 
     /// Takes back a signed slot at the start of a node; in order.
@@ -71,7 +74,10 @@ impl Scheduler {
         if assignment.signer != self.key {
             return;
         }
-        let log = self.logs.entry(assignment.process).or_insert_with(|| Log::new(assignment.process));
+        let log = self
+            .logs
+            .entry(assignment.process)
+            .or_insert_with(|| Log::new(assignment.process));
         log.signed(assignment);
     }
 
@@ -83,7 +89,10 @@ impl Scheduler {
         guard: &mut Guard,
         out: &mut Outbox<Effect>,
     ) {
-        let log = self.logs.entry(draft.process).or_insert_with(|| Log::new(draft.process));
+        let log = self
+            .logs
+            .entry(draft.process)
+            .or_insert_with(|| Log::new(draft.process));
         if draft.slot == log.next && log.reserved.is_none() {
             log.reserve(draft, message, guard, out);
         }
@@ -113,19 +122,33 @@ impl Scheduler {
         let message = MessageId::from(item.id());
         let refuse = |code, reason: &str, out: &mut Outbox<Effect>| {
             let reason = reason.to_owned();
-            out.push(Effect::Notify(Event::Unscheduled { message, code, reason }));
+            out.push(Effect::Notify(Event::Unscheduled {
+                message,
+                code,
+                reason,
+            }));
         };
         let process = match kind(&item) {
             Some(Kind::Process) => {
                 // [SC-1]
                 if item.tag("Scheduler") != Some(self.key.to_string().as_str()) {
-                    return refuse("wrong-scheduler", "the process names another scheduler", out);
+                    return refuse(
+                        "wrong-scheduler",
+                        "the process names another scheduler",
+                        out,
+                    );
                 }
                 let process = ProcessId::from(item.id());
                 if !self.logs.contains_key(&process) && self.logs.len() >= PROCESSES_MAX {
-                    return refuse("scheduler-full", "too many processes are scheduled here", out);
+                    return refuse(
+                        "scheduler-full",
+                        "too many processes are scheduled here",
+                        out,
+                    );
                 }
-                self.logs.entry(process).or_insert_with(|| Log::new(process));
+                self.logs
+                    .entry(process)
+                    .or_insert_with(|| Log::new(process));
                 process
             }
             Some(Kind::Message) => match item.target() {
@@ -133,7 +156,11 @@ impl Scheduler {
                 None => return refuse("target-missing", "a message needs a target", out),
             },
             None => {
-                return refuse("type-unsupported", "tag Type must be Process or Message", out);
+                return refuse(
+                    "type-unsupported",
+                    "tag Type must be Process or Message",
+                    out,
+                );
             }
         };
         let Some(log) = self.logs.get_mut(&process) else {
@@ -145,7 +172,11 @@ impl Scheduler {
         }
         // [SC-5]
         if log.waiting.len() >= WAITING_MAX {
-            return refuse("scheduler-busy", "too many messages wait for this process", out);
+            return refuse(
+                "scheduler-busy",
+                "too many messages wait for this process",
+                out,
+            );
         }
         log.waiting.push_back((item, wall, height));
         log.advance(process, guard, out);
@@ -176,7 +207,10 @@ impl Scheduler {
             assignment: item.id(),
             timestamp: assignment.timestamp,
         }));
-        out.push(Effect::Broadcast(Gossip::Input { assignment: item, message: Some(message) }));
+        out.push(Effect::Broadcast(Gossip::Input {
+            assignment: item,
+            message: Some(message),
+        }));
         log.advance(process, guard, out);
     }
 }
@@ -187,7 +221,8 @@ enum Kind {
 }
 
 fn kind(item: &Item) -> Option<Kind> {
-    item.tag("Data-Protocol").filter(|protocol| *protocol == "ao")?;
+    item.tag("Data-Protocol")
+        .filter(|protocol| *protocol == "ao")?;
     match item.tag("Type")? {
         "Process" => Some(Kind::Process),
         "Message" => Some(Kind::Message),
@@ -216,7 +251,9 @@ impl Log {
         self.next = assignment.slot.next();
         self.chain = assignment.next_hash_chain();
         self.timestamp = self.timestamp.max(assignment.timestamp);
-        let message = assignment.message.unwrap_or(MessageId::new(*assignment.process.as_bytes()));
+        let message = assignment
+            .message
+            .unwrap_or(MessageId::new(*assignment.process.as_bytes()));
         self.assigned.insert(message, assignment.slot);
     }
 
@@ -253,12 +290,17 @@ impl Log {
         match guard.clear_assignment(draft.clone()) {
             Ok((cleared, record)) => {
                 out.push(Effect::Persist(Record::Guard(record)));
-                out.push(Effect::Persist(Record::Reserved { draft, message: message.clone() }));
+                out.push(Effect::Persist(Record::Reserved {
+                    draft,
+                    message: message.clone(),
+                }));
                 out.push(Effect::SignAssignment(cleared));
                 self.reserved = Some(message);
             }
             Err(reason) => {
-                out.push(Effect::Notify(Event::Refused { reason: reason.to_string() }));
+                out.push(Effect::Notify(Event::Refused {
+                    reason: reason.to_string(),
+                }));
                 out.push(Effect::Notify(Event::Unscheduled {
                     message: message.id().into(),
                     code: "guard-refused",

@@ -105,7 +105,8 @@ impl Tally {
         // Their word is worth nothing any more, and would void the certificate of everybody else.
         for operator in &facts.tombstoned {
             self.tombstoned.insert(*operator);
-            self.counts.retain(|(_, claimant, _), _| claimant != operator);
+            self.counts
+                .retain(|(_, claimant, _), _| claimant != operator);
             for count in self.counts.values_mut() {
                 count.approvals.remove(operator);
             }
@@ -113,12 +114,14 @@ impl Tally {
         for (process, segment) in &facts.certified {
             self.sizes.insert(*process, segment.size);
             self.certified.insert(segment.claim, facts.height);
-            self.counts.retain(|(claim, _, _), _| *claim != segment.claim);
+            self.counts
+                .retain(|(claim, _, _), _| *claim != segment.claim);
         }
         let oldest = facts.height.minus(KEEP_BLOCKS);
         self.facts = self.facts.split_off(&oldest);
         self.roots = self.roots.split_off(&(oldest, Address::default()));
-        self.counts.retain(|(_, _, committed), _| *committed >= oldest);
+        self.counts
+            .retain(|(_, _, committed), _| *committed >= oldest);
         self.certified.retain(|_, at| *at >= oldest);
         for approval in std::mem::take(&mut self.waiting) {
             self.count(approval, claims);
@@ -146,7 +149,10 @@ impl Tally {
         if self.certified.contains_key(&approval.claim)
             || self.tombstoned.contains(&approval.verifier)
             || self.tombstoned.contains(&approval.claimant)
-            || self.counts.get(&key).is_some_and(|it| it.approvals.contains_key(&approval.verifier))
+            || self
+                .counts
+                .get(&key)
+                .is_some_and(|it| it.approvals.contains_key(&approval.verifier))
         {
             return Counted::Nothing;
         }
@@ -159,8 +165,12 @@ impl Tally {
             }
             return Counted::Early;
         }
-        let Some(facts) = self.facts.get(&seeded) else { return Counted::Nothing };
-        let Some(claim) = claims.any(&approval.claim) else { return Counted::Nothing };
+        let Some(facts) = self.facts.get(&seeded) else {
+            return Counted::Nothing;
+        };
+        let Some(claim) = claims.any(&approval.claim) else {
+            return Counted::Nothing;
+        };
         let body = &claim.statement.claim;
         let Some(validator) = facts.validators.get(&approval.verifier) else {
             return Counted::Refused;
@@ -194,12 +204,16 @@ impl Tally {
         for (key, count) in &mut self.counts {
             let (claim, claimant, committed) = key;
             let seeded = committed.plus(self.params.seed_delay_blocks);
-            if count.posted.is_some_and(|at| height.since(at) < REPOST_BLOCKS) {
+            if count
+                .posted
+                .is_some_and(|at| height.since(at) < REPOST_BLOCKS)
+            {
                 continue;
             }
-            let (Some(facts), Some(root)) =
-                (self.facts.get(&seeded), self.roots.get(&(*committed, *claimant)))
-            else {
+            let (Some(facts), Some(root)) = (
+                self.facts.get(&seeded),
+                self.roots.get(&(*committed, *claimant)),
+            ) else {
                 continue;
             };
             // The ledger takes only what continues what it has certified.
@@ -237,10 +251,16 @@ fn assemble(
     let (claim, claimant, committed) = key;
     let seeded = committed.plus(params.seed_delay_blocks);
     // The certificate is judged in the next block at the earliest.
-    let tranche = height.next().since(seeded).checked_div(params.tranche_blocks)?;
+    let tranche = height
+        .next()
+        .since(seeded)
+        .checked_div(params.tranche_blocks)?;
     let draw = Draw::new(params.k, facts.validators.tickets_without(&[*claimant]));
     let tickets = count.approvals.values().fold(0_u64, |sum, it| {
-        let held = facts.validators.get(&it.verifier).map_or(0, |validator| validator.tickets);
+        let held = facts
+            .validators
+            .get(&it.verifier)
+            .map_or(0, |validator| validator.tickets);
         sum.saturating_add(draw.tickets(&it.sortition, held, tranche))
     });
     if tickets < draw.needed_at(tranche) {

@@ -110,7 +110,10 @@ impl Verifier {
 
     /// Claims in hand.
     pub fn duties(&self) -> usize {
-        self.duties.values().filter(|duty| duty.stage != Stage::Done).count()
+        self.duties
+            .values()
+            .filter(|duty| duty.stage != Stage::Done)
+            .count()
     }
 
     /// A block was applied.
@@ -118,7 +121,10 @@ impl Verifier {
         self.height = facts.height;
         let seeded = facts.height.plus(self.params.seed_delay_blocks);
         if !facts.committed.is_empty() {
-            self.committed.entry(seeded).or_default().extend(&facts.committed);
+            self.committed
+                .entry(seeded)
+                .or_default()
+                .extend(&facts.committed);
         }
         // [VE-6]
         if !facts.tombstoned.is_empty() {
@@ -134,7 +140,8 @@ impl Verifier {
         self.committed = self.committed.split_off(&oldest);
         // As long as what they were drawn from, so that nothing is drawn twice.
         let delay = self.params.seed_delay_blocks;
-        self.duties.retain(|_, duty| duty.committed.plus(delay) >= oldest);
+        self.duties
+            .retain(|_, duty| duty.committed.plus(delay) >= oldest);
         for (_, segment) in &facts.certified {
             // [VE-2]
             if let Some(duty) = self.duties.get_mut(&segment.claim)
@@ -155,9 +162,15 @@ impl Verifier {
 
     /// Draws for every due claim (rule VE-1).
     fn draw(&mut self, claims: &Claims) {
-        let ready: Vec<Height> = self.committed.range(..=self.height).map(|(at, _)| *at).collect();
+        let ready: Vec<Height> = self
+            .committed
+            .range(..=self.height)
+            .map(|(at, _)| *at)
+            .collect();
         for seeded in ready {
-            let Some(facts) = self.beacons.get(&seeded).cloned() else { continue };
+            let Some(facts) = self.beacons.get(&seeded).cloned() else {
+                continue;
+            };
             for (claimant, root) in self.committed.get(&seeded).cloned().unwrap_or_default() {
                 let Some(batch) = claims.batch(&root).cloned() else {
                     // Of equal claims in one block the first counts, so its batch is waited for a little.
@@ -190,13 +203,17 @@ impl Verifier {
             if self.duties.contains_key(id) || self.duties.len() >= DUTIES_MAX {
                 continue;
             }
-            let Some(claim) = claims.signed_by(id, &claimant) else { continue };
+            let Some(claim) = claims.signed_by(id, &claimant) else {
+                continue;
+            };
             let body = &claim.statement.claim;
             let seed = sortition::seed(&facts.beacon, &body.process, body.first_new);
             let proof = sortition::prove(&self.lottery.0, &seed);
             let eligible = facts.validators.tickets_without(&[claimant]);
             let draw = Draw::new(self.params.k, eligible);
-            let Some(tranche) = draw.first_tranche(&proof, held) else { continue };
+            let Some(tranche) = draw.first_tranche(&proof, held) else {
+                continue;
+            };
             let wait = tranche.saturating_mul(self.params.tranche_blocks);
             let duty = Duty {
                 claimant,
@@ -217,13 +234,18 @@ impl Verifier {
             if !waits || duty.from > height {
                 continue;
             }
-            let Some(claim) = claims.signed_by(id, &duty.claimant) else { continue };
+            let Some(claim) = claims.signed_by(id, &duty.claimant) else {
+                continue;
+            };
             let body = &claim.statement.claim;
             // [VE-4]
             match claims.lead(claim) {
                 Some(lead) => {
                     duty.stage = Stage::Executing;
-                    out.push(Effect::Execute(Job::Check { claim: Box::new(claim.clone()), lead }));
+                    out.push(Effect::Execute(Job::Check {
+                        claim: Box::new(claim.clone()),
+                        lead,
+                    }));
                 }
                 None => {
                     duty.stage = Stage::Lacking;
@@ -247,8 +269,14 @@ impl Verifier {
         out: &mut Outbox<Effect>,
     ) {
         match executed {
-            Executed::Checked { claim, finding } => self.checked(claim, finding, claims, guard, out),
-            Executed::Accused { claim, slot, evidence } => {
+            Executed::Checked { claim, finding } => {
+                self.checked(claim, finding, claims, guard, out)
+            }
+            Executed::Accused {
+                claim,
+                slot,
+                evidence,
+            } => {
                 self.accuse(claim, slot, evidence, claims, out);
             }
             Executed::Abstained { job, .. } => {
@@ -259,7 +287,12 @@ impl Verifier {
                     duty.stage = Stage::Lacking;
                 }
             }
-            Executed::AccusedScheduler { offender, process, slot, evidence } => {
+            Executed::AccusedScheduler {
+                offender,
+                process,
+                slot,
+                evidence,
+            } => {
                 self.accuse_scheduler(offender, process, slot, evidence, out);
             }
             Executed::Evaluated { .. } => {}
@@ -274,8 +307,12 @@ impl Verifier {
         guard: &mut Guard,
         out: &mut Outbox<Effect>,
     ) {
-        let Some(duty) = self.duties.get_mut(&id) else { return };
-        let Some(claim) = claims.signed_by(&id, &duty.claimant) else { return };
+        let Some(duty) = self.duties.get_mut(&id) else {
+            return;
+        };
+        let Some(claim) = claims.signed_by(&id, &duty.claimant) else {
+            return;
+        };
         let body = &claim.statement.claim;
         match finding {
             Finding::True => {
@@ -297,7 +334,9 @@ impl Verifier {
                         out.push(Effect::SignApproval(cleared));
                     }
                     Err(reason) => {
-                        out.push(Effect::Notify(Event::Refused { reason: reason.to_string() }));
+                        out.push(Effect::Notify(Event::Refused {
+                            reason: reason.to_string(),
+                        }));
                     }
                 }
             }
@@ -311,7 +350,11 @@ impl Verifier {
                 }));
                 if let Some(history) = claims.history(claim) {
                     let claim = Box::new(claim.clone());
-                    out.push(Effect::Execute(Job::Accuse { claim, history, slot }));
+                    out.push(Effect::Execute(Job::Accuse {
+                        claim,
+                        history,
+                        slot,
+                    }));
                 }
             }
             Finding::StateMissing(root) => {
@@ -327,7 +370,10 @@ impl Verifier {
 
     /// This node's approval was signed.
     pub fn approved(&self, approval: Approval, process: ProcessId, out: &mut Outbox<Effect>) {
-        out.push(Effect::Notify(Event::Approved { process, claim: approval.claim }));
+        out.push(Effect::Notify(Event::Approved {
+            process,
+            claim: approval.claim,
+        }));
         out.push(Effect::Broadcast(Gossip::Approval(Box::new(approval))));
     }
 
@@ -339,8 +385,12 @@ impl Verifier {
         claims: &Claims,
         out: &mut Outbox<Effect>,
     ) {
-        let Some(duty) = self.duties.get(&id) else { return };
-        let Some(claim) = claims.signed_by(&id, &duty.claimant) else { return };
+        let Some(duty) = self.duties.get(&id) else {
+            return;
+        };
+        let Some(claim) = claims.signed_by(&id, &duty.claimant) else {
+            return;
+        };
         let (offender, process) = (claim.statement.claimant, claim.statement.claim.process);
         if !self.accused.insert((offender, process, slot)) {
             return;
@@ -355,9 +405,18 @@ impl Verifier {
             slot,
             claim: Some(id),
         };
-        out.push(Effect::Persist(Record::Evidence { id: file, bytes: evidence }));
-        out.push(Effect::Notify(Event::Accused { evidence: file, offender }));
-        out.push(Effect::Submit(Action::Challenge { challenge, evidence: None }));
+        out.push(Effect::Persist(Record::Evidence {
+            id: file,
+            bytes: evidence,
+        }));
+        out.push(Effect::Notify(Event::Accused {
+            evidence: file,
+            offender,
+        }));
+        out.push(Effect::Submit(Action::Challenge {
+            challenge,
+            evidence: None,
+        }));
     }
 }
 
@@ -385,8 +444,17 @@ impl Verifier {
             claim: None,
         };
         let inside = Some(evidence.to_vec());
-        out.push(Effect::Persist(Record::Evidence { id: file, bytes: evidence }));
-        out.push(Effect::Notify(Event::Accused { evidence: file, offender }));
-        out.push(Effect::Submit(Action::Challenge { challenge, evidence: inside }));
+        out.push(Effect::Persist(Record::Evidence {
+            id: file,
+            bytes: evidence,
+        }));
+        out.push(Effect::Notify(Event::Accused {
+            evidence: file,
+            offender,
+        }));
+        out.push(Effect::Submit(Action::Challenge {
+            challenge,
+            evidence: inside,
+        }));
     }
 }

@@ -79,6 +79,9 @@ impl std::fmt::Debug for Archive {
     }
 }
 
+/// A slot of a log as it travels: the assignment, and the message or at slot 0 the process item.
+pub type LogSlot = (Authentic<Item>, Option<Authentic<Item>>);
+
 /// Slots that one read of a log gives.
 pub const LOG_PAGE_MAX: usize = 512;
 
@@ -112,12 +115,15 @@ impl Archive {
     /// # Errors
     /// If the store fails or a value is damaged.
     pub fn input(&self, process: &ProcessId, slot: Slot) -> Result<Option<Input>, ArchiveError> {
-        let Some(bytes) = self.store.get(Column::Assignments, &key::slot(process, slot))? else {
+        let Some(bytes) = self
+            .store
+            .get(Column::Assignments, &key::slot(process, slot))?
+        else {
             return Ok(None);
         };
         let assignment = authentic(Column::Assignments, bytes)?;
-        let read = Assignment::from_item(&assignment)
-            .map_err(|it| damaged(Column::Assignments, &it))?;
+        let read =
+            Assignment::from_item(&assignment).map_err(|it| damaged(Column::Assignments, &it))?;
         let message = match read.message {
             Some(id) => match self.item(&id.into())? {
                 Some(message) => Some(message),
@@ -125,7 +131,10 @@ impl Archive {
             },
             None => None,
         };
-        Ok(Some(Input { assignment, message }))
+        Ok(Some(Input {
+            assignment,
+            message,
+        }))
     }
 
     /// The log from a slot on, as it travels: assignment, and message or process item.
@@ -137,11 +146,13 @@ impl Archive {
         process: &ProcessId,
         from: Slot,
         limit: usize,
-    ) -> Result<Vec<(Authentic<Item>, Option<Authentic<Item>>)>, ArchiveError> {
+    ) -> Result<Vec<LogSlot>, ArchiveError> {
         let mut slots = Vec::new();
         for offset in 0..u64::try_from(limit.min(LOG_PAGE_MAX)).unwrap_or(0) {
             let slot = from.plus(offset);
-            let Some(input) = self.input(process, slot)? else { break };
+            let Some(input) = self.input(process, slot)? else {
+                break;
+            };
             let message = match input.message {
                 None if slot == Slot(0) => self.item(&(*process).into())?,
                 message => message,
@@ -159,7 +170,9 @@ impl Archive {
         let mut processes = Vec::new();
         let mut from = Vec::new();
         loop {
-            let page = self.store.scan(Column::Assignments, &from, &[], 1, Direction::Forward)?;
+            let page = self
+                .store
+                .scan(Column::Assignments, &from, &[], 1, Direction::Forward)?;
             let Some((found, _)) = page.into_iter().next() else {
                 return Ok(processes);
             };
@@ -205,7 +218,9 @@ impl Archive {
         process: &ProcessId,
         slot: Slot,
     ) -> Result<Option<ProcessResult>, ArchiveError> {
-        let Some(parts) = self.parts(process, slot)? else { return Ok(None) };
+        let Some(parts) = self.parts(process, slot)? else {
+            return Ok(None);
+        };
         let parts: Vec<&[u8]> = parts.iter().map(|it| it.as_slice()).collect();
         match ProcessResult::from_parts(&parts) {
             Some(result) => Ok(Some(result)),
@@ -222,7 +237,9 @@ impl Archive {
         process: &ProcessId,
         message: &ItemId,
     ) -> Result<Option<Slot>, ArchiveError> {
-        let found = self.store.get(Column::Assignments, &key::message(process, message))?;
+        let found = self
+            .store
+            .get(Column::Assignments, &key::message(process, message))?;
         found
             .map(|bytes| {
                 let bytes = bytes.as_slice().try_into();
@@ -261,7 +278,9 @@ impl Archive {
     /// # Errors
     /// If the store fails.
     pub fn evidence_ids(&self, limit: usize) -> Result<Vec<EvidenceId>, ArchiveError> {
-        let found = self.store.scan(Column::Evidence, &[], &[], limit, Direction::Forward)?;
+        let found = self
+            .store
+            .scan(Column::Evidence, &[], &[], limit, Direction::Forward)?;
         Ok(found
             .iter()
             .filter_map(|(key, _)| Digest::try_from(key.as_slice()).ok().map(EvidenceId::from))
@@ -302,7 +321,11 @@ impl Archive {
     /// # Errors
     /// If the store fails.
     pub fn write(&self, batch: Batch) -> Result<(), ArchiveError> {
-        if batch.is_empty() { Ok(()) } else { Ok(self.store.write(batch)?) }
+        if batch.is_empty() {
+            Ok(())
+        } else {
+            Ok(self.store.write(batch)?)
+        }
     }
 
     fn get<T: Wire>(&self, column: Column, key: &[u8]) -> Result<Option<T>, ArchiveError> {
@@ -318,7 +341,9 @@ impl Archive {
         prefix: &[u8],
         limit: usize,
     ) -> Result<Vec<T>, ArchiveError> {
-        let found = self.store.scan(column, &[], prefix, limit, Direction::Forward)?;
+        let found = self
+            .store
+            .scan(column, &[], prefix, limit, Direction::Forward)?;
         found
             .iter()
             .map(|(_, bytes)| codec::decode(bytes).map_err(|it| damaged(column, &it)))

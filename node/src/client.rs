@@ -119,8 +119,12 @@ impl Client {
         after: u64,
     ) -> Result<tokio::sync::mpsc::Receiver<Value>, ClientError> {
         let url = format!("{}/v1/events?after={after}", self.base);
-        let answer =
-            self.http.get(&url).send().await.map_err(|error| unreachable_at(&url, &error))?;
+        let answer = self
+            .http
+            .get(&url)
+            .send()
+            .await
+            .map_err(|error| unreachable_at(&url, &error))?;
         let (sender, receiver) = tokio::sync::mpsc::channel(1024);
         tokio::spawn(async move {
             let mut stream = answer.bytes_stream();
@@ -151,7 +155,10 @@ impl Client {
         url: &str,
         request: reqwest::RequestBuilder,
     ) -> Result<Vec<u8>, ClientError> {
-        let answer = request.send().await.map_err(|error| unreachable_at(url, &error))?;
+        let answer = request
+            .send()
+            .await
+            .map_err(|error| unreachable_at(url, &error))?;
         let status = answer.status();
         let mut stream = answer.bytes_stream();
         let mut bytes = Vec::new();
@@ -192,5 +199,8 @@ fn unreachable_at(url: &str, error: &reqwest::Error) -> ClientError {
         reason = deeper.to_string();
         source = deeper.source();
     }
-    ClientError::Unreachable { url: url.to_owned(), reason }
+    ClientError::Unreachable {
+        url: url.to_owned(),
+        reason,
+    }
 }

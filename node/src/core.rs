@@ -22,6 +22,7 @@
 
 mod blocks;
 mod cases;
+mod catch_up;
 mod effect;
 mod gossip;
 mod input;
@@ -96,11 +97,17 @@ pub struct Core {
     tally: Tally,
     roles: Vec<Box<dyn Role>>,
     cases: BTreeMap<EvidenceId, Option<PendingFalseClaim>>,
+    /// Logs that are longer elsewhere: how long, and since when that is known.
+    longer: BTreeMap<ProcessId, (u64, Height)>,
+    /// Modules of logs that are not here.
+    lacking: BTreeSet<ModuleId>,
 }
 
 impl std::fmt::Debug for Core {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Core").field("shared", &self.shared).finish_non_exhaustive()
+        f.debug_struct("Core")
+            .field("shared", &self.shared)
+            .finish_non_exhaustive()
     }
 }
 
@@ -137,6 +144,8 @@ impl Core {
             proposer,
             roles,
             cases: BTreeMap::new(),
+            longer: BTreeMap::new(),
+            lacking: BTreeSet::new(),
         })
     }
 
@@ -152,7 +161,11 @@ impl Core {
 
     /// Inputs of a process that were evaluated here.
     pub fn evaluated(&self, process: &ProcessId) -> u64 {
-        self.roles.iter().map(|role| role.evaluated(process)).max().unwrap_or(0)
+        self.roles
+            .iter()
+            .map(|role| role.evaluated(process))
+            .max()
+            .unwrap_or(0)
     }
 
     /// Whether this node plays a role.
@@ -171,7 +184,10 @@ impl Core {
             }
             Input::Offer { item, wall } => self.offer(now, item, wall, &mut out),
             Input::Executed(executed) => self.executed(now, executed, &mut out),
-            Input::Judged { evidence, execution } => self.judged(evidence, &execution, &mut out),
+            Input::Judged {
+                evidence,
+                execution,
+            } => self.judged(evidence, &execution, &mut out),
             Input::Signed(signed) => self.signed(now, signed, &mut out),
             Input::Fetched(fetched) => self.fetched(now, fetched, &mut out),
         }
@@ -204,8 +220,19 @@ impl Core {
                 }
                 attest::Effect::Execute(job) => out.push(Effect::Execute(job)),
                 attest::Effect::SignAssignment(draft) => sign(Signing::Assignment(draft), out),
-                attest::Effect::SignClaim { claim, frontier, leaves } => {
-                    sign(Signing::Claim { claim, frontier, leaves }, out);
+                attest::Effect::SignClaim {
+                    claim,
+                    frontier,
+                    leaves,
+                } => {
+                    sign(
+                        Signing::Claim {
+                            claim,
+                            frontier,
+                            leaves,
+                        },
+                        out,
+                    );
                 }
                 attest::Effect::SignApproval(draft) => sign(Signing::Approval(draft), out),
                 attest::Effect::SignMessage { source, draft } => {
@@ -223,7 +250,13 @@ impl Core {
     /// Asks for an action to be signed for the ledger.
     fn submit(&self, action: Action, out: &mut Outbox<Effect>) {
         let life = self.ledger.params().item_life_blocks / 2;
-        sign(Signing::Action { action, expires: self.ledger.height().plus(life) }, out);
+        sign(
+            Signing::Action {
+                action,
+                expires: self.ledger.height().plus(life),
+            },
+            out,
+        );
     }
 
     fn executed(&mut self, now: Tick, executed: Executed, out: &mut Outbox<Effect>) {
@@ -246,7 +279,11 @@ impl Core {
                 }
             }
             Fetched::Item(item) => self.got_item(now, item, out),
-            Fetched::Leaves { process, root, leaves } => {
+            Fetched::Leaves {
+                process,
+                root,
+                leaves,
+            } => {
                 self.shared.claims.insert_leaves(process, root, leaves);
                 self.signal(now, &Signal::Material, out);
             }
@@ -284,7 +321,11 @@ impl Core {
             }
             _ => {
                 let height = self.ledger.height();
-                let offered = Signal::Offered { item: &item, wall, height };
+                let offered = Signal::Offered {
+                    item: &item,
+                    wall,
+                    height,
+                };
                 if self.roles.iter().any(|role| role.schedules()) {
                     self.signal(now, &offered, out);
                 } else {
@@ -337,4 +378,3 @@ impl Core {
 fn sign(signing: Signing, out: &mut Outbox<Effect>) {
     out.push(Effect::Sign(Box::new(signing)));
 }
-

@@ -103,11 +103,7 @@ impl From<DevnetError> for CliError {
 ///
 /// # Errors
 /// Why it did not come up, or what it did that it should not have.
-pub async fn run(
-    options: Options,
-    shell: &Shell,
-    stop: CancellationToken,
-) -> Result<(), CliError> {
+pub async fn run(options: Options, shell: &Shell, stop: CancellationToken) -> Result<(), CliError> {
     let plan = plan::Plan::new(&options)?;
     shell.progress(format!("{} nodes in {}", options.nodes, plan.dir.display()));
     let mut children = child::Children::default();
@@ -155,9 +151,9 @@ async fn play(
     let seconds = watched.finish().await;
     let report = report::Report::gather(plan, network, stakes, seconds).await?;
     shell.data(&report, &report.to_json())?;
-    report.judge(&options.faults, network).map_err(|why| {
-        CliError::new(Exit::Failure, "devnet-wrong-outcome", why)
-    })
+    report
+        .judge(&options.faults, network)
+        .map_err(|why| CliError::new(Exit::Failure, "devnet-wrong-outcome", why))
 }
 
 /// What a network says when it is ready.

@@ -104,7 +104,10 @@ struct Driver {
 enum Completion {
     Input(Box<Input>),
     /// A scheduler elsewhere answered.
-    Delivered(surety_protocol::id::ItemId, Result<crate::exchange::Receipt, OfferError>),
+    Delivered(
+        surety_protocol::id::ItemId,
+        Result<crate::exchange::Receipt, OfferError>,
+    ),
 }
 
 /// Starts the driver; gives the handle for HTTP and the task.
@@ -115,7 +118,10 @@ pub fn spawn(
     let (completions, completed) = mpsc::channel(COMPLETIONS_MAX);
     let (commands, commanded) = mpsc::channel(256);
     let ledger = Arc::new(parts.core.ledger().clone());
-    let (view, views) = watch::channel(Arc::new(View { ledger, processes: BTreeMap::new() }));
+    let (view, views) = watch::channel(Arc::new(View {
+        ledger,
+        processes: BTreeMap::new(),
+    }));
     let requests = Requests::new(parts.net.clone());
     let events = EventLog::default();
     let mut driver = Driver {
@@ -148,7 +154,9 @@ pub fn spawn(
     };
     let task = tokio::spawn(async move {
         driver.perform(parts.first).await?;
-        driver.run(parts.net_events, commanded, completed, shutdown).await
+        driver
+            .run(parts.net_events, commanded, completed, shutdown)
+            .await
     });
     (handle, task)
 }
@@ -207,15 +215,31 @@ impl Driver {
         inputs: &mut Vec<Input>,
     ) -> Result<(), DriverError> {
         match event {
-            NetEvent::Gossip { topic, message, data, .. } => {
+            NetEvent::Gossip {
+                topic,
+                message,
+                data,
+                ..
+            } => {
                 self.next_token = self.next_token.wrapping_add(1);
                 self.tokens.insert(self.next_token, message);
-                inputs.push(Input::Gossip { token: self.next_token, topic, data });
+                inputs.push(Input::Gossip {
+                    token: self.next_token,
+                    topic,
+                    data,
+                });
             }
-            NetEvent::Request { protocol, peer, token, data } => {
+            NetEvent::Request {
+                protocol,
+                peer,
+                token,
+                data,
+            } => {
                 self.serve(protocol, peer, token, &data, inputs).await?;
             }
-            NetEvent::Response { request, result, .. } => self.requests.answered(request, result),
+            NetEvent::Response {
+                request, result, ..
+            } => self.requests.answered(request, result),
             NetEvent::PeerConnected { .. } | NetEvent::PeerDisconnected { .. } => {
                 let peers = self.net.peers().await.map_or(0, |it| it.len());
                 self.metrics.peers.set(u64::try_from(peers).unwrap_or(0));
@@ -293,7 +317,11 @@ impl Driver {
                 match effect {
                     Effect::Persist(Write::Record(record)) => write::put(&mut batch, record)?,
                     Effect::Persist(Write::Block(block)) => write::put_block(&mut batch, &block)?,
-                    Effect::Persist(Write::Registration { operator, item_key, item }) => {
+                    Effect::Persist(Write::Registration {
+                        operator,
+                        item_key,
+                        item,
+                    }) => {
                         write::put_registration(&mut batch, &operator, &item_key, &item);
                     }
                     other => rest.push(other),
@@ -337,11 +365,12 @@ impl Driver {
         self.metrics.ledger_height.set(ledger.height().0);
         self.view.send_replace(Arc::new(View { ledger, processes }));
     }
-
 }
 
 /// The clock on the wall; before 1970 it is 1970.
 pub(crate) fn wall() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }

@@ -95,14 +95,30 @@ impl Executor {
     /// Performs a job; blocks for as long as it takes.
     pub fn perform(&self, job: Job) -> Executed {
         let outcome = match &job {
-            Job::Evaluate { process, from, count, inputs_since_root, gas_since_root } => self
+            Job::Evaluate {
+                process,
+                from,
+                count,
+                inputs_since_root,
+                gas_since_root,
+            } => self
                 .evaluate(process, *from, *count, *inputs_since_root, *gas_since_root)
-                .map(|leaves| Executed::Evaluated { process: *process, leaves }),
+                .map(|leaves| Executed::Evaluated {
+                    process: *process,
+                    leaves,
+                }),
             Job::Check { claim, lead } => self.check(claim, lead),
-            Job::Accuse { claim, history, slot } => self.accuse(claim, history, *slot),
-            Job::AccuseScheduler { process, slot, first, second } => {
-                self.accuse_scheduler(process, *slot, first, second)
-            }
+            Job::Accuse {
+                claim,
+                history,
+                slot,
+            } => self.accuse(claim, history, *slot),
+            Job::AccuseScheduler {
+                process,
+                slot,
+                first,
+                second,
+            } => self.accuse_scheduler(process, *slot, first, second),
         };
         outcome.unwrap_or_else(|failure| Executed::Abstained {
             job: Box::new(job),
@@ -131,18 +147,30 @@ impl Executor {
     }
 
     fn setting(&self, process: &ProcessId) -> Result<Setting, Failure> {
-        let item = self.archive.item(&(*process).into())?.ok_or(Failure::Missing("process"))?;
+        let item = self
+            .archive
+            .item(&(*process).into())?
+            .ok_or(Failure::Missing("process"))?;
         let module: ItemId = item
             .tag("Module")
             .and_then(|it| it.parse().ok())
             .ok_or(Failure::Missing("module"))?;
-        let module = self.archive.item(&module)?.ok_or(Failure::Missing("module"))?;
+        let module = self
+            .archive
+            .item(&module)?
+            .ok_or(Failure::Missing("module"))?;
         let program = message::program(self.engine.profile(), &item, &module);
-        Ok(Setting { process: item, module, program })
+        Ok(Setting {
+            process: item,
+            module,
+            program,
+        })
     }
 
     fn input(&self, process: &ProcessId, slot: Slot) -> Result<Input, Failure> {
-        self.archive.input(process, slot)?.ok_or(Failure::Missing("input"))
+        self.archive
+            .input(process, slot)?
+            .ok_or(Failure::Missing("input"))
     }
 
     /// Applies one input, giving the leaf and the state after it.
@@ -155,15 +183,15 @@ impl Executor {
         stride: &mut Stride,
     ) -> Result<EvaluatedLeaf, Failure> {
         let input = self.input(process, slot)?;
-        let message =
-            message::message(&setting.process, &input).ok_or(Failure::Input(slot))?;
+        let message = message::message(&setting.process, &input).ok_or(Failure::Input(slot))?;
         let outcome = resident.step(&message)?;
         let head = resident.state_root();
         let due = stride.advance(self.engine.as_ref(), slot, outcome.gas);
         if due {
             // [XE-2]
             let snapshot = resident.snapshot();
-            self.archive.keep_state(process, slot.next().0, &head, &snapshot)?;
+            self.archive
+                .keep_state(process, slot.next().0, &head, &snapshot)?;
         }
         let leaf = Leaf {
             slot,
@@ -173,7 +201,12 @@ impl Executor {
             state_root: due.then_some(head),
         };
         let subject = input.message.unwrap_or_else(|| setting.process.clone());
-        Ok(EvaluatedLeaf { leaf, head, parts: outcome.result.parts(), subject })
+        Ok(EvaluatedLeaf {
+            leaf,
+            head,
+            parts: outcome.result.parts(),
+            subject,
+        })
     }
 
     fn evaluate(
@@ -185,7 +218,9 @@ impl Executor {
         gas: u64,
     ) -> Result<Vec<EvaluatedLeaf>, Failure> {
         let setting = self.setting(process)?;
-        let held = lock(&self.evaluated).remove(process).filter(|it| it.size == from.0);
+        let held = lock(&self.evaluated)
+            .remove(process)
+            .filter(|it| it.size == from.0);
         let mut resident = match held {
             Some(held) => held.resident,
             None => {
@@ -204,8 +239,17 @@ impl Executor {
                 Err(failure) => return Err(failure),
             }
         }
-        let size = from.0.saturating_add(u64::try_from(leaves.len()).unwrap_or(0));
-        lock(&self.evaluated).insert(*process, Held { size, history: None, resident });
+        let size = from
+            .0
+            .saturating_add(u64::try_from(leaves.len()).unwrap_or(0));
+        lock(&self.evaluated).insert(
+            *process,
+            Held {
+                size,
+                history: None,
+                resident,
+            },
+        );
         Ok(leaves)
     }
 

@@ -69,14 +69,13 @@ impl Fault {
     }
 
     /// Falsifies a claim that ends with the fault's slot; false if it is another.
-    pub fn falsify(
-        &self,
-        claim: &mut Claim,
-        frontier: &Frontier,
-        leaves: &mut [Leaf],
-    ) -> bool {
-        let Some(slot) = self.claim_slot() else { return false };
-        let Some(last) = leaves.last_mut().filter(|leaf| leaf.slot == slot) else { return false };
+    pub fn falsify(&self, claim: &mut Claim, frontier: &Frontier, leaves: &mut [Leaf]) -> bool {
+        let Some(slot) = self.claim_slot() else {
+            return false;
+        };
+        let Some(last) = leaves.last_mut().filter(|leaf| leaf.slot == slot) else {
+            return false;
+        };
         if claim.size != slot.next().0 {
             return false;
         }

@@ -134,10 +134,14 @@ pub async fn run(
 ) -> Result<(), NodeError> {
     let genesis = read_genesis(&config.genesis_file())?;
     let network = genesis.id()?;
-    let operator =
-        config.operator.ok_or(NodeError::Config("the setting operator is missing"))?;
-    let faults: Vec<Fault> =
-        config.faults.iter().map(|it| it.parse()).collect::<Result<_, _>>()?;
+    let operator = config
+        .operator
+        .ok_or(NodeError::Config("the setting operator is missing"))?;
+    let faults: Vec<Fault> = config
+        .faults
+        .iter()
+        .map(|it| it.parse())
+        .collect::<Result<_, _>>()?;
     let dir = config.dir.join("keys");
     let keys = tokio::task::spawn_blocking(move || open_keys(&dir, &password))
         .await
@@ -145,7 +149,11 @@ pub async fn run(
     let store: Arc<dyn Store> = Arc::new(RocksStore::open(&config.dir.join("db"))?);
     belongs(store.as_ref(), network)?;
     let archive = Archive::new(store);
-    let profile = genesis.profiles.first().cloned().ok_or(BlockError::Genesis)?;
+    let profile = genesis
+        .profiles
+        .first()
+        .cloned()
+        .ok_or(BlockError::Genesis)?;
     let engine: Arc<dyn Engine> = Arc::new(WasmEngine::new(profile.clone())?);
     let executor = Arc::new(Executor::new(archive.clone(), engine, network));
     let setting = Setting {
@@ -158,7 +166,11 @@ pub async fn run(
         lottery: Lottery::new(Arc::clone(&keys.hot)),
         faults: faults.clone(),
     };
-    let roles = config.roles.iter().map(|name| role::build(*name, &setting)).collect();
+    let roles = config
+        .roles
+        .iter()
+        .map(|name| role::build(*name, &setting))
+        .collect();
     let identity = Identity {
         operator,
         item_key: setting.item_key,
@@ -173,14 +185,27 @@ pub async fn run(
         ..NetConfig::new(network)
     };
     let (net, net_events, net_task) = net::spawn(net_config, keys.network, shutdown.clone())?;
-    let failed = |error| NodeError::Http { address: config.http, error };
-    let listener = tokio::net::TcpListener::bind(config.http).await.map_err(failed)?;
+    let failed = |error| NodeError::Http {
+        address: config.http,
+        error,
+    };
+    let listener = tokio::net::TcpListener::bind(config.http)
+        .await
+        .map_err(failed)?;
     let http = listener.local_addr().map_err(failed)?;
 
     let signer = Signer::new(operator, network, keys.hot, keys.item, faults);
     let metrics = Arc::new(Metrics::new());
-    let parts =
-        Parts { core, first, archive, executor, signer, net: net.clone(), net_events, metrics };
+    let parts = Parts {
+        core,
+        first,
+        archive,
+        executor,
+        signer,
+        net: net.clone(),
+        net_events,
+        metrics,
+    };
     let (handle, driver) = driver::spawn(parts, shutdown.clone());
     let state = ApiState {
         handle,
@@ -193,10 +218,16 @@ pub async fn run(
     let serving = tokio::spawn(http::serve(listener, state, shutdown.clone()));
     let peer = net.local_peer_id();
     // [NO-1]
-    net.listening(config.listen.len()).await.map_err(|_| NodeError::Task)?;
+    net.listening(config.listen.len())
+        .await
+        .map_err(|_| NodeError::Task)?;
     ready(Ready {
         http,
-        listen: net.listen_addresses().iter().map(|it| format!("{it}/p2p/{peer}")).collect(),
+        listen: net
+            .listen_addresses()
+            .iter()
+            .map(|it| format!("{it}/p2p/{peer}"))
+            .collect(),
         peer: peer.to_string(),
         network,
         operator,
@@ -212,8 +243,10 @@ pub async fn run(
 fn open_keys(dir: &Path, password: &Password) -> Result<Keys, NodeError> {
     let keys = KeyDirectory::open(dir)?;
     let hot = keys.load(KeyKind::Bls, password)?;
-    let hot: &[u8; 32] =
-        hot.expose().try_into().map_err(|_| NodeError::Config("the BLS key has not 32 bytes"))?;
+    let hot: &[u8; 32] = hot
+        .expose()
+        .try_into()
+        .map_err(|_| NodeError::Config("the BLS key has not 32 bytes"))?;
     let hot = Arc::new(SecretKey::from_bytes(hot)?);
     let item = item_key(KeyKind::Ed25519, &keys.load(KeyKind::Ed25519, password)?)?;
     let seed = keys.load(KeyKind::Network, password)?;
@@ -221,8 +254,8 @@ fn open_keys(dir: &Path, password: &Password) -> Result<Keys, NodeError> {
         .expose()
         .try_into()
         .map_err(|_| NodeError::Config("the network key has not 32 bytes"))?;
-    let network = identity::keypair_of(&mut seed)
-        .ok_or(NodeError::Config("the network key is not a key"))?;
+    let network =
+        identity::keypair_of(&mut seed).ok_or(NodeError::Config("the network key is not a key"))?;
     Ok(Keys { hot, item, network })
 }
 
@@ -233,7 +266,9 @@ fn belongs(store: &dyn Store, network: NetworkId) -> Result<(), NodeError> {
         Some(bytes) => match NetworkId::try_from(bytes.as_slice()) {
             Ok(found) if found == network => Ok(()),
             Ok(found) => Err(NodeError::OtherNetwork(found)),
-            Err(_) => Err(NodeError::Config("the store does not say which network it is of")),
+            Err(_) => Err(NodeError::Config(
+                "the store does not say which network it is of",
+            )),
         },
         None => {
             let mut batch = Batch::new();

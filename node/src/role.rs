@@ -57,13 +57,7 @@ pub trait Role: Send + Sync {
     ) -> Result<(), ArchiveError>;
 
     /// Something happened.
-    fn on(
-        &mut self,
-        now: Tick,
-        signal: &Signal<'_>,
-        shared: &mut Shared,
-        out: &mut Outbox<Effect>,
-    );
+    fn on(&mut self, now: Tick, signal: &Signal<'_>, shared: &mut Shared, out: &mut Outbox<Effect>);
 }
 
 impl fmt::Debug for dyn Role {

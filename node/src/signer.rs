@@ -69,7 +69,14 @@ impl Signer {
         item_key: ItemKey,
         faults: Vec<Fault>,
     ) -> Signer {
-        Signer { operator, network, hot_key, item_key, faults, first: Mutex::new(None) }
+        Signer {
+            operator,
+            network,
+            hot_key,
+            item_key,
+            faults,
+            first: Mutex::new(None),
+        }
     }
 
     /// The address of the data-item key.
@@ -89,7 +96,11 @@ impl Signer {
                 forged_input = self.double(&draft, archive);
                 Signed::Assignment(self.item_key.sign_item(&draft.to_item_draft(None))?)
             }
-            Signing::Claim { claim, frontier, mut leaves } => {
+            Signing::Claim {
+                claim,
+                frontier,
+                mut leaves,
+            } => {
                 let mut claim = claim.into_inner();
                 let faulty = self.is_first(claim.process);
                 for fault in self.faults.iter().filter(|_| faulty) {
@@ -99,18 +110,22 @@ impl Signer {
                     }
                 }
                 let statement = Statement::sign(claim, self.operator, &self.hot_key)?;
-                Signed::Claim(Box::new(SignedClaim { statement, frontier, leaves }))
+                Signed::Claim(Box::new(SignedClaim {
+                    statement,
+                    frontier,
+                    leaves,
+                }))
             }
             Signing::Approval(cleared) => {
                 let draft = cleared.into_inner();
                 let mut approval = draft.approval;
-                approval.signature =
-                    self.hot_key.sign(&approval::signing_digest(&draft.claim));
+                approval.signature = self.hot_key.sign(&approval::signing_digest(&draft.claim));
                 Signed::Approval(Box::new(approval))
             }
-            Signing::Message { source, draft } => {
-                Signed::Message { source, item: self.item_key.sign_item(&draft)? }
-            }
+            Signing::Message { source, draft } => Signed::Message {
+                source,
+                item: self.item_key.sign_item(&draft)?,
+            },
             Signing::Verdict(cleared) => {
                 let draft = cleared.into_inner();
                 Signed::Verdict(Verdict::sign(
@@ -126,7 +141,10 @@ impl Signer {
                 Signed::Action(self.item_key.sign_item(&draft)?)
             }
         };
-        Ok(Made { signed, forged_input })
+        Ok(Made {
+            signed,
+            forged_input,
+        })
     }
 
     /// Whether this is the process on which faults are committed.
@@ -144,9 +162,14 @@ impl Signer {
         if !self.is_first(draft.process) || draft.slot != fault || draft.slot == Slot(0) {
             return None;
         }
-        let other = AssignmentDraft { timestamp: Timestamp(draft.timestamp.0 + 1), ..draft.clone() };
+        let other = AssignmentDraft {
+            timestamp: Timestamp(draft.timestamp.0 + 1),
+            ..draft.clone()
+        };
         let assignment = self.item_key.sign_item(&other.to_item_draft(None)).ok()?;
-        let message = draft.message.and_then(|id| archive.item(&ItemId::from(id)).ok()?);
+        let message = draft
+            .message
+            .and_then(|id| archive.item(&ItemId::from(id)).ok()?);
         tracing::warn!(slot = %draft.slot, process = %draft.process, "signing a second assignment");
         let items: Vec<&Authentic<Item>> = std::iter::once(&assignment).chain(&message).collect();
         debug_assert!(Assignment::from_item(&assignment).is_ok());

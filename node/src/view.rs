@@ -67,7 +67,10 @@ pub struct EventLog {
 
 impl Default for EventLog {
     fn default() -> Self {
-        Self { live: broadcast::channel(EVENTS_BEHIND).0, kept: Arc::default() }
+        Self {
+            live: broadcast::channel(EVENTS_BEHIND).0,
+            kept: Arc::default(),
+        }
     }
 }
 
@@ -76,7 +79,10 @@ impl EventLog {
     pub fn push(&self, event: NodeEvent) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.0 = kept.0.saturating_add(1);
-        let numbered = Arc::new(Numbered { number: kept.0, event });
+        let numbered = Arc::new(Numbered {
+            number: kept.0,
+            event,
+        });
         kept.1.push_back(Arc::clone(&numbered));
         if kept.1.len() > EVENTS_KEPT {
             kept.1.pop_front();
@@ -86,12 +92,14 @@ impl EventLog {
     }
 
     /// The kept events after a number, and the live ones that follow them without a gap.
-    pub fn follow(
-        &self,
-        after: u64,
-    ) -> (Vec<Arc<Numbered>>, broadcast::Receiver<Arc<Numbered>>) {
+    pub fn follow(&self, after: u64) -> (Vec<Arc<Numbered>>, broadcast::Receiver<Arc<Numbered>>) {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let old = kept.1.iter().filter(|it| it.number > after).cloned().collect();
+        let old = kept
+            .1
+            .iter()
+            .filter(|it| it.number > after)
+            .cloned()
+            .collect();
         (old, self.live.subscribe())
     }
 }

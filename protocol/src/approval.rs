@@ -67,11 +67,17 @@ impl ClaimBatch {
     pub fn well_formed(&self) -> bool {
         !self.claims.is_empty()
             && self.claims.len() <= BATCH_MAX
-            && self.claims.windows(2).all(|pair| pair.first() < pair.last())
+            && self
+                .claims
+                .windows(2)
+                .all(|pair| pair.first() < pair.last())
     }
 
     fn leaves(&self) -> Vec<Digest> {
-        self.claims.iter().map(|claim| crate::merkle::leaf(claim.as_bytes())).collect()
+        self.claims
+            .iter()
+            .map(|claim| crate::merkle::leaf(claim.as_bytes()))
+            .collect()
     }
 
     /// The digest root that stands for this batch on the ledger.

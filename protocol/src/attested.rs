@@ -232,11 +232,19 @@ impl AttestedResult {
                     return Err(AttestedError::Claimant);
                 }
                 let claimant = Some((statement.claimant, operator.bonded));
-                Ok(Attestation { status: Status::Claimed, slot, height, claimant })
+                Ok(Attestation {
+                    status: Status::Claimed,
+                    slot,
+                    height,
+                    claimant,
+                })
             }
             None => {
                 let entry: ProcessEntry = self.entry(&EntryKey::Process(self.process))?;
-                let settled = entry.settled.as_ref().filter(|it| it.size == self.path.size);
+                let settled = entry
+                    .settled
+                    .as_ref()
+                    .filter(|it| it.size == self.path.size);
                 let (status, segment) = match settled {
                     Some(segment) => (Status::Settled, segment),
                     None => entry
@@ -247,7 +255,12 @@ impl AttestedResult {
                         .ok_or(AttestedError::Leaf)?,
                 };
                 self.in_history(segment.size, &segment.history_root)?;
-                Ok(Attestation { status, slot, height, claimant: None })
+                Ok(Attestation {
+                    status,
+                    slot,
+                    height,
+                    claimant: None,
+                })
             }
         }
     }
@@ -263,7 +276,11 @@ impl AttestedResult {
 
     fn entry<T: Wire>(&self, key: &EntryKey) -> Result<T, AttestedError> {
         let leaf = entry_leaf(key, &self.entry.value);
-        if !self.entry.path.verify(&leaf, &self.commit.header.state_root) {
+        if !self
+            .entry
+            .path
+            .verify(&leaf, &self.commit.header.state_root)
+        {
             return Err(AttestedError::Entry);
         }
         Ok(codec::decode(&self.entry.value)?)

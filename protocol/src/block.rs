@@ -115,7 +115,9 @@ impl Commit {
 
     /// Whether the proposer's `key` signed this.
     pub fn signed_by(&self, key: &PublicKey) -> bool {
-        self.header.id().is_ok_and(|id| verify(key, &signing_digest(&id), &self.signature))
+        self.header
+            .id()
+            .is_ok_and(|id| verify(key, &signing_digest(&id), &self.signature))
     }
 }
 
@@ -139,14 +141,18 @@ fn signing_digest(id: &BlockId) -> Digest {
 
 /// The root of a block's items.
 pub fn items_root<'a>(items: impl Iterator<Item = &'a [u8]>) -> Digest {
-    let leaves: Vec<Digest> =
-        items.map(|item| digest(Domain::BLOCK_ITEMS, &[item])).collect();
+    let leaves: Vec<Digest> = items
+        .map(|item| digest(Domain::BLOCK_ITEMS, &[item]))
+        .collect();
     merkle::root(&leaves)
 }
 
 /// What the proposer of a height signs for the randomness.
 pub fn beacon_digest(before: &Digest, height: Height) -> Digest {
-    digest(Domain::BEACON_SIGNATURE, &[before.as_bytes(), &height.0.to_be_bytes()])
+    digest(
+        Domain::BEACON_SIGNATURE,
+        &[before.as_bytes(), &height.0.to_be_bytes()],
+    )
 }
 
 /// The randomness after a block (rule BK-2).

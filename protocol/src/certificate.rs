@@ -112,11 +112,16 @@ impl Certificate {
     /// The first rule that it breaks.
     pub fn check(&self, grounds: Grounds<'_>) -> Result<(), CertificateError> {
         let id = self.claim.id()?;
-        if !self.inclusion.verify(&merkle::leaf(id.as_bytes()), grounds.digest_root) {
+        if !self
+            .inclusion
+            .verify(&merkle::leaf(id.as_bytes()), grounds.digest_root)
+        {
             return Err(CertificateError::NotCommitted);
         }
-        let approvers =
-            grounds.validators.select(&self.approvers).ok_or(CertificateError::Approvers)?;
+        let approvers = grounds
+            .validators
+            .select(&self.approvers)
+            .ok_or(CertificateError::Approvers)?;
         if approvers.is_empty() || approvers.len() != self.sortition.len() {
             return Err(CertificateError::Approvers);
         }
@@ -126,7 +131,9 @@ impl Certificate {
         );
         let seed = sortition::seed(grounds.beacon, &self.claim.process, self.claim.first_new);
         let waited = grounds.height.since(self.seed_height(grounds.params));
-        let tranche = waited.checked_div(grounds.params.tranche_blocks).unwrap_or(0);
+        let tranche = waited
+            .checked_div(grounds.params.tranche_blocks)
+            .unwrap_or(0);
         let mut tickets = 0_u64;
         for (validator, proof) in approvers.iter().zip(&self.sortition) {
             if validator.operator == self.claimant {
@@ -138,7 +145,11 @@ impl Certificate {
         if tickets < needed {
             return Err(CertificateError::Tickets { tickets, needed });
         }
-        if !bls::verify(grounds.claimant_key, &claim::signing_digest(&id), &self.signature) {
+        if !bls::verify(
+            grounds.claimant_key,
+            &claim::signing_digest(&id),
+            &self.signature,
+        ) {
             return Err(CertificateError::Claimant);
         }
         for (validator, proof) in approvers.iter().zip(&self.sortition) {

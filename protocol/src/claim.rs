@@ -22,7 +22,9 @@ use crate::codec::{self, CodecError, Wire};
 use crate::hash::{Domain, digest};
 use crate::hashpath::Hashpath;
 use crate::history::Frontier;
-use crate::id::{Address, AssignmentId, ClaimId, Digest, ModuleId, NetworkId, ProcessId, ProfileId};
+use crate::id::{
+    Address, AssignmentId, ClaimId, Digest, ModuleId, NetworkId, ProcessId, ProfileId,
+};
 use crate::time::Slot;
 
 /// New leaves in one claim.
@@ -123,7 +125,11 @@ impl Statement {
     /// As [`Claim::id`].
     pub fn sign(claim: Claim, claimant: Address, key: &SecretKey) -> Result<Self, CodecError> {
         let signature = key.sign(&signing_digest(&claim.id()?));
-        Ok(Self { claim, claimant, signature })
+        Ok(Self {
+            claim,
+            claimant,
+            signature,
+        })
     }
 
     /// Whether `key` signed this.
@@ -212,7 +218,9 @@ impl SignedClaim {
             if slot == 0 && leaf.state_root.is_none() {
                 return Err(ClaimError::StateRoot);
             }
-            frontier.append(leaf.digest()?).map_err(|_| ClaimError::History)?;
+            frontier
+                .append(leaf.digest()?)
+                .map_err(|_| ClaimError::History)?;
         }
         if frontier.root() != claim.history_root {
             return Err(ClaimError::History);

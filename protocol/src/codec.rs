@@ -55,7 +55,9 @@ pub enum CodecError {
     #[error("too deep or too many values")]
     TooComplex,
     /// Another kind or version of object.
-    #[error("expected object kind {expected_kind} version {expected_version}, got {kind} version {version}")]
+    #[error(
+        "expected object kind {expected_kind} version {expected_version}, got {kind} version {version}"
+    )]
     Kind {
         /// The kind asked for.
         expected_kind: u8,
@@ -79,9 +81,13 @@ pub enum CodecError {
 /// # Errors
 /// [`CodecError::TooLarge`] if it exceeds its own limit: such an object must not be made.
 pub fn encode<T: Wire>(value: &T) -> Result<Vec<u8>, CodecError> {
-    let bytes = serde_cbor::to_vec(&(T::KIND, T::VERSION, value)).map_err(|_| CodecError::Fields)?;
+    let bytes =
+        serde_cbor::to_vec(&(T::KIND, T::VERSION, value)).map_err(|_| CodecError::Fields)?;
     if bytes.len() > T::BYTES_MAX {
-        return Err(CodecError::TooLarge { bytes: bytes.len(), limit: T::BYTES_MAX });
+        return Err(CodecError::TooLarge {
+            bytes: bytes.len(),
+            limit: T::BYTES_MAX,
+        });
     }
     Ok(bytes)
 }
@@ -92,7 +98,10 @@ pub fn encode<T: Wire>(value: &T) -> Result<Vec<u8>, CodecError> {
 /// Any rule above that the bytes break.
 pub fn decode<T: Wire>(bytes: &[u8]) -> Result<T, CodecError> {
     if bytes.len() > T::BYTES_MAX {
-        return Err(CodecError::TooLarge { bytes: bytes.len(), limit: T::BYTES_MAX });
+        return Err(CodecError::TooLarge {
+            bytes: bytes.len(),
+            limit: T::BYTES_MAX,
+        });
     }
     walk(bytes)?;
     let (kind, version) = kind_of(bytes).ok_or(CodecError::Fields)?;
@@ -208,7 +217,9 @@ fn head(bytes: &[u8], at: usize) -> Result<(u8, u64, usize), CodecError> {
     }
     let end = at + 1 + width;
     let digits = bytes.get(at + 1..end).ok_or(CodecError::Truncated(at))?;
-    let value = digits.iter().fold(0_u64, |value, digit| (value << 8) | u64::from(*digit));
+    let value = digits
+        .iter()
+        .fold(0_u64, |value, digit| (value << 8) | u64::from(*digit));
     let least = match width {
         1 => 24,
         2 => 1 << 8,

@@ -182,7 +182,11 @@ impl Evidence {
                 (OffenceKind::ClaimEquivocation, codec::encode(it.as_ref())?)
             }
         };
-        Ok(Evidence { network, kind: kind.number(), offence: ByteBuf::from(bytes) })
+        Ok(Evidence {
+            network,
+            kind: kind.number(),
+            offence: ByteBuf::from(bytes),
+        })
     }
 
     /// Decodes the offence.
@@ -190,15 +194,19 @@ impl Evidence {
     /// # Errors
     /// If the kind is unknown or the bytes are not canonical.
     pub fn open(&self) -> Result<Offence, CodecError> {
-        Ok(match OffenceKind::from_number(self.kind).ok_or(CodecError::Fields)? {
-            OffenceKind::FalseClaim => Offence::FalseClaim(Box::new(codec::decode(&self.offence)?)),
-            OffenceKind::DoubleAssignment => {
-                Offence::DoubleAssignment(Box::new(codec::decode(&self.offence)?))
-            }
-            OffenceKind::ClaimEquivocation => {
-                Offence::ClaimEquivocation(Box::new(codec::decode(&self.offence)?))
-            }
-        })
+        Ok(
+            match OffenceKind::from_number(self.kind).ok_or(CodecError::Fields)? {
+                OffenceKind::FalseClaim => {
+                    Offence::FalseClaim(Box::new(codec::decode(&self.offence)?))
+                }
+                OffenceKind::DoubleAssignment => {
+                    Offence::DoubleAssignment(Box::new(codec::decode(&self.offence)?))
+                }
+                OffenceKind::ClaimEquivocation => {
+                    Offence::ClaimEquivocation(Box::new(codec::decode(&self.offence)?))
+                }
+            },
+        )
     }
 
     /// The id of evidence with these canonical bytes (rule EV-4).

@@ -48,7 +48,9 @@ impl<'de> Visitor<'de> for Bytes32 {
     }
 
     fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<[u8; 32], E> {
-        bytes.try_into().map_err(|_| E::custom(IdError::Length(bytes.len())))
+        bytes
+            .try_into()
+            .map_err(|_| E::custom(IdError::Length(bytes.len())))
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<[u8; 32], E> {
@@ -60,7 +62,9 @@ fn decode32(text: &str) -> Result<[u8; 32], IdError> {
     if text.len() != 43 {
         return Err(IdError::Text);
     }
-    from_base64url(text).and_then(|bytes| bytes.try_into().ok()).ok_or(IdError::Text)
+    from_base64url(text)
+        .and_then(|bytes| bytes.try_into().ok())
+        .ok_or(IdError::Text)
 }
 
 macro_rules! id {

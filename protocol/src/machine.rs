@@ -32,7 +32,10 @@ pub struct Outbox<E> {
 
 impl<E> Default for Outbox<E> {
     fn default() -> Self {
-        Self { effects: Vec::new(), refused: 0 }
+        Self {
+            effects: Vec::new(),
+            refused: 0,
+        }
     }
 }
 

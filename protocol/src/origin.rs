@@ -83,7 +83,10 @@ impl Wire for Verdict {
 
 /// What a validator signs about evidence.
 pub fn verdict_digest(network: &NetworkId, evidence: &EvidenceId, guilty: bool) -> Digest {
-    digest(Domain::VERDICT, &[network.as_bytes(), evidence.as_bytes(), &[u8::from(guilty)]])
+    digest(
+        Domain::VERDICT,
+        &[network.as_bytes(), evidence.as_bytes(), &[u8::from(guilty)]],
+    )
 }
 
 impl Verdict {
@@ -96,12 +99,21 @@ impl Verdict {
         key: &SecretKey,
     ) -> Verdict {
         let signature = key.sign(&verdict_digest(network, &evidence, guilty));
-        Verdict { evidence, guilty, validator, signature }
+        Verdict {
+            evidence,
+            guilty,
+            validator,
+            signature,
+        }
     }
 
     /// Whether `key` signed it.
     pub fn signed_by(&self, network: &NetworkId, key: &PublicKey) -> bool {
-        verify(key, &verdict_digest(network, &self.evidence, self.guilty), &self.signature)
+        verify(
+            key,
+            &verdict_digest(network, &self.evidence, self.guilty),
+            &self.signature,
+        )
     }
 }
 
@@ -202,7 +214,10 @@ impl Action {
         ];
         let mut data = Vec::new();
         match self {
-            Action::Transfer { recipient, quantity } => {
+            Action::Transfer {
+                recipient,
+                quantity,
+            } => {
                 tags.push(("Recipient", recipient.to_string()));
                 tags.push(("Quantity", quantity.to_string()));
             }
@@ -213,16 +228,25 @@ impl Action {
             Action::Claims(root) => tags.push(("Root", root.to_string())),
             Action::Register(registration) => data = codec::encode(registration.as_ref())?,
             Action::Certificate(certificate) => data = codec::encode(certificate.as_ref())?,
-            Action::Challenge { challenge, evidence } => {
+            Action::Challenge {
+                challenge,
+                evidence,
+            } => {
                 let evidence = evidence.clone().map(ByteBuf::from);
-                data = codec::encode(&Accusation { challenge: challenge.clone(), evidence })?;
+                data = codec::encode(&Accusation {
+                    challenge: challenge.clone(),
+                    evidence,
+                })?;
             }
             Action::Verdict(verdict) => data = codec::encode(verdict)?,
         }
         Ok(ItemDraft {
             target: Some(*network.as_bytes()),
             anchor: None,
-            tags: tags.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+            tags: tags
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect(),
             data,
         })
     }
@@ -254,8 +278,14 @@ impl Action {
             "Claims" => Action::Claims(argument(item, "Root")?),
             "Certificate" => Action::Certificate(Box::new(codec::decode(item.data())?)),
             "Challenge" => {
-                let Accusation { challenge, evidence } = codec::decode(item.data())?;
-                Action::Challenge { challenge, evidence: evidence.map(ByteBuf::into_vec) }
+                let Accusation {
+                    challenge,
+                    evidence,
+                } = codec::decode(item.data())?;
+                Action::Challenge {
+                    challenge,
+                    evidence: evidence.map(ByteBuf::into_vec),
+                }
             }
             "Verdict" => Action::Verdict(codec::decode(item.data())?),
             _ => return Err(ActionError::Unknown),
@@ -265,5 +295,7 @@ impl Action {
 }
 
 fn argument<T: std::str::FromStr>(item: &Item, name: &'static str) -> Result<T, ActionError> {
-    item.tag(name).and_then(|value| value.parse().ok()).ok_or(ActionError::Tag(name))
+    item.tag(name)
+        .and_then(|value| value.parse().ok())
+        .ok_or(ActionError::Tag(name))
 }

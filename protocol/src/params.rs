@@ -119,7 +119,10 @@ mod tests {
     fn both_sets_are_sound() {
         assert!(Params::standard().sound());
         assert!(Params::devnet().sound());
-        let hole = Params { unbond_blocks: 200, ..Params::devnet() };
+        let hole = Params {
+            unbond_blocks: 200,
+            ..Params::devnet()
+        };
         assert!(!hole.sound());
     }
 }

@@ -26,7 +26,11 @@ pub const TICKETS_MAX: u64 = 4096;
 pub fn seed(beacon: &Digest, process: &ProcessId, first_new: u64) -> Digest {
     digest(
         Domain::SORTITION_SEED,
-        &[beacon.as_bytes(), process.as_bytes(), &first_new.to_be_bytes()],
+        &[
+            beacon.as_bytes(),
+            process.as_bytes(),
+            &first_new.to_be_bytes(),
+        ],
     )
 }
 
@@ -47,13 +51,20 @@ impl Draw {
         let range = 1_u128 << 64;
         let share = |halves: u128| {
             let tickets = u128::from(tickets.max(1)).saturating_mul(2);
-            (range.saturating_mul(halves).saturating_mul(u128::from(needed)))
-                .checked_div(tickets)
-                .unwrap_or(range)
-                .max(1)
+            (range
+                .saturating_mul(halves)
+                .saturating_mul(u128::from(needed)))
+            .checked_div(tickets)
+            .unwrap_or(range)
+            .max(1)
         };
         let most = tickets.saturating_mul(2).div_ceil(3).max(needed);
-        Draw { needed, most, first: share(3), later: share(1) }
+        Draw {
+            needed,
+            most,
+            first: share(3),
+            later: share(1),
+        }
     }
 
     /// Tickets that must approve when this tranche has come (rule SO-6).
@@ -92,13 +103,21 @@ impl Draw {
 
     /// The first tranche in which a verifier has a say.
     pub fn first_tranche(&self, proof: &Signature, held: u64) -> Option<u64> {
-        (0..held.min(TICKETS_MAX)).map(|ticket| self.tranche(draw(proof, ticket))).min()
+        (0..held.min(TICKETS_MAX))
+            .map(|ticket| self.tranche(draw(proof, ticket)))
+            .min()
     }
 }
 
 fn draw(proof: &Signature, ticket: u64) -> u64 {
-    let draw = digest(Domain::SORTITION_TICKET, &[proof.as_bytes(), &ticket.to_be_bytes()]);
-    draw.as_bytes().iter().take(8).fold(0, |value, byte| (value << 8) | u64::from(*byte))
+    let draw = digest(
+        Domain::SORTITION_TICKET,
+        &[proof.as_bytes(), &ticket.to_be_bytes()],
+    );
+    draw.as_bytes()
+        .iter()
+        .take(8)
+        .fold(0, |value, byte| (value << 8) | u64::from(*byte))
 }
 
 /// A verifier's proof for a seed.

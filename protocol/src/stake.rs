@@ -57,8 +57,14 @@ impl Stake {
     /// # Errors
     /// If the product does not fit 128 bits.
     pub fn share(self, fraction: Fraction) -> Result<Stake, AmountError> {
-        let product = self.0.checked_mul(u128::from(fraction.numerator)).ok_or(AmountError)?;
-        product.checked_div(u128::from(fraction.denominator)).map(Stake).ok_or(AmountError)
+        let product = self
+            .0
+            .checked_mul(u128::from(fraction.numerator))
+            .ok_or(AmountError)?;
+        product
+            .checked_div(u128::from(fraction.denominator))
+            .map(Stake)
+            .ok_or(AmountError)
     }
 
     /// Whether this is strictly more than `fraction` of `total`.
@@ -66,8 +72,14 @@ impl Stake {
     /// # Errors
     /// If a product does not fit 128 bits.
     pub fn exceeds(self, fraction: Fraction, total: Stake) -> Result<bool, AmountError> {
-        let left = self.0.checked_mul(u128::from(fraction.denominator)).ok_or(AmountError)?;
-        let right = total.0.checked_mul(u128::from(fraction.numerator)).ok_or(AmountError)?;
+        let left = self
+            .0
+            .checked_mul(u128::from(fraction.denominator))
+            .ok_or(AmountError)?;
+        let right = total
+            .0
+            .checked_mul(u128::from(fraction.numerator))
+            .ok_or(AmountError)?;
         Ok(left > right)
     }
 }
@@ -84,7 +96,10 @@ pub struct Fraction {
 impl Fraction {
     /// `numerator` of `denominator` parts.
     pub const fn new(numerator: u64, denominator: u64) -> Fraction {
-        Fraction { numerator, denominator }
+        Fraction {
+            numerator,
+            denominator,
+        }
     }
 
     /// Two thirds, the share of stake that settles a verdict.

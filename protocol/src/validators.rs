@@ -56,19 +56,24 @@ impl ValidatorSet {
 
     /// A validator's index.
     pub fn index_of(&self, operator: &Address) -> Option<usize> {
-        self.validators.binary_search_by_key(operator, |validator| validator.operator).ok()
+        self.validators
+            .binary_search_by_key(operator, |validator| validator.operator)
+            .ok()
     }
 
     /// A validator by its operator.
     pub fn get(&self, operator: &Address) -> Option<&Validator> {
-        self.index_of(operator).and_then(|index| self.validators.get(index))
+        self.index_of(operator)
+            .and_then(|index| self.validators.get(index))
     }
 
     /// All tickets, without those of the operators in `excluded`.
     pub fn tickets_without(&self, excluded: &[Address]) -> u64 {
         self.iter()
             .filter(|validator| !excluded.contains(&validator.operator))
-            .fold(0, |sum: u64, validator| sum.saturating_add(validator.tickets))
+            .fold(0, |sum: u64, validator| {
+                sum.saturating_add(validator.tickets)
+            })
     }
 
     /// All stake, without that of the operators in `excluded`.
@@ -98,7 +103,10 @@ impl ValidatorSet {
         let mut selected = Vec::new();
         for (byte, bits) in bits.iter().enumerate() {
             for bit in (0..8_usize).filter(|bit| bits & (1 << bit) != 0) {
-                selected.push(self.validators.get(byte.checked_mul(8)?.checked_add(bit)?)?);
+                selected.push(
+                    self.validators
+                        .get(byte.checked_mul(8)?.checked_add(bit)?)?,
+                );
             }
         }
         Some(selected)

@@ -69,7 +69,9 @@ impl Finding {
             Finding::Result => "the claimed result is not what the input gives",
             Finding::Gas => "the claimed gas is not what the evaluation takes",
             Finding::StateRoot => "the claimed state root is not that of the state after the input",
-            Finding::HeadStateRoot => "the claimed head state is not the state after the last input",
+            Finding::HeadStateRoot => {
+                "the claimed head state is not the state after the last input"
+            }
             Finding::Assignments => "two assignments were signed for one slot",
             Finding::Leaves => "two different leaves were signed for one input",
         }

@@ -208,7 +208,10 @@ impl Ledger {
             || header.height != self.height.next()
             || header.parent != self.head
         {
-            return Err(BlockError::NotNext { got: header.height, head: self.height });
+            return Err(BlockError::NotNext {
+                got: header.height,
+                head: self.height,
+            });
         }
         if header.proposer != self.proposer || !block.commit.signed_by(&self.proposer_key) {
             return Err(BlockError::Signature);
@@ -278,7 +281,11 @@ impl Ledger {
         self.beacons = self.beacons.split_off(&oldest);
         self.digests = self.digests.split_off(&(oldest, Address::default()));
         // The set at the oldest height is the last one snapshot at or before it.
-        let base = self.validators.range(..=oldest).next_back().map(|(at, _)| *at);
+        let base = self
+            .validators
+            .range(..=oldest)
+            .next_back()
+            .map(|(at, _)| *at);
         if let Some(base) = base {
             self.validators = self.validators.split_off(&base);
         }
@@ -296,7 +303,10 @@ impl Ledger {
         for case in self.cases.values() {
             total = total.plus(case.bond)?;
         }
-        if total == self.supply { Ok(()) } else { Err(BlockError::Conservation) }
+        if total == self.supply {
+            Ok(())
+        } else {
+            Err(BlockError::Conservation)
+        }
     }
 }
-

@@ -104,7 +104,10 @@ impl Proposer {
             beacon,
             proposer: ledger.proposer(),
         };
-        Ok(Block { commit: Commit::sign(header, key)?, items })
+        Ok(Block {
+            commit: Commit::sign(header, key)?,
+            items,
+        })
     }
 
     fn take(&mut self, ledger: &Ledger) -> Vec<ByteBuf> {
@@ -112,7 +115,9 @@ impl Proposer {
         let mut items = Vec::new();
         let mut bytes = 0_usize;
         while items.len() < count {
-            let Some((_, item)) = self.waiting.front() else { break };
+            let Some((_, item)) = self.waiting.front() else {
+                break;
+            };
             bytes = bytes.saturating_add(block_bytes(item));
             if bytes > BLOCK_BYTES_MAX {
                 break;

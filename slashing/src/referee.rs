@@ -70,5 +70,7 @@ pub fn conclude(
 }
 
 fn agrees(ledger: &Ledger, evidence: &EvidenceId, proven: &Proven) -> bool {
-    ledger.case(evidence).is_some_and(|case| ledger.fits(&case.challenge, proven))
+    ledger
+        .case(evidence)
+        .is_some_and(|case| ledger.fits(&case.challenge, proven))
 }

@@ -89,14 +89,19 @@ impl fmt::Display for Weakness {
 
 /// A text that names no weakness.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("not a weakness: use unsynced-disk, amnesia, blind-verifiers, bribed-judges or endless-loss")]
+#[error(
+    "not a weakness: use unsynced-disk, amnesia, blind-verifiers, bribed-judges or endless-loss"
+)]
 pub struct NotAWeakness;
 
 impl FromStr for Weakness {
     type Err = NotAWeakness;
 
     fn from_str(text: &str) -> Result<Weakness, NotAWeakness> {
-        Weakness::ALL.into_iter().find(|it| it.name() == text).ok_or(NotAWeakness)
+        Weakness::ALL
+            .into_iter()
+            .find(|it| it.name() == text)
+            .ok_or(NotAWeakness)
     }
 }
 
@@ -124,10 +129,23 @@ impl Plan {
             2 => vec![Fault::DoubleAssign(slot)],
             _ => Vec::new(),
         };
-        let crashes = if random.percent(50) { random.between(1, 3) } else { 0 };
-        let loss = if random.percent(50) { random.between(1, 25) } else { 0 };
+        let crashes = if random.percent(50) {
+            random.between(1, 3)
+        } else {
+            0
+        };
+        let loss = if random.percent(50) {
+            random.between(1, 25)
+        } else {
+            0
+        };
         let crashes = usize::try_from(crashes).unwrap_or(0);
-        Plan { faults, crashes, loss, ..Plan::quiet(seed) }
+        Plan {
+            faults,
+            crashes,
+            loss,
+            ..Plan::quiet(seed)
+        }
     }
 }
 
@@ -165,12 +183,20 @@ impl Cast {
         let (liar, double, proposer) = (one(COMPUTERS), one(SCHEDULERS), one(plan.nodes));
         let mut faults = vec![Vec::new(); plan.nodes];
         for fault in &plan.faults {
-            let villain = if fault.claim_slot().is_some() { liar } else { double };
+            let villain = if fault.claim_slot().is_some() {
+                liar
+            } else {
+                double
+            };
             if let Some(faults) = faults.get_mut(villain) {
                 faults.push(*fault);
             }
         }
-        Cast { roles, faults, proposer }
+        Cast {
+            roles,
+            faults,
+            proposer,
+        }
     }
 
     /// Whether a node does what it should.
@@ -180,6 +206,8 @@ impl Cast {
 
     /// All who do.
     pub fn all_honest(&self) -> Vec<usize> {
-        (0..self.faults.len()).filter(|node| self.honest(*node)).collect()
+        (0..self.faults.len())
+            .filter(|node| self.honest(*node))
+            .collect()
     }
 }

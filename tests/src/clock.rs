@@ -14,7 +14,11 @@ pub struct Agenda<E> {
 
 impl<E> Default for Agenda<E> {
     fn default() -> Self {
-        Agenda { now: Tick(0), planned: 0, events: BTreeMap::new() }
+        Agenda {
+            now: Tick(0),
+            planned: 0,
+            events: BTreeMap::new(),
+        }
     }
 }
 
@@ -32,7 +36,8 @@ impl<E> Agenda<E> {
     /// Plans an event; what lies in the past happens next.
     pub fn at(&mut self, time: Tick, event: E) {
         self.planned = self.planned.saturating_add(1);
-        self.events.insert((time.max(self.now), self.planned), event);
+        self.events
+            .insert((time.max(self.now), self.planned), event);
     }
 
     /// Takes the next event; time jumps to it.

@@ -16,12 +16,18 @@ pub struct Disk {
 impl Disk {
     /// A disk whose writes are durable when they return, or only after [`Disk::sync`].
     pub fn new(synced: bool) -> Disk {
-        Disk { synced, ..Disk::default() }
+        Disk {
+            synced,
+            ..Disk::default()
+        }
     }
 
     /// Makes everything written so far durable.
     pub fn sync(&self) {
-        self.undo.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.undo
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
     }
 
     /// The power fails: what is not durable was never written.
@@ -42,7 +48,10 @@ impl Disk {
     /// Never: memory does not fail.
     pub fn wipe(&self, column: Column) -> Result<(), StoreError> {
         let mut batch = Batch::new();
-        for (key, _) in self.store.scan(column, &[], &[], usize::MAX, Direction::Forward)? {
+        for (key, _) in self
+            .store
+            .scan(column, &[], &[], usize::MAX, Direction::Forward)?
+        {
             batch.delete(column, key);
         }
         self.store.write(batch)
@@ -63,7 +72,10 @@ impl Store for Disk {
                     None => before.delete(*column, key.as_slice()),
                 }
             }
-            self.undo.lock().unwrap_or_else(PoisonError::into_inner).push(before);
+            self.undo
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(before);
         }
         self.store.write(batch)
     }
@@ -99,7 +111,10 @@ mod tests {
             put(&disk, b"two");
             put(&disk, b"three");
             disk.fail().unwrap();
-            assert_eq!(disk.get(Column::Meta, b"key").unwrap().as_deref(), Some(expected));
+            assert_eq!(
+                disk.get(Column::Meta, b"key").unwrap().as_deref(),
+                Some(expected)
+            );
         }
     }
 }

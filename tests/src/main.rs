@@ -61,21 +61,33 @@ struct Run {
 }
 
 fn main() -> ExitCode {
-    let Cli { command: Command::Run(args) } = Cli::parse();
+    let Cli {
+        command: Command::Run(args),
+    } = Cli::parse();
     let mut clean = true;
     for seed in (0..args.seeds).map(|it| args.seed.saturating_add(it)) {
         let started = Instant::now();
         let plan = args.plan(seed);
         let outcome = if args.watch {
-            run_watched(&plan, |now, who, what| eprintln!("{:>6} node {who} {what}", now.0))
+            run_watched(&plan, |now, who, what| {
+                eprintln!("{:>6} node {who} {what}", now.0)
+            })
         } else {
             run(&plan)
         };
         let took = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        if args.json { print_json(&outcome, took) } else { print_text(&outcome, took) }
+        if args.json {
+            print_json(&outcome, took)
+        } else {
+            print_text(&outcome, took)
+        }
         clean &= outcome.violation.is_none();
     }
-    if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if clean {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 impl Run {
@@ -92,7 +104,10 @@ impl Run {
                 ..Plan::quiet(seed)
             }
         };
-        Plan { weakness: self.without, ..plan }
+        Plan {
+            weakness: self.without,
+            ..plan
+        }
     }
 }
 
@@ -115,7 +130,10 @@ fn print_text(it: &Outcome, took_ms: u64) {
         faults.join(" "),
     );
     if let Some(violation) = &it.violation {
-        println!("VIOLATION at event {} of seed {}: {violation}", it.events, it.plan.seed);
+        println!(
+            "VIOLATION at event {} of seed {}: {violation}",
+            it.events, it.plan.seed
+        );
     }
 }
 
@@ -141,5 +159,8 @@ fn print_json(it: &Outcome, took_ms: u64) {
         "crashes": it.crashes,
         "violation": violation,
     });
-    println!("{}", json!({ "schema": 1, "ok": it.violation.is_none(), "data": data }));
+    println!(
+        "{}",
+        json!({ "schema": 1, "ok": it.violation.is_none(), "data": data })
+    );
 }

@@ -59,23 +59,41 @@ pub fn serve(archive: &Archive, wanted: &Wanted) -> Result<Option<Answer>, Archi
         }
         Wanted::Want(Want::Item(id)) => archive.item(id)?.map(Fetched::Item),
         Wanted::Want(Want::State { root, .. }) => {
-            let Some(manifest) = archive.manifest(root)? else { return Ok(None) };
+            let Some(manifest) = archive.manifest(root)? else {
+                return Ok(None);
+            };
             let hashes: Vec<Digest> = manifest.pages.iter().map(|(_, hash)| *hash).collect();
             let pages = archive.pages(&hashes)?;
-            return Ok(Some(Answer::State { root: *root, manifest, pages }));
+            return Ok(Some(Answer::State {
+                root: *root,
+                manifest,
+                pages,
+            }));
         }
-        Wanted::Want(Want::Leaves { process, root, size, .. }) => {
+        Wanted::Want(Want::Leaves {
+            process,
+            root,
+            size,
+            ..
+        }) => {
             let mut leaves = Vec::new();
             for slot in 0..*size {
-                let Some((leaf, _)) = archive.leaf(process, Slot(slot))? else { break };
+                let Some((leaf, _)) = archive.leaf(process, Slot(slot))? else {
+                    break;
+                };
                 leaves.push(leaf);
             }
-            let found = Fetched::Leaves { process: *process, root: *root, leaves: leaves.clone() };
+            let found = Fetched::Leaves {
+                process: *process,
+                root: *root,
+                leaves: leaves.clone(),
+            };
             (!leaves.is_empty()).then_some(found)
         }
-        Wanted::Evidence(evidence) => archive
-            .evidence(evidence)?
-            .map(|bytes| Fetched::Evidence { evidence: *evidence, bytes }),
+        Wanted::Evidence(evidence) => archive.evidence(evidence)?.map(|bytes| Fetched::Evidence {
+            evidence: *evidence,
+            bytes,
+        }),
         Wanted::Blocks(from) => {
             let mut blocks: Vec<Block> = Vec::new();
             let mut height = *from;
@@ -107,7 +125,13 @@ pub struct Weather {
 impl Weather {
     /// A network that loses so many of a hundred messages.
     pub const fn with_loss(loss: u64) -> Weather {
-        Weather { loss, repeat: 3, delay_min: 2, delay_max: 40, straggle: 3 }
+        Weather {
+            loss,
+            repeat: 3,
+            delay_min: 2,
+            delay_max: 40,
+            straggle: 3,
+        }
     }
 }
 
@@ -138,7 +162,11 @@ impl Links {
 
     /// How long one message takes; nothing if it is lost.
     pub const fn carry(&mut self) -> Option<u64> {
-        if self.random.percent(self.weather.loss) { None } else { Some(self.delay()) }
+        if self.random.percent(self.weather.loss) {
+            None
+        } else {
+            Some(self.delay())
+        }
     }
 
     /// How long each copy of a gossiped message takes: none, one, or one and a repetition.
@@ -151,8 +179,14 @@ impl Links {
     }
 
     const fn delay(&mut self) -> u64 {
-        let delay = self.random.between(self.weather.delay_min, self.weather.delay_max);
-        if self.random.percent(self.weather.straggle) { delay.saturating_mul(10) } else { delay }
+        let delay = self
+            .random
+            .between(self.weather.delay_min, self.weather.delay_max);
+        if self.random.percent(self.weather.straggle) {
+            delay.saturating_mul(10)
+        } else {
+            delay
+        }
     }
 }
 
@@ -162,7 +196,10 @@ mod tests {
 
     #[test]
     fn a_healed_network_loses_nothing() {
-        let weather = Weather { repeat: 50, ..Weather::with_loss(50) };
+        let weather = Weather {
+            repeat: 50,
+            ..Weather::with_loss(50)
+        };
         let mut links = Links::new(weather, Random::new(1));
         let lost = (0..200).filter(|_| links.carry().is_none()).count();
         assert!((60..140).contains(&lost), "{lost}");

@@ -139,7 +139,11 @@ impl Node {
             lottery: Lottery::new(Arc::clone(&operator.hot_key)),
             faults: self.faults.clone(),
         };
-        let roles = self.roles.iter().map(|name| role::build(*name, &setting)).collect();
+        let roles = self
+            .roles
+            .iter()
+            .map(|name| role::build(*name, &setting))
+            .collect();
         let identity = Identity {
             operator: operator.address,
             item_key: operator.item_key,
@@ -156,7 +160,12 @@ impl Node {
             self.faults.clone(),
         );
         self.life = self.life.saturating_add(1);
-        self.running = Some(Running { core, executor, signer, started: now });
+        self.running = Some(Running {
+            core,
+            executor,
+            signer,
+            started: now,
+        });
         Ok(effects)
     }
 
@@ -178,7 +187,12 @@ impl Node {
     /// # Errors
     /// If the disk fails.
     pub fn forget(&self) -> Result<(), StoreError> {
-        for column in [Column::Guard, Column::Meta, Column::Assignments, Column::Leaves] {
+        for column in [
+            Column::Guard,
+            Column::Meta,
+            Column::Assignments,
+            Column::Leaves,
+        ] {
             self.disk.wipe(column)?;
         }
         Ok(())

@@ -92,12 +92,22 @@ pub fn tell(
     let claim = stage.claim(network, &leaves, &heads, slot, falsehood)?;
     let (claim, history) = claim;
     let frontier = frontier(&history, claim.first_new)?;
-    let new = history.get(usize::try_from(claim.first_new)?..).unwrap_or_default().to_vec();
+    let new = history
+        .get(usize::try_from(claim.first_new)?..)
+        .unwrap_or_default()
+        .to_vec();
     let statement = Statement::sign(claim, operator.address(), &hot)?;
-    let signed = SignedClaim { statement, frontier, leaves: new };
+    let signed = SignedClaim {
+        statement,
+        frontier,
+        leaves: new,
+    };
     signed.check(network)?;
-    let accused =
-        stage.executor.perform(Job::Accuse { claim: Box::new(signed), history, slot });
+    let accused = stage.executor.perform(Job::Accuse {
+        claim: Box::new(signed),
+        history,
+        slot,
+    });
     match accused {
         Executed::Accused { evidence, .. } => Ok(Lie {
             evidence: evidence.to_vec(),
@@ -124,15 +134,14 @@ fn register(
     Ok(operator.sign_item(&action.draft(network, Height(100))?)?)
 }
 
-fn frontier(
-    history: &[Leaf],
-    size: u64,
-) -> Result<surety_protocol::history::Frontier, Failed> {
+fn frontier(history: &[Leaf], size: u64) -> Result<surety_protocol::history::Frontier, Failed> {
     let mut digests = History::new();
     for leaf in history {
         digests.append(leaf.digest()?);
     }
-    digests.frontier_at(size).ok_or_else(|| "a frontier beyond the history".into())
+    digests
+        .frontier_at(size)
+        .ok_or_else(|| "a frontier beyond the history".into())
 }
 
 impl Stage {
@@ -180,7 +189,11 @@ impl Stage {
 
     fn message(&mut self, draft: ItemDraft) -> Result<(), Failed> {
         let mut anchor = [b'0'; 32];
-        for (place, digit) in anchor.iter_mut().rev().zip(self.slot.to_string().bytes().rev()) {
+        for (place, digit) in anchor
+            .iter_mut()
+            .rev()
+            .zip(self.slot.to_string().bytes().rev())
+        {
             *place = digit;
         }
         let draft = draft
@@ -192,11 +205,7 @@ impl Stage {
         self.assign(Some(item.id()), item)
     }
 
-    fn assign(
-        &mut self,
-        message: Option<ItemId>,
-        subject: Authentic<Item>,
-    ) -> Result<(), Failed> {
+    fn assign(&mut self, message: Option<ItemId>, subject: Authentic<Item>) -> Result<(), Failed> {
         let draft = AssignmentDraft {
             process: self.process,
             epoch: 0,
@@ -247,9 +256,15 @@ impl Stage {
         falsehood: Falsehood,
     ) -> Result<(Claim, Vec<Leaf>), Failed> {
         let size = slot.next().0;
-        let mut history: Vec<Leaf> = leaves.iter().take(usize::try_from(size)?).cloned().collect();
+        let mut history: Vec<Leaf> = leaves
+            .iter()
+            .take(usize::try_from(size)?)
+            .cloned()
+            .collect();
         let last = history.last_mut().ok_or("the slot is beyond the log")?;
-        let mut head = *heads.get(usize::try_from(slot.0)?).ok_or("the slot is beyond the log")?;
+        let mut head = *heads
+            .get(usize::try_from(slot.0)?)
+            .ok_or("the slot is beyond the log")?;
         let other = digest(Domain::OBJECT, &[b"false"]);
         match falsehood {
             Falsehood::Result => last.result_root = other,
@@ -276,7 +291,9 @@ impl Stage {
             size,
             history_root: digests.root(),
             first_new,
-            base_root: digests.root_at(first_new).ok_or("a base beyond the history")?,
+            base_root: digests
+                .root_at(first_new)
+                .ok_or("a base beyond the history")?,
             hashpath,
             head_state_root: head,
         };
@@ -293,7 +310,9 @@ pub fn hundred(aos: bool) -> Vec<ItemDraft> {
                     .tag("Action", "Eval")
                     .carrying(format!("Sum = (Sum or 0) + {index}; return Sum"))
             } else {
-                ItemDraft::default().tag("Action", "Count").carrying(format!("message {index}"))
+                ItemDraft::default()
+                    .tag("Action", "Count")
+                    .carrying(format!("message {index}"))
             }
         })
         .collect()

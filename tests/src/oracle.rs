@@ -46,7 +46,10 @@ pub struct Violation {
 impl Violation {
     /// A violation.
     pub fn new(invariant: &'static str, what: impl std::fmt::Display) -> Violation {
-        Violation { invariant, what: what.to_string() }
+        Violation {
+            invariant,
+            what: what.to_string(),
+        }
     }
 }
 
@@ -103,7 +106,11 @@ impl Oracle {
     pub fn kept(&mut self, write: &Write) {
         use surety_attest::effect::Record;
         match write {
-            Write::Record(Record::Input { assignment, message, .. }) => {
+            Write::Record(Record::Input {
+                assignment,
+                message,
+                ..
+            }) => {
                 self.truth.learn(assignment);
                 if let Some(message) = message {
                     self.truth.learn(message);
@@ -125,13 +132,22 @@ impl Oracle {
     /// If it must not happen.
     pub fn notified(&mut self, who: Address, event: &Event) -> Result<(), Violation> {
         match event {
-            Event::Scheduled { message, process, slot, .. } => {
+            Event::Scheduled {
+                message,
+                process,
+                slot,
+                ..
+            } => {
                 let before = self.scheduled.insert((*process, *slot), *message);
                 if before.is_some_and(|it| it != *message) {
                     let what = format!("slot {slot} of {process} was given to two messages");
                     return Err(Violation::new("one-message-per-slot", what));
                 }
-                if self.slots.insert(*message, *slot).is_some_and(|it| it != *slot) {
+                if self
+                    .slots
+                    .insert(*message, *slot)
+                    .is_some_and(|it| it != *slot)
+                {
                     let what = format!("message {message} has two slots");
                     return Err(Violation::new("one-slot-per-message", what));
                 }
@@ -175,13 +191,19 @@ impl Oracle {
     fn nobody_harmed(&self, ledger: &Ledger) -> Result<(), Violation> {
         for slashing in ledger.slashings() {
             if self.honest.contains(&slashing.offender) {
-                return Err(Violation::new("honest-stake", format!("slashed: {slashing:?}")));
+                return Err(Violation::new(
+                    "honest-stake",
+                    format!("slashed: {slashing:?}"),
+                ));
             }
         }
         for (address, operator) in ledger.operators() {
             let harmed = operator.tombstoned || operator.bonded > BOND;
             if self.honest.contains(address) && harmed {
-                return Err(Violation::new("honest-stake", format!("{address}: {operator:?}")));
+                return Err(Violation::new(
+                    "honest-stake",
+                    format!("{address}: {operator:?}"),
+                ));
             }
         }
         for (evidence, case) in ledger.cases() {
@@ -214,10 +236,14 @@ impl Oracle {
 
     /// What is missing for the run to be over (rule OC-5).
     pub fn missing(&self, honest: &[&Core]) -> Option<String> {
-        if let Some((item, process)) =
-            self.pushed.iter().find(|(item, _)| !self.slots.contains_key(&(**item).into()))
+        if let Some((item, process)) = self
+            .pushed
+            .iter()
+            .find(|(item, _)| !self.slots.contains_key(&(**item).into()))
         {
-            return Some(format!("message {item} of a process to {process} has no slot"));
+            return Some(format!(
+                "message {item} of a process to {process} has no slot"
+            ));
         }
         for process in self.processes() {
             let size = self.size(&process);
@@ -231,7 +257,9 @@ impl Oracle {
                 let last = entry.and_then(|it| it.certified.last().or(it.settled.as_ref()));
                 let certified = last.map_or(0, |it| it.size);
                 if certified != size {
-                    return Some(format!("{certified} of {size} slots of {process} are certified"));
+                    return Some(format!(
+                        "{certified} of {size} slots of {process} are certified"
+                    ));
                 }
             }
         }
@@ -261,11 +289,17 @@ impl Oracle {
         }
         for (address, operator) in ledger.operators() {
             if self.honest.contains(address) && operator.bonded != BOND {
-                return Err(Violation::new("honest-stake", format!("{address}: {operator:?}")));
+                return Err(Violation::new(
+                    "honest-stake",
+                    format!("{address}: {operator:?}"),
+                ));
             }
         }
         for process in self.processes() {
-            let last = self.scheduled.range((process, Slot(0))..=(process, Slot(u64::MAX))).next_back();
+            let last = self
+                .scheduled
+                .range((process, Slot(0))..=(process, Slot(u64::MAX)))
+                .next_back();
             if last.is_none_or(|((_, slot), _)| slot.next().0 != self.size(&process)) {
                 let what = format!("the log of {process} has a gap");
                 return Err(Violation::new("one-message-per-slot", what));
@@ -279,7 +313,9 @@ impl Oracle {
     }
 
     fn size(&self, process: &ProcessId) -> u64 {
-        let slots = self.scheduled.range((*process, Slot(0))..=(*process, Slot(u64::MAX)));
+        let slots = self
+            .scheduled
+            .range((*process, Slot(0))..=(*process, Slot(u64::MAX)));
         u64::try_from(slots.count()).unwrap_or(u64::MAX)
     }
 
@@ -311,7 +347,9 @@ impl Oracle {
 
 fn slashed(ledger: &Ledger) -> Vec<Told> {
     let slashings = ledger.slashings().iter();
-    slashings.map(|it| (it.offender, it.kind, it.process, it.slot)).collect()
+    slashings
+        .map(|it| (it.offender, it.kind, it.process, it.slot))
+        .collect()
 }
 
 /// Everything that exists, summed from what the ledger shows of itself.
@@ -328,6 +366,10 @@ fn conserved(ledger: &Ledger) -> Result<(), Violation> {
     if total == ledger.supply().0 {
         return Ok(());
     }
-    let what = format!("{total} of {} at block {}", ledger.supply(), ledger.height());
+    let what = format!(
+        "{total} of {} at block {}",
+        ledger.supply(),
+        ledger.height()
+    );
     Err(Violation::new("conservation", what))
 }

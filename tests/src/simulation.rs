@@ -169,10 +169,20 @@ impl Simulation {
         let module = self.world.module.clone();
         self.step(0, Input::Fetched(surety_node::core::Fetched::Item(module)))?;
         let proposer = self.cast.proposer;
-        let joining: Vec<_> =
-            self.world.operators.iter().flat_map(|it| it.joining.clone()).collect();
+        let joining: Vec<_> = self
+            .world
+            .operators
+            .iter()
+            .flat_map(|it| it.joining.clone())
+            .collect();
         for item in joining {
-            self.step(proposer, Input::Offer { item, wall: Timestamp(EPOCH) })?;
+            self.step(
+                proposer,
+                Input::Offer {
+                    item,
+                    wall: Timestamp(EPOCH),
+                },
+            )?;
         }
         for (index, wish) in self.world.wishes.iter().enumerate() {
             self.agenda.at(wish.at, Event::Wish { index });
@@ -191,7 +201,9 @@ impl Simulation {
 
     fn run(&mut self) -> Result<(), Violation> {
         while !self.done {
-            let Some(event) = self.agenda.take() else { break };
+            let Some(event) = self.agenda.take() else {
+                break;
+            };
             let (what, who, bytes) = event.name();
             self.trace.add(self.agenda.now(), what, who, &bytes);
             self.handle(event)?;
@@ -218,8 +230,7 @@ impl Simulation {
     /// Starts a node, the first time or after a crash.
     fn start(&mut self, who: usize) -> Result<(), Violation> {
         let now = self.agenda.now();
-        let (Some(node), Some(operator)) =
-            (self.nodes.get_mut(who), self.world.operators.get(who))
+        let (Some(node), Some(operator)) = (self.nodes.get_mut(who), self.world.operators.get(who))
         else {
             return Ok(());
         };
@@ -239,7 +250,6 @@ impl Simulation {
             return Ok(());
         };
         let effects = running.core.step(Tick(now.since(running.started)), input);
-        self.oracle.observe(&running.core)?;
         self.perform(who, effects)
     }
 
@@ -256,7 +266,11 @@ impl Simulation {
             let put = match change {
                 Write::Record(record) => write::put(&mut batch, record),
                 Write::Block(block) => write::put_block(&mut batch, &block),
-                Write::Registration { operator, item_key, item } => {
+                Write::Registration {
+                    operator,
+                    item_key,
+                    item,
+                } => {
                     write::put_registration(&mut batch, &operator, &item_key, &item);
                     Ok(())
                 }
@@ -268,7 +282,13 @@ impl Simulation {
                 return Ok(());
             }
             if let Some(node) = self.nodes.get(who) {
-                node.archive.write(batch).map_err(|it| Violation::new("archive", it))?;
+                node.archive
+                    .write(batch)
+                    .map_err(|it| Violation::new("archive", it))?;
+            }
+            // What is not durable did not happen.
+            if let Some(running) = self.nodes.get(who).and_then(|it| it.running.as_ref()) {
+                self.oracle.observe(&running.core)?;
             }
         }
         for effect in rest {
@@ -283,7 +303,9 @@ impl Simulation {
 
     /// Counts an effect of a doomed node; whether the node is gone.
     fn crashes_now(&mut self, who: usize) -> Result<bool, Violation> {
-        let Some(node) = self.nodes.get_mut(who) else { return Ok(true) };
+        let Some(node) = self.nodes.get_mut(who) else {
+            return Ok(true);
+        };
         match node.doom {
             None => return Ok(node.running.is_none()),
             Some(0) => {}
@@ -302,7 +324,8 @@ impl Simulation {
 
     /// Something to watch, which the trace keeps too.
     fn tell(&mut self, who: usize, what: &str) {
-        self.trace.add(self.agenda.now(), "tell", who, what.as_bytes());
+        self.trace
+            .add(self.agenda.now(), "tell", who, what.as_bytes());
         (self.watch)(self.agenda.now(), who, what);
     }
 
@@ -311,16 +334,27 @@ impl Simulation {
     }
 
     fn address(&self, who: usize) -> Address {
-        self.world.operators.get(who).map(|it| it.address).unwrap_or_default()
+        self.world
+            .operators
+            .get(who)
+            .map(|it| it.address)
+            .unwrap_or_default()
     }
 
     fn node_of(&self, operator: &Address) -> Option<usize> {
-        self.world.operators.iter().position(|it| it.address == *operator)
+        self.world
+            .operators
+            .iter()
+            .position(|it| it.address == *operator)
     }
 
     /// Every node's clock on the wall is a little wrong.
     fn wall(&self, who: usize) -> Timestamp {
         let skew = u64::try_from(who).unwrap_or(0).saturating_mul(17);
-        Timestamp(EPOCH.saturating_add(self.agenda.now().0).saturating_add(skew))
+        Timestamp(
+            EPOCH
+                .saturating_add(self.agenda.now().0)
+                .saturating_add(skew),
+        )
     }
 }

@@ -58,20 +58,37 @@ struct Table {
 
 impl Table {
     fn boot(program: &Program, clock: u64) -> Table {
-        let mut state = Snapshot { wasm_pages: 1, globals: vec![0], ..Snapshot::default() };
+        let mut state = Snapshot {
+            wasm_pages: 1,
+            globals: vec![0],
+            ..Snapshot::default()
+        };
         let process = program.environment.process.id.as_bytes();
-        let seed = digest(Domain::OBJECT, &[&program.bytes, process, &clock.to_be_bytes()]);
+        let seed = digest(
+            Domain::OBJECT,
+            &[&program.bytes, process, &clock.to_be_bytes()],
+        );
         state.put(0, &fill(&seed));
         Table::of(state, None)
     }
 
     fn of(state: Snapshot, known: Option<BTreeSet<u32>>) -> Table {
         let tree = state.tree();
-        Table { state, known, touched: BTreeSet::new(), tree, changed: BTreeSet::new() }
+        Table {
+            state,
+            known,
+            touched: BTreeSet::new(),
+            tree,
+            changed: BTreeSet::new(),
+        }
     }
 
     fn read(&mut self, index: u32) -> Result<Page, EngineError> {
-        if self.known.as_ref().is_some_and(|known| !known.contains(&index)) {
+        if self
+            .known
+            .as_ref()
+            .is_some_and(|known| !known.contains(&index))
+        {
             return Err(WitnessFault::MissingPage.into());
         }
         self.touched.insert(index);
@@ -94,17 +111,28 @@ impl Table {
         let (from, into) = (self.read(source)?, self.read(target)?);
         let gas = GAS.saturating_mul(1 + u64::from(c) % 5);
         let tag = |name: &str| {
-            message.tags.iter().find(|(it, _)| it == name).map(|(_, value)| value.as_str())
+            message
+                .tags
+                .iter()
+                .find(|(it, _)| it == name)
+                .map(|(_, value)| value.as_str())
         };
         if tag("Action") == Some("Fail") {
             let result = ProcessResult::failed("failed as asked", gas);
             return Ok(StepOutcome { result, gas });
         }
-        let count = self.state.globals.first().map_or(1, |it| it.saturating_add(1));
+        let count = self
+            .state
+            .globals
+            .first()
+            .map_or(1, |it| it.saturating_add(1));
         if keep {
             self.state.globals = vec![count];
             self.write(0, &fill(&drawn));
-            self.write(target, &fill(&digest(Domain::OBJECT, &[drawn.as_bytes(), &from, &into])));
+            self.write(
+                target,
+                &fill(&digest(Domain::OBJECT, &[drawn.as_bytes(), &from, &into])),
+            );
         }
         let forwarded = tag("Forward-To").map(|to| {
             let tags = json!([{ "name": "Action", "value": "Forwarded" }]);
@@ -123,7 +151,10 @@ impl Table {
     }
 
     fn run(&mut self, inputs: &[Message]) -> Result<Vec<StepOutcome>, EngineError> {
-        inputs.iter().map(|message| self.apply(message, true)).collect()
+        inputs
+            .iter()
+            .map(|message| self.apply(message, true))
+            .collect()
     }
 }
 
@@ -147,7 +178,11 @@ impl Resident for Table {
     fn state_root(&mut self) -> Digest {
         let changed = std::mem::take(&mut self.changed);
         let state = &self.state;
-        self.tree.update(changed.iter().map(|index| (*index, page_hash(state.page(*index)))));
+        self.tree.update(
+            changed
+                .iter()
+                .map(|index| (*index, page_hash(state.page(*index)))),
+        );
         state_root(state.wasm_pages, &self.tree.root(), &state.globals)
     }
 
@@ -196,7 +231,10 @@ impl Engine for TableEngine {
             Start::Genesis { clock } => {
                 let mut table = Table::boot(program, clock);
                 let steps = table.run(inputs)?;
-                Ok(Reexecution { steps, state_root: table.state_root() })
+                Ok(Reexecution {
+                    steps,
+                    state_root: table.state_root(),
+                })
             }
             Start::Witness { root, witness } => witness::reexecute(root, witness, inputs),
         }

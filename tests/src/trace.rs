@@ -16,8 +16,13 @@ impl Trace {
     pub fn add(&mut self, now: Tick, what: &str, who: usize, bytes: &[u8]) {
         self.events = self.events.saturating_add(1);
         let who = u64::try_from(who).unwrap_or(u64::MAX).to_be_bytes();
-        let parts =
-            [self.head.as_bytes(), &now.0.to_be_bytes()[..], what.as_bytes(), &who, bytes];
+        let parts = [
+            self.head.as_bytes(),
+            &now.0.to_be_bytes()[..],
+            what.as_bytes(),
+            &who,
+            bytes,
+        ];
         self.head = digest(Domain::TRACE, &parts);
     }
 

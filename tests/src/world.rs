@@ -111,8 +111,13 @@ impl World {
                 hot_key: Arc::new(hot_key),
             });
         }
-        let proposer = keys.get(cast.proposer).ok_or_else(|| failed("no proposer"))?;
-        let mut balances: Vec<_> = keys.iter().map(|it| (it.wallet.address(), BALANCE)).collect();
+        let proposer = keys
+            .get(cast.proposer)
+            .ok_or_else(|| failed("no proposer"))?;
+        let mut balances: Vec<_> = keys
+            .iter()
+            .map(|it| (it.wallet.address(), BALANCE))
+            .collect();
         balances.sort();
         let genesis = Genesis {
             name: "simulation".into(),
@@ -147,7 +152,11 @@ impl World {
     }
 
     fn spawn(&mut self, user: &ItemKey, scheduler: usize) -> Result<(), WorldError> {
-        let key = self.operators.get(scheduler).ok_or_else(|| failed("no scheduler"))?.item_key;
+        let key = self
+            .operators
+            .get(scheduler)
+            .ok_or_else(|| failed("no scheduler"))?
+            .item_key;
         let draft = ItemDraft::default()
             .tag("Data-Protocol", "ao")
             .tag("Variant", "ao.TN.1")
@@ -157,7 +166,11 @@ impl World {
             .tag("Authority", key.to_string());
         let item = user.sign_item(&draft).map_err(failed)?;
         self.processes.push(item.id().into());
-        self.wishes.push(Wish { at: OPENING, item, scheduler });
+        self.wishes.push(Wish {
+            at: OPENING,
+            item,
+            scheduler,
+        });
         Ok(())
     }
 
@@ -169,7 +182,10 @@ impl World {
         process: usize,
         random: &mut Random,
     ) -> Result<(), WorldError> {
-        let id = *self.processes.get(process).ok_or_else(|| failed("no process"))?;
+        let id = *self
+            .processes
+            .get(process)
+            .ok_or_else(|| failed("no process"))?;
         for _ in 0..plan.messages {
             let draft = ItemDraft::default()
                 .to(*id.as_bytes())
@@ -187,7 +203,11 @@ impl World {
             };
             let item = user.sign_item(&draft).map_err(failed)?;
             let at = OPENING.plus(200).plus(random.below(SEASON));
-            self.wishes.push(Wish { at, item, scheduler: process });
+            self.wishes.push(Wish {
+                at,
+                item,
+                scheduler: process,
+            });
         }
         Ok(())
     }
@@ -209,7 +229,13 @@ impl Operator {
             joining.push(keys.wallet.sign_item(&draft).map_err(failed)?);
         }
         let (item_seed, hot_key) = (keys.item_seed, Arc::clone(&keys.hot_key));
-        Ok(Operator { address, item_key, item_seed, hot_key, joining })
+        Ok(Operator {
+            address,
+            item_key,
+            item_seed,
+            hot_key,
+            joining,
+        })
     }
 }
 

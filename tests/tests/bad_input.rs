@@ -1,5 +1,13 @@
 //! What strangers send: over HTTP and over libp2p, to a running network. A clear error, nothing stored, and the node goes on.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on fails"
+)]
+
 #[path = "devnet/program.rs"]
 #[allow(dead_code, reason = "shared with the tests of whole networks")]
 mod program;
@@ -29,12 +37,27 @@ impl Target {
 
     async fn get(&self, path: &str) -> Value {
         let url = format!("{}{path}", self.http);
-        self.client.get(url).send().await.unwrap().json().await.unwrap()
+        self.client
+            .get(url)
+            .send()
+            .await
+            .unwrap()
+            .json()
+            .await
+            .unwrap()
     }
 
     async fn metric(&self, name: &str) -> u64 {
         let url = format!("{}/metrics", self.http);
-        let text = self.client.get(url).send().await.unwrap().text().await.unwrap();
+        let text = self
+            .client
+            .get(url)
+            .send()
+            .await
+            .unwrap()
+            .text()
+            .await
+            .unwrap();
         text.lines()
             .filter(|line| line.starts_with(name))
             .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
@@ -42,7 +65,10 @@ impl Target {
     }
 
     async fn processes(&self) -> usize {
-        self.get("/v1/processes?limit=1000").await["items"].as_array().unwrap().len()
+        self.get("/v1/processes?limit=1000").await["items"]
+            .as_array()
+            .unwrap()
+            .len()
     }
 }
 
@@ -61,16 +87,31 @@ async fn over_http(target: &Target) {
         ("nothing", vec![]),
         ("text", b"hello".to_vec()),
         ("a type that is none", sign(draft().tag("Type", "Spell"))),
-        ("a message for nobody", sign(draft().tag("Type", "Message").to(nobody))),
-        ("a message without target", sign(draft().tag("Type", "Message"))),
-        ("a module of garbage", sign(draft().tag("Type", "Module").carrying(vec![0; 100]))),
+        (
+            "a message for nobody",
+            sign(draft().tag("Type", "Message").to(nobody)),
+        ),
+        (
+            "a message without target",
+            sign(draft().tag("Type", "Message")),
+        ),
+        (
+            "a module of garbage",
+            sign(draft().tag("Type", "Module").carrying(vec![0; 100])),
+        ),
         (
             "a process whose scheduler is unknown",
             sign(
                 draft()
                     .tag("Type", "Process")
-                    .tag("Module", surety_protocol::id::ModuleId::new(nobody).to_string())
-                    .tag("Scheduler", surety_protocol::id::Address::new(nobody).to_string()),
+                    .tag(
+                        "Module",
+                        surety_protocol::id::ModuleId::new(nobody).to_string(),
+                    )
+                    .tag(
+                        "Scheduler",
+                        surety_protocol::id::Address::new(nobody).to_string(),
+                    ),
             ),
         ),
     ];
@@ -99,7 +140,12 @@ async fn over_http(target: &Target) {
         let dir = PathBuf::from(vectors).join("ans104");
         let index = std::fs::read(dir.join("index.json")).unwrap();
         let index: Value = serde_json::from_slice(&index).unwrap();
-        let files = index.as_object().unwrap().values().find_map(Value::as_array).unwrap();
+        let files = index
+            .as_object()
+            .unwrap()
+            .values()
+            .find_map(Value::as_array)
+            .unwrap();
         let invalid = files.iter().filter(|it| it["valid"] == false);
         let mut count = 0;
         for file in invalid {
@@ -117,7 +163,10 @@ async fn over_libp2p(target: &Target, ready: &Value) {
     let network: NetworkId = text(ready, "origin").parse().unwrap();
     let bootstrap = ready["nodes"][0]["p2p"].as_array().unwrap();
     let config = NetConfig {
-        bootstrap: bootstrap.iter().map(|it| it.as_str().unwrap().parse().unwrap()).collect(),
+        bootstrap: bootstrap
+            .iter()
+            .map(|it| it.as_str().unwrap().parse().unwrap())
+            .collect(),
         ..NetConfig::new(network)
     };
     let stop = CancellationToken::new();
@@ -137,7 +186,10 @@ async fn over_libp2p(target: &Target, ready: &Value) {
     }
     let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
     while target.metric("surety_gossip_rejected").await <= before {
-        assert!(tokio::time::Instant::now() < deadline, "garbage was not rejected");
+        assert!(
+            tokio::time::Instant::now() < deadline,
+            "garbage was not rejected"
+        );
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     let protocols = [
@@ -148,10 +200,14 @@ async fn over_libp2p(target: &Target, ready: &Value) {
         Protocol::Blocks,
     ];
     for (id, protocol) in (1..).zip(protocols) {
-        net.request(id, peer, protocol, vec![0xff; 100]).await.unwrap();
+        net.request(id, peer, protocol, vec![0xff; 100])
+            .await
+            .unwrap();
         let answer = loop {
             match events.recv().await.unwrap() {
-                NetEvent::Response { request, result, .. } if request == id => break result,
+                NetEvent::Response {
+                    request, result, ..
+                } if request == id => break result,
                 _ => continue,
             }
         };
@@ -165,14 +221,29 @@ async fn over_libp2p(target: &Target, ready: &Value) {
 fn strangers_get_clear_errors_and_the_network_goes_on() {
     let devnet = Devnet::start(&["--nodes", "4"]);
     let process = devnet.spawn();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    let target = Target { http: text(devnet.ready(), "http"), client: reqwest::Client::new() };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let target = Target {
+        http: text(devnet.ready(), "http"),
+        client: reqwest::Client::new(),
+    };
     runtime.block_on(async {
         let before = target.processes().await;
         over_http(&target).await;
         over_libp2p(&target, devnet.ready()).await;
         assert_eq!(target.processes().await, before, "nothing was stored");
-        assert_eq!(target.client.get(format!("{}/health/ready", target.http)).send().await.unwrap().status(), 200);
+        assert_eq!(
+            target
+                .client
+                .get(format!("{}/health/ready", target.http))
+                .send()
+                .await
+                .unwrap()
+                .status(),
+            200
+        );
     });
     let last = devnet.send(&process, 3);
     devnet.certified(&process, last + 1);

@@ -1,6 +1,15 @@
 //! Whole networks of real processes, started as a user starts them: faults, attested results, replay, and killed nodes.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on fails"
+)]
+
 #[path = "devnet/program.rs"]
+#[allow(dead_code, reason = "shared with the tests of bad input")]
 mod program;
 
 use program::{Devnet, surety, text};
@@ -20,12 +29,22 @@ fn caught(fault: &str, kind: &str, slot: u64) {
     assert_eq!(slashings[0]["slot"], slot);
     let offender = text(&slashings[0], "offender");
     let lost = |operator: &str| -> u128 {
-        let of = |when: &str| report["stakes"][when][operator].as_str().unwrap().parse().unwrap();
+        let of = |when: &str| {
+            report["stakes"][when][operator]
+                .as_str()
+                .unwrap()
+                .parse()
+                .unwrap()
+        };
         let (before, after): (u128, u128) = (of("before"), of("after"));
         before - after
     };
     for operator in report["stakes"]["before"].as_object().unwrap().keys() {
-        assert_eq!(lost(operator) > 0, *operator == offender, "{operator}: {report}");
+        assert_eq!(
+            lost(operator) > 0,
+            *operator == offender,
+            "{operator}: {report}"
+        );
     }
     let files = report["evidence"].as_array().unwrap();
     assert_eq!(files.len(), 1);
@@ -39,7 +58,10 @@ fn caught(fault: &str, kind: &str, slot: u64) {
     bytes[middle] ^= 4;
     let altered = dir.path().join("altered.cbor");
     std::fs::write(&altered, bytes).unwrap();
-    assert_eq!(surety(&["audit", "verify", altered.to_str().unwrap()]).code, 6);
+    assert_eq!(
+        surety(&["audit", "verify", altered.to_str().unwrap()]).code,
+        6
+    );
 }
 
 #[test]
@@ -64,20 +86,28 @@ fn honest_nodes_lose_nothing_and_their_results_can_be_checked_offline() {
     let last = devnet.send(&process, 24);
     devnet.certified(&process, last + 1);
     let trust = devnet.dir().join("trust.cbor");
-    let checkpoint =
-        devnet.run(&["ledger", "checkpoint", "--out", trust.to_str().unwrap()]);
+    let checkpoint = devnet.run(&["ledger", "checkpoint", "--out", trust.to_str().unwrap()]);
     assert_eq!(checkpoint.code, 0, "{}", checkpoint.stderr);
     for status in ["claimed", "certified", "settled"] {
         let file = devnet.dir().join(format!("{status}.cbor"));
         let out = file.to_str().unwrap();
         let slot = (last / 2).to_string();
         let attested = devnet.run(&[
-            "process", "attested", &process, &slot, "--status", status, "--wait", "30", "--out", out,
+            "process", "attested", &process, &slot, "--status", status, "--wait", "30", "--out",
+            out,
         ]);
-        assert_eq!(attested.code, 0, "{status}: {}{}", attested.stdout, attested.stderr);
+        assert_eq!(
+            attested.code, 0,
+            "{status}: {}{}",
+            attested.stdout, attested.stderr
+        );
         let trust = trust.to_str().unwrap();
         let verified = surety(&["--json", "certificate", "verify", out, "--trust", trust]);
-        assert_eq!(verified.code, 0, "{status}: {}{}", verified.stdout, verified.stderr);
+        assert_eq!(
+            verified.code, 0,
+            "{status}: {}{}",
+            verified.stdout, verified.stderr
+        );
         assert_eq!(text(&verified.data(), "status"), status);
         let bytes = std::fs::read(&file).unwrap();
         for at in (0..bytes.len()).step_by((bytes.len() / 24).max(1)) {
@@ -112,14 +142,23 @@ fn killed_nodes_come_back_and_nothing_is_lost_doubled_or_slashed() {
     let slots = devnet.get(&format!("/v1/processes/{process}/slots?limit=1000"));
     let slots = slots["items"].as_array().unwrap().clone();
     assert_eq!(slots.len() as u64, last + 1, "no slot is lost");
-    let messages: std::collections::BTreeSet<&str> =
-        slots.iter().filter_map(|it| it["message"].as_str()).collect();
+    let messages: std::collections::BTreeSet<&str> = slots
+        .iter()
+        .filter_map(|it| it["message"].as_str())
+        .collect();
     assert_eq!(messages.len() as u64, last, "no message has two slots");
     let replay = devnet.run(&["audit", "replay", &process]);
-    assert_eq!(replay.code, 0, "roots unchanged: {}{}", replay.stdout, replay.stderr);
+    assert_eq!(
+        replay.code, 0,
+        "roots unchanged: {}{}",
+        replay.stdout, replay.stderr
+    );
     let liar = devnet.operator(1);
     let slashings = devnet.slashed(1);
-    assert!(slashings.iter().all(|it| text(it, "offender") == liar), "{slashings:?}");
+    assert!(
+        slashings.iter().all(|it| text(it, "offender") == liar),
+        "{slashings:?}"
+    );
     let operators: Value = devnet.get("/v1/operators?limit=1000");
     for operator in operators["items"].as_array().unwrap() {
         let tombstoned = operator["tombstoned"].as_bool().unwrap();

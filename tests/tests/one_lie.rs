@@ -1,5 +1,13 @@
 //! One process, one lie, no network: the evidence file is made, judged by the program itself, and refused after any change.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on fails"
+)]
+
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -15,7 +23,13 @@ use surety_protocol::time::Slot;
 use surety_slashing::evidence::{Finding, Proven, Refused, judge};
 
 fn sample(slot: u64, falsehood: Falsehood) -> Lie {
-    tell(surety_attest::sample::WASM, &hundred(false), Slot(slot), falsehood).unwrap()
+    tell(
+        surety_attest::sample::WASM,
+        &hundred(false),
+        Slot(slot),
+        falsehood,
+    )
+    .unwrap()
 }
 
 struct Judge(WasmEngine);
@@ -44,7 +58,10 @@ fn surety() -> PathBuf {
 }
 
 fn verify(file: &std::path::Path) -> Option<i32> {
-    let run = Command::new(surety()).args(["--json", "audit", "verify"]).arg(file).output();
+    let run = Command::new(surety())
+        .args(["--json", "audit", "verify"])
+        .arg(file)
+        .output();
     run.unwrap().status.code()
 }
 
@@ -62,7 +79,10 @@ fn every_kind_of_lie_is_proven_and_the_truth_is_not() {
     for (slot, falsehood, finding) in cases {
         let lie = sample(slot, falsehood);
         let proven = judge.judge(&lie.evidence).unwrap();
-        assert_eq!((proven.offender, proven.process), (lie.offender, lie.process));
+        assert_eq!(
+            (proven.offender, proven.process),
+            (lie.offender, lie.process)
+        );
         assert_eq!((proven.slot, proven.finding), (Slot(slot), finding));
     }
     for slot in [0, 77, 80] {
@@ -121,47 +141,96 @@ fn no_change_of_meaning_is_accepted() {
     let again = sample(60, Falsehood::Gas);
     let stranger = {
         let evidence: Evidence = codec::decode(&again.evidence).unwrap();
-        let Offence::FalseClaim(offence) = evidence.open().unwrap() else { panic!() };
+        let Offence::FalseClaim(offence) = evidence.open().unwrap() else {
+            panic!()
+        };
         offence
     };
     type Change = Box<dyn FnOnce(&mut FalseClaim)>;
     let with = stranger.clone();
     let changes: Vec<(&str, Change)> = vec![
-        ("another leaf", Box::new(|it| it.leaves.last_mut().unwrap().result_root = other())),
-        ("another slot", Box::new(|it| it.leaves.last_mut().unwrap().slot = Slot(78))),
-        ("another gas", Box::new(|it| it.leaves.last_mut().unwrap().gas += 1)),
-        ("a leaf dropped", Box::new(|it| drop(it.leaves.pop()))),
-        ("an input dropped", Box::new(|it| drop(it.inputs.pop()))),
+        (
+            "another leaf",
+            Box::new(|it| it.leaves.last_mut().unwrap().result_root = other()),
+        ),
+        (
+            "another slot",
+            Box::new(|it| it.leaves.last_mut().unwrap().slot = Slot(78)),
+        ),
+        (
+            "another gas",
+            Box::new(|it| it.leaves.last_mut().unwrap().gas += 1),
+        ),
+        ("a leaf dropped", Box::new(|it| _ = it.leaves.pop())),
+        ("an input dropped", Box::new(|it| _ = it.inputs.pop())),
         ("inputs swapped", Box::new(|it| it.inputs.swap(0, 1))),
-        ("another claim", Box::new(move |it| it.statement = with.statement.clone())),
-        ("another claimant", Box::new(|it| it.statement.claimant = Default::default())),
+        (
+            "another claim",
+            Box::new(move |it| it.statement = with.statement.clone()),
+        ),
+        (
+            "another claimant",
+            Box::new(|it| it.statement.claimant = Default::default()),
+        ),
         ("another size", Box::new(|it| it.statement.claim.size += 1)),
-        ("another history", Box::new(|it| it.statement.claim.history_root = other())),
-        ("another head", Box::new(|it| it.statement.claim.head_state_root = other())),
-        ("another module named", Box::new(|it| {
-            it.statement.claim.module = surety_protocol::id::ModuleId::new([9; 32]);
-        })),
-        ("another module", Box::new(|it| it.module = it.process.clone())),
-        ("another process", Box::new(|it| it.process = it.module.clone())),
+        (
+            "another history",
+            Box::new(|it| it.statement.claim.history_root = other()),
+        ),
+        (
+            "another head",
+            Box::new(|it| it.statement.claim.head_state_root = other()),
+        ),
+        (
+            "another module named",
+            Box::new(|it| {
+                it.statement.claim.module = surety_protocol::id::ModuleId::new([9; 32]);
+            }),
+        ),
+        (
+            "another module",
+            Box::new(|it| it.module = it.process.clone()),
+        ),
+        (
+            "another process",
+            Box::new(|it| it.process = it.module.clone()),
+        ),
         ("another profile", Box::new(|it| it.profile.gas_max += 1)),
         ("no witness", Box::new(|it| it.witness = None)),
-        ("a page dropped", Box::new(|it| {
-            drop(it.witness.as_mut().unwrap().pages.pop());
-        })),
-        ("a page altered", Box::new(|it| {
-            let page = it.witness.as_mut().unwrap().pages.last_mut().unwrap();
-            let bytes: &mut Vec<u8> = page.bytes.as_mut();
-            match bytes.first_mut() {
-                Some(byte) => *byte ^= 1,
-                None => bytes.extend([1; 4096]),
-            }
-        })),
-        ("a sibling altered", Box::new(|it| {
-            it.witness.as_mut().unwrap().siblings[0] = other();
-        })),
-        ("the size of memory", Box::new(|it| it.witness.as_mut().unwrap().wasm_pages += 1)),
-        ("a global", Box::new(|it| it.witness.as_mut().unwrap().globals[0] ^= 1)),
-        ("another registration", Box::new(|it| it.registration = it.module.clone())),
+        (
+            "a page dropped",
+            Box::new(|it| {
+                drop(it.witness.as_mut().unwrap().pages.pop());
+            }),
+        ),
+        (
+            "a page altered",
+            Box::new(|it| {
+                let page = it.witness.as_mut().unwrap().pages.last_mut().unwrap();
+                match page.bytes.first_mut() {
+                    Some(byte) => *byte ^= 1,
+                    None => page.bytes = vec![1; 4096].into(),
+                }
+            }),
+        ),
+        (
+            "a sibling altered",
+            Box::new(|it| {
+                it.witness.as_mut().unwrap().siblings[0] = other();
+            }),
+        ),
+        (
+            "the size of memory",
+            Box::new(|it| it.witness.as_mut().unwrap().wasm_pages += 1),
+        ),
+        (
+            "a global",
+            Box::new(|it| it.witness.as_mut().unwrap().globals[0] ^= 1),
+        ),
+        (
+            "another registration",
+            Box::new(|it| it.registration = it.module.clone()),
+        ),
     ];
     assert!(judge.judge(&changed(&lie, |_| {})).is_ok());
     for (what, change) in changes {

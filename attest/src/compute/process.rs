@@ -70,8 +70,7 @@ impl Process {
         self.heads.push((head, self.hashpath));
         self.inputs_since_root = self.inputs_since_root.saturating_add(1);
         self.gas_since_root = self.gas_since_root.saturating_add(leaf.gas);
-        if leaf.slot == Slot(0)
-            || profile.ends_stride(self.inputs_since_root, self.gas_since_root)
+        if leaf.slot == Slot(0) || profile.ends_stride(self.inputs_since_root, self.gas_since_root)
         {
             self.inputs_since_root = 0;
             self.gas_since_root = 0;

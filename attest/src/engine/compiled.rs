@@ -59,6 +59,7 @@ impl Compiled {
 pub(super) struct Compiler {
     engine: Engine,
     kept: Mutex<BTreeMap<[u8; 32], Arc<Compiled>>>,
+    compiling: Mutex<()>,
 }
 
 impl Compiler {
@@ -70,6 +71,7 @@ impl Compiler {
         Ok(Self {
             engine,
             kept: Mutex::default(),
+            compiling: Mutex::new(()),
         })
     }
 
@@ -83,6 +85,14 @@ impl Compiler {
         // it.
         let key = *blake3::hash(bytes).as_bytes();
         let kept = || self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(compiled) = kept().get(&key) {
+            return Ok(Arc::clone(compiled));
+        }
+        // One at a time: whoever waited finds it made.
+        let _turn = self
+            .compiling
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if let Some(compiled) = kept().get(&key) {
             return Ok(Arc::clone(compiled));
         }

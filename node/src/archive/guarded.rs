@@ -83,27 +83,65 @@ const VERDICT: u8 = 4;
 pub(super) fn stored_guard(record: &GuardRecord) -> Result<(Vec<u8>, Vec<u8>), CodecError> {
     let none = Digest::default();
     let (kind, process, position, name, value) = match record {
-        GuardRecord::Leaf { process, slot, assignment, leaf } => {
-            (LEAF, process, slot.0, Digest::new(*assignment.as_bytes()), *leaf)
-        }
-        GuardRecord::History { process, size, root, head } => {
-            (HISTORY, process, *size, *root, *head)
-        }
+        GuardRecord::Leaf {
+            process,
+            slot,
+            assignment,
+            leaf,
+        } => (
+            LEAF,
+            process,
+            slot.0,
+            Digest::new(*assignment.as_bytes()),
+            *leaf,
+        ),
+        GuardRecord::History {
+            process,
+            size,
+            root,
+            head,
+        } => (HISTORY, process, *size, *root, *head),
         GuardRecord::Verdict { evidence, guilty } => {
             let name = Digest::new(*evidence.as_bytes());
-            (VERDICT, &ProcessId::default(), u64::from(*guilty), name, none)
+            (
+                VERDICT,
+                &ProcessId::default(),
+                u64::from(*guilty),
+                name,
+                none,
+            )
         }
-        GuardRecord::Assignment { process, slot, draft } => {
-            (ASSIGNMENT, process, slot.0, none, *draft)
-        }
+        GuardRecord::Assignment {
+            process,
+            slot,
+            draft,
+        } => (ASSIGNMENT, process, slot.0, none, *draft),
     };
-    let key = [&[kind][..], process.as_bytes(), &position.to_be_bytes(), name.as_bytes()].concat();
-    let stored = Guarded { kind, process: *process, position, name, value };
+    let key = [
+        &[kind][..],
+        process.as_bytes(),
+        &position.to_be_bytes(),
+        name.as_bytes(),
+    ]
+    .concat();
+    let stored = Guarded {
+        kind,
+        process: *process,
+        position,
+        name,
+        value,
+    };
     Ok((key, codec::encode(&stored)?))
 }
 
 fn record(stored: Guarded) -> Option<GuardRecord> {
-    let Guarded { kind, process, position, name, value } = stored;
+    let Guarded {
+        kind,
+        process,
+        position,
+        name,
+        value,
+    } = stored;
     match kind {
         LEAF => Some(GuardRecord::Leaf {
             process,
@@ -111,13 +149,21 @@ fn record(stored: Guarded) -> Option<GuardRecord> {
             assignment: AssignmentId::new(*name.as_bytes()),
             leaf: value,
         }),
-        HISTORY => {
-            Some(GuardRecord::History { process, size: position, root: name, head: value })
-        }
-        VERDICT => Some(GuardRecord::Verdict { evidence: name.into(), guilty: position == 1 }),
-        ASSIGNMENT => {
-            Some(GuardRecord::Assignment { process, slot: Slot(position), draft: value })
-        }
+        HISTORY => Some(GuardRecord::History {
+            process,
+            size: position,
+            root: name,
+            head: value,
+        }),
+        VERDICT => Some(GuardRecord::Verdict {
+            evidence: name.into(),
+            guilty: position == 1,
+        }),
+        ASSIGNMENT => Some(GuardRecord::Assignment {
+            process,
+            slot: Slot(position),
+            draft: value,
+        }),
         _ => None,
     }
 }
@@ -130,8 +176,12 @@ impl Archive {
     pub fn guard(&self, mut take: impl FnMut(GuardRecord)) -> Result<(), ArchiveError> {
         let mut from = Vec::new();
         loop {
-            let page = self.store.scan(Column::Guard, &from, &[], PAGE, Direction::Forward)?;
-            let Some((last, _)) = page.last() else { return Ok(()) };
+            let page = self
+                .store
+                .scan(Column::Guard, &from, &[], PAGE, Direction::Forward)?;
+            let Some((last, _)) = page.last() else {
+                return Ok(());
+            };
             from = last.clone();
             from.push(0);
             for (_, bytes) in page {
@@ -164,7 +214,9 @@ impl Archive {
     /// # Errors
     /// If the store fails.
     pub fn reserved_processes(&self) -> Result<Vec<ProcessId>, ArchiveError> {
-        let found = self.store.scan(Column::Meta, &[], b"v", usize::MAX, Direction::Forward)?;
+        let found = self
+            .store
+            .scan(Column::Meta, &[], b"v", usize::MAX, Direction::Forward)?;
         Ok(found
             .iter()
             .filter_map(|(key, _)| ProcessId::try_from(key.get(1..)?).ok())

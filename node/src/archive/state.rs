@@ -40,11 +40,23 @@ impl Archive {
         let mut batch = Batch::new();
         for (index, hash) in &manifest.pages {
             if self.store.get(Column::Pages, hash.as_bytes())?.is_none() {
-                batch.put(Column::Pages, *hash.as_bytes(), snapshot.page(*index).to_vec());
+                batch.put(
+                    Column::Pages,
+                    *hash.as_bytes(),
+                    snapshot.page(*index).to_vec(),
+                );
             }
         }
-        batch.put(Column::Snapshots, key::state(root), codec::encode(&manifest)?);
-        batch.put(Column::Snapshots, key::snapshot(process, size), *root.as_bytes());
+        batch.put(
+            Column::Snapshots,
+            key::state(root),
+            codec::encode(&manifest)?,
+        );
+        batch.put(
+            Column::Snapshots,
+            key::snapshot(process, size),
+            *root.as_bytes(),
+        );
         self.write(batch)
     }
 
@@ -55,8 +67,13 @@ impl Archive {
     pub fn forget_states_after(&self, process: &ProcessId, size: u64) -> Result<(), ArchiveError> {
         let prefix = key::snapshots(process);
         let from = key::snapshot(process, size.saturating_add(1));
-        let later =
-            self.store.scan(Column::Snapshots, &from, &prefix, usize::MAX, Direction::Forward)?;
+        let later = self.store.scan(
+            Column::Snapshots,
+            &from,
+            &prefix,
+            usize::MAX,
+            Direction::Forward,
+        )?;
         let mut batch = Batch::new();
         for (at, _) in later {
             batch.delete(Column::Snapshots, at);
@@ -75,16 +92,19 @@ impl Archive {
     ) -> Result<Option<(u64, Snapshot)>, ArchiveError> {
         let prefix = key::snapshots(process);
         let from = key::snapshot(process, size);
-        let found =
-            self.store.scan(Column::Snapshots, &from, &prefix, 1, Direction::Backward)?;
-        let Some((at, root)) = found.into_iter().next() else { return Ok(None) };
+        let found = self
+            .store
+            .scan(Column::Snapshots, &from, &prefix, 1, Direction::Backward)?;
+        let Some((at, root)) = found.into_iter().next() else {
+            return Ok(None);
+        };
         let size = at
             .get(prefix.len()..)
             .and_then(|it| it.try_into().ok())
             .map(u64::from_be_bytes)
             .ok_or_else(|| damaged(Column::Snapshots, &"a key without a size"))?;
-        let root = Digest::try_from(root.as_slice())
-            .map_err(|it| damaged(Column::Snapshots, &it))?;
+        let root =
+            Digest::try_from(root.as_slice()).map_err(|it| damaged(Column::Snapshots, &it))?;
         Ok(self.state(&root)?.map(|snapshot| (size, snapshot)))
     }
 
@@ -93,7 +113,9 @@ impl Archive {
     /// # Errors
     /// If the store fails or a value is damaged.
     pub fn state(&self, root: &Digest) -> Result<Option<Snapshot>, ArchiveError> {
-        let Some(manifest) = self.manifest(root)? else { return Ok(None) };
+        let Some(manifest) = self.manifest(root)? else {
+            return Ok(None);
+        };
         let mut failed = None;
         let found = Snapshot::from_manifest(&manifest, |hash| {
             let bytes = match self.store.get(Column::Pages, hash.as_bytes()) {
@@ -103,7 +125,9 @@ impl Archive {
                     return None;
                 }
             };
-            <[u8; PAGE_BYTES]>::try_from(bytes.as_slice()).ok().map(Arc::new)
+            <[u8; PAGE_BYTES]>::try_from(bytes.as_slice())
+                .ok()
+                .map(Arc::new)
         });
         if let Some(error) = failed {
             return Err(error.into());

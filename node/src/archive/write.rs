@@ -20,8 +20,17 @@ use crate::store::{Batch, Column, Direction};
 pub fn put(batch: &mut Batch, record: Record) -> Result<(), ArchiveError> {
     match record {
         Record::Item(item) => put_item(batch, &item),
-        Record::Input { process, slot, assignment, message } => {
-            batch.put(Column::Assignments, key::slot(&process, slot), assignment.bytes());
+        Record::Input {
+            process,
+            slot,
+            assignment,
+            message,
+        } => {
+            batch.put(
+                Column::Assignments,
+                key::slot(&process, slot),
+                assignment.bytes(),
+            );
             put_item(batch, &assignment);
             if let Some(message) = message {
                 let at = key::message(&process, &message.id());
@@ -35,13 +44,30 @@ pub fn put(batch: &mut Batch, record: Record) -> Result<(), ArchiveError> {
             put_item(batch, &message);
             let process = draft.process;
             let stored = Reserved::new(draft, message.id());
-            batch.put(Column::Meta, key::reserved(&process), codec::encode(&stored)?);
+            batch.put(
+                Column::Meta,
+                key::reserved(&process),
+                codec::encode(&stored)?,
+            );
         }
-        Record::Evaluated { process, leaf, head, parts } => {
+        Record::Evaluated {
+            process,
+            leaf,
+            head,
+            parts,
+        } => {
             let at = key::slot(&process, leaf.slot);
             let parts = parts.into_iter().map(ByteBuf::from).collect();
-            batch.put(Column::Results, at.clone(), codec::encode(&StoredResult { parts })?);
-            batch.put(Column::Leaves, at, codec::encode(&StoredLeaf { leaf, head })?);
+            batch.put(
+                Column::Results,
+                at.clone(),
+                codec::encode(&StoredResult { parts })?,
+            );
+            batch.put(
+                Column::Leaves,
+                at,
+                codec::encode(&StoredLeaf { leaf, head })?,
+            );
         }
         Record::Guard(record) => {
             let (at, value) = stored_guard(&record)?;
@@ -73,14 +99,22 @@ pub fn put(batch: &mut Batch, record: Record) -> Result<(), ArchiveError> {
 /// If it exceeds its own limit.
 pub fn put_block(batch: &mut Batch, block: &Block) -> Result<(), ArchiveError> {
     let height = block.commit.header.height;
-    batch.put(Column::Blocks, height.0.to_be_bytes(), codec::encode(block)?);
+    batch.put(
+        Column::Blocks,
+        height.0.to_be_bytes(),
+        codec::encode(block)?,
+    );
     Ok(())
 }
 
 /// Adds the item with which an operator registered its keys, to be found by operator and by data-item key.
 pub fn put_registration(batch: &mut Batch, operator: &Address, item_key: &Address, item: &[u8]) {
     batch.put(Column::Ledger, *operator.as_bytes(), item);
-    batch.put(Column::Ledger, key::item_key(item_key), *operator.as_bytes());
+    batch.put(
+        Column::Ledger,
+        key::item_key(item_key),
+        *operator.as_bytes(),
+    );
 }
 
 fn put_item(batch: &mut Batch, item: &Item) {
@@ -113,7 +147,9 @@ impl Archive {
         slot: Slot,
     ) -> Result<Vec<Authentic<Item>>, ArchiveError> {
         let prefix = key::slot(process, slot);
-        let found = self.store.scan(Column::Outbox, &[], &prefix, 1024, Direction::Forward)?;
+        let found = self
+            .store
+            .scan(Column::Outbox, &[], &prefix, 1024, Direction::Forward)?;
         let mut items = Vec::new();
         for (_, id) in found {
             let id = surety_protocol::id::ItemId::try_from(id.as_slice())

@@ -79,7 +79,7 @@ fn verify(context: &Context, file: &Path, trust: &Path) -> Result<(), CliError> 
     };
     let attested: AttestedResult = codec::decode(&bytes).map_err(Unproven::from)?;
     let checked = attested
-        .check(&checkpoint, |parts| root_of_parts(parts))
+        .check(&checkpoint, root_of_parts)
         .map_err(Unproven::from)?;
     let parts: Vec<&[u8]> = attested.parts.iter().map(|part| part.as_slice()).collect();
     let result = ProcessResult::from_parts(&parts).ok_or(Unproven::Parts)?;

@@ -55,7 +55,10 @@ pub(super) async fn post(
             cause = deeper;
         }
         let reason = cause.to_string();
-        CliError::from(ClientError::Unreachable { url: url.clone(), reason })
+        CliError::from(ClientError::Unreachable {
+            url: url.clone(),
+            reason,
+        })
     };
     let http = reqwest::Client::builder()
         .timeout(TIMEOUT)

@@ -20,7 +20,9 @@ impl Core {
     /// Makes the next block if it is this node's turn and time (rule OR-1).
     pub(super) fn propose(&mut self, now: Tick, out: &mut Outbox<Effect>) {
         let interval = self.ledger.params().block_interval_ms;
-        let Some((proposer, key, next)) = &mut self.proposer else { return };
+        let Some((proposer, key, next)) = &mut self.proposer else {
+            return;
+        };
         if now < *next {
             return;
         }
@@ -29,9 +31,14 @@ impl Core {
             Ok(block) => {
                 let data = codec::encode(&block).unwrap_or_default();
                 self.block(now, block, out);
-                out.push(Effect::Publish { topic: Topic::Ledger, data });
+                out.push(Effect::Publish {
+                    topic: Topic::Ledger,
+                    data,
+                });
             }
-            Err(error) => out.push(Effect::Notify(Event::Refused { reason: error.to_string() })),
+            Err(error) => out.push(Effect::Notify(Event::Refused {
+                reason: error.to_string(),
+            })),
         }
     }
 
@@ -55,7 +62,9 @@ impl Core {
             }
             Followed::Old => Acceptance::Ignore,
             Followed::Refused(error) => {
-                out.push(Effect::Notify(Event::Refused { reason: error.to_string() }));
+                out.push(Effect::Notify(Event::Refused {
+                    reason: error.to_string(),
+                }));
                 Acceptance::Reject
             }
         }
@@ -90,12 +99,18 @@ impl Core {
         self.tally.block(facts, &self.shared.claims, &mut asked);
         self.perform(now, asked.drain(), out);
         self.signal(now, &Signal::Block(facts), out);
+        for (process, segment) in &facts.certified {
+            self.heard_of(*process, segment.size, out);
+        }
+        self.catch_up(out);
     }
 
     /// Keeps the items with which operators registered their keys: evidence needs them.
     fn registrations(&self, block: &Block, out: &mut Outbox<Effect>) {
         for bytes in &block.items {
-            let Ok(item) = Item::parse(bytes.as_slice()) else { continue };
+            let Ok(item) = Item::parse(bytes.as_slice()) else {
+                continue;
+            };
             let Ok((Action::Register(registration), _)) =
                 Action::from_item(&self.shared.network, &item)
             else {
@@ -106,7 +121,11 @@ impl Core {
             if ours == Some(registration.as_ref()) {
                 let item_key = registration.item_key;
                 let item = bytes.to_vec();
-                out.push(Effect::Persist(Write::Registration { operator, item_key, item }));
+                out.push(Effect::Persist(Write::Registration {
+                    operator,
+                    item_key,
+                    item,
+                }));
             }
         }
     }
@@ -131,9 +150,17 @@ impl Core {
                     facts.committed.push((*claimant, *root));
                 }
                 LedgerEvent::Certified { process, claim, .. } => {
-                    let segments = self.ledger.process(process).map(|it| &it.certified);
-                    let found = segments.and_then(|all| all.iter().find(|it| it.claim == *claim));
-                    facts.certified.extend(found.map(|it| (*process, it.clone())));
+                    // Of several blocks at once, the last may have settled what an earlier one certified.
+                    let entry = self.ledger.process(process);
+                    let found = entry.and_then(|it| {
+                        it.certified
+                            .iter()
+                            .chain(&it.settled)
+                            .find(|it| it.claim == *claim)
+                    });
+                    facts
+                        .certified
+                        .extend(found.map(|it| (*process, it.clone())));
                 }
                 LedgerEvent::Slashed(slashing) => facts.tombstoned.push(slashing.offender),
                 _ => {}

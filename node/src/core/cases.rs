@@ -14,7 +14,9 @@ impl Core {
         if !referee::is_elector(&self.ledger, &evidence, &self.shared.operator) {
             return;
         }
-        let Some(case) = self.ledger.case(&evidence) else { return };
+        let Some(case) = self.ledger.case(&evidence) else {
+            return;
+        };
         self.cases.insert(evidence, None);
         out.push(Effect::FetchEvidence {
             evidence,
@@ -25,8 +27,12 @@ impl Core {
 
     /// Asks again for the files that did not come, as long as their cases are open.
     pub(super) fn ask_again(&mut self, out: &mut Outbox<Effect>) {
-        let waiting: Vec<EvidenceId> =
-            self.cases.iter().filter(|(_, it)| it.is_none()).map(|(id, _)| *id).collect();
+        let waiting: Vec<EvidenceId> = self
+            .cases
+            .iter()
+            .filter(|(_, it)| it.is_none())
+            .map(|(id, _)| *id)
+            .collect();
         for evidence in waiting {
             self.cases.remove(&evidence);
             self.case_opened(evidence, out);
@@ -40,13 +46,15 @@ impl Core {
         out: &mut Outbox<Effect>,
     ) {
         // [RF-3]
-        if !self.cases.contains_key(&evidence)
-            || !referee::is_file(&self.ledger, &evidence, &bytes)
+        if !self.cases.contains_key(&evidence) || !referee::is_file(&self.ledger, &evidence, &bytes)
         {
             return;
         }
         let judgement = referee::open(&self.ledger, &evidence, &bytes);
-        let record = Record::Evidence { id: evidence, bytes: bytes.into() };
+        let record = Record::Evidence {
+            id: evidence,
+            bytes: bytes.into(),
+        };
         out.push(Effect::Persist(Write::Record(record)));
         match judgement {
             Judgement::Verdict(guilty) => self.say(evidence, guilty, out),
@@ -63,7 +71,9 @@ impl Core {
         execution: &Execution,
         out: &mut Outbox<Effect>,
     ) {
-        let Some(Some(pending)) = self.cases.remove(&evidence) else { return };
+        let Some(Some(pending)) = self.cases.remove(&evidence) else {
+            return;
+        };
         // [RF-2]
         if let Some(guilty) = referee::conclude(&self.ledger, &evidence, pending, execution) {
             self.say(evidence, guilty, out);
@@ -72,13 +82,19 @@ impl Core {
 
     fn say(&mut self, evidence: EvidenceId, guilty: bool, out: &mut Outbox<Effect>) {
         self.cases.remove(&evidence);
-        match self.shared.guard.clear_verdict(VerdictDraft { evidence, guilty }) {
+        match self
+            .shared
+            .guard
+            .clear_verdict(VerdictDraft { evidence, guilty })
+        {
             Ok((cleared, record)) => {
                 out.push(Effect::Persist(Write::Record(Record::Guard(record))));
                 sign(Signing::Verdict(cleared), out);
             }
             Err(reason) => {
-                out.push(Effect::Notify(Event::Refused { reason: reason.to_string() }));
+                out.push(Effect::Notify(Event::Refused {
+                    reason: reason.to_string(),
+                }));
             }
         }
     }

@@ -8,7 +8,6 @@ use surety_protocol::block::Block;
 use surety_protocol::bundle;
 use surety_protocol::claim::SignedClaim;
 use surety_protocol::codec::{self, Wire};
-use surety_protocol::id::ItemId;
 use surety_protocol::item::Item;
 use surety_protocol::machine::Outbox;
 use surety_protocol::time::Tick;
@@ -49,13 +48,10 @@ impl Core {
         }
     }
 
-    fn input_gossip(
-        &mut self,
-        now: Tick,
-        data: &[u8],
-        out: &mut Outbox<Effect>,
-    ) -> Acceptance {
-        let Ok(items) = bundle::parse(data) else { return Acceptance::Reject };
+    fn input_gossip(&mut self, now: Tick, data: &[u8], out: &mut Outbox<Effect>) -> Acceptance {
+        let Ok(items) = bundle::parse(data) else {
+            return Acceptance::Reject;
+        };
         let mut authentic = Vec::with_capacity(2);
         if items.is_empty() || items.len() > 2 {
             return Acceptance::Reject;
@@ -67,7 +63,9 @@ impl Core {
             }
         }
         let mut authentic = authentic.into_iter();
-        let Some(assignment) = authentic.next() else { return Acceptance::Reject };
+        let Some(assignment) = authentic.next() else {
+            return Acceptance::Reject;
+        };
         self.append(now, assignment, authentic.next(), out)
     }
 
@@ -96,8 +94,18 @@ impl Core {
             }
             Appended::Nothing => Acceptance::Ignore,
             Appended::Refused(_) => Acceptance::Reject,
-            Appended::Double { process, slot, first, second } => {
-                let double = Signal::Double { process, slot, first, second };
+            Appended::Double {
+                process,
+                slot,
+                first,
+                second,
+            } => {
+                let double = Signal::Double {
+                    process,
+                    slot,
+                    first,
+                    second,
+                };
                 self.signal(now, &double, out);
                 Acceptance::Accept
             }
@@ -111,29 +119,33 @@ impl Core {
         process: surety_protocol::id::ProcessId,
         out: &mut Outbox<Effect>,
     ) {
-        let Some(log) = self.shared.logs.get(&process) else { return };
+        let Some(log) = self.shared.logs.get(&process) else {
+            return;
+        };
         let module = log.module;
         if self.shared.modules.contains(&module) {
             self.signal(now, &Signal::LogGrew(process), out);
         } else {
-            out.push(Effect::Fetch(surety_attest::effect::Want::Item(ItemId::from(module))));
+            self.lacks(module, out);
         }
     }
 
-    fn claim_gossip(
-        &mut self,
-        now: Tick,
-        data: &[u8],
-        out: &mut Outbox<Effect>,
-    ) -> Acceptance {
-        let Ok(claim) = codec::decode::<SignedClaim>(data) else { return Acceptance::Reject };
+    fn claim_gossip(&mut self, now: Tick, data: &[u8], out: &mut Outbox<Effect>) -> Acceptance {
+        let Ok(claim) = codec::decode::<SignedClaim>(data) else {
+            return Acceptance::Reject;
+        };
         if claim.check(self.shared.network).is_err() {
             return Acceptance::Reject;
         }
         let claimant = claim.statement.claimant;
-        let Some(operator) = self.ledger.operator(&claimant) else { return Acceptance::Ignore };
+        let Some(operator) = self.ledger.operator(&claimant) else {
+            return Acceptance::Ignore;
+        };
         if !self.ledger.is_active(&claimant)
-            || self.ledger.profile(&claim.statement.claim.profile).is_none()
+            || self
+                .ledger
+                .profile(&claim.statement.claim.profile)
+                .is_none()
         {
             return Acceptance::Ignore;
         }
@@ -143,13 +155,20 @@ impl Core {
         if !self.shared.claims.insert(claim.clone()) {
             return Acceptance::Ignore;
         }
+        self.heard_of(
+            claim.statement.claim.process,
+            claim.statement.claim.size,
+            out,
+        );
         self.signal(now, &Signal::Claim(&claim), out);
         self.signal(now, &Signal::Material, out);
         Acceptance::Accept
     }
 
     fn batch_gossip(&mut self, now: Tick, data: &[u8], out: &mut Outbox<Effect>) -> Acceptance {
-        let Ok(batch) = codec::decode::<ClaimBatch>(data) else { return Acceptance::Reject };
+        let Ok(batch) = codec::decode::<ClaimBatch>(data) else {
+            return Acceptance::Reject;
+        };
         if !batch.well_formed() {
             return Acceptance::Reject;
         }
@@ -161,7 +180,9 @@ impl Core {
     }
 
     fn approval_gossip(&mut self, now: Tick, data: &[u8], out: &mut Outbox<Effect>) -> Acceptance {
-        let Ok(approval) = codec::decode::<Approval>(data) else { return Acceptance::Reject };
+        let Ok(approval) = codec::decode::<Approval>(data) else {
+            return Acceptance::Reject;
+        };
         self.approval(now, approval, out)
     }
 
@@ -172,7 +193,9 @@ impl Core {
         out: &mut Outbox<Effect>,
     ) -> Acceptance {
         let mut asked = Outbox::default();
-        let counted = self.tally.approval(approval, &self.shared.claims, &mut asked);
+        let counted = self
+            .tally
+            .approval(approval, &self.shared.claims, &mut asked);
         self.perform(now, asked.drain(), out);
         match counted {
             Counted::New => Acceptance::Accept,
@@ -183,7 +206,9 @@ impl Core {
     }
 
     fn item_gossip(&mut self, data: &[u8]) -> Acceptance {
-        let Ok(item) = Item::parse(data) else { return Acceptance::Reject };
+        let Ok(item) = Item::parse(data) else {
+            return Acceptance::Reject;
+        };
         let Some((proposer, _, _)) = &mut self.proposer else {
             // Judged like a block would judge it, so that nonsense is not passed on.
             return match self.ledger.admissible(item.bytes()) {
@@ -206,43 +231,72 @@ impl Core {
         let id = item.id();
         let bytes = item.bytes().to_vec();
         let refused = match &mut self.proposer {
-            Some((proposer, _, _)) => {
-                proposer.submit(&self.ledger, bytes.clone()).err().map(|it| it.to_string())
-            }
-            None => self.ledger.admissible(&bytes).err().map(|it| it.to_string()),
+            Some((proposer, _, _)) => proposer
+                .submit(&self.ledger, bytes.clone())
+                .err()
+                .map(|it| it.to_string()),
+            None => self
+                .ledger
+                .admissible(&bytes)
+                .err()
+                .map(|it| it.to_string()),
         };
         match refused {
             Some(reason) => {
-                out.push(Effect::Refused { item: id, code: "ledger-refused", reason });
+                out.push(Effect::Refused {
+                    item: id,
+                    code: "ledger-refused",
+                    reason,
+                });
             }
-            None => out.push(Effect::Publish { topic: Topic::Ledger, data: bytes }),
+            None => out.push(Effect::Publish {
+                topic: Topic::Ledger,
+                data: bytes,
+            }),
         }
     }
 
     /// Gossips what a role says, and takes it as everybody else will.
     pub(super) fn broadcast(&mut self, now: Tick, gossip: Gossip, out: &mut Outbox<Effect>) {
         match gossip {
-            Gossip::Input { assignment, message } => {
-                let small = message.iter().filter(|it| it.bytes().len() <= GOSSIP_ITEM_MAX);
+            Gossip::Input {
+                assignment,
+                message,
+            } => {
+                let small = message
+                    .iter()
+                    .filter(|it| it.bytes().len() <= GOSSIP_ITEM_MAX);
                 let items = std::iter::once(&assignment).chain(small);
                 let data = bundle::write(items.map(|item| &**item));
                 self.append(now, assignment.clone(), message.clone(), out);
-                out.push(Effect::Publish { topic: Topic::Assignments, data });
+                out.push(Effect::Publish {
+                    topic: Topic::Assignments,
+                    data,
+                });
             }
             Gossip::Claim(claim) => {
                 let data = codec::encode(claim.as_ref()).unwrap_or_default();
                 self.shared.claims.insert(*claim);
-                out.push(Effect::Publish { topic: Topic::Claims, data });
+                out.push(Effect::Publish {
+                    topic: Topic::Claims,
+                    data,
+                });
             }
             Gossip::Batch(batch) => {
                 let data = codec::encode(&batch).unwrap_or_default();
                 self.shared.claims.insert_batch(batch);
-                out.push(Effect::Publish { topic: Topic::Claims, data });
+                out.push(Effect::Publish {
+                    topic: Topic::Claims,
+                    data,
+                });
             }
             Gossip::Approval(approval) => {
                 let data = codec::encode(approval.as_ref()).unwrap_or_default();
                 self.approval(now, *approval, out);
-                out.push(Effect::Publish { topic: Topic::Approvals, data });
+                out.push(Effect::Publish {
+                    topic: Topic::Approvals,
+                    data,
+                });
             }
         }
     }

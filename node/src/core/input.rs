@@ -11,6 +11,7 @@ use surety_protocol::origin::Verdict;
 use surety_protocol::time::Timestamp;
 use surety_protocol::verified::Authentic;
 
+use crate::archive::LogSlot;
 use crate::net::Topic;
 
 /// What can happen to a node.
@@ -53,7 +54,7 @@ pub enum Input {
 #[derive(Debug)]
 pub enum Fetched {
     /// Slots of a log.
-    Log(Vec<(Authentic<Item>, Option<Authentic<Item>>)>),
+    Log(Vec<LogSlot>),
     /// A data item.
     Item(Authentic<Item>),
     /// The leaves of a history.

@@ -58,6 +58,7 @@ impl Core {
                 self.tally.resume_at(*process, segment.size);
             }
         }
+        self.missed(&mut out);
         // The last blocks again, now that the machines are there to take them.
         for facts in recent {
             self.absorb(Tick(0), &facts, &mut out);
@@ -69,12 +70,28 @@ impl Core {
         Ok(out.drain())
     }
 
+    /// What the ledger has certified of logs that are shorter here.
+    fn missed(&mut self, out: &mut Outbox<Effect>) {
+        let entries = self.ledger.processes();
+        let certified: Vec<_> = entries
+            .filter_map(|(process, entry)| {
+                let segment = entry.certified.last().or(entry.settled.as_ref())?;
+                Some((*process, segment.size))
+            })
+            .collect();
+        for (process, size) in certified {
+            self.heard_of(process, size, out);
+        }
+    }
+
     fn replay(&mut self, archive: &Archive) -> Result<Vec<Arc<BlockFacts>>, RestoreError> {
         let mut recent = Vec::new();
         while let Some(block) = archive.block(self.ledger.height().next())? {
             let height = block.commit.header.height;
-            let events =
-                self.ledger.apply(&block).map_err(|it| RestoreError::Block(height, it))?;
+            let events = self
+                .ledger
+                .apply(&block)
+                .map_err(|it| RestoreError::Block(height, it))?;
             recent.push(self.facts(height, &events));
             if recent.len() > 64 {
                 recent.remove(0);
@@ -95,14 +112,20 @@ impl Core {
                 from = from.plus(u64::try_from(slots.len()).unwrap_or(0));
                 for (assignment, message) in slots {
                     // What is in the archive is not written again.
-                    self.shared.logs.append(assignment, message, &mut Outbox::default());
+                    self.shared
+                        .logs
+                        .append(assignment, message, &mut Outbox::default());
                 }
             }
             let module = self.shared.logs.get(&process).map(|log| log.module);
-            if let Some(module) = module
-                && archive.item_bytes(&ItemId::from(module))?.is_some()
-            {
-                self.shared.modules.insert(module);
+            match module {
+                Some(module) if archive.item_bytes(&ItemId::from(module))?.is_some() => {
+                    self.shared.modules.insert(module);
+                }
+                Some(module) => {
+                    self.lacking.insert(module);
+                }
+                None => {}
             }
         }
         Ok(())

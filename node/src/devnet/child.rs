@@ -68,7 +68,10 @@ impl Children {
             Some(first) => {
                 // However it ended, the log says why.
                 let _ = first.child.wait().await;
-                DevnetError::Start { node: 1, log: first.log.clone() }
+                DevnetError::Start {
+                    node: 1,
+                    log: first.log.clone(),
+                }
             }
             None => std::future::pending().await,
         }
@@ -81,7 +84,10 @@ impl Children {
             drop(running.stdin.take());
         }
         for running in &mut self.0 {
-            if tokio::time::timeout(STOP, running.child.wait()).await.is_err() {
+            if tokio::time::timeout(STOP, running.child.wait())
+                .await
+                .is_err()
+            {
                 // It may have ended meanwhile.
                 let _ = running.child.kill().await;
             }
@@ -103,8 +109,11 @@ impl Network {
     ) -> Result<Network, DevnetError> {
         let mut network = Network { nodes: Vec::new() };
         for (index, member) in plan.members.iter().enumerate() {
-            let bootstrap: Vec<String> =
-                network.nodes.first().map(|it| it.p2p.clone()).unwrap_or_default();
+            let bootstrap: Vec<String> = network
+                .nodes
+                .first()
+                .map(|it| it.p2p.clone())
+                .unwrap_or_default();
             let faults: &[Fault] = if index == 1 { &options.faults } else { &[] };
             let node = launch(plan, index, member, &bootstrap, faults, children).await?;
             shell.progress(format!(
@@ -128,7 +137,10 @@ impl Network {
     }
 
     /// The client of node 1, which every network has.
-    #[allow(clippy::expect_used, reason = "a network that started has its first node")]
+    #[allow(
+        clippy::expect_used,
+        reason = "a network that started has its first node"
+    )]
     pub(super) fn first_api(&self) -> &Client {
         &self.nodes.first().expect("a started network has nodes").api
     }
@@ -148,10 +160,14 @@ async fn launch(
         node: index.saturating_add(1),
         log: log(&member.dir),
     };
-    let log_file = File::create(member.dir.join("log"))
-        .map_err(|error| DevnetError::File { what: log(&member.dir), error })?;
-    let program = std::env::current_exe()
-        .map_err(|error| DevnetError::File { what: "this program".into(), error })?;
+    let log_file = File::create(member.dir.join("log")).map_err(|error| DevnetError::File {
+        what: log(&member.dir),
+        error,
+    })?;
+    let program = std::env::current_exe().map_err(|error| DevnetError::File {
+        what: "this program".into(),
+        error,
+    })?;
     let mut child = Command::new(program)
         .args(["--json", "node", "run", "--until-stdin-closes", "--dir"])
         .arg(&member.dir)
@@ -160,11 +176,18 @@ async fn launch(
         .stderr(log_file)
         .kill_on_drop(true)
         .spawn()
-        .map_err(|error| DevnetError::File { what: "surety node run".into(), error })?;
+        .map_err(|error| DevnetError::File {
+            what: "surety node run".into(),
+            error,
+        })?;
     let pid = child.id().unwrap_or_default();
     let stdout = child.stdout.take();
     let stdin = child.stdin.take();
-    children.0.push(Running { child, stdin, log: log(&member.dir) });
+    children.0.push(Running {
+        child,
+        stdin,
+        log: log(&member.dir),
+    });
     let stdout = stdout.ok_or_else(failed)?;
     let mut lines = BufReader::new(stdout).lines();
     // The node says one line when it is ready, or ends.
@@ -184,15 +207,27 @@ async fn launch(
     });
     let said: Value = serde_json::from_str(&line).map_err(|_| failed())?;
     let data = said.get("data").ok_or_else(failed)?;
-    let http = data.get("http").and_then(Value::as_str).ok_or_else(failed)?;
-    let listen = data.get("listen").and_then(Value::as_array).ok_or_else(failed)?;
-    let p2p: Vec<String> =
-        listen.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+    let http = data
+        .get("http")
+        .and_then(Value::as_str)
+        .ok_or_else(failed)?;
+    let listen = data
+        .get("listen")
+        .and_then(Value::as_array)
+        .ok_or_else(failed)?;
+    let p2p: Vec<String> = listen
+        .iter()
+        .filter_map(Value::as_str)
+        .map(str::to_owned)
+        .collect();
     // A node that is started again keeps its addresses.
     let fixed = fixed(&config, http, &p2p);
     write(&member.dir.join("surety.toml"), &fixed)?;
     let api = client(http)?;
-    until("a node answers", || async { api.get("/health/live").await.ok() }).await?;
+    until("a node answers", || async {
+        api.get("/health/live").await.ok()
+    })
+    .await?;
     Ok(Node {
         index,
         dir: member.dir.clone(),
@@ -203,12 +238,7 @@ async fn launch(
     })
 }
 
-fn configuration(
-    plan: &Plan,
-    member: &Member,
-    bootstrap: &[String],
-    faults: &[Fault],
-) -> String {
+fn configuration(plan: &Plan, member: &Member, bootstrap: &[String], faults: &[Fault]) -> String {
     let quoted = |values: &[String]| {
         let values: Vec<String> = values.iter().map(|it| format!("\"{it}\"")).collect();
         format!("[{}]", values.join(", "))
@@ -250,8 +280,10 @@ fn fixed(config: &str, http: &str, p2p: &[String]) -> String {
 }
 
 fn write(path: &Path, text: &str) -> Result<(), DevnetError> {
-    std::fs::write(path, text)
-        .map_err(|error| DevnetError::File { what: path.display().to_string(), error })
+    std::fs::write(path, text).map_err(|error| DevnetError::File {
+        what: path.display().to_string(),
+        error,
+    })
 }
 
 fn log(dir: &Path) -> String {

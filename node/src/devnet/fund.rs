@@ -28,7 +28,10 @@ pub(super) async fn bond_all(
     shell.progress("operators register and bond");
     for (member, node) in plan.members.iter().zip(network.nodes()) {
         let about = node.api().get("/v1/node").await?;
-        let peer = about.get("peer_id").and_then(Value::as_str).unwrap_or_default();
+        let peer = about
+            .get("peer_id")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
         let peer = peer
             .parse::<libp2p::PeerId>()
             .map_err(|_| DevnetError::Other("a node without a peer id".into()))?;
@@ -38,7 +41,13 @@ pub(super) async fn bond_all(
             item_key: member.item_key,
             peer: ByteBuf::from(peer.to_bytes()),
         };
-        act(api, plan, &member.operator, Action::Register(Box::new(registration))).await?;
+        act(
+            api,
+            plan,
+            &member.operator,
+            Action::Register(Box::new(registration)),
+        )
+        .await?;
         act(api, plan, &member.operator, Action::Bond(BOND)).await?;
     }
     for node in network.nodes() {
@@ -55,12 +64,7 @@ pub(super) async fn bond_all(
 }
 
 /// Signs an action and puts it on the ledger.
-async fn act(
-    api: &Client,
-    plan: &Plan,
-    key: &ItemKey,
-    action: Action,
-) -> Result<(), DevnetError> {
+async fn act(api: &Client, plan: &Plan, key: &ItemKey, action: Action) -> Result<(), DevnetError> {
     let ledger = api.get("/v1/ledger").await?;
     let height = ledger.get("height").and_then(Value::as_u64).unwrap_or(0);
     let draft = action
@@ -80,9 +84,14 @@ pub(super) async fn publish_module(
         None => ("counter".to_owned(), surety_attest::sample::WASM.to_vec()),
         Some(path) => {
             let what = path.display().to_string();
-            let bytes = std::fs::read(path)
-                .map_err(|error| DevnetError::File { what: what.clone(), error })?;
-            let name = path.file_stem().and_then(|it| it.to_str()).unwrap_or("module");
+            let bytes = std::fs::read(path).map_err(|error| DevnetError::File {
+                what: what.clone(),
+                error,
+            })?;
+            let name = path
+                .file_stem()
+                .and_then(|it| it.to_str())
+                .unwrap_or("module");
             (name.to_owned(), bytes)
         }
     };
@@ -104,5 +113,6 @@ pub(super) async fn publish_module(
 }
 
 pub(super) fn sign(key: &ItemKey, draft: ItemDraft) -> Result<Authentic<Item>, DevnetError> {
-    key.sign_item(&draft).map_err(|it| DevnetError::Other(it.to_string()))
+    key.sign_item(&draft)
+        .map_err(|it| DevnetError::Other(it.to_string()))
 }

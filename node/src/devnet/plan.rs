@@ -13,9 +13,7 @@ use surety_protocol::stake::Stake;
 
 use super::{DevnetError, NODES_MAX, NODES_MIN, Options};
 use crate::config::RoleName;
-use crate::key::{
-    Kdf, KeyDirectory, KeyKind, Password, Secret, item_key, write_private,
-};
+use crate::key::{Kdf, KeyDirectory, KeyKind, Password, Secret, item_key, write_private};
 
 /// What every operator starts with.
 pub(super) const BALANCE: Stake = Stake::from_ao(1_000);
@@ -58,9 +56,13 @@ impl Plan {
             members.push(member(&dir, index, &password)?);
         }
         let wallet = new_item_key(&dir.join("keys"), &password)?;
-        let first = members.first().ok_or_else(|| DevnetError::Other("no nodes".into()))?;
-        let mut balances: Vec<(Address, Stake)> =
-            members.iter().map(|it| (it.operator.address(), BALANCE)).collect();
+        let first = members
+            .first()
+            .ok_or_else(|| DevnetError::Other("no nodes".into()))?;
+        let mut balances: Vec<(Address, Stake)> = members
+            .iter()
+            .map(|it| (it.operator.address(), BALANCE))
+            .collect();
         balances.push((wallet.address(), BALANCE));
         balances.sort();
         let genesis = Genesis {
@@ -72,14 +74,25 @@ impl Plan {
             balances,
         };
         let bytes = codec::encode(&genesis).map_err(|it| DevnetError::Other(it.to_string()))?;
-        let network = genesis.id().map_err(|it| DevnetError::Other(it.to_string()))?;
+        let network = genesis
+            .id()
+            .map_err(|it| DevnetError::Other(it.to_string()))?;
         write_private(&dir.join("genesis.cbor"), &bytes, false).map_err(key_error)?;
-        Ok(Plan { dir, members, network, wallet, password_file })
+        Ok(Plan {
+            dir,
+            members,
+            network,
+            wallet,
+            password_file,
+        })
     }
 
     /// The data-item key of a member: what schedules and messages there.
     pub(super) fn item_key(&self, index: usize) -> Address {
-        self.members.get(index).map(|it| it.item_key).unwrap_or_default()
+        self.members
+            .get(index)
+            .map(|it| it.item_key)
+            .unwrap_or_default()
     }
 }
 
@@ -88,7 +101,10 @@ fn directory(options: &Options) -> Result<PathBuf, DevnetError> {
         Some(dir) => dir.clone(),
         None => std::env::temp_dir().join(format!("surety-devnet-{}", random_text()?)),
     };
-    let file = |error| DevnetError::File { what: dir.display().to_string(), error };
+    let file = |error| DevnetError::File {
+        what: dir.display().to_string(),
+        error,
+    };
     std::fs::create_dir_all(&dir).map_err(file)?;
     if dir.join("genesis.cbor").exists() {
         return Err(DevnetError::Other(format!(
@@ -136,7 +152,8 @@ fn member(dir: &std::path::Path, index: usize, password: &Password) -> Result<Me
 
 fn new_item_key(dir: &std::path::Path, password: &Password) -> Result<ItemKey, DevnetError> {
     let keys = KeyDirectory::open(dir).map_err(key_error)?;
-    keys.create(KeyKind::Ed25519, password, Kdf::light()).map_err(key_error)?;
+    keys.create(KeyKind::Ed25519, password, Kdf::light())
+        .map_err(key_error)?;
     let secret = keys.load(KeyKind::Ed25519, password).map_err(key_error)?;
     item_key(KeyKind::Ed25519, &secret).map_err(key_error)
 }

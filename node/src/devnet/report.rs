@@ -60,26 +60,37 @@ impl Report {
     ) -> Result<Report, DevnetError> {
         let api = network.first_api();
         let processes = list(&api.get("/v1/processes?limit=1000").await?);
-        let number =
-            |it: &Value, name: &str| it.get(name).and_then(Value::as_u64).unwrap_or(0);
+        let number = |it: &Value, name: &str| it.get(name).and_then(Value::as_u64).unwrap_or(0);
         let slots = processes.iter().map(|it| number(it, "slots")).sum();
         let inputs = processes.iter().map(|it| number(it, "evaluated")).sum();
         let mut claims = 0;
         for process in &processes {
-            let id = process.get("process").and_then(Value::as_str).unwrap_or_default();
-            let found = api.get(&format!("/v1/processes/{id}/claims?limit=1000")).await?;
+            let id = process
+                .get("process")
+                .and_then(Value::as_str)
+                .unwrap_or_default();
+            let found = api
+                .get(&format!("/v1/processes/{id}/claims?limit=1000"))
+                .await?;
             claims += u64::try_from(list(&found).len()).unwrap_or(0);
         }
         let certificates = list(&api.get("/v1/certificates?limit=1000").await?);
         let slashings = list(&api.get("/v1/slashings?limit=1000").await?);
         let mut evidence = Vec::new();
         for slashing in &slashings {
-            let id = slashing.get("evidence").and_then(Value::as_str).unwrap_or_default();
+            let id = slashing
+                .get("evidence")
+                .and_then(Value::as_str)
+                .unwrap_or_default();
             evidence.extend(save_evidence(plan, network, id).await?);
         }
         let checkpoint = api.bytes("/v1/ledger/checkpoint").await?;
         save(&plan.dir.join("checkpoint.cbor"), &checkpoint)?;
-        let names = plan.members.iter().map(|it| it.operator.address().to_string()).collect();
+        let names = plan
+            .members
+            .iter()
+            .map(|it| it.operator.address().to_string())
+            .collect();
         Ok(Report {
             processes,
             slots,
@@ -152,7 +163,9 @@ async fn save_evidence(
     id: &str,
 ) -> Result<Option<(PathBuf, u64)>, DevnetError> {
     for node in network.nodes() {
-        let Ok(bytes) = node.api().bytes(&format!("/v1/evidence/{id}")).await else { continue };
+        let Ok(bytes) = node.api().bytes(&format!("/v1/evidence/{id}")).await else {
+            continue;
+        };
         if Evidence::id_of(&bytes).to_string() != id {
             continue;
         }
@@ -164,14 +177,20 @@ async fn save_evidence(
 }
 
 fn save(path: &std::path::Path, bytes: &[u8]) -> Result<(), DevnetError> {
-    std::fs::write(path, bytes)
-        .map_err(|error| DevnetError::File { what: path.display().to_string(), error })
+    std::fs::write(path, bytes).map_err(|error| DevnetError::File {
+        what: path.display().to_string(),
+        error,
+    })
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "processes         {}", self.processes.len())?;
-        writeln!(f, "inputs evaluated  {} of {} slots", self.inputs, self.slots)?;
+        writeln!(
+            f,
+            "inputs evaluated  {} of {} slots",
+            self.inputs, self.slots
+        )?;
         writeln!(f, "claims            {}", self.claims)?;
         writeln!(f, "certificates      {}", self.certificates)?;
         for slashing in &self.slashings {
@@ -191,7 +210,9 @@ impl fmt::Display for Report {
         for was in &self.before {
             let is = self.after.iter().find(|it| it.operator == was.operator);
             let index = self.names.iter().position(|it| *it == was.operator);
-            let name = index.map_or("node-?".into(), |it| format!("node-{}", it.saturating_add(1)));
+            let name = index.map_or("node-?".into(), |it| {
+                format!("node-{}", it.saturating_add(1))
+            });
             writeln!(
                 f,
                 "  {name:8} {}  {:>8}  {:>8}",

@@ -30,7 +30,9 @@ impl Watch {
         let seen = Arc::new(Mutex::new(Seen::default()));
         let mut tasks = JoinSet::new();
         for index in 0..2 {
-            let Some(node) = network.node(index) else { continue };
+            let Some(node) = network.node(index) else {
+                continue;
+            };
             let mut events = node.api().events(0).await?;
             let seen = Arc::clone(&seen);
             tasks.spawn(async move {

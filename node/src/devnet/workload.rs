@@ -35,9 +35,16 @@ pub(super) async fn play(
 ) -> Result<(), DevnetError> {
     let played = tokio::time::timeout(LATEST, async {
         let aos = options.module.is_some();
-        let doubles = options.faults.iter().any(|it| matches!(it, Fault::DoubleAssign(_)));
+        let doubles = options
+            .faults
+            .iter()
+            .any(|it| matches!(it, Fault::DoubleAssign(_)));
         // A scheduler's fault needs a process that the faulty node schedules.
-        let scheduler = if doubles { plan.item_key(1) } else { plan.item_key(0) };
+        let scheduler = if doubles {
+            plan.item_key(1)
+        } else {
+            plan.item_key(0)
+        };
         let api = network.first_api();
         let mut first = spawn(plan, api, module, scheduler).await?;
         // The faults are on the first process that the faulty node sees.
@@ -50,6 +57,9 @@ pub(super) async fn play(
         }
         let mut second = spawn(plan, api, module, plan.item_key(0)).await?;
         shell.progress(format!("processes {} and {}", first.id, second.id));
+        // A process is used when it is known to run: every node has fetched and compiled the module then.
+        certified(api, &first, shell).await?;
+        certified(api, &second, shell).await?;
         for index in 0..FIRST.max(SECOND) {
             if index < FIRST {
                 let draft = message(aos, &first, &second, index, true);
@@ -72,7 +82,9 @@ pub(super) async fn play(
         }
         Ok(())
     });
-    played.await.map_err(|_| DevnetError::Late("the workload did not end".into()))?
+    played
+        .await
+        .map_err(|_| DevnetError::Late("the workload did not end".into()))?
 }
 
 async fn spawn(
@@ -93,17 +105,14 @@ async fn spawn(
         .anchored(anchor()?);
     let item = sign(&plan.wallet, draft)?;
     api.send_item(&item).await?;
-    Ok(Process { id: item.id().to_string(), sent: 1 })
+    Ok(Process {
+        id: item.id().to_string(),
+        sent: 1,
+    })
 }
 
 /// A message of the workload: evaluations, a handler, and every few messages one that makes its process write to the other.
-fn message(
-    aos: bool,
-    to: &Process,
-    other: &Process,
-    index: usize,
-    first: bool,
-) -> ItemDraft {
+fn message(aos: bool, to: &Process, other: &Process, index: usize, first: bool) -> ItemDraft {
     let base = ItemDraft::default()
         .tag("Data-Protocol", "ao")
         .tag("Variant", "ao.TN.1")
@@ -112,8 +121,14 @@ fn message(
     let base = base.to(*target.as_bytes());
     let talks = first && index % 8 == 3;
     if !aos {
-        let base = base.tag("Action", "Count").carrying(format!("message {index}"));
-        return if talks { base.tag("Forward-To", other.id.as_str()) } else { base };
+        let base = base
+            .tag("Action", "Count")
+            .carrying(format!("message {index}"));
+        return if talks {
+            base.tag("Forward-To", other.id.as_str())
+        } else {
+            base
+        };
     }
     let code = match index {
         0 => "Handlers.add('ping', Handlers.utils.hasMatchingTag('Action', 'Ping'), \
@@ -142,11 +157,7 @@ async fn send(
 }
 
 /// Waits until a process has all its slots, and all of them are certified and stay so.
-async fn certified(
-    api: &Client,
-    process: &Process,
-    shell: &Shell,
-) -> Result<(), DevnetError> {
+async fn certified(api: &Client, process: &Process, shell: &Shell) -> Result<(), DevnetError> {
     let path = format!("/v1/processes/{}", process.id);
     let mut told = 0;
     let mut since = Instant::now();
@@ -157,7 +168,10 @@ async fn certified(
         let (slots, certified) = (number("slots"), number("certified"));
         if certified > told {
             told = certified;
-            shell.progress(format!("{}: {certified} of {slots} slots certified", process.id));
+            shell.progress(format!(
+                "{}: {certified} of {slots} slots certified",
+                process.id
+            ));
         }
         if slots != last {
             last = slots;

@@ -13,7 +13,7 @@ use surety_slashing::ledger::LedgerEvent;
 use super::handle::{Accepted, OfferError};
 use super::waiters::Waiter;
 use super::{Completion, Driver, DriverError};
-use crate::core::{Effect, Input};
+use crate::core::{Effect, Fetched, Input};
 use crate::exchange::{Fetcher, ItemAnswer, ItemRequest, Receipt, Wanted};
 use crate::metrics::TopicLabel;
 use crate::net::{Acceptance, NetHandle, PeerId, Topic};
@@ -51,7 +51,9 @@ impl Driver {
                 self.count_gossip(acceptance);
             }
             Effect::Fetch(want) => self.fetch(Wanted::Want(want)),
-            Effect::FetchEvidence { evidence, bytes, .. } => {
+            Effect::FetchEvidence {
+                evidence, bytes, ..
+            } => {
                 self.fetch(Wanted::Evidence(evidence, bytes));
             }
             Effect::FetchBlocks { from } => self.fetch(Wanted::Blocks(from)),
@@ -77,7 +79,9 @@ impl Driver {
         let completions = self.completions.clone();
         let executions = std::sync::Arc::clone(&self.executions);
         tokio::spawn(async move {
-            let Ok(_permit) = executions.acquire_owned().await else { return };
+            let Ok(_permit) = executions.acquire_owned().await else {
+                return;
+            };
             if let Ok(input) = tokio::task::spawn_blocking(work).await {
                 // The driver may have stopped.
                 let _ = completions.send(Completion::Input(Box::new(input))).await;
@@ -92,7 +96,10 @@ impl Driver {
                 let now = self.now();
                 let mut effects = self.core.step(now, Input::Signed(made.signed));
                 if let Some(data) = made.forged_input {
-                    effects.push(Effect::Publish { topic: Topic::Assignments, data });
+                    effects.push(Effect::Publish {
+                        topic: Topic::Assignments,
+                        data,
+                    });
                 }
                 Ok(effects)
             }
@@ -119,12 +126,25 @@ impl Driver {
         if !self.fetcher.begin(&wanted) {
             return;
         }
-        let first = self.holder(&wanted).and_then(|operator| self.peer_of(&operator));
+        let first = self
+            .holder(&wanted)
+            .and_then(|operator| self.peer_of(&operator));
         let fetcher = self.fetcher.clone();
         let completions = self.completions.clone();
+        let executor = std::sync::Arc::clone(&self.executor);
         tokio::spawn(async move {
             let fetched = fetcher.get(&wanted, first).await;
             fetcher.end(&wanted);
+            if let Some(Fetched::Item(item)) = &fetched
+                && item.tag("Type") == Some("Module")
+            {
+                // Compiled when it comes, so that no claim waits for it; a refusal shows when it is executed.
+                let item = item.clone();
+                let compiled = tokio::task::spawn_blocking(move || {
+                    drop(executor.engine().check(item.data()));
+                });
+                drop(compiled.await);
+            }
             if let Some(fetched) = fetched {
                 let input = Box::new(Input::Fetched(fetched));
                 let _ = completions.send(Completion::Input(input)).await;
@@ -161,7 +181,10 @@ impl Driver {
         let completions = self.completions.clone();
         tokio::spawn(async move {
             let outcome = match peer {
-                None => Err(OfferError::new("scheduler-unknown", "the scheduler has no peer id")),
+                None => Err(OfferError::new(
+                    "scheduler-unknown",
+                    "the scheduler has no peer id",
+                )),
                 Some(peer) => offer_patiently(&fetcher, peer, &item).await,
             };
             let _ = completions.send(Completion::Delivered(id, outcome)).await;
@@ -171,7 +194,13 @@ impl Driver {
     fn notify(&mut self, event: Event) {
         self.changed = true;
         match &event {
-            Event::Scheduled { message, process, slot, assignment, timestamp } => {
+            Event::Scheduled {
+                message,
+                process,
+                slot,
+                assignment,
+                timestamp,
+            } => {
                 let receipt = Receipt {
                     process: *process,
                     slot: *slot,
@@ -181,9 +210,17 @@ impl Driver {
                 let waiting = self.waiters.take(&ItemId::from(*message));
                 answer(&self.net, waiting, &Ok(receipt));
             }
-            Event::Unscheduled { message, code, reason } => {
+            Event::Unscheduled {
+                message,
+                code,
+                reason,
+            } => {
                 let waiting = self.waiters.take(&ItemId::from(*message));
-                answer(&self.net, waiting, &Err(OfferError::new(code, reason.as_str())));
+                answer(
+                    &self.net,
+                    waiting,
+                    &Err(OfferError::new(code, reason.as_str())),
+                );
             }
             Event::Evaluated { .. } => {
                 self.metrics.inputs_evaluated.inc();
@@ -254,17 +291,19 @@ async fn offer_patiently(
 
 /// The item that a peer offers; nothing if the request asks for something else, `Some(None)` if it is malformed.
 pub(super) fn offered(request: &[u8]) -> Option<Option<Authentic<Item>>> {
-    let Ok(request) = codec::decode::<ItemRequest>(request) else { return Some(None) };
+    let Ok(request) = codec::decode::<ItemRequest>(request) else {
+        return Some(None);
+    };
     let bytes = request.offered?;
-    Some(Item::parse(bytes.into_vec()).ok().and_then(|item| item.authenticate().ok()))
+    Some(
+        Item::parse(bytes.into_vec())
+            .ok()
+            .and_then(|item| item.authenticate().ok()),
+    )
 }
 
 /// Tells everybody who waits what became of an item.
-pub(super) fn answer(
-    net: &NetHandle,
-    waiting: Vec<Waiter>,
-    outcome: &Result<Receipt, OfferError>,
-) {
+pub(super) fn answer(net: &NetHandle, waiting: Vec<Waiter>, outcome: &Result<Receipt, OfferError>) {
     for waiter in waiting {
         match waiter {
             Waiter::Local(reply) => {
@@ -276,7 +315,15 @@ pub(super) fn answer(
                     Ok(receipt) => (Some(receipt.clone()), None),
                     Err(error) => (None, Some((error.code.clone(), error.reason.clone()))),
                 };
-                respond(net, token, ItemAnswer { item: None, scheduled, refused });
+                respond(
+                    net,
+                    token,
+                    ItemAnswer {
+                        item: None,
+                        scheduled,
+                        refused,
+                    },
+                );
             }
         }
     }
@@ -290,7 +337,15 @@ fn accept(net: &NetHandle, waiting: Vec<Waiter>, accepted: &Accepted) {
             }
             Waiter::Peer(token) => {
                 let item = Some(ByteBuf::new());
-                respond(net, token, ItemAnswer { item, scheduled: None, refused: None });
+                respond(
+                    net,
+                    token,
+                    ItemAnswer {
+                        item,
+                        scheduled: None,
+                        refused: None,
+                    },
+                );
             }
         }
     }

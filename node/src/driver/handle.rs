@@ -49,7 +49,10 @@ pub struct OfferError {
 
 impl OfferError {
     pub(crate) fn new(code: &str, reason: impl Into<String>) -> OfferError {
-        OfferError { code: code.into(), reason: reason.into() }
+        OfferError {
+            code: code.into(),
+            reason: reason.into(),
+        }
     }
 }
 
@@ -85,10 +88,16 @@ impl NodeHandle {
     pub async fn offer(&self, item: Authentic<Item>) -> Offered {
         let stopped = || OfferError::new("node-stopping", "the node is stopping");
         let (reply, outcome) = oneshot::channel();
-        self.commands.send(Command::Offer { item, reply }).await.map_err(|_| stopped())?;
+        self.commands
+            .send(Command::Offer { item, reply })
+            .await
+            .map_err(|_| stopped())?;
         match tokio::time::timeout(super::waiters::PATIENCE, outcome).await {
             Ok(outcome) => outcome.map_err(|_| stopped())?,
-            Err(_) => Err(OfferError::new("timeout", "no answer in time; the item may still be taken")),
+            Err(_) => Err(OfferError::new(
+                "timeout",
+                "no answer in time; the item may still be taken",
+            )),
         }
     }
 
@@ -109,6 +118,17 @@ impl NodeHandle {
     ) -> (NodeHandle, mpsc::Receiver<Command>) {
         let (commands, asked) = mpsc::channel(8);
         let (events, metrics) = (EventLog::default(), Arc::default());
-        (NodeHandle { commands, view, events, archive, executor, metrics, net }, asked)
+        (
+            NodeHandle {
+                commands,
+                view,
+                events,
+                archive,
+                executor,
+                metrics,
+                net,
+            },
+            asked,
+        )
     }
 }

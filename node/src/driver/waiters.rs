@@ -40,15 +40,23 @@ impl Waiters {
 
     fn add(&mut self, item: ItemId, waiter: Waiter) {
         if self.waiting.len() >= WAITERS_MAX {
-            self.waiting.retain(|_, (since, _)| since.elapsed() < PATIENCE);
+            self.waiting
+                .retain(|_, (since, _)| since.elapsed() < PATIENCE);
         }
         if self.waiting.len() < WAITERS_MAX {
             let since = Instant::now();
-            self.waiting.entry(item).or_insert_with(|| (since, Vec::new())).1.push(waiter);
+            self.waiting
+                .entry(item)
+                .or_insert_with(|| (since, Vec::new()))
+                .1
+                .push(waiter);
         }
     }
 
     pub(super) fn take(&mut self, item: &ItemId) -> Vec<Waiter> {
-        self.waiting.remove(item).map(|(_, waiters)| waiters).unwrap_or_default()
+        self.waiting
+            .remove(item)
+            .map(|(_, waiters)| waiters)
+            .unwrap_or_default()
     }
 }

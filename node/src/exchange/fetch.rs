@@ -47,18 +47,28 @@ pub struct Fetcher {
 impl Fetcher {
     /// A fetcher into an archive.
     pub fn new(requests: Requests, archive: Archive) -> Fetcher {
-        Fetcher { requests, archive, under_way: Arc::default() }
+        Fetcher {
+            requests,
+            archive,
+            under_way: Arc::default(),
+        }
     }
 
     /// Whether this is not being got already; the caller then gets it and says when it is done.
     pub fn begin(&self, wanted: &Wanted) -> bool {
-        let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut under_way = self
+            .under_way
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         under_way.len() < UNDER_WAY_MAX && under_way.insert(wanted.clone())
     }
 
     /// It is not being got any more.
     pub fn end(&self, wanted: &Wanted) {
-        self.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(wanted);
+        self.under_way
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(wanted);
     }
 
     /// Gets something; `first` is who should have it.
@@ -68,7 +78,10 @@ impl Fetcher {
             return Some(here);
         }
         let connected = self.requests.net().peers().await.ok()?;
-        let others = connected.into_iter().map(|it| it.peer).filter(|it| Some(*it) != first);
+        let others = connected
+            .into_iter()
+            .map(|it| it.peer)
+            .filter(|it| Some(*it) != first);
         let peers: Vec<PeerId> = first.into_iter().chain(others).collect();
         for peer in peers {
             match self.ask(wanted, peer).await {
@@ -84,7 +97,10 @@ impl Fetcher {
         match wanted {
             Wanted::Evidence(evidence, _) => {
                 let bytes = self.archive.evidence(evidence).ok()??;
-                Some(Fetched::Evidence { evidence: *evidence, bytes })
+                Some(Fetched::Evidence {
+                    evidence: *evidence,
+                    bytes,
+                })
             }
             Wanted::Want(Want::Item(id)) => self.archive.item(id).ok()?.map(Fetched::Item),
             _ => None,
@@ -94,7 +110,10 @@ impl Fetcher {
     async fn ask(&self, wanted: &Wanted, peer: PeerId) -> Result<Option<Fetched>, AskError> {
         match wanted {
             Wanted::Want(Want::Log { process, from }) => {
-                let request = LogRequest { process: *process, from: *from };
+                let request = LogRequest {
+                    process: *process,
+                    from: *from,
+                };
                 let answer: Option<LogAnswer> =
                     self.exchange(peer, Protocol::Assignments, &request).await?;
                 let Some(answer) = answer.filter(|it| !it.slots.is_empty()) else {
@@ -115,21 +134,34 @@ impl Fetcher {
             }
             Wanted::Want(Want::Item(id)) => self.item(peer, *id).await,
             Wanted::Want(Want::State { root, .. }) => self.state(peer, root).await,
-            Wanted::Want(Want::Leaves { process, root, size, .. }) => {
+            Wanted::Want(Want::Leaves {
+                process,
+                root,
+                size,
+                ..
+            }) => {
                 let leaves = Some((*process, *size));
-                let request = PagesRequest { manifest: None, pages: Vec::new(), leaves };
+                let request = PagesRequest {
+                    manifest: None,
+                    pages: Vec::new(),
+                    leaves,
+                };
                 let answer: Option<PagesAnswer> =
                     self.exchange(peer, Protocol::Pages, &request).await?;
                 // The root decides whether they are believed.
-                Ok(answer.filter(|it| !it.leaves.is_empty()).map(|it| Fetched::Leaves {
-                    process: *process,
-                    root: *root,
-                    leaves: it.leaves,
-                }))
+                Ok(answer
+                    .filter(|it| !it.leaves.is_empty())
+                    .map(|it| Fetched::Leaves {
+                        process: *process,
+                        root: *root,
+                        leaves: it.leaves,
+                    }))
             }
             Wanted::Evidence(evidence, _) => {
-                let request = codec::encode(&EvidenceRequest { evidence: *evidence })
-                    .unwrap_or_default();
+                let request = codec::encode(&EvidenceRequest {
+                    evidence: *evidence,
+                })
+                .unwrap_or_default();
                 let bytes = self.requests.ask(peer, Protocol::Evidence, request).await?;
                 let evidence = *evidence;
                 Ok((!bytes.is_empty()).then_some(Fetched::Evidence { evidence, bytes }))
@@ -141,8 +173,11 @@ impl Fetcher {
                 let Some(answer) = answer.filter(|it| !it.blocks.is_empty()) else {
                     return Ok(None);
                 };
-                let blocks: Result<Vec<Block>, _> =
-                    answer.blocks.iter().map(|bytes| codec::decode(bytes)).collect();
+                let blocks: Result<Vec<Block>, _> = answer
+                    .blocks
+                    .iter()
+                    .map(|bytes| codec::decode(bytes))
+                    .collect();
                 match blocks {
                     Ok(blocks) => Ok(Some(Fetched::Blocks(blocks))),
                     Err(_) => self.wrong(peer).await,
@@ -152,10 +187,14 @@ impl Fetcher {
     }
 
     async fn item(&self, peer: PeerId, id: ItemId) -> Result<Option<Fetched>, AskError> {
-        let request = ItemRequest { wanted: Some(id), offered: None };
-        let answer: Option<ItemAnswer> =
-            self.exchange(peer, Protocol::Messages, &request).await?;
-        let Some(bytes) = answer.and_then(|it| it.item) else { return Ok(None) };
+        let request = ItemRequest {
+            wanted: Some(id),
+            offered: None,
+        };
+        let answer: Option<ItemAnswer> = self.exchange(peer, Protocol::Messages, &request).await?;
+        let Some(bytes) = answer.and_then(|it| it.item) else {
+            return Ok(None);
+        };
         match authentic(bytes.into_vec()) {
             Some(item) if item.id() == id => Ok(Some(Fetched::Item(item))),
             _ => self.wrong(peer).await,
@@ -167,11 +206,16 @@ impl Fetcher {
         let manifest = match self.archive.manifest(root) {
             Ok(Some(manifest)) => manifest,
             _ => {
-                let request =
-                    PagesRequest { manifest: Some(*root), pages: Vec::new(), leaves: None };
+                let request = PagesRequest {
+                    manifest: Some(*root),
+                    pages: Vec::new(),
+                    leaves: None,
+                };
                 let answer: Option<PagesAnswer> =
                     self.exchange(peer, Protocol::Pages, &request).await?;
-                let Some(manifest) = answer.and_then(|it| it.manifest) else { return Ok(None) };
+                let Some(manifest) = answer.and_then(|it| it.manifest) else {
+                    return Ok(None);
+                };
                 if self.archive.keep_manifest(root, &manifest).is_err() {
                     return self.wrong(peer).await;
                 }
@@ -180,10 +224,16 @@ impl Fetcher {
         };
         let missing = self.archive.missing_pages(&manifest).unwrap_or_default();
         for pages in missing.chunks(PAGES_MAX) {
-            let request = PagesRequest { manifest: None, pages: pages.to_vec(), leaves: None };
+            let request = PagesRequest {
+                manifest: None,
+                pages: pages.to_vec(),
+                leaves: None,
+            };
             let answer: Option<PagesAnswer> =
                 self.exchange(peer, Protocol::Pages, &request).await?;
-            let Some(answer) = answer.filter(|it| !it.pages.is_empty()) else { return Ok(None) };
+            let Some(answer) = answer.filter(|it| !it.pages.is_empty()) else {
+                return Ok(None);
+            };
             let got: Vec<Vec<u8>> = answer.pages.into_iter().map(ByteBuf::into_vec).collect();
             if self.archive.keep_pages(pages, &got).is_err() {
                 return self.wrong(peer).await;
@@ -202,9 +252,11 @@ impl Fetcher {
         peer: PeerId,
         item: &Item,
     ) -> Result<Result<Receipt, (String, String)>, AskError> {
-        let request = ItemRequest { wanted: None, offered: Some(ByteBuf::from(item.bytes())) };
-        let answer: Option<ItemAnswer> =
-            self.exchange(peer, Protocol::Messages, &request).await?;
+        let request = ItemRequest {
+            wanted: None,
+            offered: Some(ByteBuf::from(item.bytes())),
+        };
+        let answer: Option<ItemAnswer> = self.exchange(peer, Protocol::Messages, &request).await?;
         let answer = answer.ok_or(AskError::Nobody)?;
         match (answer.scheduled, answer.refused) {
             (Some(receipt), _) => Ok(Ok(receipt)),
@@ -224,14 +276,20 @@ impl Fetcher {
         match codec::decode(&answer) {
             Ok(answer) => Ok(Some(answer)),
             Err(_) => {
-                self.requests.net().penalize(peer, WRONG_ANSWER_POINTS).await?;
+                self.requests
+                    .net()
+                    .penalize(peer, WRONG_ANSWER_POINTS)
+                    .await?;
                 Ok(None)
             }
         }
     }
 
     async fn wrong(&self, peer: PeerId) -> Result<Option<Fetched>, AskError> {
-        self.requests.net().penalize(peer, WRONG_ANSWER_POINTS).await?;
+        self.requests
+            .net()
+            .penalize(peer, WRONG_ANSWER_POINTS)
+            .await?;
         Ok(None)
     }
 }

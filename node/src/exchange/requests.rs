@@ -41,7 +41,11 @@ impl std::fmt::Debug for Requests {
 impl Requests {
     /// Requests over a network.
     pub fn new(net: NetHandle) -> Requests {
-        Requests { net, next: Arc::new(AtomicU64::new(1)), waiting: Arc::default() }
+        Requests {
+            net,
+            next: Arc::new(AtomicU64::new(1)),
+            waiting: Arc::default(),
+        }
     }
 
     /// The network.
@@ -61,9 +65,15 @@ impl Requests {
     ) -> Result<Vec<u8>, AskError> {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let (sender, receiver) = oneshot::channel();
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(id, sender);
+        self.waiting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(id, sender);
         if let Err(error) = self.net.request(id, peer, protocol, data).await {
-            self.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+            self.waiting
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .remove(&id);
             return Err(error.into());
         }
         Ok(receiver.await.map_err(|_| CommandError::Stopped)??)
@@ -71,7 +81,11 @@ impl Requests {
 
     /// An answer came.
     pub fn answered(&self, id: u64, answer: Answer) {
-        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        let waiting = self
+            .waiting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&id);
         if let Some(sender) = waiting {
             // Whoever asked may have stopped waiting.
             let _ = sender.send(answer);

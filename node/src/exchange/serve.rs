@@ -26,7 +26,9 @@ pub fn serve(
         Protocol::Messages => item(archive, request),
         Protocol::Pages => pages(archive, request),
         Protocol::Evidence => {
-            let Ok(asked) = codec::decode::<EvidenceRequest>(request) else { return Ok(None) };
+            let Ok(asked) = codec::decode::<EvidenceRequest>(request) else {
+                return Ok(None);
+            };
             Ok(Some(archive.evidence(&asked.evidence)?.unwrap_or_default()))
         }
         Protocol::Blocks => blocks(archive, request),
@@ -36,7 +38,9 @@ pub fn serve(
 }
 
 fn log(archive: &Archive, request: &[u8]) -> Result<Option<Vec<u8>>, ArchiveError> {
-    let Ok(asked) = codec::decode::<LogRequest>(request) else { return Ok(None) };
+    let Ok(asked) = codec::decode::<LogRequest>(request) else {
+        return Ok(None);
+    };
     let mut slots = Vec::new();
     let mut bytes = 0_usize;
     for (assignment, message) in archive.log(&asked.process, asked.from, LOG_PAGE_MAX)? {
@@ -54,14 +58,24 @@ fn log(archive: &Archive, request: &[u8]) -> Result<Option<Vec<u8>>, ArchiveErro
 }
 
 fn item(archive: &Archive, request: &[u8]) -> Result<Option<Vec<u8>>, ArchiveError> {
-    let Ok(asked) = codec::decode::<ItemRequest>(request) else { return Ok(None) };
-    let Some(wanted) = asked.wanted else { return Ok(None) };
+    let Ok(asked) = codec::decode::<ItemRequest>(request) else {
+        return Ok(None);
+    };
+    let Some(wanted) = asked.wanted else {
+        return Ok(None);
+    };
     let item = archive.item_bytes(&wanted)?.map(ByteBuf::from);
-    Ok(Some(codec::encode(&ItemAnswer { item, scheduled: None, refused: None })?))
+    Ok(Some(codec::encode(&ItemAnswer {
+        item,
+        scheduled: None,
+        refused: None,
+    })?))
 }
 
 fn pages(archive: &Archive, request: &[u8]) -> Result<Option<Vec<u8>>, ArchiveError> {
-    let Ok(asked) = codec::decode::<PagesRequest>(request) else { return Ok(None) };
+    let Ok(asked) = codec::decode::<PagesRequest>(request) else {
+        return Ok(None);
+    };
     if asked.pages.len() > PAGES_MAX {
         return Ok(None);
     }
@@ -69,24 +83,38 @@ fn pages(archive: &Archive, request: &[u8]) -> Result<Option<Vec<u8>>, ArchiveEr
         Some(root) => archive.manifest(&root)?,
         None => None,
     };
-    let pages = archive.pages(&asked.pages)?.into_iter().map(ByteBuf::from).collect();
+    let pages = archive
+        .pages(&asked.pages)?
+        .into_iter()
+        .map(ByteBuf::from)
+        .collect();
     let mut leaves = Vec::new();
     if let Some((process, size)) = asked.leaves {
         for slot in 0..size.min(LEAVES_MAX) {
-            let Some((leaf, _)) = archive.leaf(&process, Slot(slot))? else { break };
+            let Some((leaf, _)) = archive.leaf(&process, Slot(slot))? else {
+                break;
+            };
             leaves.push(leaf);
         }
     }
-    Ok(Some(codec::encode(&PagesAnswer { manifest, pages, leaves })?))
+    Ok(Some(codec::encode(&PagesAnswer {
+        manifest,
+        pages,
+        leaves,
+    })?))
 }
 
 fn blocks(archive: &Archive, request: &[u8]) -> Result<Option<Vec<u8>>, ArchiveError> {
-    let Ok(asked) = codec::decode::<BlocksRequest>(request) else { return Ok(None) };
+    let Ok(asked) = codec::decode::<BlocksRequest>(request) else {
+        return Ok(None);
+    };
     let mut blocks = Vec::new();
     let mut bytes = 0_usize;
     let mut height = asked.from;
     while blocks.len() < 256 {
-        let Some(block) = archive.block(height)? else { break };
+        let Some(block) = archive.block(height)? else {
+            break;
+        };
         let block = codec::encode(&block)?;
         bytes = bytes.saturating_add(block.len());
         if bytes > ANSWER_BYTES && !blocks.is_empty() {

@@ -26,7 +26,8 @@ impl Executor {
     ) -> Result<Executed, Failure> {
         let body = &claim.statement.claim;
         let setting = self.setting(&body.process)?;
-        let leaves = stretch(history, slot).ok_or(Failure::Missing("a state root before the lie"))?;
+        let leaves =
+            stretch(history, slot).ok_or(Failure::Missing("a state root before the lie"))?;
         let executed = leaves.iter().skip(usize::from(slot.0 > 0));
         let mut inputs = Vec::new();
         let mut messages = Vec::new();
@@ -43,9 +44,14 @@ impl Executor {
             None => None,
             Some(start) => {
                 let root = start.state_root.ok_or(Failure::Missing("a state root"))?;
-                let snapshot =
-                    self.archive.state(&root)?.ok_or(Failure::Missing("the state before"))?;
-                Some(self.engine.witness(&setting.program, &snapshot, &messages)?)
+                let snapshot = self
+                    .archive
+                    .state(&root)?
+                    .ok_or(Failure::Missing("the state before"))?;
+                Some(
+                    self.engine
+                        .witness(&setting.program, &snapshot, &messages)?,
+                )
             }
         };
         let claimant = claim.statement.claimant;
@@ -74,7 +80,11 @@ impl Executor {
             .and_then(|evidence| codec::encode(&evidence))
             .map_err(|_| Failure::Missing("evidence within its limits"))?;
         let id = body.id().map_err(|_| Failure::Missing("claim"))?;
-        Ok(Executed::Accused { claim: id, slot, evidence: Arc::from(bytes) })
+        Ok(Executed::Accused {
+            claim: id,
+            slot,
+            evidence: Arc::from(bytes),
+        })
     }
 }
 
@@ -88,7 +98,10 @@ impl Executor {
         second: &AssignmentId,
     ) -> Result<Executed, Failure> {
         let item = |id: ItemId, what| {
-            self.archive.item(&id)?.ok_or(Failure::Missing(what)).map(|it: Authentic<Item>| it)
+            self.archive
+                .item(&id)?
+                .ok_or(Failure::Missing(what))
+                .map(|it: Authentic<Item>| it)
         };
         let process_item = item((*process).into(), "process")?;
         let first = item((*first).into(), "first assignment")?;
@@ -125,6 +138,9 @@ fn stretch(history: &[Leaf], slot: Slot) -> Option<&[Leaf]> {
     if end == 0 {
         return history.get(..1);
     }
-    let start = history.get(..end)?.iter().rposition(|leaf| leaf.state_root.is_some())?;
+    let start = history
+        .get(..end)?
+        .iter()
+        .rposition(|leaf| leaf.state_root.is_some())?;
     history.get(start..=end)
 }

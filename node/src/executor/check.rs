@@ -32,8 +32,13 @@ impl Executor {
         let mut head = resident.state_root();
         for claimed in &claim.leaves {
             let slot = claimed.slot;
-            let found =
-                self.step(&setting, resident.as_mut(), &body.process, slot, &mut stride)?;
+            let found = self.step(
+                &setting,
+                resident.as_mut(),
+                &body.process,
+                slot,
+                &mut stride,
+            )?;
             if found.leaf.assignment != claimed.assignment {
                 // The log here is another branch than the claim's: this node cannot tell.
                 return Err(Failure::Missing("the claim's branch of the log"));
@@ -46,7 +51,11 @@ impl Executor {
         if head != body.head_state_root {
             return checked(Finding::False(Slot(body.size.saturating_sub(1))));
         }
-        let held = Held { size: body.size, history: Some(body.history_root), resident };
+        let held = Held {
+            size: body.size,
+            history: Some(body.history_root),
+            resident,
+        };
         let mut cache = lock(&self.checked);
         while cache.len() >= CHECKED_MAX {
             cache.pop_first();
@@ -56,7 +65,10 @@ impl Executor {
     }
 
     /// The process before the claim's new leaves; or the root of the state that is missing.
-    #[allow(clippy::type_complexity, reason = "two outcomes of one step, used once")]
+    #[allow(
+        clippy::type_complexity,
+        reason = "two outcomes of one step, used once"
+    )]
     fn before(
         &self,
         setting: &Setting,
@@ -80,7 +92,9 @@ impl Executor {
         let Some(root) = start.state_root else {
             return Err(Failure::Missing("a state root before the claim"));
         };
-        let Some(snapshot) = self.archive.state(&root)? else { return Ok(Err(root)) };
+        let Some(snapshot) = self.archive.state(&root)? else {
+            return Ok(Err(root));
+        };
         let mut resident = self.engine.restore(&setting.program, &snapshot)?;
         for leaf in lead.iter().skip(1) {
             let input = self.input(&body.process, leaf.slot)?;

@@ -64,7 +64,8 @@ impl Role for ComputeRole {
             let entry = ledger.process(process);
             let certified = entry.and_then(|it| it.certified.last().or(it.settled.as_ref()));
             if let Some(segment) = certified {
-                self.machine.resume_at(process, segment.size, segment.history_root);
+                self.machine
+                    .resume_at(process, segment.size, segment.history_root);
             }
         }
         Ok(())
@@ -82,7 +83,8 @@ impl Role for ComputeRole {
                 for (process, log) in shared.logs.iter() {
                     let behind = self.machine.evaluated(process) < log.size;
                     if behind && shared.modules.contains(&log.module) {
-                        self.machine.log_grew(now, *process, log.module, log.size, out);
+                        self.machine
+                            .log_grew(now, *process, log.module, log.size, out);
                     }
                 }
                 self.machine.tick(now, &mut shared.guard, out);
@@ -92,7 +94,8 @@ impl Role for ComputeRole {
                     if let Some(slot) = self.fault.take() {
                         self.machine.force_cut_after(*process, log.module, slot);
                     }
-                    self.machine.log_grew(now, *process, log.module, log.size, out);
+                    self.machine
+                        .log_grew(now, *process, log.module, log.size, out);
                 }
             }
             Signal::LogShrank(process) => {
@@ -103,7 +106,8 @@ impl Role for ComputeRole {
             Signal::Claim(claim) => self.machine.peer_claim(claim, &mut shared.guard, out),
             Signal::Executed(Executed::Evaluated { process, leaves }) => {
                 let leaves = leaves.clone();
-                self.machine.evaluated_leaves(now, *process, leaves, &mut shared.guard, out);
+                self.machine
+                    .evaluated_leaves(now, *process, leaves, &mut shared.guard, out);
             }
             Signal::Executed(Executed::Abstained { job, .. }) => {
                 if let Job::Evaluate { process, .. } = job.as_ref() {

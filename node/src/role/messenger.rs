@@ -20,7 +20,9 @@ pub(super) struct MessengerRole {
 
 impl MessengerRole {
     pub(super) const fn new(setting: &Setting) -> MessengerRole {
-        MessengerRole { machine: Messenger::new(setting.item_key) }
+        MessengerRole {
+            machine: Messenger::new(setting.item_key),
+        }
     }
 
     fn push(
@@ -50,7 +52,9 @@ impl Role for MessengerRole {
         out: &mut Outbox<Effect>,
     ) -> Result<(), ArchiveError> {
         for (process, log) in shared.logs.iter() {
-            let Some(item) = archive.item(&(*process).into())? else { continue };
+            let Some(item) = archive.item(&(*process).into())? else {
+                continue;
+            };
             let next = archive.pushed(process)?;
             self.machine.process(&item, log.module, next);
             if self.machine.next(process).is_none() {
@@ -64,7 +68,9 @@ impl Role for MessengerRole {
             }
             let mut slot = next;
             while let Some(parts) = archive.parts(process, slot)? {
-                let Some(input) = archive.input(process, slot)? else { break };
+                let Some(input) = archive.input(process, slot)? else {
+                    break;
+                };
                 let subject = input.message.unwrap_or_else(|| item.clone());
                 self.push(*process, slot, &subject, &parts, out);
                 slot = slot.next();
@@ -82,7 +88,9 @@ impl Role for MessengerRole {
     ) {
         match signal {
             Signal::Executed(Executed::Evaluated { process, leaves }) => {
-                let Some(module) = shared.logs.get(process).map(|log| log.module) else { return };
+                let Some(module) = shared.logs.get(process).map(|log| log.module) else {
+                    return;
+                };
                 for leaf in leaves {
                     if leaf.leaf.slot == Slot(0) {
                         self.machine.process(&leaf.subject, module, Slot(0));

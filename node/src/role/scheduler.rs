@@ -20,7 +20,10 @@ pub(super) struct SchedulerRole {
 
 impl SchedulerRole {
     pub(super) const fn new(setting: &Setting) -> SchedulerRole {
-        SchedulerRole { key: setting.item_key, machine: Scheduler::new(setting.item_key) }
+        SchedulerRole {
+            key: setting.item_key,
+            machine: Scheduler::new(setting.item_key),
+        }
     }
 }
 
@@ -77,9 +80,11 @@ impl Role for SchedulerRole {
         out: &mut Outbox<Effect>,
     ) {
         let input = match signal {
-            Signal::Offered { item, wall, height } => {
-                Input::Item { item: (*item).clone(), wall: *wall, height: *height }
-            }
+            Signal::Offered { item, wall, height } => Input::Item {
+                item: (*item).clone(),
+                wall: *wall,
+                height: *height,
+            },
             Signal::Signed(Signed::Assignment(item)) => Input::Signed(item.clone()),
             _ => return,
         };

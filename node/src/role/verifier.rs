@@ -18,7 +18,9 @@ pub(super) struct VerifierRole {
 impl VerifierRole {
     pub(super) fn new(setting: &Setting) -> VerifierRole {
         let (params, lottery) = (setting.params.clone(), setting.lottery.clone());
-        VerifierRole { machine: Verifier::new(setting.operator, params, lottery) }
+        VerifierRole {
+            machine: Verifier::new(setting.operator, params, lottery),
+        }
     }
 }
 
@@ -50,16 +52,24 @@ impl Role for VerifierRole {
             Signal::Block(facts) => self.machine.block(facts, claims, out),
             Signal::Material | Signal::LogGrew(_) => self.machine.more(claims, out),
             Signal::Executed(executed) => {
-                self.machine.executed((*executed).clone(), claims, guard, out);
+                self.machine
+                    .executed((*executed).clone(), claims, guard, out);
             }
             Signal::Signed(Signed::Approval(approval)) => {
-                let process =
-                    claims.any(&approval.claim).map(|it| it.statement.claim.process);
+                let process = claims
+                    .any(&approval.claim)
+                    .map(|it| it.statement.claim.process);
                 if let Some(process) = process {
-                    self.machine.approved(approval.as_ref().clone(), process, out);
+                    self.machine
+                        .approved(approval.as_ref().clone(), process, out);
                 }
             }
-            Signal::Double { process, slot, first, second } => {
+            Signal::Double {
+                process,
+                slot,
+                first,
+                second,
+            } => {
                 out.push(Effect::Execute(Job::AccuseScheduler {
                     process: *process,
                     slot: *slot,

@@ -10,7 +10,9 @@ fn on_both(test: impl Fn(&dyn Store)) {
     test(&RocksStore::open(dir.path()).unwrap());
 }
 
-fn batch(ops: &[(Column, &[u8], Option<&[u8]>)]) -> Batch {
+type Op<'a> = (Column, &'a [u8], Option<&'a [u8]>);
+
+fn batch(ops: &[Op<'_>]) -> Batch {
     let mut batch = Batch::new();
     for (column, key, value) in ops {
         match value {

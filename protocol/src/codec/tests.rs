@@ -56,7 +56,10 @@ fn round_trip_and_limits() {
     let bytes = encode(&sample()).unwrap();
     assert_eq!(decode::<Sample>(&bytes).unwrap(), sample());
     assert_eq!(kind_of(&bytes), Some((250, 1)));
-    assert!(matches!(decode::<Anything>(&bytes), Err(CodecError::TooLarge { .. })));
+    assert!(matches!(
+        decode::<Anything>(&bytes),
+        Err(CodecError::TooLarge { .. })
+    ));
     for cut in 0..bytes.len() {
         assert!(decode::<Sample>(&bytes[..cut]).is_err());
     }
@@ -71,14 +74,14 @@ fn every_other_spelling_is_refused() {
     let canonical: &[u8] = &[0x83, 0x18, 251, 1, 5];
     assert!(decode::<Anything>(canonical).is_ok());
     let refused: &[&[u8]] = &[
-        &[0x83, 0x18, 251, 1, 0x18, 5],                    // integer not minimal
-        &[0x83, 0x18, 251, 1, 0xc1, 5],                    // tag
-        &[0x9f, 0x18, 251, 1, 5, 0xff],                    // indefinite array
-        &[0x83, 0x18, 251, 1, 0xa1, 0, 5],                 // map
-        &[0x83, 0x18, 251, 1, 0xf9, 0x45, 0],              // float
-        &[0x83, 0x18, 251, 1, 0xf7],                       // undefined
-        &[0x83, 0x18, 251, 2, 5],                          // version
-        &[0x83, 0x18, 250, 1, 5],                          // kind
+        &[0x83, 0x18, 251, 1, 0x18, 5],       // integer not minimal
+        &[0x83, 0x18, 251, 1, 0xc1, 5],       // tag
+        &[0x9f, 0x18, 251, 1, 5, 0xff],       // indefinite array
+        &[0x83, 0x18, 251, 1, 0xa1, 0, 5],    // map
+        &[0x83, 0x18, 251, 1, 0xf9, 0x45, 0], // float
+        &[0x83, 0x18, 251, 1, 0xf7],          // undefined
+        &[0x83, 0x18, 251, 2, 5],             // version
+        &[0x83, 0x18, 250, 1, 5],             // kind
         &[0x9b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff], // length past the end
         &[],
     ];

@@ -39,7 +39,9 @@ pub(super) fn judge(
         || first.epoch != second.epoch
         || first.slot != second.slot
     {
-        return Err(Refused::Inconsistent("the assignments are of different slots"));
+        return Err(Refused::Inconsistent(
+            "the assignments are of different slots",
+        ));
     }
     // [E-12]
     if first_item.signing_digest() == second_item.signing_digest() {

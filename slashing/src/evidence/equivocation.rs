@@ -31,7 +31,9 @@ pub(super) fn judge(
     }
     let (a, b) = (&first.claim, &second.claim);
     if (a.profile, a.process, a.fork) != (b.profile, b.process, b.fork) {
-        return Err(Refused::Inconsistent("the claims are of different processes or profiles"));
+        return Err(Refused::Inconsistent(
+            "the claims are of different processes or profiles",
+        ));
     }
     // [E-21]
     let (first_leaf, first_path) = &offence.first_leaf;

@@ -67,7 +67,11 @@ pub(super) fn open(
     }
     let start = start(&offence)?;
     let inputs = inputs(&offence, &process)?;
-    let leaf = offence.leaves.last().cloned().ok_or(Refused::Inconsistent("no leaves"))?;
+    let leaf = offence
+        .leaves
+        .last()
+        .cloned()
+        .ok_or(Refused::Inconsistent("no leaves"))?;
     let request = ExecutionRequest {
         profile: offence.profile.clone(),
         module: Arc::new(module),
@@ -83,7 +87,10 @@ pub(super) fn open(
         profile: offence.profile,
         leaf,
     };
-    Ok(Opened::Execute { request: Box::new(request), pending: Box::new(pending) })
+    Ok(Opened::Execute {
+        request: Box::new(request),
+        pending: Box::new(pending),
+    })
 }
 
 /// Where the stretch starts (rule E-31).
@@ -93,11 +100,10 @@ fn start(offence: &FalseClaim) -> Result<Start, Refused> {
     for leaf in &offence.leaves {
         entries.push((leaf.slot.0, leaf.digest()?));
     }
-    let consecutive =
-        entries.windows(2).all(|pair| match pair {
-            [(a, _), (b, _)] => a.checked_add(1) == Some(*b),
-            _ => false,
-        });
+    let consecutive = entries.windows(2).all(|pair| match pair {
+        [(a, _), (b, _)] => a.checked_add(1) == Some(*b),
+        _ => false,
+    });
     if entries.is_empty()
         || !consecutive
         || offence.path.size != claim.size
@@ -106,14 +112,26 @@ fn start(offence: &FalseClaim) -> Result<Start, Refused> {
         return Err(Refused::History);
     }
     let first = offence.leaves.first().ok_or(Refused::History)?;
-    let stretch = offence.leaves.len().saturating_sub(usize::from(offence.witness.is_some()));
+    let stretch = offence
+        .leaves
+        .len()
+        .saturating_sub(usize::from(offence.witness.is_some()));
     if stretch == 0
         || stretch != offence.inputs.len()
         || u64::try_from(stretch).map_or(true, |inputs| inputs > offence.profile.stride)
     {
-        return Err(Refused::Inconsistent("leaves and inputs do not fit one another"));
+        return Err(Refused::Inconsistent(
+            "leaves and inputs do not fit one another",
+        ));
     }
-    if offence.leaves.iter().skip(1).rev().skip(1).any(|leaf| leaf.state_root.is_some()) {
+    if offence
+        .leaves
+        .iter()
+        .skip(1)
+        .rev()
+        .skip(1)
+        .any(|leaf| leaf.state_root.is_some())
+    {
         return Err(Refused::Inconsistent("the stretch passes a state root"));
     }
     match &offence.witness {
@@ -124,7 +142,10 @@ fn start(offence: &FalseClaim) -> Result<Start, Refused> {
             let root = first
                 .state_root
                 .ok_or(Refused::Inconsistent("the first leaf holds no state root"))?;
-            Ok(Start::Witness { root, witness: Box::new(witness.clone()) })
+            Ok(Start::Witness {
+                root,
+                witness: Box::new(witness.clone()),
+            })
         }
     }
 }
@@ -135,13 +156,14 @@ fn inputs(offence: &FalseClaim, process: &Item) -> Result<Vec<Input>, Refused> {
     let mut inputs = Vec::with_capacity(offence.inputs.len());
     for (leaf, input) in offence.leaves.iter().skip(skip).zip(&offence.inputs) {
         let item = authentic(&input.assignment, "assignment")?;
-        let assignment =
-            Assignment::from_item(&item).map_err(|_| Refused::Item("assignment"))?;
+        let assignment = Assignment::from_item(&item).map_err(|_| Refused::Item("assignment"))?;
         if AssignmentId::from(item.id()) != leaf.assignment
             || assignment.slot != leaf.slot
             || assignment.process != ProcessId::from(process.id())
         {
-            return Err(Refused::Inconsistent("an assignment is not the one in its leaf"));
+            return Err(Refused::Inconsistent(
+                "an assignment is not the one in its leaf",
+            ));
         }
         let message = match (&input.message, assignment.message) {
             (None, None) => None,
@@ -154,7 +176,10 @@ fn inputs(offence: &FalseClaim, process: &Item) -> Result<Vec<Input>, Refused> {
             }
             _ => return Err(Refused::Inconsistent("a message is missing or unasked for")),
         };
-        inputs.push(Input { assignment: item, message });
+        inputs.push(Input {
+            assignment: item,
+            message,
+        });
     }
     Ok(inputs)
 }
@@ -170,8 +195,12 @@ impl PendingFalseClaim {
             Execution::Invalid(why) => return Err(Refused::Execution(why.clone())),
             Execution::Abstained(why) => return Err(Refused::Abstained(why.clone())),
         };
-        let last = steps.last().ok_or(Refused::Execution("nothing was executed".into()))?;
-        let gas = steps.iter().fold(0_u64, |sum, step| sum.saturating_add(step.gas));
+        let last = steps
+            .last()
+            .ok_or(Refused::Execution("nothing was executed".into()))?;
+        let gas = steps
+            .iter()
+            .fold(0_u64, |sum, step| sum.saturating_add(step.gas));
         let leaf = &self.leaf;
         let claim = &self.statement.claim;
         let inputs = u64::try_from(steps.len()).unwrap_or(u64::MAX);

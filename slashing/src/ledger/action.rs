@@ -147,14 +147,20 @@ impl Ledger {
         events: &mut Vec<LedgerEvent>,
     ) -> Result<Result<(), ItemRefused>, BlockError> {
         Ok(match action {
-            Action::Transfer { recipient, quantity } => self.transfer(signer, recipient, quantity),
+            Action::Transfer {
+                recipient,
+                quantity,
+            } => self.transfer(signer, recipient, quantity),
             Action::Register(registration) => self.register(signer, *registration, events),
             Action::Bond(quantity) => self.bond(signer, quantity, events),
             Action::Unbond(quantity) => self.unbond(signer, quantity, events),
             Action::Withdraw => self.withdraw(signer),
             Action::Claims(root) => self.commit_claims(signer, root, events),
             Action::Certificate(certificate) => self.certify(&certificate, events),
-            Action::Challenge { challenge, evidence } => {
+            Action::Challenge {
+                challenge,
+                evidence,
+            } => {
                 return self.challenge(signer, challenge, evidence, events);
             }
             Action::Verdict(verdict) => return self.verdict(&verdict, events),
@@ -171,11 +177,15 @@ impl Ledger {
         if quantity == Stake::ZERO {
             return Err(ItemRefused::Amount);
         }
-        let left = self.balance(&signer).minus(quantity).map_err(|_| ItemRefused::Balance)?;
+        let left = self
+            .balance(&signer)
+            .minus(quantity)
+            .map_err(|_| ItemRefused::Balance)?;
         self.accounts.insert(signer, left);
         let balance = self.balance(&recipient);
         // A sum of parts of the supply cannot leave its range.
-        self.accounts.insert(recipient, Stake(balance.0.saturating_add(quantity.0)));
+        self.accounts
+            .insert(recipient, Stake(balance.0.saturating_add(quantity.0)));
         Ok(())
     }
 

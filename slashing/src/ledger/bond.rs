@@ -80,7 +80,9 @@ impl Operator {
     /// # Errors
     /// If the sum leaves its range.
     pub fn slashable(&self) -> Result<Stake, AmountError> {
-        self.unbonding.iter().try_fold(self.bonded, |sum, it| sum.plus(it.amount))
+        self.unbonding
+            .iter()
+            .try_fold(self.bonded, |sum, it| sum.plus(it.amount))
     }
 
     /// Whether it has, or had, this hot key.
@@ -128,7 +130,11 @@ impl Ledger {
             .map_err(|_| ItemRefused::Possession)?;
         // [L-13]
         let item_key = registration.item_key;
-        let others = || self.operators.iter().filter(|(address, _)| **address != signer);
+        let others = || {
+            self.operators
+                .iter()
+                .filter(|(address, _)| **address != signer)
+        };
         // Its own address an operator has proven to hold, whoever named it before.
         let taken = (item_key != signer && self.is_item_key_taken(&signer, &item_key))
             || others().any(|(_, it)| it.had_key(&registration.key));
@@ -160,7 +166,10 @@ impl Ledger {
 
     fn is_item_key_taken(&self, signer: &Address, item_key: &Address) -> bool {
         self.operators.contains_key(item_key)
-            || self.item_keys.get(item_key).is_some_and(|owner| owner != signer)
+            || self
+                .item_keys
+                .get(item_key)
+                .is_some_and(|owner| owner != signer)
     }
 
     pub(super) fn bond(
@@ -169,16 +178,25 @@ impl Ledger {
         quantity: Stake,
         events: &mut Vec<LedgerEvent>,
     ) -> Result<(), ItemRefused> {
-        let left = self.balance(&signer).minus(quantity).map_err(|_| ItemRefused::Balance)?;
+        let left = self
+            .balance(&signer)
+            .minus(quantity)
+            .map_err(|_| ItemRefused::Balance)?;
         let active_from = self.height.plus(self.params.activation_blocks);
-        let operator = self.operators.get_mut(&signer).ok_or(ItemRefused::NotRegistered)?;
+        let operator = self
+            .operators
+            .get_mut(&signer)
+            .ok_or(ItemRefused::NotRegistered)?;
         if operator.tombstoned {
             return Err(ItemRefused::Tombstoned);
         }
         if quantity == Stake::ZERO {
             return Err(ItemRefused::Amount);
         }
-        operator.bonded = operator.bonded.plus(quantity).map_err(|_| ItemRefused::Amount)?;
+        operator.bonded = operator
+            .bonded
+            .plus(quantity)
+            .map_err(|_| ItemRefused::Amount)?;
         operator.active_from = operator.active_from.max(active_from);
         self.accounts.insert(signer, left);
         events.push(LedgerEvent::Operator(signer));
@@ -192,30 +210,49 @@ impl Ledger {
         events: &mut Vec<LedgerEvent>,
     ) -> Result<(), ItemRefused> {
         let free_from = self.height.plus(self.params.unbond_blocks);
-        let operator = self.operators.get_mut(&signer).ok_or(ItemRefused::NotRegistered)?;
+        let operator = self
+            .operators
+            .get_mut(&signer)
+            .ok_or(ItemRefused::NotRegistered)?;
         if operator.unbonding.len() >= UNBONDING_MAX {
             return Err(ItemRefused::TooMany);
         }
         if quantity == Stake::ZERO {
             return Err(ItemRefused::Amount);
         }
-        operator.bonded = operator.bonded.minus(quantity).map_err(|_| ItemRefused::Balance)?;
-        operator.unbonding.push(Unbonding { amount: quantity, free_from });
+        operator.bonded = operator
+            .bonded
+            .minus(quantity)
+            .map_err(|_| ItemRefused::Balance)?;
+        operator.unbonding.push(Unbonding {
+            amount: quantity,
+            free_from,
+        });
         events.push(LedgerEvent::Operator(signer));
         Ok(())
     }
 
     pub(super) fn withdraw(&mut self, signer: Address) -> Result<(), ItemRefused> {
         // [L-14] A case that was opened before the stake was free is closed by then.
-        let accused = self.cases.values().any(|case| {
-            case.state == CaseState::Open && case.challenge.offender == signer
-        });
-        let hold = if accused { self.params.verdict_blocks } else { 0 };
+        let accused = self
+            .cases
+            .values()
+            .any(|case| case.state == CaseState::Open && case.challenge.offender == signer);
+        let hold = if accused {
+            self.params.verdict_blocks
+        } else {
+            0
+        };
         let height = self.height;
         let mut balance = self.balance(&signer);
-        let operator = self.operators.get_mut(&signer).ok_or(ItemRefused::NotRegistered)?;
-        let (free, held): (Vec<_>, Vec<_>) =
-            operator.unbonding.drain(..).partition(|it| it.free_from.plus(hold) <= height);
+        let operator = self
+            .operators
+            .get_mut(&signer)
+            .ok_or(ItemRefused::NotRegistered)?;
+        let (free, held): (Vec<_>, Vec<_>) = operator
+            .unbonding
+            .drain(..)
+            .partition(|it| it.free_from.plus(hold) <= height);
         operator.unbonding = held;
         for it in free {
             // A sum of parts of the supply cannot leave its range.
@@ -245,7 +282,11 @@ impl Ledger {
             })
             .collect();
         let set = ValidatorSet::new(validators);
-        if self.validators.last_key_value().is_none_or(|(_, last)| **last != set) {
+        if self
+            .validators
+            .last_key_value()
+            .is_none_or(|(_, last)| **last != set)
+        {
             self.validators.insert(self.height, Arc::new(set));
         }
     }

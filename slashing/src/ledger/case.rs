@@ -155,7 +155,8 @@ impl Ledger {
         process: ProcessId,
         slot: Slot,
     ) -> bool {
-        self.offences.contains(&(offender, kind.number(), process, slot))
+        self.offences
+            .contains(&(offender, kind.number(), process, slot))
     }
 
     /// Whether a claim was proven false (rule L-35).
@@ -183,7 +184,10 @@ impl Ledger {
         }
         let evidence = challenge.evidence;
         self.slash(challenger, challenge, proven.kind, events)?;
-        events.push(LedgerEvent::Closed { evidence, state: CaseState::Guilty });
+        events.push(LedgerEvent::Closed {
+            evidence,
+            state: CaseState::Guilty,
+        });
         Ok(Ok(()))
     }
 
@@ -209,7 +213,11 @@ impl Ledger {
         challenge: Challenge,
         events: &mut Vec<LedgerEvent>,
     ) -> Result<(), ItemRefused> {
-        let open = self.cases.values().filter(|case| case.state == CaseState::Open).count();
+        let open = self
+            .cases
+            .values()
+            .filter(|case| case.state == CaseState::Open)
+            .count();
         if open >= OPEN_MAX {
             return Err(ItemRefused::TooMany);
         }
@@ -218,7 +226,10 @@ impl Ledger {
             return Err(ItemRefused::Challenge);
         }
         let bond = self.params.challenge_bond;
-        let left = self.balance(&challenger).minus(bond).map_err(|_| ItemRefused::Balance)?;
+        let left = self
+            .balance(&challenger)
+            .minus(bond)
+            .map_err(|_| ItemRefused::Balance)?;
         self.accounts.insert(challenger, left);
         // The set of the height before: the one of this height is not made yet.
         let electors = self.validators_at(self.height.minus(1)).unwrap_or_default();
@@ -253,7 +264,11 @@ impl Ledger {
             return Ok(Err(ItemRefused::NotElector));
         };
         // [L-12]
-        if self.operators.get(&verdict.validator).is_none_or(|it| it.tombstoned) {
+        if self
+            .operators
+            .get(&verdict.validator)
+            .is_none_or(|it| it.tombstoned)
+        {
             return Ok(Err(ItemRefused::Tombstoned));
         }
         let accused = case.challenge.offender == verdict.validator;
@@ -378,7 +393,9 @@ impl Ledger {
             piece.amount = piece.amount.minus(part)?;
             owed = owed.minus(part)?;
         }
-        operator.unbonding.retain(|piece| piece.amount > Stake::ZERO);
+        operator
+            .unbonding
+            .retain(|piece| piece.amount > Stake::ZERO);
         operator.escrow = operator.escrow.plus(amount)?;
         operator.tombstoned = true;
         let slashing = Slashing {

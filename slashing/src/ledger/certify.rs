@@ -29,7 +29,9 @@ impl Ledger {
         root: Digest,
         events: &mut Vec<LedgerEvent>,
     ) -> Result<(), ItemRefused> {
-        let claimant = self.operator_behind(&signer).ok_or(ItemRefused::NotRegistered)?;
+        let claimant = self
+            .operator_behind(&signer)
+            .ok_or(ItemRefused::NotRegistered)?;
         if !self.is_active(&claimant) {
             return Err(ItemRefused::NotActive);
         }
@@ -39,7 +41,11 @@ impl Ledger {
             return Err(ItemRefused::TooMany);
         }
         self.digests.insert((height, claimant), root);
-        events.push(LedgerEvent::Committed { claimant, height, root });
+        events.push(LedgerEvent::Committed {
+            claimant,
+            height,
+            root,
+        });
         Ok(())
     }
 
@@ -83,12 +89,22 @@ impl Ledger {
             .digests
             .get(&(certificate.committed, certificate.claimant))
             .ok_or(ItemRefused::NotContinuous)?;
-        let beacon = self.beacons.get(&seeded).ok_or(ItemRefused::NotContinuous)?;
-        let validators = self.validators_at(seeded).ok_or(ItemRefused::NotContinuous)?;
+        let beacon = self
+            .beacons
+            .get(&seeded)
+            .ok_or(ItemRefused::NotContinuous)?;
+        let validators = self
+            .validators_at(seeded)
+            .ok_or(ItemRefused::NotContinuous)?;
         // [L-12]
-        let approvers = validators.select(&certificate.approvers).unwrap_or_default();
+        let approvers = validators
+            .select(&certificate.approvers)
+            .unwrap_or_default();
         let fallen = |it: &Address| self.operators.get(it).is_none_or(|it| it.tombstoned);
-        if approvers.iter().any(|validator| fallen(&validator.operator)) {
+        if approvers
+            .iter()
+            .any(|validator| fallen(&validator.operator))
+        {
             return Err(ItemRefused::Tombstoned);
         }
         certificate.check(Grounds {
@@ -105,7 +121,11 @@ impl Ledger {
             claim: id,
             certified: self.height,
         };
-        self.processes.entry(claim.process).or_default().certified.push(segment);
+        self.processes
+            .entry(claim.process)
+            .or_default()
+            .certified
+            .push(segment);
         events.push(LedgerEvent::Certified {
             process: claim.process,
             claim: id,
@@ -127,8 +147,11 @@ impl Ledger {
             if disputed.contains(process) {
                 continue;
             }
-            let closed =
-                entry.certified.iter().take_while(|it| it.certified.plus(window) <= height).count();
+            let closed = entry
+                .certified
+                .iter()
+                .take_while(|it| it.certified.plus(window) <= height)
+                .count();
             if let Some(last) = entry.certified.drain(..closed).next_back() {
                 entry.settled = Some(last);
             }

@@ -26,21 +26,32 @@ impl Ledger {
     pub fn prove_entry(&self, key: &EntryKey) -> Option<EntryProof> {
         let entries = self.entries();
         let index = entries.binary_search_by(|(it, _)| it.cmp(key)).ok()?;
-        let leaves: Vec<Digest> =
-            entries.iter().map(|(key, value)| entry_leaf(key, value)).collect();
+        let leaves: Vec<Digest> = entries
+            .iter()
+            .map(|(key, value)| entry_leaf(key, value))
+            .collect();
         let path = merkle::prove(&leaves, u64::try_from(index).ok()?)?;
         let value = entries.into_iter().nth(index)?.1;
-        Some(EntryProof { value: ByteBuf::from(value), path })
+        Some(EntryProof {
+            value: ByteBuf::from(value),
+            path,
+        })
     }
 
     fn leaves(&self) -> Vec<Digest> {
-        self.entries().iter().map(|(key, value)| entry_leaf(key, value)).collect()
+        self.entries()
+            .iter()
+            .map(|(key, value)| entry_leaf(key, value))
+            .collect()
     }
 
     fn entries(&self) -> Vec<(EntryKey, Vec<u8>)> {
         let mut entries = Vec::new();
         for (address, balance) in &self.accounts {
-            entries.push((EntryKey::Account(*address), balance.0.to_be_bytes().to_vec()));
+            entries.push((
+                EntryKey::Account(*address),
+                balance.0.to_be_bytes().to_vec(),
+            ));
         }
         for (address, operator) in &self.operators {
             let value = codec::encode(&operator.entry()).unwrap_or_default();
@@ -107,7 +118,10 @@ impl Ledger {
             ("item-keys", object(&keys)),
             ("operators", object(&details)),
             ("penalties", penalties),
-            ("progress", digest(Domain::OBJECT, &[&totals, beacon.as_bytes(), &seen])),
+            (
+                "progress",
+                digest(Domain::OBJECT, &[&totals, beacon.as_bytes(), &seen]),
+            ),
         ]
     }
 }

@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use surety_protocol::attested::ProcessEntry;
 use surety_protocol::bls::PublicKey;
-use surety_protocol::id::{
-    Address, BlockId, Digest, EvidenceId, NetworkId, ProcessId, ProfileId,
-};
+use surety_protocol::id::{Address, BlockId, Digest, EvidenceId, NetworkId, ProcessId, ProfileId};
 use surety_protocol::params::Params;
 use surety_protocol::profile::Profile;
 use surety_protocol::stake::Stake;
@@ -53,7 +51,10 @@ impl Ledger {
 
     /// The randomness after the last block.
     pub fn beacon(&self) -> Digest {
-        self.beacons.last_key_value().map(|(_, beacon)| *beacon).unwrap_or_default()
+        self.beacons
+            .last_key_value()
+            .map(|(_, beacon)| *beacon)
+            .unwrap_or_default()
     }
 
     /// The randomness after a recent block.
@@ -66,7 +67,10 @@ impl Ledger {
         if height > self.height {
             return None;
         }
-        self.validators.range(..=height).next_back().map(|(_, set)| Arc::clone(set))
+        self.validators
+            .range(..=height)
+            .next_back()
+            .map(|(_, set)| Arc::clone(set))
     }
 
     /// The validators now.
@@ -101,7 +105,9 @@ impl Ledger {
 
     /// Whether an operator's stake counts now.
     pub fn is_active(&self, address: &Address) -> bool {
-        self.operators.get(address).is_some_and(|it| it.active(&self.params, self.height))
+        self.operators
+            .get(address)
+            .is_some_and(|it| it.active(&self.params, self.height))
     }
 
     /// The digest root that a claimant committed at a height.

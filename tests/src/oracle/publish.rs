@@ -46,7 +46,10 @@ impl Oracle {
             self.learn(&item);
         }
         let signing = item.signing_digest();
-        let before = *self.assigned.entry((read.process, read.slot)).or_insert(signing);
+        let before = *self
+            .assigned
+            .entry((read.process, read.slot))
+            .or_insert(signing);
         if before == signing {
             return Ok(());
         }
@@ -54,7 +57,8 @@ impl Oracle {
             let what = format!("slot {} of {} is assigned twice", read.slot, read.process);
             return Err(Violation::new("one-assignment-per-slot", what));
         }
-        self.told.insert((who, OffenceKind::DoubleAssignment, read.process, read.slot));
+        self.told
+            .insert((who, OffenceKind::DoubleAssignment, read.process, read.slot));
         Ok(())
     }
 
@@ -74,7 +78,8 @@ impl Oracle {
         self.claims.insert(id, lie);
         if !self.honest.contains(&who) {
             if let Some(slot) = lie {
-                self.told.insert((who, OffenceKind::FalseClaim, body.process, slot));
+                self.told
+                    .insert((who, OffenceKind::FalseClaim, body.process, slot));
             }
             return Ok(());
         }
@@ -83,7 +88,9 @@ impl Oracle {
             return Err(Violation::new("honest-claims-are-true", what));
         }
         for leaf in &claim.leaves {
-            let is = leaf.digest().map_err(|it| Violation::new("well-formed", it))?;
+            let is = leaf
+                .digest()
+                .map_err(|it| Violation::new("well-formed", it))?;
             let key = (who, body.process, leaf.assignment);
             if self.stood.insert(key, is).is_some_and(|was| was != is) {
                 let what = format!("{who} stands for two leaves of slot {}", leaf.slot);
@@ -120,7 +127,11 @@ impl Oracle {
         }
         if let Ok((Action::Verdict(verdict), _)) = Action::from_item(network, &item) {
             let key = (who, verdict.evidence);
-            if self.verdicts.insert(key, verdict.guilty).is_some_and(|was| was != verdict.guilty) {
+            if self
+                .verdicts
+                .insert(key, verdict.guilty)
+                .is_some_and(|was| was != verdict.guilty)
+            {
                 let what = format!("{who} gives two verdicts on {}", verdict.evidence);
                 return Err(Violation::new("one-verdict-per-case", what));
             }

@@ -39,7 +39,11 @@ impl std::fmt::Debug for Truth {
 
 impl Truth {
     pub(super) fn new(engine: Arc<dyn Engine>) -> Truth {
-        Truth { engine, items: BTreeMap::new(), known: BTreeMap::new() }
+        Truth {
+            engine,
+            items: BTreeMap::new(),
+            known: BTreeMap::new(),
+        }
     }
 
     pub(super) fn learn(&mut self, item: &Authentic<Item>) {
@@ -74,7 +78,10 @@ impl Truth {
         assignments: &[AssignmentId],
     ) -> Result<&[Known], String> {
         let mut known = self.known.remove(&process).unwrap_or_default();
-        let same = known.iter().zip(assignments).take_while(|(it, id)| it.leaf.assignment == **id);
+        let same = known
+            .iter()
+            .zip(assignments)
+            .take_while(|(it, id)| it.leaf.assignment == **id);
         let shared = same.count();
         if shared < assignments.len() {
             known.truncate(shared);
@@ -88,7 +95,9 @@ impl Truth {
 
     fn item(&self, id: impl Into<ItemId>) -> Result<&Authentic<Item>, String> {
         let id = id.into();
-        self.items.get(&id).ok_or_else(|| format!("no node ever kept item {id}"))
+        self.items
+            .get(&id)
+            .ok_or_else(|| format!("no node ever kept item {id}"))
     }
 
     fn step(
@@ -98,8 +107,10 @@ impl Truth {
         assignment: AssignmentId,
     ) -> Result<Known, String> {
         let subject = self.item(process)?;
-        let module: ItemId =
-            subject.tag("Module").and_then(|it| it.parse().ok()).ok_or("no module")?;
+        let module: ItemId = subject
+            .tag("Module")
+            .and_then(|it| it.parse().ok())
+            .ok_or("no module")?;
         let program = message::program(self.engine.profile(), subject, self.item(module)?);
         let assignment = self.item(assignment)?.clone();
         let read = Assignment::from_item(&assignment).map_err(|it| it.to_string())?;
@@ -110,8 +121,16 @@ impl Truth {
         };
         let mut resident = resident.map_err(|it| it.to_string())?;
         let id = AssignmentId::from(assignment.id());
-        let input = message::message(subject, &Input { assignment, message });
-        let outcome = resident.step(&input.ok_or("no input")?).map_err(|it| it.to_string())?;
+        let input = message::message(
+            subject,
+            &Input {
+                assignment,
+                message,
+            },
+        );
+        let outcome = resident
+            .step(&input.ok_or("no input")?)
+            .map_err(|it| it.to_string())?;
         let head = resident.state_root();
         let (inputs, gas) = before.map_or((0, 0), |it| (it.inputs, it.gas));
         let (inputs, gas) = (inputs.saturating_add(1), gas.saturating_add(outcome.gas));
@@ -124,6 +143,12 @@ impl Truth {
             state_root: due.then_some(head),
         };
         let (inputs, gas) = if due { (0, 0) } else { (inputs, gas) };
-        Ok(Known { leaf, head, after: resident.snapshot(), inputs, gas })
+        Ok(Known {
+            leaf,
+            head,
+            after: resident.snapshot(),
+            inputs,
+            gas,
+        })
     }
 }

@@ -33,8 +33,15 @@ impl Simulation {
             }
             Effect::FetchBlocks { from } => self.fetch(who, Wanted::Blocks(from))?,
             Effect::Deliver { item, to } => {
-                if let (Some(to), Some(delay)) = (self.node_of(&to), self.links.carry()) {
-                    self.agenda.after(delay, Event::Offer { to, item });
+                if let (Some(node), Some(to)) = (self.nodes.get(who), self.node_of(&to)) {
+                    let deliver = Event::Deliver {
+                        who,
+                        life: node.life,
+                        to,
+                        item,
+                        wait: 250,
+                    };
+                    self.agenda.after(0, deliver);
                 }
             }
             Effect::Notify(event) => {
@@ -61,7 +68,9 @@ impl Simulation {
 
     /// Plans something that is done beside the core.
     fn beside(&mut self, who: usize, most: u64, work: Work) {
-        let Some(life) = self.nodes.get(who).map(|it| it.life) else { return };
+        let Some(life) = self.nodes.get(who).map(|it| it.life) else {
+            return;
+        };
         let delay = self.random.between(1, most);
         self.agenda.after(delay, Event::Work { who, life, work });
     }
@@ -69,8 +78,10 @@ impl Simulation {
     pub(super) fn work(&mut self, who: usize, work: Work) -> Result<(), Violation> {
         let honest = self.cast.honest(who);
         let weakness = self.plan.weakness.filter(|_| honest);
-        let Some((node, running)) =
-            self.nodes.get(who).and_then(|it| it.running.as_ref().map(|running| (it, running)))
+        let Some((node, running)) = self
+            .nodes
+            .get(who)
+            .and_then(|it| it.running.as_ref().map(|running| (it, running)))
         else {
             return Ok(());
         };
@@ -87,7 +98,10 @@ impl Simulation {
                     Some(Weakness::BribedJudges) => Execution::Invalid("bribed".into()),
                     _ => running.executor.judge(&request),
                 };
-                Input::Judged { evidence, execution }
+                Input::Judged {
+                    evidence,
+                    execution,
+                }
             }
             Work::Sign(signing) => {
                 let made = running.signer.sign(*signing, &node.archive);
@@ -108,7 +122,14 @@ impl Simulation {
             self.tell(who, &format!("abstains: {reason}"));
         }
         let delay = self.random.below(10);
-        self.agenda.after(delay, Event::Done { who, life, input: Box::new(input) });
+        self.agenda.after(
+            delay,
+            Event::Done {
+                who,
+                life,
+                input: Box::new(input),
+            },
+        );
         Ok(())
     }
 
@@ -117,14 +138,23 @@ impl Simulation {
         let now = self.agenda.now();
         let id = digest(Domain::OBJECT, &[topic.name().as_bytes(), &data]);
         let address = self.address(who);
-        let Some(node) = self.nodes.get_mut(who) else { return Ok(()) };
+        let Some(node) = self.nodes.get_mut(who) else {
+            return Ok(());
+        };
         if node.running.is_none() || !node.sees(id, now) {
             return Ok(());
         }
         self.trace.add(now, "publish", who, id.as_bytes());
         let (network, archive) = (self.world.network, &node.archive);
-        self.oracle.published(address, &network, archive, topic, &data)?;
-        let heard = Heard { topic, data: Arc::from(data), id, from: who, origin: who };
+        self.oracle
+            .published(address, &network, archive, topic, &data)?;
+        let heard = Heard {
+            topic,
+            data: Arc::from(data),
+            id,
+            from: who,
+            origin: who,
+        };
         self.relay(who, &heard);
         Ok(())
     }
@@ -136,8 +166,18 @@ impl Simulation {
                 continue;
             }
             for (delay, repeated) in self.links.gossip() {
-                let heard = Heard { from: who, ..heard.clone() };
-                self.agenda.after(delay, Event::Gossip { to, heard, repeated });
+                let heard = Heard {
+                    from: who,
+                    ..heard.clone()
+                };
+                self.agenda.after(
+                    delay,
+                    Event::Gossip {
+                        to,
+                        heard,
+                        repeated,
+                    },
+                );
             }
         }
     }
@@ -149,7 +189,9 @@ impl Simulation {
         repeated: bool,
     ) -> Result<(), Violation> {
         let now = self.agenda.now();
-        let Some(node) = self.nodes.get_mut(to) else { return Ok(()) };
+        let Some(node) = self.nodes.get_mut(to) else {
+            return Ok(());
+        };
         if node.running.is_none() || !(node.sees(heard.id, now) || repeated) {
             return Ok(());
         }
@@ -158,12 +200,7 @@ impl Simulation {
         self.step(to, Input::Gossip { token, topic, data })
     }
 
-    fn report(
-        &mut self,
-        who: usize,
-        token: u64,
-        acceptance: Acceptance,
-    ) -> Result<(), Violation> {
+    fn report(&mut self, who: usize, token: u64, acceptance: Acceptance) -> Result<(), Violation> {
         let Some(heard) = self.nodes.get_mut(who).and_then(|it| it.judged(token)) else {
             return Ok(());
         };

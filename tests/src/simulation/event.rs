@@ -14,6 +14,8 @@ use crate::oracle::Violation;
 
 /// How long a user waits for a slot before it asks again.
 const USER_PATIENCE: u64 = 700;
+/// The longest pause between two tries to hand an item to a scheduler.
+const DELIVERY_WAIT_MAX: u64 = 60_000;
 
 /// Something that happens at a time.
 #[derive(Debug)]
@@ -21,19 +23,51 @@ pub(super) enum Event {
     /// Time passes for a node.
     Tick { who: usize, life: u64 },
     /// Gossip arrives; repeated if the network says it twice.
-    Gossip { to: usize, heard: Heard, repeated: bool },
+    Gossip {
+        to: usize,
+        heard: Heard,
+        repeated: bool,
+    },
     /// Something heavy is done beside a node's core.
     Work { who: usize, life: u64, work: Work },
     /// What was done comes back.
-    Done { who: usize, life: u64, input: Box<Input> },
+    Done {
+        who: usize,
+        life: u64,
+        input: Box<Input>,
+    },
     /// A node asks the next of those who may have something.
-    Ask { who: usize, life: u64, wanted: Wanted, peers: Vec<usize> },
+    Ask {
+        who: usize,
+        life: u64,
+        wanted: Wanted,
+        peers: Vec<usize>,
+    },
     /// The question arrives.
-    Asked { peer: usize, who: usize, life: u64, wanted: Wanted, others: Vec<usize> },
+    Asked {
+        peer: usize,
+        who: usize,
+        life: u64,
+        wanted: Wanted,
+        others: Vec<usize>,
+    },
     /// The answer arrives.
-    Got { who: usize, life: u64, wanted: Wanted, answer: Box<Answer> },
+    Got {
+        who: usize,
+        life: u64,
+        wanted: Wanted,
+        answer: Box<Answer>,
+    },
     /// Somebody hands a node an item.
     Offer { to: usize, item: Authentic<Item> },
+    /// A node hands a scheduler an item, until it has a slot; each pause is twice as long as the one before.
+    Deliver {
+        who: usize,
+        life: u64,
+        to: usize,
+        item: Authentic<Item>,
+        wait: u64,
+    },
     /// A user wants something.
     Wish { index: usize },
     /// A node will crash after so many effects.
@@ -83,6 +117,7 @@ impl Event {
             }
             Event::Got { who, wanted, .. } => ("got", *who, format!("{wanted:?}").into_bytes()),
             Event::Offer { to, item } => ("offer", *to, item.id().as_bytes().to_vec()),
+            Event::Deliver { to, item, .. } => ("deliver", *to, item.id().as_bytes().to_vec()),
             Event::Wish { index } => ("wish", *index, Vec::new()),
             Event::Doom { who, effects } => ("doom", *who, number(*effects)),
             Event::Restart { who } => ("restart", *who, Vec::new()),
@@ -101,22 +136,48 @@ impl Simulation {
                 self.agenda.after(TICK, Event::Tick { who, life });
                 self.step(who, Input::Tick(self.wall(who)))
             }
-            Event::Gossip { to, heard, repeated } => self.hear(to, heard, repeated),
+            Event::Gossip {
+                to,
+                heard,
+                repeated,
+            } => self.hear(to, heard, repeated),
             Event::Work { who, life, work } if self.lives(who, life) => self.work(who, work),
             Event::Done { who, life, input } if self.lives(who, life) => self.step(who, *input),
-            Event::Ask { who, life, wanted, peers } if self.lives(who, life) => {
+            Event::Ask {
+                who,
+                life,
+                wanted,
+                peers,
+            } if self.lives(who, life) => {
                 self.ask(who, life, wanted, peers);
                 Ok(())
             }
-            Event::Asked { peer, who, life, wanted, others } => {
-                self.asked(peer, who, life, wanted, others)
-            }
-            Event::Got { who, life, wanted, answer } if self.lives(who, life) => {
-                self.got(who, &wanted, *answer)
-            }
+            Event::Asked {
+                peer,
+                who,
+                life,
+                wanted,
+                others,
+            } => self.asked(peer, who, life, wanted, others),
+            Event::Got {
+                who,
+                life,
+                wanted,
+                answer,
+            } if self.lives(who, life) => self.got(who, &wanted, *answer),
             Event::Offer { to, item } => {
                 let wall = self.wall(to);
                 self.step(to, Input::Offer { item, wall })
+            }
+            Event::Deliver {
+                who,
+                life,
+                to,
+                item,
+                wait,
+            } if self.lives(who, life) => {
+                self.deliver(who, life, to, item, wait);
+                Ok(())
             }
             Event::Wish { index } => {
                 self.wish(index);
@@ -150,7 +211,9 @@ impl Simulation {
 
     /// Whether an event is for what a node is now (rule SN-1).
     fn lives(&self, who: usize, life: u64) -> bool {
-        self.nodes.get(who).is_some_and(|it| it.life == life && it.running.is_some())
+        self.nodes
+            .get(who)
+            .is_some_and(|it| it.life == life && it.running.is_some())
     }
 
     fn restart(&mut self, who: usize) -> Result<(), Violation> {
@@ -163,16 +226,45 @@ impl Simulation {
         self.start(who)
     }
 
+    fn deliver(&mut self, who: usize, life: u64, to: usize, item: Authentic<Item>, wait: u64) {
+        if self.oracle.has_slot(item.id()) || wait > DELIVERY_WAIT_MAX {
+            return;
+        }
+        if let Some(delay) = self.links.carry() {
+            self.agenda.after(
+                delay,
+                Event::Offer {
+                    to,
+                    item: item.clone(),
+                },
+            );
+        }
+        let again = Event::Deliver {
+            who,
+            life,
+            to,
+            item,
+            wait: wait.saturating_mul(2),
+        };
+        self.agenda.after(wait, again);
+    }
+
     /// Users ask again until their message has a slot.
     fn wish(&mut self, index: usize) {
-        let Some(wish) = self.world.wishes.get(index) else { return };
+        let Some(wish) = self.world.wishes.get(index) else {
+            return;
+        };
         if self.oracle.has_slot(wish.item.id()) {
             return;
         }
         let (item, scheduler) = (wish.item.clone(), wish.scheduler);
         let all: Vec<usize> = (0..self.nodes.len()).collect();
         let other = self.random.pick(&all).copied().unwrap_or(scheduler);
-        let to = if self.random.percent(50) { scheduler } else { other };
+        let to = if self.random.percent(50) {
+            scheduler
+        } else {
+            other
+        };
         if let Some(delay) = self.links.carry() {
             self.agenda.after(delay, Event::Offer { to, item });
         }
@@ -206,7 +298,12 @@ impl Simulation {
     }
 
     fn missing(&self) -> Option<String> {
-        if let Some(wish) = self.world.wishes.iter().find(|it| !self.oracle.has_slot(it.item.id())) {
+        if let Some(wish) = self
+            .world
+            .wishes
+            .iter()
+            .find(|it| !self.oracle.has_slot(it.item.id()))
+        {
             return Some(format!("message {} of a user has no slot", wish.item.id()));
         }
         let honest = self.cast.all_honest();

@@ -16,7 +16,9 @@ impl Simulation {
     /// Starts to get something, unless it is being got.
     pub(super) fn fetch(&mut self, who: usize, wanted: Wanted) -> Result<(), Violation> {
         let holder = self.holder(who, &wanted).and_then(|it| self.node_of(&it));
-        let Some(node) = self.nodes.get_mut(who) else { return Ok(()) };
+        let Some(node) = self.nodes.get_mut(who) else {
+            return Ok(());
+        };
         if !node.under_way.insert(wanted.clone()) {
             return Ok(());
         }
@@ -26,13 +28,33 @@ impl Simulation {
             let here = serve(&node.archive, &wanted);
             if let Some(answer) = here.map_err(|it| Violation::new("archive", it))? {
                 let answer = Box::new(answer);
-                self.agenda.after(0, Event::Got { who, life, wanted, answer });
+                self.agenda.after(
+                    0,
+                    Event::Got {
+                        who,
+                        life,
+                        wanted,
+                        answer,
+                    },
+                );
                 return Ok(());
             }
         }
         let others = (0..self.nodes.len()).filter(|it| *it != who && Some(*it) != holder);
-        let peers = holder.filter(|it| *it != who).into_iter().chain(others).collect();
-        self.agenda.after(0, Event::Ask { who, life, wanted, peers });
+        let peers = holder
+            .filter(|it| *it != who)
+            .into_iter()
+            .chain(others)
+            .collect();
+        self.agenda.after(
+            0,
+            Event::Ask {
+                who,
+                life,
+                wanted,
+                peers,
+            },
+        );
         Ok(())
     }
 
@@ -64,10 +86,24 @@ impl Simulation {
         let peer = peers.remove(0);
         match self.links.carry() {
             Some(delay) => {
-                let asked = Event::Asked { peer, who, life, wanted, others: peers };
+                let asked = Event::Asked {
+                    peer,
+                    who,
+                    life,
+                    wanted,
+                    others: peers,
+                };
                 self.agenda.after(delay, asked);
             }
-            None => self.agenda.after(REQUEST_TIMEOUT, Event::Ask { who, life, wanted, peers }),
+            None => self.agenda.after(
+                REQUEST_TIMEOUT,
+                Event::Ask {
+                    who,
+                    life,
+                    wanted,
+                    peers,
+                },
+            ),
         }
     }
 
@@ -84,13 +120,26 @@ impl Simulation {
             Ok(answer) => answer.flatten(),
             Err(error) => return Err(Violation::new("archive", error)),
         };
-        let next = |wanted| Event::Ask { who, life, wanted, peers: others };
+        let next = |wanted| Event::Ask {
+            who,
+            life,
+            wanted,
+            peers: others,
+        };
         match (answer, self.links.carry()) {
             (_, None) => self.agenda.after(REQUEST_TIMEOUT, next(wanted)),
             (None, Some(_)) => self.agenda.after(REFUSED, next(wanted)),
             (Some(answer), Some(delay)) => {
                 let answer = Box::new(answer);
-                self.agenda.after(delay, Event::Got { who, life, wanted, answer });
+                self.agenda.after(
+                    delay,
+                    Event::Got {
+                        who,
+                        life,
+                        wanted,
+                        answer,
+                    },
+                );
             }
         }
         Ok(())
@@ -102,11 +151,17 @@ impl Simulation {
         wanted: &Wanted,
         answer: Answer,
     ) -> Result<(), Violation> {
-        let Some(node) = self.nodes.get_mut(who) else { return Ok(()) };
+        let Some(node) = self.nodes.get_mut(who) else {
+            return Ok(());
+        };
         node.under_way.remove(wanted);
         let input = match answer {
             Answer::Fetched(fetched) => Input::Fetched(fetched),
-            Answer::State { root, manifest, pages } => {
+            Answer::State {
+                root,
+                manifest,
+                pages,
+            } => {
                 let archive = &node.archive;
                 let asked: Vec<_> = manifest.pages.iter().map(|(_, hash)| *hash).collect();
                 archive

@@ -5,18 +5,28 @@ use surety_attest::engine::{Environment, Subject};
 use surety_protocol::id::ModuleId;
 
 fn program() -> Program {
-    let process = Subject { id: "process".into(), ..Subject::default() };
+    let process = Subject {
+        id: "process".into(),
+        ..Subject::default()
+    };
     Program {
         module_id: ModuleId::default(),
         bytes: Arc::from(MODULE),
-        environment: Environment { process, ..Environment::default() },
+        environment: Environment {
+            process,
+            ..Environment::default()
+        },
         memory_limit: 1 << 16,
         compute_limit: u64::MAX,
     }
 }
 
 fn message(number: u64) -> Message {
-    let mut message = Message { nonce: number, id: format!("m{number}"), ..Message::default() };
+    let mut message = Message {
+        nonce: number,
+        id: format!("m{number}"),
+        ..Message::default()
+    };
     match number % 5 {
         1 => message.tags.push(("Forward-To".into(), "other".into())),
         3 => message.tags.push(("Action".into(), "Fail".into())),
@@ -37,8 +47,10 @@ fn a_restored_process_goes_on_as_the_resident_one() {
     }
     let mut restored = engine().restore(&program(), &resident.snapshot()).unwrap();
     for number in 6..12 {
-        let (one, other) =
-            (resident.step(&message(number)).unwrap(), restored.step(&message(number)).unwrap());
+        let (one, other) = (
+            resident.step(&message(number)).unwrap(),
+            restored.step(&message(number)).unwrap(),
+        );
         assert_eq!(one, other);
         assert_eq!(resident.state_root(), restored.state_root());
         assert_eq!(resident.state_root(), resident.snapshot().root());
@@ -70,15 +82,30 @@ fn a_witness_replays_its_stretch_and_no_other() {
     let witness = engine.witness(&program(), &start, &inputs).unwrap();
     let steps: Vec<_> = inputs.iter().map(|it| resident.step(it).unwrap()).collect();
     let root = start.root();
-    let from = Start::Witness { root: &root, witness: &witness };
+    let from = Start::Witness {
+        root: &root,
+        witness: &witness,
+    };
     let done = engine.reexecute(&program(), from, &inputs).unwrap();
-    assert_eq!(done, Reexecution { steps, state_root: resident.state_root() });
+    assert_eq!(
+        done,
+        Reexecution {
+            steps,
+            state_root: resident.state_root()
+        }
+    );
 
     let mut poorer = witness.clone();
     poorer.pages.pop();
-    let from = Start::Witness { root: &root, witness: &poorer };
+    let from = Start::Witness {
+        root: &root,
+        witness: &poorer,
+    };
     assert!(engine.reexecute(&program(), from, &inputs).is_err());
     let other = Digest::default();
-    let from = Start::Witness { root: &other, witness: &witness };
+    let from = Start::Witness {
+        root: &other,
+        witness: &witness,
+    };
     assert!(engine.reexecute(&program(), from, &inputs).is_err());
 }

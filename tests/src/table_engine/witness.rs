@@ -16,10 +16,21 @@ use super::Table;
 pub(super) fn make(start: &Snapshot, inputs: &[Message]) -> Result<Witness, EngineError> {
     let mut table = Table::of(start.clone(), None);
     table.run(inputs)?;
-    let siblings = start.tree().prove(&table.touched).ok_or(Abstain::Engine)?.siblings;
+    let siblings = start
+        .tree()
+        .prove(&table.touched)
+        .ok_or(Abstain::Engine)?
+        .siblings;
     let page = |index: &u32| {
-        let bytes = start.pages.get(index).map(|page| page.to_vec()).unwrap_or_default();
-        WitnessPage { index: *index, bytes: ByteBuf::from(bytes) }
+        let bytes = start
+            .pages
+            .get(index)
+            .map(|page| page.to_vec())
+            .unwrap_or_default();
+        WitnessPage {
+            index: *index,
+            bytes: ByteBuf::from(bytes),
+        }
     };
     Ok(Witness {
         wasm_pages: start.wasm_pages,
@@ -47,7 +58,10 @@ pub(super) fn reexecute(
         pages: witness.pages.iter().filter_map(full).collect(),
     };
     let siblings = witness.siblings.clone();
-    let proof = MultiProof { size: u64::from(PAGES), siblings };
+    let proof = MultiProof {
+        size: u64::from(PAGES),
+        siblings,
+    };
     if root_over(&start, &known, &proof) != Some(*root) {
         return Err(WitnessFault::Root.into());
     }
@@ -62,12 +76,20 @@ pub(super) fn reexecute(
 
 /// The root of the state of which these pages are known.
 fn root_over(state: &Snapshot, known: &BTreeSet<u32>, proof: &MultiProof) -> Option<Digest> {
-    let hashes: BTreeMap<u32, Digest> =
-        state.pages.iter().map(|(index, page)| (*index, page_hash(page))).collect();
+    let hashes: BTreeMap<u32, Digest> = state
+        .pages
+        .iter()
+        .map(|(index, page)| (*index, page_hash(page)))
+        .collect();
     let zero = page_hash(&ZERO_PAGE);
     let leaves: Vec<(u64, Digest)> = known
         .iter()
-        .map(|index| (u64::from(*index), hashes.get(index).copied().unwrap_or(zero)))
+        .map(|index| {
+            (
+                u64::from(*index),
+                hashes.get(index).copied().unwrap_or(zero),
+            )
+        })
         .collect();
     let pages_root = proof.root_from_many(&leaves)?;
     Some(state_root(state.wasm_pages, &pages_root, &state.globals))

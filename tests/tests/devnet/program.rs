@@ -39,7 +39,11 @@ impl Run {
 }
 
 pub(crate) fn surety(arguments: &[&str]) -> Run {
-    let done = Command::new(program()).args(arguments).stdin(Stdio::null()).output().unwrap();
+    let done = Command::new(program())
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
     Run {
         code: done.status.code().unwrap_or(-1),
         stdout: String::from_utf8_lossy(&done.stdout).into_owned(),
@@ -77,7 +81,13 @@ impl Devnet {
         let line = lines.next().expect("the network comes up").unwrap();
         let ready = serde_json::from_str::<Value>(&line).unwrap()["data"].clone();
         assert_eq!(text(&ready, "event"), "ready");
-        Devnet { child, lines, ready, dir, _stdin: stdin }
+        Devnet {
+            child,
+            lines,
+            ready,
+            dir,
+            _stdin: stdin,
+        }
     }
 
     /// What the network said when it was ready.
@@ -112,7 +122,13 @@ impl Devnet {
         let (module, scheduler) = (text(&self.ready, "module"), text(&self.ready, "scheduler"));
         let authority = text(&self.ready, "authority");
         let spawned = self.run(&[
-            "process", "spawn", "--module", &module, "--scheduler", &scheduler, "--authority",
+            "process",
+            "spawn",
+            "--module",
+            &module,
+            "--scheduler",
+            &scheduler,
+            "--authority",
             &authority,
         ]);
         assert_eq!(spawned.code, 0, "{}{}", spawned.stdout, spawned.stderr);
@@ -125,8 +141,9 @@ impl Devnet {
         for index in 0..count {
             let data = format!("message {index}");
             let sent = until("a message gets a slot", || {
-                let sent =
-                    self.run(&["process", "send", process, "--action", "Count", "--data", &data]);
+                let sent = self.run(&[
+                    "process", "send", process, "--action", "Count", "--data", &data,
+                ]);
                 (sent.code == 0).then_some(sent)
             });
             last = sent.data()["slot"].as_u64().unwrap();
@@ -140,7 +157,10 @@ impl Devnet {
 
     fn try_get(&self, path: &str) -> Option<Value> {
         let url = format!("{}{path}", text(&self.ready, "http"));
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .ok()?;
         runtime.block_on(async { reqwest::get(url).await.ok()?.json().await.ok() })
     }
 
@@ -171,14 +191,29 @@ impl Devnet {
     pub(crate) fn kill(&self, node: usize) -> Killed {
         let node = &self.ready["nodes"][node];
         let pid = node["pid"].as_u64().unwrap().to_string();
-        assert!(Command::new("kill").args(["-9", &pid]).status().unwrap().success());
-        Killed { dir: PathBuf::from(text(node, "dir")), child: None }
+        assert!(
+            Command::new("kill")
+                .args(["-9", &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
+        Killed {
+            dir: PathBuf::from(text(node, "dir")),
+            child: None,
+        }
     }
 
     /// Stops the network as Ctrl-C does; gives its report.
     pub(crate) fn stop(mut self) -> Value {
         let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+        assert!(
+            Command::new("kill")
+                .args(["-INT", &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
         let line = self.lines.next().expect("a report").unwrap();
         self.child.wait().unwrap();
         serde_json::from_str::<Value>(&line).unwrap()["data"].clone()

@@ -122,7 +122,7 @@ fn check(
     attested: &AttestedResult,
     checkpoint: &Checkpoint,
 ) -> Result<Attestation, Unusable> {
-    let checked = attested.check(checkpoint, |parts| root_of_parts(parts))?;
+    let checked = attested.check(checkpoint, root_of_parts)?;
     match attested.process == verb.process && checked.slot.0 == verb.slot {
         true => Ok(checked),
         false => Err(Unusable::Other),

@@ -186,3 +186,85 @@ impl Told {
         ))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use surety_protocol::claim::Leaf;
+    use surety_protocol::id::AssignmentId;
+    use surety_protocol::time::Slot;
+
+    use super::*;
+
+    fn digest(byte: u8) -> Digest {
+        Digest::new([byte; 32])
+    }
+
+    /// The true step of slot 7.
+    fn step() -> Step {
+        let leaf = Leaf {
+            slot: Slot(7),
+            assignment: AssignmentId::new([1; 32]),
+            result_root: digest(2),
+            gas: 3,
+            state_root: None,
+        };
+        Step {
+            leaf,
+            size: 8,
+            history_root: digest(4),
+            head: Some(digest(5)),
+        }
+    }
+
+    /// A claim of slots 6 and 7 with this leaf and these roots.
+    fn told(leaf: Value, history_root: u8, head: u8) -> Claims {
+        let claim = json!({
+            "claim": digest(9),
+            "claimants": ["one", "two"],
+            "first_new": 6,
+            "size": 8,
+            "history_root": digest(history_root),
+            "head_state_root": digest(head),
+            "leaves": [{}, leaf],
+        });
+        Claims::of(vec![Told::read(digest(9).into(), &claim).unwrap()])
+    }
+
+    fn leaf(result: u8, gas: u64, root: Option<u8>) -> Value {
+        json!({
+            "slot": 7,
+            "assignment": digest(1),
+            "result_root": digest(result),
+            "gas": gas,
+            "state_root": root.map(digest),
+        })
+    }
+
+    #[test]
+    fn whatever_a_claim_says_is_compared() {
+        let found = |claims: Claims| claims.compare(&step()).map(|it| (it.slot, it.field));
+        assert_eq!(found(told(leaf(2, 3, None), 4, 5)), None);
+        assert_eq!(
+            found(told(leaf(0, 3, None), 4, 5)),
+            Some((7, "result root"))
+        );
+        assert_eq!(found(told(leaf(2, 4, None), 4, 5)), Some((7, "gas")));
+        assert_eq!(
+            found(told(leaf(2, 3, Some(5)), 4, 5)),
+            Some((7, "state root"))
+        );
+        assert_eq!(found(told(json!({}), 4, 5)), Some((7, "assignment")));
+        assert_eq!(
+            found(told(leaf(2, 3, None), 0, 5)),
+            Some((7, "history root"))
+        );
+        assert_eq!(
+            found(told(leaf(2, 3, None), 4, 0)),
+            Some((7, "head state root"))
+        );
+        let claims = told(leaf(2, 3, None), 4, 0);
+        assert!(claims.ends_at(8) && !claims.ends_at(7));
+        assert_eq!(claims.compare(&step()).unwrap().by, "one and two");
+    }
+}

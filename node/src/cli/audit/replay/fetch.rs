@@ -166,7 +166,10 @@ pub(super) fn difference(told: &Value, leaf: &Leaf) -> Option<(&'static str, Str
     let gas = number(told, "gas").ok();
     let root: Option<Digest> = parsed(told, "state_root").ok();
     let or_none = |root: Option<Digest>| root.map_or("none".to_owned(), |it| it.to_string());
-    let said = |name: &str| told.get(name).unwrap_or(&Value::Null).to_string();
+    let said = |name: &str| match told.get(name) {
+        Some(Value::String(text)) => text.clone(),
+        other => other.unwrap_or(&Value::Null).to_string(),
+    };
     if assignment != Some(leaf.assignment) {
         return Some((
             "assignment",
