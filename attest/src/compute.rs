@@ -157,6 +157,8 @@ impl Compute {
     pub fn log_shrank(&mut self, process: &ProcessId, size: u64) {
         if let Some(it) = self.processes.get_mut(process) {
             it.log_size = size;
+            // What is being executed may contain the slot that was given up, even if the log has another by then.
+            it.stale = it.executing;
             if it.history.size() > size {
                 it.rewind(*process, &self.profile, size);
             }

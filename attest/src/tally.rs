@@ -7,6 +7,8 @@
 //! - `[TA-2]` When the tickets of those who approved reach what is needed, counting the tranches that have come, the claim's own
 //!   signers post the certificate at once; others, if nothing is posted, [`FALLBACK_BLOCKS`] blocks later.
 //! - `[TA-3]` Approvals that come before the block they refer to wait, boundedly.
+//! - `[TA-4]` An approval signs the claim alone, and one height has one seed: it counts for every claimant who committed the
+//!   claim in the same block, but for the verifier itself. Else signers of one claim would split its approvals.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -201,13 +203,12 @@ impl Tally {
     /// Posts every certificate that is complete (rule TA-2).
     fn post(&mut self, claims: &Claims, out: &mut Outbox<Effect>) {
         let height = self.height;
-        for (key, count) in &mut self.counts {
+        let keys: Vec<Key> = self.counts.keys().copied().collect();
+        for key in &keys {
             let (claim, claimant, committed) = key;
             let seeded = committed.plus(self.params.seed_delay_blocks);
-            if count
-                .posted
-                .is_some_and(|at| height.since(at) < REPOST_BLOCKS)
-            {
+            let (pool, posted) = self.pool(key);
+            if posted.is_some_and(|at| height.since(at) < REPOST_BLOCKS) {
                 continue;
             }
             let (Some(facts), Some(root)) = (
@@ -224,8 +225,11 @@ impl Tally {
             if !next {
                 continue;
             }
-            let Some(certificate) = assemble(key, count, facts, root, claims, &self.params, height)
+            let Some(certificate) = assemble(key, &pool, facts, root, claims, &self.params, height)
             else {
+                continue;
+            };
+            let Some(count) = self.counts.get_mut(key) else {
                 continue;
             };
             let reached = *count.reached.get_or_insert(height);
@@ -238,10 +242,29 @@ impl Tally {
     }
 }
 
+impl Tally {
+    /// The approvals of a claim that count beside a claimant, and when a certificate of them was posted (rule TA-4).
+    fn pool(&self, key: &Key) -> (BTreeMap<Address, Approval>, Option<Height>) {
+        let (claim, claimant, committed) = key;
+        let first = (*claim, Address::default(), Height(0));
+        let last = (*claim, Address::new([u8::MAX; 32]), Height(u64::MAX));
+        let mut pool = BTreeMap::new();
+        let mut posted = None;
+        for ((_, _, at), count) in self.counts.range(first..=last) {
+            if at == committed {
+                posted = posted.max(count.posted);
+                let others = count.approvals.iter().filter(|(it, _)| *it != claimant);
+                pool.extend(others.map(|(it, approval)| (*it, approval.clone())));
+            }
+        }
+        (pool, posted)
+    }
+}
+
 /// The certificate of a claim whose approvals suffice.
 fn assemble(
     key: &Key,
-    count: &Count,
+    pool: &BTreeMap<Address, Approval>,
     facts: &BlockFacts,
     root: &Digest,
     claims: &Claims,
@@ -256,7 +279,7 @@ fn assemble(
         .since(seeded)
         .checked_div(params.tranche_blocks)?;
     let draw = Draw::new(params.k, facts.validators.tickets_without(&[*claimant]));
-    let tickets = count.approvals.values().fold(0_u64, |sum, it| {
+    let tickets = pool.values().fold(0_u64, |sum, it| {
         let held = facts
             .validators
             .get(&it.verifier)
@@ -267,8 +290,8 @@ fn assemble(
         return None;
     }
     let batch = claims.batch(root)?;
-    let verifiers: Vec<Address> = count.approvals.keys().copied().collect();
-    let approvals: Vec<_> = count.approvals.values().map(|it| it.signature).collect();
+    let verifiers: Vec<Address> = pool.keys().copied().collect();
+    let approvals: Vec<_> = pool.values().map(|it| it.signature).collect();
     // The set is sorted by address, as is this map: proofs and bits are in one order.
     let statement = &claims.signed_by(claim, claimant)?.statement;
     Some(Certificate {
@@ -278,7 +301,7 @@ fn assemble(
         committed: *committed,
         inclusion: batch.prove(claim)?,
         approvers: ByteBuf::from(facts.validators.bitfield(&verifiers)?),
-        sortition: count.approvals.values().map(|it| it.sortition).collect(),
+        sortition: pool.values().map(|it| it.sortition).collect(),
         approvals: bls::aggregate(&approvals)?,
     })
 }

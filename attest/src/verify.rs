@@ -12,6 +12,8 @@
 //! - `[VE-5]` What waits is bounded: claims that nobody commits and batches that nobody puts on the ledger are dropped, the
 //!   oldest first.
 //! - `[VE-6]` What a tombstoned claimant committed is no duty any more. An equal claim of another operator is drawn anew.
+//! - `[VE-7]` A claim that is committed again [`AGAIN_BLOCKS`] later was not certified the first time: it is drawn again, with
+//!   the new seed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -38,6 +40,9 @@ pub const PATIENCE_BLOCKS: u64 = 40;
 
 /// Blocks for which a batch that has not come holds up those after it in the same block.
 const BATCH_BLOCKS: u64 = 2;
+
+/// Blocks after which a claim that is committed again is drawn again.
+const AGAIN_BLOCKS: u64 = 16;
 
 /// Where a duty stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -200,7 +205,12 @@ impl Verifier {
             return;
         };
         for id in &batch.claims {
-            if self.duties.contains_key(id) || self.duties.len() >= DUTIES_MAX {
+            // [VE-7]
+            let again = |duty: &Duty| duty.committed.plus(AGAIN_BLOCKS) <= committed;
+            let known = self.duties.get(id);
+            if known.is_some_and(|duty| !again(duty))
+                || (known.is_none() && self.duties.len() >= DUTIES_MAX)
+            {
                 continue;
             }
             let Some(claim) = claims.signed_by(id, &claimant) else {

@@ -29,7 +29,7 @@ mod input;
 mod restore;
 mod signal;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use surety_attest::claims::Claims;
@@ -39,7 +39,7 @@ use surety_attest::log::Logs;
 use surety_attest::tally::Tally;
 use surety_protocol::block::Genesis;
 use surety_protocol::bls::SecretKey;
-use surety_protocol::id::{Address, EvidenceId, ModuleId, NetworkId, ProcessId};
+use surety_protocol::id::{Address, EvidenceId, ItemId, ModuleId, NetworkId, ProcessId};
 use surety_protocol::item::Item;
 use surety_protocol::machine::Outbox;
 use surety_protocol::origin::Action;
@@ -101,6 +101,10 @@ pub struct Core {
     longer: BTreeMap<ProcessId, (u64, Height)>,
     /// Modules of logs that are not here.
     lacking: BTreeSet<ModuleId>,
+    /// Messages for what is no process, or none that is known here yet.
+    held: VecDeque<(ProcessId, Authentic<Item>)>,
+    /// Verdicts and challenges of this node that no block has carried yet, and since when they are on their way.
+    unconfirmed: BTreeMap<ItemId, (Action, Height)>,
 }
 
 impl std::fmt::Debug for Core {
@@ -146,6 +150,8 @@ impl Core {
             cases: BTreeMap::new(),
             longer: BTreeMap::new(),
             lacking: BTreeSet::new(),
+            held: VecDeque::new(),
+            unconfirmed: BTreeMap::new(),
         })
     }
 
@@ -265,7 +271,10 @@ impl Core {
 
     fn signed(&mut self, now: Tick, signed: Signed, out: &mut Outbox<Effect>) {
         match signed {
-            Signed::Action(item) => self.item_for_ledger(item.into_inner(), out),
+            Signed::Action(item) => {
+                self.remember(&item);
+                self.item_for_ledger(item.into_inner(), out);
+            }
             Signed::Verdict(verdict) => self.submit(Action::Verdict(verdict), out),
             signed => self.signal(now, &Signal::Signed(&signed), out),
         }
@@ -353,6 +362,8 @@ impl Core {
         if self.scheduler_of(&item).is_some() {
             // The messenger's clock is the scheduler's business: it never turns a log's clock back.
             self.offer(now, item, Timestamp(0), out);
+        } else {
+            self.hold(item);
         }
     }
 

@@ -50,7 +50,7 @@ pub struct Signer {
     hot_key: Arc<SecretKey>,
     item_key: ItemKey,
     faults: Vec<Fault>,
-    /// The process on which faults are committed: the first that this node signs for.
+    /// The process on which faults are committed: the first that this node evaluates or schedules.
     first: Mutex<Option<ProcessId>>,
 }
 
@@ -145,6 +145,11 @@ impl Signer {
             signed,
             forged_input,
         })
+    }
+
+    /// A process was evaluated here: the first is the one on which faults are committed.
+    pub fn evaluated(&self, process: ProcessId) {
+        self.is_first(process);
     }
 
     /// Whether this is the process on which faults are committed.

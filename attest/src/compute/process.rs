@@ -87,7 +87,7 @@ impl Process {
         let old = std::mem::replace(self, fresh);
         self.log_size = old.log_size;
         self.executing = old.executing;
-        self.stale = old.executing;
+        self.stale = old.stale;
         self.certified = old.certified;
         self.certified_root = old.certified_root;
         for (leaf, (head, _)) in leaves.into_iter().zip(heads) {

@@ -1,5 +1,6 @@
 //! Keys of the columns: fixed widths and big-endian numbers, so that order is order.
 
+use surety_attest::effect::Source;
 use surety_protocol::id::{Address, Digest, ItemId, ProcessId};
 use surety_protocol::time::Slot;
 
@@ -38,9 +39,19 @@ pub(super) fn snapshots(process: &ProcessId) -> Vec<u8> {
     [b"s", &process.as_bytes()[..]].concat()
 }
 
-/// `process || slot || index`.
-pub(super) fn outbox(process: &ProcessId, at: Slot, index: u64) -> Vec<u8> {
-    [&slot(process, at)[..], &index.to_be_bytes()].concat()
+/// `process || slot || index || item`.
+pub(super) fn outbox(source: &Source, item: &ItemId) -> Vec<u8> {
+    let Source {
+        process,
+        slot: at,
+        index,
+    } = source;
+    [
+        &slot(process, *at)[..],
+        &index.to_be_bytes(),
+        item.as_bytes(),
+    ]
+    .concat()
 }
 
 /// `'p' || process`, in the column of positions.

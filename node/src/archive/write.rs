@@ -1,7 +1,7 @@
 //! Records of the core as changes of the store.
 
 use serde_bytes::ByteBuf;
-use surety_attest::effect::Record;
+use surety_attest::effect::{Record, Source};
 use surety_protocol::block::Block;
 use surety_protocol::codec;
 use surety_protocol::id::{Address, ProcessId};
@@ -36,6 +36,10 @@ pub fn put(batch: &mut Batch, record: Record) -> Result<(), ArchiveError> {
                 let at = key::message(&process, &message.id());
                 batch.put(Column::Assignments, at, slot.0.to_be_bytes());
                 put_item(batch, &message);
+                // A message of a process has arrived; if it is another node's, nothing is there to be removed.
+                if let Some(source) = source(&message) {
+                    batch.delete(Column::Outbox, key::outbox(&source, &message.id()));
+                }
             }
             // The slot is signed now; nothing is left to be resumed.
             batch.delete(Column::Meta, key::reserved(&process));
@@ -83,8 +87,11 @@ pub fn put(batch: &mut Batch, record: Record) -> Result<(), ArchiveError> {
         }
         Record::Outbox { source, item } => {
             put_item(batch, &item);
-            let at = key::outbox(&source.process, source.slot, source.index);
-            batch.put(Column::Outbox, at, *item.id().as_bytes());
+            batch.put(
+                Column::Outbox,
+                key::outbox(&source, &item.id()),
+                *item.id().as_bytes(),
+            );
         }
         Record::Pushed { process, next } => {
             batch.put(Column::Meta, key::pushed(&process), next.0.to_be_bytes());
@@ -117,6 +124,15 @@ pub fn put_registration(batch: &mut Batch, operator: &Address, item_key: &Addres
     );
 }
 
+/// The place that a pushed message names as its own; whoever signed it may lie.
+fn source(message: &Item) -> Option<Source> {
+    Some(Source {
+        process: message.tag("From-Process")?.parse().ok()?,
+        slot: Slot(message.tag("From-Slot")?.parse().ok()?),
+        index: message.tag("From-Index")?.parse().ok()?,
+    })
+}
+
 fn put_item(batch: &mut Batch, item: &Item) {
     batch.put(Column::Items, *item.id().as_bytes(), item.bytes());
 }
@@ -137,19 +153,19 @@ impl Archive {
         }
     }
 
-    /// What a process sent at a slot, as it was signed.
+    /// What a process sent and no log is known to have, the latest first.
     ///
     /// # Errors
     /// If the store fails or a value is damaged.
     pub fn outbox(
         &self,
         process: &ProcessId,
-        slot: Slot,
+        limit: usize,
     ) -> Result<Vec<Authentic<Item>>, ArchiveError> {
-        let prefix = key::slot(process, slot);
+        let prefix = process.as_bytes();
         let found = self
             .store
-            .scan(Column::Outbox, &[], &prefix, 1024, Direction::Forward)?;
+            .scan(Column::Outbox, &[], prefix, limit, Direction::Backward)?;
         let mut items = Vec::new();
         for (_, id) in found {
             let id = surety_protocol::id::ItemId::try_from(id.as_slice())

@@ -89,6 +89,7 @@ impl Core {
             }
         }
         self.ask_again(out);
+        self.confirm(out);
         out.push(Effect::Applied { height, events });
     }
 

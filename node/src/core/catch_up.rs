@@ -5,11 +5,20 @@
 //! - `[CO-10]` A claim or a certificate about more slots than this node has means that it missed some. They are asked for at
 //!   once and again with every block, until they are here or nobody had them for [`PATIENCE_BLOCKS`].
 //! - `[CO-11]` A module of a log that is not here is asked for again with every block.
+//! - `[CO-13]` A verdict or a challenge that no block has carried for [`CONFIRM_BLOCKS`] is signed again and sent again: the
+//!   proposer may have stopped with it. Claims and certificates are repeated by the machines that make them.
+//! - `[CO-12]` A message for a process that is not known here waits until its log comes; of too many the oldest is dropped.
+
+use std::collections::VecDeque;
 
 use surety_attest::effect::Want;
 use surety_protocol::id::{ItemId, ModuleId, ProcessId};
+use surety_protocol::item::Item;
 use surety_protocol::machine::Outbox;
-use surety_protocol::time::Slot;
+use surety_protocol::origin::Action;
+use surety_protocol::time::{Slot, Tick};
+use surety_protocol::verified::Authentic;
+use surety_slashing::ledger::CaseState;
 
 use super::{Core, Effect};
 
@@ -20,7 +29,70 @@ const LACKING_MAX: usize = 1024;
 /// Blocks after which a log that nobody had is left: a lie may have spoken of it.
 const PATIENCE_BLOCKS: u64 = 60;
 
+/// Blocks after which an item that no block has carried counts as lost.
+const CONFIRM_BLOCKS: u64 = 6;
+/// Items whose block is awaited.
+const UNCONFIRMED_MAX: usize = 1024;
+/// Messages that wait for a log.
+const HELD_MAX: usize = 4096;
+
 impl Core {
+    /// Remembers what this node wants on the ledger and nobody else repeats (rule CO-13).
+    pub(super) fn remember(&mut self, item: &Item) {
+        if let Ok((action, _)) = Action::from_item(&self.shared.network, item)
+            && matches!(action, Action::Verdict(_) | Action::Challenge { .. })
+            && self.unconfirmed.len() < UNCONFIRMED_MAX
+        {
+            self.unconfirmed.insert(item.id(), (action, self.shared.height));
+        }
+    }
+
+    /// Sends again what no block has carried, unless it is settled without it.
+    pub(super) fn confirm(&mut self, out: &mut Outbox<Effect>) {
+        let (ledger, height) = (&self.ledger, self.shared.height);
+        self.unconfirmed.retain(|item, (action, _)| {
+            let wanted = match action {
+                Action::Verdict(verdict) => ledger
+                    .case(&verdict.evidence)
+                    .is_some_and(|case| case.state == CaseState::Open),
+                Action::Challenge { challenge, .. } => ledger.case(&challenge.evidence).is_none(),
+                _ => false,
+            };
+            wanted && !ledger.has_seen(item)
+        });
+        let lost: Vec<ItemId> = self
+            .unconfirmed
+            .iter()
+            .filter(|(_, (_, since))| height.since(*since) >= CONFIRM_BLOCKS)
+            .map(|(item, _)| *item)
+            .collect();
+        for item in lost {
+            if let Some((action, _)) = self.unconfirmed.remove(&item) {
+                self.submit(action, out);
+            }
+        }
+    }
+
+    /// Keeps a message for a process that is not known here (rule CO-12).
+    pub(super) fn hold(&mut self, item: Authentic<Item>) {
+        let Some(target) = item.target() else { return };
+        self.held.push_back((ProcessId::new(*target), item));
+        while self.held.len() > HELD_MAX {
+            self.held.pop_front();
+        }
+    }
+
+    /// A log has begun: what waited for it goes on its way.
+    pub(super) fn began(&mut self, now: Tick, process: ProcessId, out: &mut Outbox<Effect>) {
+        let (ready, held): (VecDeque<_>, VecDeque<_>) = std::mem::take(&mut self.held)
+            .into_iter()
+            .partition(|(to, _)| *to == process);
+        self.held = held;
+        for (_, item) in ready {
+            self.deliver(now, item, out);
+        }
+    }
+
     /// Somebody stands for this many slots of a process (rule CO-10).
     pub(super) fn heard_of(&mut self, process: ProcessId, size: u64, out: &mut Outbox<Effect>) {
         let here = self.slots_here(&process);

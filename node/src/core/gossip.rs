@@ -81,10 +81,14 @@ impl Core {
             return Acceptance::Reject;
         };
         let mut asked = Outbox::default();
+        let begins = self.shared.logs.get(&read.process).is_none();
         let appended = self.shared.logs.append(assignment, message, &mut asked);
         self.perform(now, asked.drain(), out);
         match appended {
             Appended::Grew => {
+                if begins {
+                    self.began(now, read.process, out);
+                }
                 self.log_grew(now, read.process, out);
                 Acceptance::Accept
             }

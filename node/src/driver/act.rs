@@ -222,7 +222,8 @@ impl Driver {
                     &Err(OfferError::new(code, reason.as_str())),
                 );
             }
-            Event::Evaluated { .. } => {
+            Event::Evaluated { process, .. } => {
+                self.signer.evaluated(*process);
                 self.metrics.inputs_evaluated.inc();
             }
             Event::Claimed { .. } => {

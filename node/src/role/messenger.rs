@@ -14,6 +14,10 @@ use crate::archive::{Archive, ArchiveError};
 use crate::config::RoleName;
 use crate::core::{Shared, Signal, Signed};
 
+/// Messages of one process that are handed over again at the start; beyond it the oldest are left, which to wallets were
+/// never meant to arrive.
+const UNDELIVERED_MAX: usize = 1024;
+
 pub(super) struct MessengerRole {
     machine: Messenger,
 }
@@ -60,11 +64,9 @@ impl Role for MessengerRole {
             if self.machine.next(process).is_none() {
                 continue;
             }
-            // What the last pushed result sent may not have arrived: the scheduler knows what it has.
-            if let Some(last) = next.0.checked_sub(1) {
-                for item in archive.outbox(process, Slot(last))? {
-                    out.push(Effect::Deliver(item));
-                }
+            // What no log is known to have may not have arrived: the scheduler knows what it has.
+            for item in archive.outbox(process, UNDELIVERED_MAX)?.into_iter().rev() {
+                out.push(Effect::Deliver(item));
             }
             let mut slot = next;
             while let Some(parts) = archive.parts(process, slot)? {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use surety_protocol::attested::ProcessEntry;
 use surety_protocol::bls::PublicKey;
-use surety_protocol::id::{Address, BlockId, Digest, EvidenceId, NetworkId, ProcessId, ProfileId};
+use surety_protocol::id::{Address, BlockId, Digest, EvidenceId, ItemId, NetworkId, ProcessId, ProfileId};
 use surety_protocol::params::Params;
 use surety_protocol::profile::Profile;
 use surety_protocol::stake::Stake;
@@ -86,6 +86,11 @@ impl Ledger {
     /// All free balances.
     pub fn accounts(&self) -> impl Iterator<Item = (&Address, &Stake)> {
         self.accounts.iter()
+    }
+
+    /// Whether an item has stood in a recent block, whatever came of it.
+    pub fn has_seen(&self, item: &ItemId) -> bool {
+        self.seen.contains_key(item)
     }
 
     /// An operator.
