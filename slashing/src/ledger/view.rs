@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use surety_protocol::attested::ProcessEntry;
 use surety_protocol::bls::PublicKey;
-use surety_protocol::id::{Address, BlockId, Digest, EvidenceId, ItemId, NetworkId, ProcessId, ProfileId};
+use surety_protocol::id::{
+    Address, BlockId, Digest, EvidenceId, ItemId, NetworkId, ProcessId, ProfileId,
+};
 use surety_protocol::params::Params;
 use surety_protocol::profile::Profile;
 use surety_protocol::stake::Stake;
