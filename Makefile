@@ -73,7 +73,7 @@ test: setup aos
 lint: setup
 	cargo fmt --all --check
 	cargo clippy --locked --profile $(PROFILE) --workspace --all-targets -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --locked --profile $(PROFILE) --workspace --no-deps
+	RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" cargo doc --locked --profile $(PROFILE) --workspace --no-deps --document-private-items
 
 .PHONY: sim
 ## The simulator over many seeds.

@@ -204,11 +204,14 @@ impl Simulation {
         let Some(heard) = self.nodes.get_mut(who).and_then(|it| it.judged(token)) else {
             return Ok(());
         };
+        let (from, topic) = (heard.origin, heard.topic.name());
+        if acceptance != Acceptance::Accept {
+            self.tell(who, &format!("{acceptance:?}s {topic} of node {from}"));
+        }
         match acceptance {
             Acceptance::Accept => self.relay(who, &heard),
             Acceptance::Ignore => {}
             Acceptance::Reject => {
-                let (from, topic) = (heard.origin, heard.topic.name());
                 if self.cast.honest(who) && self.cast.honest(from) {
                     let what = format!("node {who} rejects {topic} of node {from}");
                     return Err(Violation::new("honest-gossip", what));
