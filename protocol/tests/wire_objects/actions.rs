@@ -73,13 +73,22 @@ fn an_item_for_another_ledger_is_no_action() {
 fn arguments_that_do_not_parse_are_refused() {
     let network = objects::network();
     let read = |tags: &[(&str, &str)], data: &[u8]| {
-        let draft = ItemDraft::default().to(*network.as_bytes()).carrying(data);
+        let draft = ItemDraft::default()
+            .to(*network.as_bytes())
+            .carrying(data)
+            .tag("Data-Protocol", "ao")
+            .tag("Type", "Message");
         let draft = tags
             .iter()
             .fold(draft, |draft, (name, value)| draft.tag(*name, *value));
         Action::from_item(&network, &sign(&draft))
     };
     let expires = ("Expires", "5");
+    let bare = ItemDraft::default().to(*network.as_bytes());
+    assert_eq!(
+        Action::from_item(&network, &sign(&bare)),
+        Err(ActionError::Tag("Data-Protocol"))
+    );
     let bond = ("Action", "Bond");
     assert_eq!(
         read(&[bond, ("Quantity", "1")], b""),
