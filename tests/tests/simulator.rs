@@ -40,6 +40,14 @@ fn what_is_lost_on_the_way_costs_nobody_stake() {
 }
 
 #[test]
+fn a_lying_compute_unit_is_punished_once() {
+    for fault in ["compute:wrong-state@5", "compute:wrong-result@5"] {
+        let caught = run(&["--seed", "3", "--fault", fault]);
+        assert_eq!(caught["slashed"], 1, "{fault}: {caught}");
+    }
+}
+
+#[test]
 fn a_lying_scheduler_is_punished_once() {
     let caught = run(&["--seed", "3", "--fault", "scheduler:double-assign@5"]);
     assert_eq!(caught["slashed"], 1, "{caught}");

@@ -47,6 +47,11 @@ impl Simulation {
             Effect::Notify(event) => {
                 self.tell(who, &format!("{event:?}"));
                 self.oracle.notified(self.address(who), &event)?;
+                if let surety_attest::effect::Event::Evaluated { process, .. } = event
+                    && let Some(running) = self.nodes.get(who).and_then(|it| it.running.as_ref())
+                {
+                    running.signer.evaluated(process);
+                }
                 if let surety_attest::effect::Event::Pushed { item, .. } = event
                     && let Some(node) = self.nodes.get(who)
                 {
