@@ -8,6 +8,10 @@
 //!   that does not.
 //! - `[KC-3]` Bounded: the oldest claims go first. Segments stay as long as claims do; what is needed from before is asked
 //!   for again.
+//! - `[KC-4]` Two claims of one signer that say different things of one input are remembered together: they prove each other's
+//!   signer guilty. Of each signer and process the last [`RECENT_MAX`] claims are compared with a new one.
+
+mod contradiction;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -16,12 +20,17 @@ use surety_protocol::claim::{Leaf, SignedClaim};
 use surety_protocol::history::Frontier;
 use surety_protocol::id::{Address, ClaimId, Digest, ProcessId};
 
+pub use contradiction::Contradiction;
+
 /// Claims kept.
 pub const CLAIMS_MAX: usize = 16_384;
 /// Batches kept.
 pub const BATCHES_MAX: usize = 4096;
 /// Segments kept.
 pub const SEGMENTS_MAX: usize = 65_536;
+
+/// Claims of one signer and process that a new one is compared with.
+pub const RECENT_MAX: usize = 64;
 
 /// The leaves between two roots of a process' history.
 #[derive(Debug, Clone)]
@@ -35,6 +44,8 @@ struct Segment {
 pub struct Claims {
     claims: BTreeMap<ClaimId, Vec<SignedClaim>>,
     order: VecDeque<ClaimId>,
+    /// The last claims of each signer, oldest first.
+    recent: BTreeMap<(ProcessId, Address), VecDeque<ClaimId>>,
     batches: BTreeMap<Digest, ClaimBatch>,
     batch_order: VecDeque<Digest>,
     segments: BTreeMap<(ProcessId, Digest), Segment>,
@@ -63,13 +74,39 @@ impl Claims {
         if signers.is_empty() {
             self.order.push_back(id);
         }
+        let recent = self.recent.entry(signer(&claim)).or_default();
+        recent.push_back(id);
+        while recent.len() > RECENT_MAX {
+            recent.pop_front();
+        }
         signers.push(claim);
         while self.order.len() > CLAIMS_MAX {
             if let Some(oldest) = self.order.pop_front() {
-                self.claims.remove(&oldest);
+                self.forget(&oldest);
             }
         }
         true
+    }
+
+    fn forget(&mut self, claim: &ClaimId) {
+        for signed in self.claims.remove(claim).unwrap_or_default() {
+            let key = signer(&signed);
+            if let Some(recent) = self.recent.get_mut(&key) {
+                recent.retain(|it| it != claim);
+                if recent.is_empty() {
+                    self.recent.remove(&key);
+                }
+            }
+        }
+    }
+
+    /// What a claim and another of its signer say differently of one input, if there is anything (rule KC-4).
+    pub fn contradiction(&self, claim: &SignedClaim) -> Option<Contradiction> {
+        let recent = self.recent.get(&signer(claim))?;
+        recent.iter().find_map(|id| {
+            let other = self.signed_by(id, &claim.statement.claimant)?;
+            Contradiction::between(other, claim)
+        })
     }
 
     /// Adds a batch; false if it was known.
@@ -129,6 +166,14 @@ impl Claims {
     /// The batch with this root.
     pub fn batch(&self, root: &Digest) -> Option<&ClaimBatch> {
         self.batches.get(root)
+    }
+
+    /// Whether the batch behind a digest, or a claim of it as this claimant signed it, is not here.
+    pub fn lacks(&self, root: &Digest, claimant: &Address) -> bool {
+        self.batches.get(root).is_none_or(|batch| {
+            let here = |id| self.signed_by(id, claimant).is_some();
+            !batch.claims.iter().all(here)
+        })
     }
 
     /// Whether a claim is known, whoever signed it.
@@ -199,3 +244,10 @@ impl Claims {
         Some(below.into_iter().skip(start).collect())
     }
 }
+
+fn signer(claim: &SignedClaim) -> (ProcessId, Address) {
+    (claim.statement.claim.process, claim.statement.claimant)
+}
+
+#[cfg(test)]
+mod tests;

@@ -238,6 +238,7 @@ impl Compute {
         };
         if forced
             || it.signing
+            || it.certified > it.cut
             || claim.first_new != it.cut
             || it.history.root_at(claim.first_new) != Some(claim.base_root)
             || it.history.root_at(claim.size) != Some(claim.history_root)
@@ -333,6 +334,7 @@ impl Compute {
         };
         let root = batch.root();
         self.submitted.insert(root, (height, batch.clone()));
+        out.push(Effect::Persist(Record::Batch(batch.clone())));
         out.push(Effect::Broadcast(Gossip::Batch(batch)));
         out.push(Effect::Submit(Action::Claims(root)));
     }
@@ -359,6 +361,10 @@ impl Compute {
                 }
                 return self.sign(process, end, guard, out);
             }
+            return;
+        }
+        // Others were certified further than this unit has evaluated: its claims go on from there.
+        if it.certified > it.cut {
             return;
         }
         let waited = it.unclaimed_since.map_or(0, |since| now.since(since));
@@ -401,7 +407,8 @@ impl Compute {
                 it.signing = true;
                 it.cut = size;
                 it.cut_at = self.height;
-                it.unclaimed_since = None;
+                // What one claim cannot carry is due at once.
+                it.unclaimed_since = (it.history.size() > size).then_some(Tick(0));
                 for record in records {
                     out.push(Effect::Persist(Record::Guard(record)));
                 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use surety_protocol::approval::{Approval, ClaimBatch};
 use surety_protocol::assignment::AssignmentDraft;
 use surety_protocol::claim::{Claim, Leaf, SignedClaim};
+use surety_protocol::evidence::OffenceKind;
 use surety_protocol::history::Frontier;
 use surety_protocol::id::{
     Address, AssignmentId, ClaimId, Digest, EvidenceId, ItemId, MessageId, ModuleId, ProcessId,
@@ -19,6 +20,7 @@ use surety_protocol::origin::Action;
 use surety_protocol::time::{Slot, Timestamp};
 use surety_protocol::verified::Authentic;
 
+use crate::claims::Contradiction;
 use crate::guard::{ApprovalDraft, GuardRecord, SafeToSign};
 
 /// What a machine asks for.
@@ -107,8 +109,10 @@ pub enum Record {
     },
     /// What the guard cleared.
     Guard(GuardRecord),
-    /// A claim that this node signed or received.
+    /// A claim that this node signed.
     Claim(Box<SignedClaim>),
+    /// The claims that this node commits with one digest, for those who missed them.
+    Batch(ClaimBatch),
     /// Evidence.
     Evidence {
         /// Its id.
@@ -171,6 +175,13 @@ pub enum Want {
         /// Who claimed it.
         claimant: Address,
     },
+    /// The claims behind a digest on the ledger.
+    Claims {
+        /// The digest.
+        root: Digest,
+        /// Who committed it.
+        claimant: Address,
+    },
     /// The leaves below a history root.
     Leaves {
         /// The process.
@@ -227,6 +238,8 @@ pub enum Job {
         /// The other.
         second: AssignmentId,
     },
+    /// Make the evidence that a claimant contradicted itself.
+    AccuseClaimant(Contradiction),
 }
 
 /// What an execution gave.
@@ -255,9 +268,11 @@ pub enum Executed {
         /// The evidence file.
         evidence: Arc<[u8]>,
     },
-    /// Answer to [`Job::AccuseScheduler`].
-    AccusedScheduler {
-        /// The operator that scheduled.
+    /// Answer to [`Job::AccuseScheduler`] and [`Job::AccuseClaimant`]: what signatures alone prove.
+    Proven {
+        /// What was done.
+        kind: OffenceKind,
+        /// Who did it.
         offender: Address,
         /// The process.
         process: ProcessId,

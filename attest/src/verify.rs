@@ -14,20 +14,22 @@
 //! - `[VE-6]` What a tombstoned claimant committed is no duty any more. An equal claim of another operator is drawn anew.
 //! - `[VE-7]` A claim that is committed again [`AGAIN_BLOCKS`] later was not certified the first time: it is drawn again, with
 //!   the new seed.
+//! - `[VE-8]` An offence is challenged once. Evidence that signatures alone prove travels with the challenge; whoever judges a
+//!   false claim asks for the file.
+
+mod accuse;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use surety_protocol::approval::{Approval, ClaimBatch};
 use surety_protocol::bls::SecretKey;
-use surety_protocol::evidence::{Evidence, OffenceKind};
 use surety_protocol::facts::BlockFacts;
-use surety_protocol::id::{Address, ClaimId, Digest, EvidenceId, ProcessId};
+use surety_protocol::id::{Address, ClaimId, Digest, ProcessId};
 use surety_protocol::machine::Outbox;
-use surety_protocol::origin::{Action, Challenge};
 use surety_protocol::params::Params;
 use surety_protocol::sortition::{self, Draw};
-use surety_protocol::time::{Height, Slot};
+use surety_protocol::time::Height;
 
 use crate::claims::Claims;
 use crate::effect::{Effect, Event, Executed, Finding, Gossip, Job, Record, Want};
@@ -78,7 +80,7 @@ pub struct Verifier {
     committed: BTreeMap<Height, Vec<(Address, Digest)>>,
     beacons: BTreeMap<Height, Arc<BlockFacts>>,
     duties: BTreeMap<ClaimId, Duty>,
-    accused: BTreeSet<(Address, ProcessId, Slot)>,
+    accused: BTreeSet<accuse::Offence>,
 }
 
 /// A hot key that can only take part in sortition: it signs seeds and nothing else.
@@ -287,7 +289,7 @@ impl Verifier {
                 slot,
                 evidence,
             } => {
-                self.accuse(claim, slot, evidence, claims, out);
+                self.accuse_of_false_claim(claim, slot, evidence, claims, out);
             }
             Executed::Abstained { job, .. } => {
                 if let Job::Check { claim, .. } = *job
@@ -297,13 +299,14 @@ impl Verifier {
                     duty.stage = Stage::Lacking;
                 }
             }
-            Executed::AccusedScheduler {
+            Executed::Proven {
+                kind,
                 offender,
                 process,
                 slot,
                 evidence,
             } => {
-                self.accuse_scheduler(offender, process, slot, evidence, out);
+                self.accuse_by_signatures((offender, kind, process, slot), evidence, out);
             }
             Executed::Evaluated { .. } => {}
         }
@@ -385,86 +388,5 @@ impl Verifier {
             claim: approval.claim,
         }));
         out.push(Effect::Broadcast(Gossip::Approval(Box::new(approval))));
-    }
-
-    fn accuse(
-        &mut self,
-        id: ClaimId,
-        slot: Slot,
-        evidence: Arc<[u8]>,
-        claims: &Claims,
-        out: &mut Outbox<Effect>,
-    ) {
-        let Some(duty) = self.duties.get(&id) else {
-            return;
-        };
-        let Some(claim) = claims.signed_by(&id, &duty.claimant) else {
-            return;
-        };
-        let (offender, process) = (claim.statement.claimant, claim.statement.claim.process);
-        if !self.accused.insert((offender, process, slot)) {
-            return;
-        }
-        let file: EvidenceId = Evidence::id_of(&evidence);
-        let challenge = Challenge {
-            evidence: file,
-            bytes: u64::try_from(evidence.len()).unwrap_or(u64::MAX),
-            kind: OffenceKind::FalseClaim.number(),
-            offender,
-            process,
-            slot,
-            claim: Some(id),
-        };
-        out.push(Effect::Persist(Record::Evidence {
-            id: file,
-            bytes: evidence,
-        }));
-        out.push(Effect::Notify(Event::Accused {
-            evidence: file,
-            offender,
-        }));
-        out.push(Effect::Submit(Action::Challenge {
-            challenge,
-            evidence: None,
-        }));
-    }
-}
-
-impl Verifier {
-    /// A scheduler signed two: signatures alone prove it, so the evidence travels with the challenge.
-    fn accuse_scheduler(
-        &mut self,
-        offender: Address,
-        process: ProcessId,
-        slot: Slot,
-        evidence: Arc<[u8]>,
-        out: &mut Outbox<Effect>,
-    ) {
-        if !self.accused.insert((offender, process, slot)) {
-            return;
-        }
-        let file: EvidenceId = Evidence::id_of(&evidence);
-        let challenge = Challenge {
-            evidence: file,
-            bytes: u64::try_from(evidence.len()).unwrap_or(u64::MAX),
-            kind: OffenceKind::DoubleAssignment.number(),
-            offender,
-            process,
-            slot,
-            claim: None,
-        };
-        let inside = Some(evidence.to_vec());
-        out.push(Effect::Persist(Record::Evidence {
-            id: file,
-            bytes: evidence,
-        }));
-        out.push(Effect::Notify(Event::Accused {
-            evidence: file,
-            offender,
-        }));
-        out.push(Effect::Submit(Action::Challenge {
-            challenge,
-            evidence: inside,
-        }));
     }
 }

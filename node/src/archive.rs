@@ -16,6 +16,7 @@ use std::sync::Arc;
 use serde_bytes::ByteBuf;
 use serde_tuple::{Deserialize_tuple, Serialize_tuple};
 use surety_attest::result::ProcessResult;
+use surety_protocol::approval::ClaimBatch;
 use surety_protocol::assignment::Assignment;
 use surety_protocol::block::Block;
 use surety_protocol::claim::{Leaf, SignedClaim};
@@ -255,6 +256,18 @@ impl Archive {
     /// If the store fails or the value is damaged.
     pub fn claims(&self, claim: &ClaimId) -> Result<Vec<SignedClaim>, ArchiveError> {
         self.scan(Column::Claims, claim.as_bytes(), 64)
+    }
+
+    /// The claims that one claimant committed with one digest.
+    ///
+    /// # Errors
+    /// If the store fails or the value is damaged.
+    pub fn batch(
+        &self,
+        root: &Digest,
+        claimant: &Address,
+    ) -> Result<Option<ClaimBatch>, ArchiveError> {
+        self.get(Column::Meta, &key::batch(root, claimant))
     }
 
     /// All claims kept, for the start of a node.

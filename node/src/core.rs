@@ -39,7 +39,7 @@ use surety_attest::log::Logs;
 use surety_attest::tally::Tally;
 use surety_protocol::block::Genesis;
 use surety_protocol::bls::SecretKey;
-use surety_protocol::id::{Address, EvidenceId, ItemId, ModuleId, NetworkId, ProcessId};
+use surety_protocol::id::{Address, Digest, EvidenceId, ItemId, ModuleId, NetworkId, ProcessId};
 use surety_protocol::item::Item;
 use surety_protocol::machine::Outbox;
 use surety_protocol::origin::Action;
@@ -99,6 +99,8 @@ pub struct Core {
     cases: BTreeMap<EvidenceId, Option<PendingFalseClaim>>,
     /// Logs that are longer elsewhere: how long, and since when that is known.
     longer: BTreeMap<ProcessId, (u64, Height)>,
+    /// Digests on the ledger whose claims may not all be here.
+    committed: BTreeMap<(Address, Height), Digest>,
     /// Modules of logs that are not here.
     lacking: BTreeSet<ModuleId>,
     /// Messages for what is no process, or none that is known here yet.
@@ -149,6 +151,7 @@ impl Core {
             roles,
             cases: BTreeMap::new(),
             longer: BTreeMap::new(),
+            committed: BTreeMap::new(),
             lacking: BTreeSet::new(),
             held: VecDeque::new(),
             unconfirmed: BTreeMap::new(),
@@ -288,6 +291,12 @@ impl Core {
                 }
             }
             Fetched::Item(item) => self.got_item(now, item, out),
+            Fetched::Claims { batch, claims } => {
+                for claim in claims {
+                    self.claim(now, claim, out);
+                }
+                self.batch(now, batch, out);
+            }
             Fetched::Leaves {
                 process,
                 root,

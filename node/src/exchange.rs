@@ -13,10 +13,11 @@ mod serve;
 
 use serde_bytes::ByteBuf;
 use serde_tuple::{Deserialize_tuple, Serialize_tuple};
-use surety_protocol::claim::Leaf;
+use surety_protocol::approval::ClaimBatch;
+use surety_protocol::claim::{Leaf, SignedClaim};
 use surety_protocol::codec::Wire;
 use surety_protocol::evidence::InputBytes;
-use surety_protocol::id::{AssignmentId, Digest, EvidenceId, ItemId, ProcessId};
+use surety_protocol::id::{Address, AssignmentId, Digest, EvidenceId, ItemId, ProcessId};
 use surety_protocol::time::{Height, Slot, Timestamp};
 use surety_protocol::witness::Manifest;
 
@@ -116,6 +117,31 @@ pub(crate) struct PagesAnswer {
 impl Wire for PagesAnswer {
     const KIND: u8 = 75;
     const BYTES_MAX: usize = 4 << 20;
+}
+
+/// Asks for the claims behind a digest, from a place in the batch on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub(crate) struct ClaimsRequest {
+    pub(crate) root: Digest,
+    pub(crate) claimant: Address,
+    pub(crate) from: u64,
+}
+
+impl Wire for ClaimsRequest {
+    const KIND: u8 = 79;
+    const BYTES_MAX: usize = 128;
+}
+
+/// The batch, and claims of it in its order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub(crate) struct ClaimsAnswer {
+    pub(crate) batch: Option<ClaimBatch>,
+    pub(crate) claims: Vec<SignedClaim>,
+}
+
+impl Wire for ClaimsAnswer {
+    const KIND: u8 = 80;
+    const BYTES_MAX: usize = 16 << 20;
 }
 
 /// Asks for an evidence file; the answer is the file.

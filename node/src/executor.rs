@@ -119,6 +119,7 @@ impl Executor {
                 first,
                 second,
             } => self.accuse_scheduler(process, *slot, first, second),
+            Job::AccuseClaimant(contradiction) => self.accuse_claimant(contradiction),
         };
         outcome.unwrap_or_else(|failure| Executed::Abstained {
             job: Box::new(job),

@@ -23,6 +23,8 @@ pub enum Fault {
     WrongState(Slot),
     /// Sign a false result of the slot.
     WrongResult(Slot),
+    /// Sign a false result of the slot beside the true one.
+    Equivocate(Slot),
     /// Sign two assignments for the slot.
     DoubleAssign(Slot),
 }
@@ -30,7 +32,8 @@ pub enum Fault {
 /// A text that names no fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "not a fault: use compute:wrong-state@SLOT, compute:wrong-result@SLOT or scheduler:double-assign@SLOT"
+    "not a fault: use compute:wrong-state@SLOT, compute:wrong-result@SLOT, compute:equivocate@SLOT or \
+     scheduler:double-assign@SLOT"
 )]
 pub struct NotAFault;
 
@@ -43,6 +46,7 @@ impl FromStr for Fault {
         match kind {
             "compute:wrong-state" => Ok(Fault::WrongState(slot)),
             "compute:wrong-result" => Ok(Fault::WrongResult(slot)),
+            "compute:equivocate" => Ok(Fault::Equivocate(slot)),
             "scheduler:double-assign" if slot > Slot(0) => Ok(Fault::DoubleAssign(slot)),
             _ => Err(NotAFault),
         }
@@ -54,6 +58,7 @@ impl fmt::Display for Fault {
         match self {
             Fault::WrongState(slot) => write!(f, "compute:wrong-state@{slot}"),
             Fault::WrongResult(slot) => write!(f, "compute:wrong-result@{slot}"),
+            Fault::Equivocate(slot) => write!(f, "compute:equivocate@{slot}"),
             Fault::DoubleAssign(slot) => write!(f, "scheduler:double-assign@{slot}"),
         }
     }
@@ -63,22 +68,23 @@ impl Fault {
     /// The slot whose claim this fault falsifies.
     pub const fn claim_slot(&self) -> Option<Slot> {
         match self {
-            Fault::WrongState(slot) | Fault::WrongResult(slot) => Some(*slot),
+            Fault::WrongState(slot) | Fault::WrongResult(slot) | Fault::Equivocate(slot) => {
+                Some(*slot)
+            }
             Fault::DoubleAssign(_) => None,
         }
     }
 
-    /// Falsifies a claim that ends with the fault's slot; false if it is another.
-    pub fn falsify(&self, claim: &mut Claim, frontier: &Frontier, leaves: &mut [Leaf]) -> bool {
-        let Some(slot) = self.claim_slot() else {
-            return false;
-        };
-        let Some(last) = leaves.last_mut().filter(|leaf| leaf.slot == slot) else {
-            return false;
-        };
-        if claim.size != slot.next().0 {
-            return false;
-        }
+    /// The false claim in place of, or beside, one that ends with the fault's slot.
+    pub fn falsified(
+        &self,
+        claim: &Claim,
+        frontier: &Frontier,
+        leaves: &[Leaf],
+    ) -> Option<(Claim, Vec<Leaf>)> {
+        let slot = self.claim_slot()?;
+        let (mut claim, mut leaves) = (claim.clone(), leaves.to_vec());
+        let last = leaves.last_mut().filter(|leaf| leaf.slot == slot)?;
         match self {
             Fault::WrongState(_) => {
                 claim.head_state_root = other(&claim.head_state_root);
@@ -86,18 +92,17 @@ impl Fault {
                     last.state_root = Some(claim.head_state_root);
                 }
             }
-            Fault::WrongResult(_) => last.result_root = other(&last.result_root),
-            Fault::DoubleAssign(_) => return false,
+            Fault::WrongResult(_) | Fault::Equivocate(_) => {
+                last.result_root = other(&last.result_root);
+            }
+            Fault::DoubleAssign(_) => return None,
         }
         let mut history = frontier.clone();
-        for leaf in leaves.iter() {
-            let appended = leaf.digest().ok().map(|digest| history.append(digest));
-            if !matches!(appended, Some(Ok(()))) {
-                return false;
-            }
+        for leaf in &leaves {
+            history.append(leaf.digest().ok()?).ok()?;
         }
         claim.history_root = history.root();
-        true
+        Some((claim, leaves))
     }
 }
 

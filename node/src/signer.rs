@@ -11,8 +11,9 @@ use surety_protocol::approval;
 use surety_protocol::assignment::{Assignment, AssignmentDraft};
 use surety_protocol::bls::SecretKey;
 use surety_protocol::bundle;
-use surety_protocol::claim::{SignedClaim, Statement};
-use surety_protocol::codec::CodecError;
+use surety_protocol::claim::{Claim, Leaf, SignedClaim, Statement};
+use surety_protocol::codec::{self, CodecError};
+use surety_protocol::history::Frontier;
 use surety_protocol::id::{Address, ItemId, NetworkId, ProcessId};
 use surety_protocol::item::{Item, ItemError, ItemKey};
 use surety_protocol::origin::Verdict;
@@ -22,6 +23,7 @@ use surety_protocol::verified::Authentic;
 use crate::archive::Archive;
 use crate::core::{Signed, Signing};
 use crate::fault::Fault;
+use crate::net::Topic;
 
 /// Why something was not signed.
 #[derive(Debug, thiserror::Error)]
@@ -39,8 +41,8 @@ pub enum SignError {
 pub struct Made {
     /// What was asked for.
     pub signed: Signed,
-    /// What a fault adds: an input to gossip after the honest one.
-    pub forged_input: Option<Vec<u8>>,
+    /// What a fault adds: something to gossip after the honest thing.
+    pub forged: Option<(Topic, Vec<u8>)>,
 }
 
 /// The hot keys of a node.
@@ -89,32 +91,37 @@ impl Signer {
     /// # Errors
     /// If the thing cannot be encoded.
     pub fn sign(&self, signing: Signing, archive: &Archive) -> Result<Made, SignError> {
-        let mut forged_input = None;
+        let mut forged = None;
         let signed = match signing {
             Signing::Assignment(cleared) => {
                 let draft = cleared.into_inner();
-                forged_input = self.double(&draft, archive);
+                let double = self.double(&draft, archive);
+                forged = double.map(|it| (Topic::Assignments, it));
                 Signed::Assignment(self.item_key.sign_item(&draft.to_item_draft(None))?)
             }
             Signing::Claim {
                 claim,
                 frontier,
-                mut leaves,
+                leaves,
             } => {
-                let mut claim = claim.into_inner();
+                let claim = claim.into_inner();
+                let mut signed = self.claim(claim.clone(), &frontier, leaves.clone())?;
                 let faulty = self.is_first(claim.process);
                 for fault in self.faults.iter().filter(|_| faulty) {
                     // [FA-2]
-                    if fault.falsify(&mut claim, &frontier, &mut leaves) {
-                        tracing::warn!(%fault, process = %claim.process, "signing a false claim");
+                    let Some((claim, leaves)) = fault.falsified(&claim, &frontier, &leaves) else {
+                        continue;
+                    };
+                    tracing::warn!(%fault, process = %claim.process, "signing a false claim");
+                    let lie = self.claim(claim, &frontier, leaves)?;
+                    match fault {
+                        Fault::Equivocate(_) => {
+                            forged = Some((Topic::Claims, codec::encode(&lie)?));
+                        }
+                        _ => signed = lie,
                     }
                 }
-                let statement = Statement::sign(claim, self.operator, &self.hot_key)?;
-                Signed::Claim(Box::new(SignedClaim {
-                    statement,
-                    frontier,
-                    leaves,
-                }))
+                Signed::Claim(Box::new(signed))
             }
             Signing::Approval(cleared) => {
                 let draft = cleared.into_inner();
@@ -141,9 +148,19 @@ impl Signer {
                 Signed::Action(self.item_key.sign_item(&draft)?)
             }
         };
-        Ok(Made {
-            signed,
-            forged_input,
+        Ok(Made { signed, forged })
+    }
+
+    fn claim(
+        &self,
+        claim: Claim,
+        frontier: &Frontier,
+        leaves: Vec<Leaf>,
+    ) -> Result<SignedClaim, CodecError> {
+        Ok(SignedClaim {
+            statement: Statement::sign(claim, self.operator, &self.hot_key)?,
+            frontier: frontier.clone(),
+            leaves,
         })
     }
 

@@ -25,6 +25,7 @@ use crate::history::Frontier;
 use crate::id::{
     Address, AssignmentId, ClaimId, Digest, ModuleId, NetworkId, ProcessId, ProfileId,
 };
+use crate::merkle::Proof;
 use crate::time::Slot;
 
 /// New leaves in one claim.
@@ -231,5 +232,13 @@ impl SignedClaim {
             return Err(ClaimError::StateRoot);
         }
         Ok(())
+    }
+
+    /// One of the new leaves and its path to the claimed history root; `None` if the slot is not among them.
+    pub fn prove(&self, slot: Slot) -> Option<(Leaf, Proof)> {
+        let digests: Result<Vec<Digest>, _> = self.leaves.iter().map(Leaf::digest).collect();
+        let path = self.frontier.prove_new(&digests.ok()?, slot.0)?;
+        let leaf = self.leaves.iter().find(|leaf| leaf.slot == slot)?;
+        Some((leaf.clone(), path))
     }
 }

@@ -123,10 +123,11 @@ impl Plan {
     pub fn mixed(seed: u64) -> Plan {
         let mut random = Random::new(seed ^ 0x6d69_7865_6473_6565);
         let slot = Slot(random.between(1, 8));
-        let faults = match random.below(5) {
+        let faults = match random.below(6) {
             0 => vec![Fault::WrongState(slot)],
             1 => vec![Fault::WrongResult(slot)],
             2 => vec![Fault::DoubleAssign(slot)],
+            3 => vec![Fault::Equivocate(slot)],
             _ => Vec::new(),
         };
         let crashes = if random.percent(50) {

@@ -1,18 +1,27 @@
 //! `surety-sim`: runs simulated networks, and replays one from its seed.
 
+mod sweep;
+
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
-use std::time::Instant;
 
 use clap::{Args, Parser, Subcommand};
 use serde_json::json;
 use surety_harness::cast::{NODES_MIN, Plan, Weakness};
-use surety_harness::simulation::{Outcome, run, run_watched};
 use surety_node::fault::Fault;
+
+use sweep::Finished;
 
 /// Whole networks of Surety nodes under virtual time.
 #[derive(Debug, Parser)]
 #[command(name = "surety-sim", version)]
 struct Cli {
+    /// One line of JSON for each run.
+    #[arg(long, global = true)]
+    json: bool,
+    /// Say nothing of runs that are clean.
+    #[arg(long, global = true)]
+    quiet: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -31,6 +40,9 @@ struct Run {
     /// How many seeds from there on.
     #[arg(long, default_value_t = 1)]
     seeds: u64,
+    /// How many seeds run at a time [default: as many as there are cores].
+    #[arg(long)]
+    jobs: Option<NonZeroUsize>,
     /// Let each seed choose faults, loss and crashes itself.
     #[arg(long, conflicts_with_all = ["nodes", "messages", "fault", "loss", "crashes"])]
     mixed: bool,
@@ -55,37 +67,35 @@ struct Run {
     /// Say what the nodes do meanwhile, on stderr.
     #[arg(long)]
     watch: bool,
-    /// One line of JSON for each run.
-    #[arg(long)]
-    json: bool,
 }
 
 fn main() -> ExitCode {
     let Cli {
+        json,
+        quiet,
         command: Command::Run(args),
     } = Cli::parse();
-    let mut clean = true;
-    for seed in (0..args.seeds).map(|it| args.seed.saturating_add(it)) {
-        let started = Instant::now();
-        let plan = args.plan(seed);
-        let outcome = if args.watch {
-            run_watched(&plan, |now, who, what| {
-                eprintln!("{:>6} node {who} {what}", now.0)
-            })
-        } else {
-            run(&plan)
-        };
-        let took = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        if args.json {
-            print_json(&outcome, took)
-        } else {
-            print_text(&outcome, took)
+    let plan = |index| args.plan(args.seed.saturating_add(index));
+    let jobs = args.jobs.map_or_else(sweep::cores, NonZeroUsize::get);
+    let (mut clean, mut unclean) = (0_u64, Vec::new());
+    sweep::run(args.seeds, plan, jobs, args.watch, |it| {
+        if json {
+            print_json(&it)
+        } else if it.outcome.violation.is_some() || !quiet {
+            print_text(&it)
         }
-        clean &= outcome.violation.is_none();
+        match it.outcome.violation {
+            None => clean += 1,
+            Some(_) => unclean.push(it.outcome.plan.seed),
+        }
+    });
+    if args.seeds > 1 && !json {
+        println!("{clean} of {} seeds clean", args.seeds);
     }
-    if clean {
+    if unclean.is_empty() {
         ExitCode::SUCCESS
     } else {
+        eprintln!("not clean: seeds {unclean:?}");
         ExitCode::FAILURE
     }
 }
@@ -111,7 +121,12 @@ impl Run {
     }
 }
 
-fn print_text(it: &Outcome, took_ms: u64) {
+fn print_text(
+    Finished {
+        outcome: it,
+        took_ms,
+    }: &Finished,
+) {
     let faults: Vec<String> = it.plan.faults.iter().map(ToString::to_string).collect();
     println!(
         "seed {} {} events {} virtual {} ms took {took_ms} ms blocks {} slots {} claims {} \
@@ -137,7 +152,12 @@ fn print_text(it: &Outcome, took_ms: u64) {
     }
 }
 
-fn print_json(it: &Outcome, took_ms: u64) {
+fn print_json(
+    Finished {
+        outcome: it,
+        took_ms,
+    }: &Finished,
+) {
     let faults: Vec<String> = it.plan.faults.iter().map(ToString::to_string).collect();
     let violation = it.violation.as_ref().map(|violation| {
         json!({ "invariant": violation.invariant, "what": violation.what, "event": it.events })

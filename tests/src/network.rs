@@ -6,6 +6,7 @@
 //!   network does. A node sees one content once, unless the network repeats it.
 //! - `[NW-2]` A request and its answer may each be lost; whoever asked hears nothing then, and its time runs out.
 //! - `[NW-3]` A healed network loses and repeats nothing; it still delays.
+//! - `[NW-4]` What a villain says itself is not lost: a lie that nobody hears is none.
 
 use surety_attest::effect::Want;
 use surety_node::archive::{Archive, ArchiveError, LOG_PAGE_MAX};
@@ -69,6 +70,20 @@ pub fn serve(archive: &Archive, wanted: &Wanted) -> Result<Option<Answer>, Archi
                 manifest,
                 pages,
             }));
+        }
+        Wanted::Want(Want::Claims { root, claimant }) => {
+            let Some(batch) = archive.batch(root, claimant)? else {
+                return Ok(None);
+            };
+            let mut claims = Vec::new();
+            for id in &batch.claims {
+                let signed = archive.claims(id)?;
+                let ours = signed
+                    .into_iter()
+                    .find(|it| it.statement.claimant == *claimant);
+                claims.extend(ours);
+            }
+            Some(Fetched::Claims { batch, claims })
         }
         Wanted::Want(Want::Leaves {
             process,
@@ -176,6 +191,11 @@ impl Links {
             copies.push((self.delay().saturating_mul(20), true));
         }
         copies
+    }
+
+    /// How long one message takes that is not lost.
+    pub const fn surely(&mut self) -> u64 {
+        self.delay()
     }
 
     const fn delay(&mut self) -> u64 {

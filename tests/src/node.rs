@@ -200,8 +200,12 @@ impl Node {
 
     /// Whether a content is new to this node, which from now on has seen it.
     pub fn sees(&mut self, id: Digest, now: Tick) -> bool {
-        let before = self.seen.insert(id, now);
-        before.is_none_or(|at| now.since(at) > SEEN_TICKS)
+        let known = self.seen.get(&id);
+        let new = known.is_none_or(|at| now.since(*at) > SEEN_TICKS);
+        if new {
+            self.seen.insert(id, now);
+        }
+        new
     }
 
     /// Keeps what was heard until the core has judged it; gives the token.

@@ -9,7 +9,7 @@
 //! - `[OC-3]` Ledgers agree on every block, and stake is conserved in each.
 //! - `[OC-4]` What an honest node publishes is rejected by no honest node, and no honest node's guard has to refuse.
 //! - `[OC-5]` Liveness, once the network is healed: every message of users and processes has a slot, every honest node has
-//!   every log, every slot is certified, and every lie that was told is punished once, and nothing else.
+//!   every log, every slot is certified, and every lie that was told is punished, as each of its offences at most once, and nothing else.
 
 mod publish;
 mod truth;
@@ -55,6 +55,9 @@ impl Violation {
 
 /// An offence: who, what, in which process, at which slot.
 pub type Told = (Address, OffenceKind, ProcessId, Slot);
+
+/// Who lied, in which process, about which slot.
+pub type Lie = (Address, ProcessId, Slot);
 
 /// Everything that the oracle has seen.
 #[derive(Debug)]
@@ -264,8 +267,8 @@ impl Oracle {
             }
         }
         for core in honest {
-            let slashed = slashed(core.ledger());
-            if let Some(told) = self.told.iter().find(|told| !slashed.contains(told)) {
+            let slashed: BTreeSet<Lie> = slashed(core.ledger()).iter().map(lie).collect();
+            if let Some(told) = self.lies().difference(&slashed).next() {
                 return Some(format!("unpunished: {told:?}"));
             }
             let height = core.ledger().height();
@@ -283,7 +286,11 @@ impl Oracle {
     pub fn conclude(&self, ledger: &Ledger) -> Result<(), Violation> {
         let all: Vec<Told> = slashed(ledger);
         let once: BTreeSet<&Told> = all.iter().collect();
-        if once.len() != all.len() || once != self.told.iter().collect() {
+        let lies: BTreeSet<Lie> = all.iter().map(lie).collect();
+        if once.len() != all.len()
+            || !once.iter().all(|it| self.told.contains(*it))
+            || lies != self.lies()
+        {
             let what = format!("committed {:?}, punished {all:?}", self.told);
             return Err(Violation::new("punished-once", what));
         }
@@ -334,15 +341,20 @@ impl Oracle {
         self.certified.len()
     }
 
-    /// Offences that were committed.
-    pub fn told(&self) -> usize {
-        self.told.len()
+    /// Where somebody lied: a lie may be two offences, if the truth was told too.
+    pub fn lies(&self) -> BTreeSet<Lie> {
+        self.told.iter().map(lie).collect()
     }
 
     /// The highest block.
     pub const fn height(&self) -> Height {
         self.height
     }
+}
+
+const fn lie(told: &Told) -> Lie {
+    let (who, _, process, slot) = *told;
+    (who, process, slot)
 }
 
 fn slashed(ledger: &Ledger) -> Vec<Told> {

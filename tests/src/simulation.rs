@@ -32,7 +32,7 @@ const LOOK: u64 = 100;
 /// How long a run goes on once everything is done: two blocks, for what should not come after.
 const AFTERMATH: u64 = 1_100;
 /// When accidents and loss end, if there are any.
-const HEAL: Tick = OPENING.plus(5_000);
+const HEAL: Tick = OPENING.plus(3_500);
 /// How long a healed network may take to finish.
 const PATIENCE: u64 = 60_000;
 /// How long an unsynced disk takes to make writes durable.
@@ -59,7 +59,7 @@ pub struct Outcome {
     pub claims: usize,
     /// Claims that were certified.
     pub certified: usize,
-    /// Offences that were committed and punished.
+    /// Lies that were told and punished.
     pub slashed: usize,
     /// Times that a node crashed.
     pub crashes: usize,
@@ -221,7 +221,7 @@ impl Simulation {
             slots: self.oracle.slots(),
             claims: self.oracle.claims(),
             certified: self.oracle.certified(),
-            slashed: self.oracle.told(),
+            slashed: self.oracle.lies().len(),
             crashes: self.crashes,
             violation,
         }

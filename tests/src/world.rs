@@ -25,7 +25,7 @@ pub const BOND: Stake = Stake::from_ao(100);
 /// When users begin: the bonds count by then.
 pub const OPENING: Tick = Tick(1_200);
 /// Within how many milliseconds users send everything.
-const SEASON: u64 = 1_800;
+const SEASON: u64 = 900;
 
 /// Why a world cannot be made: something that never happens to a sound plan.
 #[derive(Debug, thiserror::Error)]

@@ -75,6 +75,11 @@ fn a_false_result_is_caught() {
 }
 
 #[test]
+fn a_contradiction_is_caught() {
+    caught("compute:equivocate@9", "claim-equivocation", 9);
+}
+
+#[test]
 fn a_double_assignment_is_caught() {
     caught("scheduler:double-assign@5", "double-assignment", 5);
 }

@@ -1,4 +1,5 @@
-//! The simulator as its users start it: a seed is a run, byte for byte, and runs with loss and with a lying scheduler are clean.
+//! The simulator as its users start it: a seed is a run, byte for byte; many seeds are clean; and where a protection is taken
+//! away, the oracle notices.
 
 #![allow(
     clippy::expect_used,
@@ -33,6 +34,33 @@ fn a_seed_is_a_run() {
     assert_ne!(text(&first, "digest"), text(&other, "digest"));
 }
 
+/// Each seed chooses a fault or none, crashes and loss itself.
+#[test]
+fn two_hundred_seeds_are_clean() {
+    let sweep = ["--mixed", "--seed", "1", "--seeds", "200"];
+    let sweep = surety(&[&["sim", "run", "--json"], &sweep[..]].concat());
+    assert_eq!(sweep.code, 0, "{}", sweep.stderr);
+    let runs: Vec<Value> = sweep
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["data"].clone())
+        .collect();
+    let seeds: Vec<u64> = runs.iter().map(|it| it["seed"].as_u64().unwrap()).collect();
+    assert_eq!(seeds, (1..=200).collect::<Vec<u64>>());
+    // The sweep is worth something only if all of this happened in it.
+    for fault in ["wrong-state", "wrong-result", "equivocate", "double-assign"] {
+        let faulty = |it: &&Value| it["faults"].to_string().contains(fault);
+        let slashed = runs.iter().filter(faulty).map(|it| it["slashed"].as_u64());
+        assert!(slashed.sum::<Option<u64>>() > Some(0), "{fault}");
+    }
+    for accident in ["crashes", "loss"] {
+        assert!(
+            runs.iter().any(|it| it[accident].as_u64() > Some(0)),
+            "{accident}"
+        );
+    }
+}
+
 #[test]
 fn what_is_lost_on_the_way_costs_nobody_stake() {
     let lossy = run(&["--seed", "8", "--loss", "5"]);
@@ -45,6 +73,12 @@ fn a_lying_compute_unit_is_punished_once() {
         let caught = run(&["--seed", "3", "--fault", fault]);
         assert_eq!(caught["slashed"], 1, "{fault}: {caught}");
     }
+}
+
+#[test]
+fn a_compute_unit_that_contradicts_itself_is_punished_once() {
+    let caught = run(&["--seed", "3", "--fault", "compute:equivocate@5"]);
+    assert_eq!(caught["slashed"], 1, "{caught}");
 }
 
 #[test]

@@ -64,6 +64,11 @@ pub(super) fn reserved(process: &ProcessId) -> Vec<u8> {
     [b"v", &process.as_bytes()[..]].concat()
 }
 
+/// `'b' || root || claimant`, in the column of positions.
+pub(super) fn batch(root: &Digest, claimant: &Address) -> Vec<u8> {
+    [b"b", &root.as_bytes()[..], claimant.as_bytes()].concat()
+}
+
 /// `'k' || data-item key`.
 pub(super) fn item_key(key: &Address) -> Vec<u8> {
     [b"k", &key.as_bytes()[..]].concat()

@@ -82,6 +82,10 @@ pub fn put(batch: &mut Batch, record: Record) -> Result<(), ArchiveError> {
             let at = [&id.as_bytes()[..], claim.statement.claimant.as_bytes()].concat();
             batch.put(Column::Claims, at, codec::encode(claim.as_ref())?);
         }
+        Record::Batch(claims) => {
+            let at = key::batch(&claims.root(), &claims.claimant);
+            batch.put(Column::Meta, at, codec::encode(&claims)?);
+        }
         Record::Evidence { id, bytes } => {
             batch.put(Column::Evidence, *id.as_bytes(), bytes.to_vec());
         }

@@ -20,8 +20,8 @@ pub(super) struct DevnetArgs {
     /// The module to run [default: the embedded sample]
     #[arg(long, value_name = "FILE")]
     module: Option<PathBuf>,
-    /// A fault that the second node commits on the first process: compute:wrong-state@SLOT, compute:wrong-result@SLOT or
-    /// scheduler:double-assign@SLOT
+    /// A fault that the second node commits on the first process: compute:wrong-state@SLOT, compute:wrong-result@SLOT,
+    /// compute:equivocate@SLOT or scheduler:double-assign@SLOT
     #[arg(long = "fault", value_name = "KIND@SLOT")]
     faults: Vec<Fault>,
     /// Stay until Ctrl-C instead of playing the built-in workload

@@ -3,13 +3,16 @@
 use std::sync::Arc;
 
 use surety_attest::effect::Event;
+use surety_protocol::attested::Segment;
 use surety_protocol::block::Block;
 use surety_protocol::codec;
 use surety_protocol::facts::BlockFacts;
+use surety_protocol::id::ClaimId;
 use surety_protocol::item::Item;
 use surety_protocol::machine::Outbox;
+use surety_protocol::merkle;
 use surety_protocol::origin::Action;
-use surety_protocol::time::Tick;
+use surety_protocol::time::{Height, Tick};
 use surety_slashing::ledger::LedgerEvent;
 use surety_slashing::replica::Followed;
 
@@ -103,6 +106,7 @@ impl Core {
         for (process, segment) in &facts.certified {
             self.heard_of(*process, segment.size, out);
         }
+        self.committed(facts);
         self.catch_up(out);
     }
 
@@ -112,6 +116,10 @@ impl Core {
             let Ok(item) = Item::parse(bytes.as_slice()) else {
                 continue;
             };
+            // The others may be large, and cost much to read.
+            if item.tag("Action") != Some("Register") {
+                continue;
+            }
             let Ok((Action::Register(registration), _)) =
                 Action::from_item(&self.shared.network, &item)
             else {
@@ -132,11 +140,7 @@ impl Core {
     }
 
     /// What a block says, for those who know nothing of the ledger.
-    pub(super) fn facts(
-        &self,
-        height: surety_protocol::time::Height,
-        events: &[LedgerEvent],
-    ) -> Arc<BlockFacts> {
+    pub(super) fn facts(&self, height: Height, events: &[LedgerEvent]) -> Arc<BlockFacts> {
         let mut facts = BlockFacts {
             height,
             beacon: self.ledger.beacon_at(height).copied().unwrap_or_default(),
@@ -163,10 +167,29 @@ impl Core {
                         .certified
                         .extend(found.map(|it| (*process, it.clone())));
                 }
-                LedgerEvent::Slashed(slashing) => facts.tombstoned.push(slashing.offender),
+                LedgerEvent::Slashed(slashing) => {
+                    facts.tombstoned.push(slashing.offender);
+                    // A proven lie takes back what was certified with it: the process goes on from what is left.
+                    let entry = self.ledger.process(&slashing.process);
+                    let left = entry.and_then(|it| it.certified.last().or(it.settled.as_ref()));
+                    if entry.is_some() {
+                        let left = left.cloned().unwrap_or_else(|| nothing(height));
+                        facts.certified.push((slashing.process, left));
+                    }
+                }
                 _ => {}
             }
         }
         Arc::new(facts)
+    }
+}
+
+/// A process of which nothing is certified.
+fn nothing(certified: Height) -> Segment {
+    Segment {
+        size: 0,
+        history_root: merkle::root(&[]),
+        claim: ClaimId::default(),
+        certified,
     }
 }

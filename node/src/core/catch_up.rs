@@ -1,4 +1,4 @@
-//! Catching up: logs that are longer elsewhere, and modules that are not here.
+//! Catching up: logs that are longer elsewhere, and modules and claims that are not here.
 //!
 //! # Rules
 //!
@@ -7,11 +7,15 @@
 //! - `[CO-11]` A module of a log that is not here is asked for again with every block.
 //! - `[CO-13]` A verdict or a challenge that no block has carried for [`CONFIRM_BLOCKS`] is signed again and sent again: the
 //!   proposer may have stopped with it. Claims and certificates are repeated by the machines that make them.
+//! - `[CO-14]` The claims behind a digest on the ledger that are not here [`GOSSIP_BLOCKS`] later are asked for with every
+//!   block, of each claimant the oldest first, for [`CLAIM_BLOCKS`]: gossip reaches neither who was away nor, again, who
+//!   has heard it.
 //! - `[CO-12]` A message for a process that is not known here waits until its log comes; of too many the oldest is dropped.
 
 use std::collections::VecDeque;
 
 use surety_attest::effect::Want;
+use surety_protocol::facts::BlockFacts;
 use surety_protocol::id::{ItemId, ModuleId, ProcessId};
 use surety_protocol::item::Item;
 use surety_protocol::machine::Outbox;
@@ -28,6 +32,10 @@ const LONGER_MAX: usize = 4096;
 const LACKING_MAX: usize = 1024;
 /// Blocks after which a log that nobody had is left: a lie may have spoken of it.
 const PATIENCE_BLOCKS: u64 = 60;
+/// Blocks within which gossip has arrived.
+const GOSSIP_BLOCKS: u64 = 2;
+/// Blocks after which claims that nobody had are left: no verifier waits longer.
+const CLAIM_BLOCKS: u64 = surety_attest::verify::PATIENCE_BLOCKS;
 
 /// Blocks after which an item that no block has carried counts as lost.
 const CONFIRM_BLOCKS: u64 = 6;
@@ -39,9 +47,9 @@ const HELD_MAX: usize = 4096;
 impl Core {
     /// Remembers what this node wants on the ledger and nobody else repeats (rule CO-13).
     pub(super) fn remember(&mut self, item: &Item) {
-        if let Ok((action, _)) = Action::from_item(&self.shared.network, item)
-            && matches!(action, Action::Verdict(_) | Action::Challenge { .. })
+        if matches!(item.tag("Action"), Some("Verdict" | "Challenge"))
             && self.unconfirmed.len() < UNCONFIRMED_MAX
+            && let Ok((action, _)) = Action::from_item(&self.shared.network, item)
         {
             self.unconfirmed
                 .insert(item.id(), (action, self.shared.height));
@@ -137,6 +145,32 @@ impl Core {
         self.lacking.retain(|module| !modules.contains(module));
         for module in &self.lacking {
             out.push(Effect::Fetch(Want::Item(ItemId::from(*module))));
+        }
+        self.claims_behind_digests(out);
+    }
+
+    /// Digests have come onto the ledger.
+    pub(super) fn committed(&mut self, facts: &BlockFacts) {
+        for (claimant, root) in &facts.committed {
+            self.committed.insert((*claimant, facts.height), *root);
+        }
+    }
+
+    /// Asks for claims that gossip did not bring (rule CO-14).
+    fn claims_behind_digests(&mut self, out: &mut Outbox<Effect>) {
+        let (height, claims) = (self.shared.height, &self.shared.claims);
+        self.committed.retain(|(claimant, at), root| {
+            height.since(*at) <= CLAIM_BLOCKS && claims.lacks(root, claimant)
+        });
+        let mut asked = None;
+        for ((claimant, at), root) in &self.committed {
+            if asked != Some(claimant) && height.since(*at) >= GOSSIP_BLOCKS {
+                asked = Some(claimant);
+                out.push(Effect::Fetch(Want::Claims {
+                    root: *root,
+                    claimant: *claimant,
+                }));
+            }
         }
     }
 

@@ -138,6 +138,16 @@ impl Core {
         let Ok(claim) = codec::decode::<SignedClaim>(data) else {
             return Acceptance::Reject;
         };
+        self.claim(now, claim, out)
+    }
+
+    /// Takes a claim from anywhere.
+    pub(super) fn claim(
+        &mut self,
+        now: Tick,
+        claim: SignedClaim,
+        out: &mut Outbox<Effect>,
+    ) -> Acceptance {
         if claim.check(self.shared.network).is_err() {
             return Acceptance::Reject;
         }
@@ -164,6 +174,9 @@ impl Core {
             claim.statement.claim.size,
             out,
         );
+        if let Some(contradiction) = self.shared.claims.contradiction(&claim) {
+            self.signal(now, &Signal::Contradiction(&contradiction), out);
+        }
         self.signal(now, &Signal::Claim(&claim), out);
         self.signal(now, &Signal::Material, out);
         Acceptance::Accept
@@ -173,6 +186,16 @@ impl Core {
         let Ok(batch) = codec::decode::<ClaimBatch>(data) else {
             return Acceptance::Reject;
         };
+        self.batch(now, batch, out)
+    }
+
+    /// Takes a batch from anywhere.
+    pub(super) fn batch(
+        &mut self,
+        now: Tick,
+        batch: ClaimBatch,
+        out: &mut Outbox<Effect>,
+    ) -> Acceptance {
         if !batch.well_formed() {
             return Acceptance::Reject;
         }

@@ -1,7 +1,7 @@
 //! What can happen to a node.
 
 use surety_attest::effect::{Executed, Source};
-use surety_protocol::approval::Approval;
+use surety_protocol::approval::{Approval, ClaimBatch};
 use surety_protocol::block::Block;
 use surety_protocol::claim::{Leaf, SignedClaim};
 use surety_protocol::execution::Execution;
@@ -57,6 +57,13 @@ pub enum Fetched {
     Log(Vec<LogSlot>),
     /// A data item.
     Item(Authentic<Item>),
+    /// The claims behind a digest on the ledger, as far as they came.
+    Claims {
+        /// Which they are.
+        batch: ClaimBatch,
+        /// The claims.
+        claims: Vec<SignedClaim>,
+    },
     /// The leaves of a history.
     Leaves {
         /// The process.

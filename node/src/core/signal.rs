@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use surety_attest::claims::Contradiction;
 use surety_attest::effect::Executed;
 use surety_protocol::claim::SignedClaim;
 use surety_protocol::facts::BlockFacts;
@@ -34,6 +35,8 @@ pub enum Signal<'a> {
         /// The other.
         second: AssignmentId,
     },
+    /// A claimant contradicted itself.
+    Contradiction(&'a Contradiction),
     /// An authentic claim of another operator.
     Claim(&'a SignedClaim),
     /// There is more to work with: batches, leaves, states, modules.

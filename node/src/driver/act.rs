@@ -95,11 +95,8 @@ impl Driver {
             Ok(made) => {
                 let now = self.now();
                 let mut effects = self.core.step(now, Input::Signed(made.signed));
-                if let Some(data) = made.forged_input {
-                    effects.push(Effect::Publish {
-                        topic: Topic::Assignments,
-                        data,
-                    });
+                if let Some((topic, data)) = made.forged {
+                    effects.push(Effect::Publish { topic, data });
                 }
                 Ok(effects)
             }
@@ -160,9 +157,11 @@ impl Driver {
                 let log = self.core.shared().logs.get(process)?;
                 ledger.operator_of_item_key(&log.scheduler)
             }
-            Wanted::Want(Want::State { claimant, .. } | Want::Leaves { claimant, .. }) => {
-                Some(*claimant)
-            }
+            Wanted::Want(
+                Want::Claims { claimant, .. }
+                | Want::State { claimant, .. }
+                | Want::Leaves { claimant, .. },
+            ) => Some(*claimant),
             Wanted::Want(Want::Item(_)) => None,
             Wanted::Evidence(evidence, _) => Some(ledger.case(evidence)?.challenger),
             Wanted::Blocks(_) => Some(ledger.proposer()),

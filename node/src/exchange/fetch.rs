@@ -7,14 +7,15 @@ use serde_bytes::ByteBuf;
 use surety_attest::effect::Want;
 use surety_protocol::block::Block;
 use surety_protocol::codec::{self, Wire};
-use surety_protocol::id::{Digest, EvidenceId, ItemId};
+use surety_protocol::id::{Address, Digest, EvidenceId, ItemId};
 use surety_protocol::item::Item;
 use surety_protocol::time::Height;
 use surety_protocol::verified::Authentic;
 
 use super::{
-    AskError, BlocksAnswer, BlocksRequest, EvidenceRequest, ItemAnswer, ItemRequest, LogAnswer,
-    LogRequest, PAGES_MAX, PagesAnswer, PagesRequest, Receipt, Requests,
+    AskError, BlocksAnswer, BlocksRequest, ClaimsAnswer, ClaimsRequest, EvidenceRequest,
+    ItemAnswer, ItemRequest, LogAnswer, LogRequest, PAGES_MAX, PagesAnswer, PagesRequest, Receipt,
+    Requests,
 };
 use crate::archive::Archive;
 use crate::core::Fetched;
@@ -134,6 +135,9 @@ impl Fetcher {
             }
             Wanted::Want(Want::Item(id)) => self.item(peer, *id).await,
             Wanted::Want(Want::State { root, .. }) => self.state(peer, root).await,
+            Wanted::Want(Want::Claims { root, claimant }) => {
+                self.claims(peer, *root, *claimant).await
+            }
             Wanted::Want(Want::Leaves {
                 process,
                 root,
@@ -198,6 +202,37 @@ impl Fetcher {
         match authentic(bytes.into_vec()) {
             Some(item) if item.id() == id => Ok(Some(Fetched::Item(item))),
             _ => self.wrong(peer).await,
+        }
+    }
+
+    /// The claims behind a digest: the batch, then as many answers as its claims fill.
+    async fn claims(
+        &self,
+        peer: PeerId,
+        root: Digest,
+        claimant: Address,
+    ) -> Result<Option<Fetched>, AskError> {
+        let mut all = Vec::new();
+        loop {
+            let request = ClaimsRequest {
+                root,
+                claimant,
+                from: u64::try_from(all.len()).unwrap_or(u64::MAX),
+            };
+            let answer: Option<ClaimsAnswer> =
+                self.exchange(peer, Protocol::Claims, &request).await?;
+            let Some((batch, claims)) = answer.and_then(|it| Some((it.batch?, it.claims))) else {
+                return Ok(None);
+            };
+            let more = !claims.is_empty();
+            all.extend(claims);
+            // The root bounds the batch, so that an endless answer is noticed.
+            if !batch.well_formed() || batch.root() != root || all.len() > batch.claims.len() {
+                return self.wrong(peer).await;
+            }
+            if !more || all.len() == batch.claims.len() {
+                return Ok(Some(Fetched::Claims { batch, claims: all }));
+            }
         }
     }
 

@@ -1,13 +1,15 @@
 //! Answering what others ask, from the archive (rule XC-3).
 
 use serde_bytes::ByteBuf;
+use surety_protocol::claim::SignedClaim;
 use surety_protocol::codec;
 use surety_protocol::evidence::InputBytes;
 use surety_protocol::time::Slot;
 
 use super::{
-    ANSWER_BYTES, BlocksAnswer, BlocksRequest, EvidenceRequest, ItemAnswer, ItemRequest,
-    LEAVES_MAX, LogAnswer, LogRequest, PAGES_MAX, PagesAnswer, PagesRequest,
+    ANSWER_BYTES, BlocksAnswer, BlocksRequest, ClaimsAnswer, ClaimsRequest, EvidenceRequest,
+    ItemAnswer, ItemRequest, LEAVES_MAX, LogAnswer, LogRequest, PAGES_MAX, PagesAnswer,
+    PagesRequest,
 };
 use crate::archive::{Archive, ArchiveError, LOG_PAGE_MAX};
 use crate::net::Protocol;
@@ -25,6 +27,7 @@ pub fn serve(
         Protocol::Assignments => log(archive, request),
         Protocol::Messages => item(archive, request),
         Protocol::Pages => pages(archive, request),
+        Protocol::Claims => claims(archive, request),
         Protocol::Evidence => {
             let Ok(asked) = codec::decode::<EvidenceRequest>(request) else {
                 return Ok(None);
@@ -102,6 +105,29 @@ fn pages(archive: &Archive, request: &[u8]) -> Result<Option<Vec<u8>>, ArchiveEr
         pages,
         leaves,
     })?))
+}
+
+fn claims(archive: &Archive, request: &[u8]) -> Result<Option<Vec<u8>>, ArchiveError> {
+    let Ok(asked) = codec::decode::<ClaimsRequest>(request) else {
+        return Ok(None);
+    };
+    let batch = archive.batch(&asked.root, &asked.claimant)?;
+    let ids = batch.iter().flat_map(|it| &it.claims);
+    let mut claims = Vec::new();
+    let mut bytes = 0_usize;
+    for id in ids.skip(usize::try_from(asked.from).unwrap_or(usize::MAX)) {
+        let signed = archive.claims(id)?;
+        let ours = |it: &SignedClaim| it.statement.claimant == asked.claimant;
+        let Some(claim) = signed.into_iter().find(ours) else {
+            break;
+        };
+        bytes = bytes.saturating_add(codec::encode(&claim)?.len());
+        if bytes > ANSWER_BYTES && !claims.is_empty() {
+            break;
+        }
+        claims.push(claim);
+    }
+    Ok(Some(codec::encode(&ClaimsAnswer { batch, claims })?))
 }
 
 fn blocks(archive: &Archive, request: &[u8]) -> Result<Option<Vec<u8>>, ArchiveError> {

@@ -1,15 +1,18 @@
-//! Making the evidence that a claim is false.
+//! Making evidence: that a claim is false, that a scheduler signed two assignments, that a claimant contradicted itself.
 
 use std::sync::Arc;
 
 use serde_bytes::ByteBuf;
+use surety_attest::claims::Contradiction;
 use surety_attest::effect::Executed;
 use surety_attest::message;
 use surety_protocol::claim::{Leaf, SignedClaim};
 use surety_protocol::codec;
-use surety_protocol::evidence::{DoubleAssignment, Evidence, FalseClaim, InputBytes, Offence};
+use surety_protocol::evidence::{
+    ClaimEquivocation, DoubleAssignment, Evidence, FalseClaim, InputBytes, Offence, OffenceKind,
+};
 use surety_protocol::history::History;
-use surety_protocol::id::{AssignmentId, ItemId, ProcessId};
+use surety_protocol::id::{Address, AssignmentId, ItemId, ProcessId};
 use surety_protocol::item::Item;
 use surety_protocol::time::Slot;
 use surety_protocol::verified::Authentic;
@@ -54,11 +57,6 @@ impl Executor {
                 )
             }
         };
-        let claimant = claim.statement.claimant;
-        let registration = self
-            .archive
-            .registration(&claimant)?
-            .ok_or(Failure::Missing("the registration of the claimant"))?;
         let digests: Result<History, _> = history.iter().map(Leaf::digest).collect();
         let digests = digests.map_err(|_| Failure::Missing("a leaf that can be encoded"))?;
         let indices: Vec<u64> = leaves.iter().map(|leaf| leaf.slot.0).collect();
@@ -67,7 +65,7 @@ impl Executor {
             .ok_or(Failure::Missing("the leaves of the claim"))?;
         let offence = FalseClaim {
             statement: claim.statement.clone(),
-            registration: ByteBuf::from(registration),
+            registration: self.registration(&claim.statement.claimant)?,
             profile: self.engine.profile().clone(),
             module: ByteBuf::from(setting.module.bytes()),
             process: ByteBuf::from(setting.process.bytes()),
@@ -76,19 +74,15 @@ impl Executor {
             path,
             inputs,
         };
-        let bytes = Evidence::new(self.network, &Offence::FalseClaim(Box::new(offence)))
-            .and_then(|evidence| codec::encode(&evidence))
-            .map_err(|_| Failure::Missing("evidence within its limits"))?;
+        let evidence = self.file(&Offence::FalseClaim(Box::new(offence)))?;
         let id = body.id().map_err(|_| Failure::Missing("claim"))?;
         Ok(Executed::Accused {
             claim: id,
             slot,
-            evidence: Arc::from(bytes),
+            evidence,
         })
     }
-}
 
-impl Executor {
     /// The evidence that a scheduler signed two assignments for one slot.
     pub(super) fn accuse_scheduler(
         &self,
@@ -110,25 +104,65 @@ impl Executor {
             .archive
             .operator_of(&first.owner_address())?
             .ok_or(Failure::Missing("the registration of the scheduler"))?;
-        let registration = self
-            .archive
-            .registration(&offender)?
-            .ok_or(Failure::Missing("the registration of the scheduler"))?;
         let offence = DoubleAssignment {
-            registration: ByteBuf::from(registration),
+            registration: self.registration(&offender)?,
             process: ByteBuf::from(process_item.bytes()),
             first: ByteBuf::from(first.bytes()),
             second: ByteBuf::from(second.bytes()),
         };
-        let bytes = Evidence::new(self.network, &Offence::DoubleAssignment(Box::new(offence)))
-            .and_then(|evidence| codec::encode(&evidence))
-            .map_err(|_| Failure::Missing("evidence within its limits"))?;
-        Ok(Executed::AccusedScheduler {
+        Ok(Executed::Proven {
+            kind: OffenceKind::DoubleAssignment,
             offender,
             process: *process,
             slot,
-            evidence: Arc::from(bytes),
+            evidence: self.file(&Offence::DoubleAssignment(Box::new(offence)))?,
         })
+    }
+
+    /// The evidence that a claimant signed two claims that cannot both be true.
+    pub(super) fn accuse_claimant(
+        &self,
+        contradiction: &Contradiction,
+    ) -> Result<Executed, Failure> {
+        let Contradiction {
+            first,
+            second,
+            slot,
+        } = contradiction;
+        let proof = |claim: &SignedClaim| {
+            let proof = claim.prove(*slot);
+            proof.ok_or(Failure::Missing("a leaf of the claim"))
+        };
+        let offender = first.statement.claimant;
+        let offence = ClaimEquivocation {
+            registration: self.registration(&offender)?,
+            first: first.statement.clone(),
+            first_leaf: proof(first)?,
+            second: second.statement.clone(),
+            second_leaf: proof(second)?,
+        };
+        Ok(Executed::Proven {
+            kind: OffenceKind::ClaimEquivocation,
+            offender,
+            process: first.statement.claim.process,
+            slot: *slot,
+            evidence: self.file(&Offence::ClaimEquivocation(Box::new(offence)))?,
+        })
+    }
+
+    /// The item by which an operator bound its keys.
+    fn registration(&self, operator: &Address) -> Result<ByteBuf, Failure> {
+        let registration = self.archive.registration(operator)?;
+        let registration = registration.ok_or(Failure::Missing("the offender's registration"))?;
+        Ok(ByteBuf::from(registration))
+    }
+
+    fn file(&self, offence: &Offence) -> Result<Arc<[u8]>, Failure> {
+        let evidence = Evidence::new(self.network, offence);
+        let bytes = evidence.and_then(|it| codec::encode(&it));
+        Ok(Arc::from(bytes.map_err(|_| {
+            Failure::Missing("evidence within its limits")
+        })?))
     }
 }
 

@@ -37,6 +37,7 @@ pub(crate) struct Behaviour {
     ping: ping::Behaviour,
     assignments: Exchange,
     messages: Exchange,
+    claims: Exchange,
     pages: Exchange,
     evidence: Exchange,
     blocks: Exchange,
@@ -72,6 +73,7 @@ impl Behaviour {
             ping: ping::Behaviour::new(ping),
             assignments: exchange(Protocol::Assignments),
             messages: exchange(Protocol::Messages),
+            claims: exchange(Protocol::Claims),
             pages: exchange(Protocol::Pages),
             evidence: exchange(Protocol::Evidence),
             blocks: exchange(Protocol::Blocks),
@@ -83,6 +85,7 @@ impl Behaviour {
         match protocol {
             Protocol::Assignments => &mut self.assignments,
             Protocol::Messages => &mut self.messages,
+            Protocol::Claims => &mut self.claims,
             Protocol::Pages => &mut self.pages,
             Protocol::Evidence => &mut self.evidence,
             Protocol::Blocks => &mut self.blocks,

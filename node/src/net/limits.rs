@@ -33,7 +33,7 @@ pub const REQUEST_MAX: usize = 64 << 10;
 /// Bytes of a request that hands over an item. Larger items reach their scheduler over its own HTTP: 512 requests of
 /// this size are all that strangers can make a node hold.
 pub const REQUEST_ITEM_MAX: usize = 2 << 20;
-/// Bytes of a response that carries a run of assignments, messages or blocks: several of the largest items.
+/// Bytes of a response that carries a run of assignments, messages, claims or blocks: several of the largest items.
 pub const RESPONSE_RUN_MAX: usize = 16 << 20;
 /// Bytes of a response that carries memory pages: a thousand pages of 4 KiB.
 pub const RESPONSE_PAGES_MAX: usize = 4 << 20;

@@ -183,6 +183,7 @@ impl Net {
             BehaviourEvent::Ping(event) => self.on_ping(event),
             BehaviourEvent::Assignments(event) => self.on_exchange(Protocol::Assignments, event),
             BehaviourEvent::Messages(event) => self.on_exchange(Protocol::Messages, event),
+            BehaviourEvent::Claims(event) => self.on_exchange(Protocol::Claims, event),
             BehaviourEvent::Pages(event) => self.on_exchange(Protocol::Pages, event),
             BehaviourEvent::Evidence(event) => self.on_exchange(Protocol::Evidence, event),
             BehaviourEvent::Blocks(event) => self.on_exchange(Protocol::Blocks, event),

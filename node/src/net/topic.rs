@@ -62,6 +62,8 @@ pub enum Protocol {
     Assignments,
     /// Messages and other data items.
     Messages,
+    /// Claims behind a digest on the ledger.
+    Claims,
     /// Memory pages.
     Pages,
     /// Evidence files.
@@ -74,9 +76,10 @@ pub enum Protocol {
 
 impl Protocol {
     /// All protocols.
-    pub const ALL: [Protocol; 6] = [
+    pub const ALL: [Protocol; 7] = [
         Protocol::Assignments,
         Protocol::Messages,
+        Protocol::Claims,
         Protocol::Pages,
         Protocol::Evidence,
         Protocol::Blocks,
@@ -88,6 +91,7 @@ impl Protocol {
         match self {
             Protocol::Assignments => "get-assignments",
             Protocol::Messages => "get-messages",
+            Protocol::Claims => "get-claims",
             Protocol::Pages => "get-pages",
             Protocol::Evidence => "get-evidence",
             Protocol::Blocks => "get-blocks",
@@ -107,7 +111,7 @@ impl Protocol {
     /// The most bytes of a response.
     pub const fn response_max(self) -> usize {
         match self {
-            Protocol::Assignments | Protocol::Messages | Protocol::Blocks => {
+            Protocol::Assignments | Protocol::Messages | Protocol::Claims | Protocol::Blocks => {
                 limits::RESPONSE_RUN_MAX
             }
             Protocol::Pages => limits::RESPONSE_PAGES_MAX,

@@ -77,6 +77,10 @@ impl Role for VerifierRole {
                     second: *second,
                 }));
             }
+            Signal::Contradiction(contradiction) => {
+                let job = Job::AccuseClaimant((*contradiction).clone());
+                out.push(Effect::Execute(job));
+            }
             _ => {}
         }
     }

@@ -1,11 +1,13 @@
 //! The least that one must keep of a history to append to it.
 
+use std::ops::Range;
+
 use serde::Deserialize;
 use serde_tuple::{Deserialize_tuple, Serialize_tuple};
 
 use super::HistoryError;
 use crate::id::Digest;
-use crate::merkle::{empty, fold_peaks, push_leaf, seal};
+use crate::merkle::{Proof, empty, fold_peaks, prove_from, push_leaf, seal};
 
 /// The tops of the full subtrees of a history, largest first: at most 64 digests (rule A-2).
 ///
@@ -78,4 +80,40 @@ impl Frontier {
     pub fn root(&self) -> Digest {
         fold_peaks(&self.peaks).map_or_else(empty, |top| seal(self.size, &top))
     }
+
+    /// Proves leaf `index` against the root that this history has once the `new` leaves are appended. A frontier knows
+    /// enough to prove those, and no older one: `None` unless `index` is among them.
+    pub fn prove_new(&self, new: &[Digest], index: u64) -> Option<Proof> {
+        let size = self.size.checked_add(u64::try_from(new.len()).ok()?)?;
+        if index < self.size {
+            return None;
+        }
+        prove_from(size, index, |range| self.top_with(new, range))
+    }
+
+    /// The top over a range beside the way to a new leaf: whole peaks, then new leaves.
+    fn top_with(&self, new: &[Digest], range: Range<u64>) -> Option<Digest> {
+        let mut peaks = Vec::new();
+        let mut count = 0;
+        let mut start = 0;
+        for (leaves, peak) in powers_of_two(self.size).zip(&self.peaks) {
+            if range.start <= start && start < range.end {
+                peaks.push(*peak);
+                count += leaves;
+            }
+            start += leaves;
+        }
+        let place = |index: u64| usize::try_from(index.saturating_sub(self.size)).ok();
+        for leaf in new.get(place(range.start)?..place(range.end)?)? {
+            push_leaf(count, &mut peaks, *leaf);
+            count += 1;
+        }
+        fold_peaks(&peaks).filter(|_| count == range.end - range.start)
+    }
+}
+
+/// The powers of two of which a number is the sum, largest first.
+fn powers_of_two(number: u64) -> impl Iterator<Item = u64> {
+    let powers = (0..u64::BITS).rev().map(|bit| 1 << bit);
+    powers.filter(move |power| number & power != 0)
 }

@@ -34,6 +34,29 @@ fn every_small_size_is_the_merkle_tree() {
 }
 
 #[test]
+fn a_frontier_proves_what_is_appended_and_nothing_older() {
+    let leaves = some_leaves(70);
+    let history: History = leaves.iter().copied().collect();
+    for base in 0..leaves.len() {
+        let old = u64::try_from(base).unwrap();
+        let frontier = history.frontier_at(old).unwrap();
+        for end in base..=leaves.len() {
+            let (new, size) = (&leaves[base..end], u64::try_from(end).unwrap());
+            for index in 0..=size {
+                let proof = (index >= old).then(|| history.prove(index, size)).flatten();
+                assert_eq!(
+                    frontier.prove_new(new, index),
+                    proof,
+                    "{index} of {base}..{end}"
+                );
+            }
+        }
+    }
+    let endless = Frontier::new(u64::MAX, vec![leaves[0]; 64]).unwrap();
+    assert_eq!(endless.prove_new(&leaves[..1], u64::MAX), None);
+}
+
+#[test]
 fn the_future_is_unknown() {
     let history: History = some_leaves(4).into_iter().collect();
     for size in [5, 8, u64::MAX] {

@@ -76,14 +76,11 @@ impl Oracle {
         let lie = self.truth.first_lie(&before, &claim);
         let lie = lie.map_err(|it| Violation::new("truth-is-known", it))?;
         self.claims.insert(id, lie);
-        if !self.honest.contains(&who) {
-            if let Some(slot) = lie {
-                self.told
-                    .insert((who, OffenceKind::FalseClaim, body.process, slot));
-            }
-            return Ok(());
-        }
-        if let Some(slot) = lie {
+        let honest = self.honest.contains(&who);
+        if let Some(slot) = lie.filter(|_| !honest) {
+            self.told
+                .insert((who, OffenceKind::FalseClaim, body.process, slot));
+        } else if let Some(slot) = lie {
             let what = format!("{who} lies about slot {slot} of {}", body.process);
             return Err(Violation::new("honest-claims-are-true", what));
         }
@@ -92,10 +89,15 @@ impl Oracle {
                 .digest()
                 .map_err(|it| Violation::new("well-formed", it))?;
             let key = (who, body.process, leaf.assignment);
-            if self.stood.insert(key, is).is_some_and(|was| was != is) {
+            if self.stood.insert(key, is).is_none_or(|was| was == is) {
+                continue;
+            }
+            if honest {
                 let what = format!("{who} stands for two leaves of slot {}", leaf.slot);
                 return Err(Violation::new("one-leaf-per-assignment", what));
             }
+            self.told
+                .insert((who, OffenceKind::ClaimEquivocation, body.process, leaf.slot));
         }
         Ok(())
     }

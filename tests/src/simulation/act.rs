@@ -112,8 +112,8 @@ impl Simulation {
                 let made = running.signer.sign(*signing, &node.archive);
                 let made = made.map_err(|it| Violation::new("signing", it))?;
                 self.step(who, Input::Signed(made.signed))?;
-                if let Some(data) = made.forged_input {
-                    self.publish(who, Topic::Assignments, data)?;
+                if let Some((topic, data)) = made.forged {
+                    self.publish(who, topic, data)?;
                 }
                 return Ok(());
             }
@@ -170,7 +170,13 @@ impl Simulation {
             if to == who || to == heard.from || to == heard.origin {
                 continue;
             }
-            for (delay, repeated) in self.links.gossip() {
+            // [NW-4]
+            let villain = who == heard.origin && !self.cast.honest(who);
+            let copies = match villain {
+                true => vec![(self.links.surely(), false)],
+                false => self.links.gossip(),
+            };
+            for (delay, repeated) in copies {
                 let heard = Heard {
                     from: who,
                     ..heard.clone()

@@ -66,9 +66,11 @@ impl Simulation {
                 let log = core.shared().logs.get(process)?;
                 core.ledger().operator_of_item_key(&log.scheduler)
             }
-            Wanted::Want(Want::State { claimant, .. } | Want::Leaves { claimant, .. }) => {
-                Some(*claimant)
-            }
+            Wanted::Want(
+                Want::Claims { claimant, .. }
+                | Want::State { claimant, .. }
+                | Want::Leaves { claimant, .. },
+            ) => Some(*claimant),
             Wanted::Want(Want::Item(_)) => None,
             Wanted::Evidence(evidence) => Some(core.ledger().case(evidence)?.challenger),
             Wanted::Blocks(_) => Some(core.ledger().proposer()),
