@@ -11,6 +11,7 @@ use surety_protocol::approval::{Approval, ClaimBatch};
 use surety_protocol::assignment::AssignmentDraft;
 use surety_protocol::claim::{Claim, Leaf, SignedClaim};
 use surety_protocol::evidence::OffenceKind;
+use surety_protocol::hashpath::Hashpath;
 use surety_protocol::history::Frontier;
 use surety_protocol::id::{
     Address, AssignmentId, ClaimId, Digest, EvidenceId, ItemId, MessageId, ModuleId, ProcessId,
@@ -88,6 +89,15 @@ pub enum Record {
         assignment: Authentic<Item>,
         /// The message, or at slot 0 the process item.
         message: Option<Authentic<Item>>,
+    },
+    /// The hashpath of a log at one size.
+    Hashpath {
+        /// The process.
+        process: ProcessId,
+        /// Slots in the log.
+        size: u64,
+        /// The hashpath after them.
+        hashpath: Hashpath,
     },
     /// A slot that is about to be signed, with all that is needed to sign it again.
     Reserved {

@@ -240,6 +240,11 @@ impl Log {
             assignment: item.clone(),
             message,
         }));
+        out.push(Effect::Persist(Record::Hashpath {
+            process: assignment.process,
+            size: self.size,
+            hashpath: self.hashpath,
+        }));
     }
 
     /// Appends what waited for this.

@@ -8,7 +8,8 @@
 //!   have come, and does nothing if the claim was certified by then.
 //! - `[VE-3]` All new leaves and the head are executed from the state root before them. True: the guard clears an approval.
 //!   False: evidence is made. Could not: nothing is said.
-//! - `[VE-4]` A claim whose history does not build on leaves that this node can get is not approved.
+//! - `[VE-4]` A claim whose history does not build on leaves that this node can get is not approved, nor one whose
+//!   assignments, hashpath, module or fork are not those of the log here.
 //! - `[VE-5]` What waits is bounded: claims that nobody commits and batches that nobody puts on the ledger are dropped, the
 //!   oldest first.
 //! - `[VE-6]` What a tombstoned claimant committed is no duty any more. An equal claim of another operator is drawn anew.

@@ -22,6 +22,7 @@ use surety_protocol::block::Block;
 use surety_protocol::claim::{Leaf, SignedClaim};
 use surety_protocol::codec::{self, CodecError, Wire};
 use surety_protocol::execution::Input;
+use surety_protocol::hashpath::Hashpath;
 use surety_protocol::id::{Address, ClaimId, Digest, EvidenceId, ItemId, ProcessId};
 use surety_protocol::item::Item;
 use surety_protocol::time::{Height, Slot};
@@ -136,6 +137,30 @@ impl Archive {
             assignment,
             message,
         }))
+    }
+
+    /// The hashpath of a log when it had so many slots.
+    ///
+    /// # Errors
+    /// If the store fails or the value is damaged.
+    pub fn hashpath(
+        &self,
+        process: &ProcessId,
+        size: u64,
+    ) -> Result<Option<Hashpath>, ArchiveError> {
+        let found = self
+            .store
+            .get(Column::Meta, &key::hashpath(process, size))?;
+        let Some(bytes) = found else {
+            return Ok(None);
+        };
+        match bytes.as_chunks::<32>() {
+            ([base, request], []) => Ok(Some(Hashpath {
+                base: *base,
+                request: *request,
+            })),
+            _ => Err(damaged(Column::Meta, &"a hashpath of another length")),
+        }
     }
 
     /// The log from a slot on, as it travels: assignment, and message or process item.

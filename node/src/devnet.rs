@@ -130,6 +130,9 @@ async fn play(
     fund::bond_all(plan, network, shell).await?;
     let module = fund::publish_module(plan, api, options.module.as_deref()).await?;
     let ready = ready(plan, network, &module);
+    // Taken before anything runs, so that it vouches for everything that will.
+    let checkpoint = api.bytes("/v1/ledger/checkpoint").await?;
+    report::save(&plan.dir.join("checkpoint.cbor"), &checkpoint)?;
     let stakes = report::stakes(api).await?;
     if options.keep {
         shell.data(human_ready(&ready), &ready)?;

@@ -62,6 +62,29 @@ fn two_hundred_seeds_are_clean() {
 }
 
 #[test]
+fn the_oracle_notices_every_protection_that_is_taken_away() {
+    let lie = ["--fault", "compute:wrong-result@5"];
+    let cases = [
+        ("unsynced-disk", ["--crashes", "3"], "one-ledger"),
+        ("amnesia", ["--crashes", "3"], "liveness"),
+        ("blind-verifiers", lie, "honest-approvals-are-true"),
+        ("bribed-judges", lie, "honest-challenge"),
+        ("endless-loss", ["--loss", "25"], "liveness"),
+    ];
+    for (weakness, circumstances, invariant) in cases {
+        let seeds = ["--seed", "1", "--seeds", "6", "--without", weakness];
+        let run = surety(&[&["sim", "run"], &seeds[..], &circumstances[..]].concat());
+        assert_eq!(run.code, 1, "{weakness}: {}", run.stdout);
+        let violation = format!(": {invariant}: ");
+        assert!(
+            run.stdout.contains(&violation),
+            "{weakness}: {}",
+            run.stdout
+        );
+    }
+}
+
+#[test]
 fn what_is_lost_on_the_way_costs_nobody_stake() {
     let lossy = run(&["--seed", "8", "--loss", "5"]);
     assert_eq!(lossy["slashed"], 0, "{lossy}");

@@ -69,6 +69,11 @@ pub(super) fn batch(root: &Digest, claimant: &Address) -> Vec<u8> {
     [b"b", &root.as_bytes()[..], claimant.as_bytes()].concat()
 }
 
+/// `'h' || process || size`, in the column of positions.
+pub(super) fn hashpath(process: &ProcessId, size: u64) -> Vec<u8> {
+    [b"h", &process.as_bytes()[..], &size.to_be_bytes()].concat()
+}
+
 /// `'k' || data-item key`.
 pub(super) fn item_key(key: &Address) -> Vec<u8> {
     [b"k", &key.as_bytes()[..]].concat()

@@ -44,6 +44,14 @@ pub fn put(batch: &mut Batch, record: Record) -> Result<(), ArchiveError> {
             // The slot is signed now; nothing is left to be resumed.
             batch.delete(Column::Meta, key::reserved(&process));
         }
+        Record::Hashpath {
+            process,
+            size,
+            hashpath,
+        } => {
+            let at = key::hashpath(&process, size);
+            batch.put(Column::Meta, at, [hashpath.base, hashpath.request].concat());
+        }
         Record::Reserved { draft, message } => {
             put_item(batch, &message);
             let process = draft.process;

@@ -84,8 +84,6 @@ impl Report {
                 .unwrap_or_default();
             evidence.extend(save_evidence(plan, network, id).await?);
         }
-        let checkpoint = api.bytes("/v1/ledger/checkpoint").await?;
-        save(&plan.dir.join("checkpoint.cbor"), &checkpoint)?;
         let names = plan
             .members
             .iter()
@@ -176,7 +174,8 @@ async fn save_evidence(
     Ok(None)
 }
 
-fn save(path: &std::path::Path, bytes: &[u8]) -> Result<(), DevnetError> {
+/// Writes a file of the network's directory.
+pub(super) fn save(path: &std::path::Path, bytes: &[u8]) -> Result<(), DevnetError> {
     std::fs::write(path, bytes).map_err(|error| DevnetError::File {
         what: path.display().to_string(),
         error,

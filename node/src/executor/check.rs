@@ -21,9 +21,19 @@ impl Executor {
         if surety_protocol::id::ItemId::from(body.module) != setting.module.id() {
             return Err(Failure::Missing("a claim of the process' own module"));
         }
-        // Every input must be here before anything is executed.
-        for slot in body.first_new..body.size {
-            self.input(&body.process, Slot(slot))?;
+        if body.fork != 0 {
+            return Err(Failure::Missing("the claim's fork of the log"));
+        }
+        // Every input must be here, and be the claimed one, before anything is executed. If the log here is another branch
+        // than the claim's, this node cannot tell.
+        for claimed in &claim.leaves {
+            let input = self.input(&body.process, claimed.slot)?;
+            if input.assignment.id() != claimed.assignment.into() {
+                return Err(Failure::Missing("the claim's branch of the log"));
+            }
+        }
+        if self.archive.hashpath(&body.process, body.size)? != Some(body.hashpath) {
+            return Err(Failure::Missing("the claim's hashpath"));
         }
         let (mut resident, mut stride) = match self.before(&setting, claim, lead)? {
             Ok(ready) => ready,
@@ -39,10 +49,6 @@ impl Executor {
                 slot,
                 &mut stride,
             )?;
-            if found.leaf.assignment != claimed.assignment {
-                // The log here is another branch than the claim's: this node cannot tell.
-                return Err(Failure::Missing("the claim's branch of the log"));
-            }
             if found.leaf != *claimed {
                 return checked(Finding::False(slot));
             }
