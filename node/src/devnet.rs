@@ -182,7 +182,7 @@ fn human_ready(ready: &Value) -> String {
         "module     {}\nscheduler  {}\nauthority  {}\norigin     {}\n\n\
          ready; in another shell, with the network's own wallet:\n\
          export SURETY_NODE={} SURETY_DIR={dir} SURETY_PASSWORD_FILE={dir}/password\n\
-         surety process spawn --module {} --scheduler {} --authority {}\n\n\
+         surety process spawn --module {}\n\n\
          stop with Ctrl-C",
         text("module"),
         text("scheduler"),
@@ -190,8 +190,6 @@ fn human_ready(ready: &Value) -> String {
         text("origin"),
         text("http"),
         text("module"),
-        text("scheduler"),
-        text("authority"),
     )
 }
 
