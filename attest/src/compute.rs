@@ -186,7 +186,7 @@ impl Compute {
             if evaluated.leaf.slot.0 != it.history.size() || evaluated.leaf.slot.0 >= it.log_size {
                 break;
             }
-            let slot = evaluated.leaf.slot;
+            let (slot, gas) = (evaluated.leaf.slot, evaluated.leaf.gas);
             out.push(Effect::Persist(Record::Evaluated {
                 process,
                 leaf: evaluated.leaf.clone(),
@@ -195,7 +195,7 @@ impl Compute {
             }));
             it.append(&self.profile, evaluated.leaf, evaluated.head);
             it.unclaimed_since.get_or_insert(now);
-            out.push(Effect::Notify(Event::Evaluated { process, slot }));
+            out.push(Effect::Notify(Event::Evaluated { process, slot, gas }));
         }
         self.cut(now, process, guard, out);
         if let Some(it) = self.processes.get_mut(&process) {

@@ -355,6 +355,8 @@ pub enum Event {
         process: ProcessId,
         /// The slot.
         slot: Slot,
+        /// The gas that it took.
+        gas: u64,
     },
     /// This node signed a claim.
     Claimed {

@@ -7,18 +7,21 @@
 //! # Rules
 //!
 //! - `[EN-1]` Boot, once before input 0: instantiate; run the start function; call
-//!   `emscripten_stack_init`, `__wasm_call_ctors` and `main(0, 0)`, each if exported, in this
-//!   order. Anything that ends this early (a trap, an exit, more than the profile's gas) refuses
-//!   the module for this process.
-//! - `[EN-2]` A step: `malloc` and fill the message, `malloc` and fill the environment, both as
-//!   JSON texts ended by a zero byte; call `handle`; read its reply up to a zero byte; `free` the
-//!   environment and the message if `free` is exported.
+//!   `emscripten_stack_init` and `__wasm_call_ctors`, each if exported, in this order. Anything that
+//!   ends this early (a trap, an exit, more than the profile's gas) refuses the module for this
+//!   process. `main` is not called, as AO's loader does not: it would leave the stack elsewhere.
+//! - `[EN-2]` A step: put the message and then the environment, both as JSON texts ended by a zero
+//!   byte, on the guest's stack; call `handle`; put the stack back; read its reply up to a zero
+//!   byte. The stack is the one behind `_emscripten_stack_alloc`, `_emscripten_stack_restore`,
+//!   `emscripten_stack_get_current` and `emscripten_stack_get_free`; where one of these is missing,
+//!   or half of what is free does not hold the texts, `malloc` gives the places, and `free`, if
+//!   exported, takes them back, the environment's first.
 //! - `[EN-3]` A step that traps, runs out of gas, exits, aborts, gives a malformed or too long
 //!   reply, or whose reply has an `Error`, leaves memory, its size and all globals as they were
 //!   before. Its result says why.
-//! - `[EN-4]` Gas is what the instructions executed in the step cost, one for each but for those
-//!   that only shape control flow, plus what host functions add. A step that gives no reply costs
-//!   its whole limit: the smaller of the process' compute limit and the profile's.
+//! - `[EN-4]` Gas is what the blocks entered in the step cost (rule GA-2), plus what host functions
+//!   add. A step that gives no reply costs its whole limit: the smaller of the process' compute
+//!   limit and the profile's.
 //! - `[EN-5]` Memory grows up to the smallest of the module's own maximum, the process' memory
 //!   limit and the profile's; beyond, growing fails inside the guest and the guest decides.
 //! - `[EN-6]` The clock of a step is its message's timestamp; during boot it is the process' own.
@@ -29,15 +32,15 @@
 //!   lacks; both are deterministic, and neither is confused with a guest's own access out of
 //!   bounds, which is a result.
 //!
-//! Gas is counted by wasmtime's fuel for now, one unit per instruction; metering inside the
-//! instrumented bytecode will replace it, so that engines and engine versions agree, and will meter
-//! the stack too: until then an endless recursion makes everyone abstain.
+//! Gas and stack are counted by the module's own rewritten code (rules GA-1 to GA-5), so that engines
+//! and engine versions agree.
 
 mod compiled;
 mod execution;
 mod host;
 mod input;
 mod live;
+mod meter;
 mod module;
 mod replay;
 mod stack;

@@ -27,7 +27,6 @@ mod show;
 mod sign;
 mod sim;
 mod stake;
-mod usage;
 mod util;
 mod version;
 
@@ -37,7 +36,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::client::Client;
-use crate::shell::{CliError, Exit, Shell};
+use crate::shell::{CliError, Exit, Shell, usage};
 
 /// The variable that names the node to talk to.
 pub const NODE_ENV: &str = "SURETY_NODE";
@@ -113,7 +112,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             let shell = Shell::new(usage::asks_for_json(&args), false);
-            return end(&shell, usage::explain(&shell, &error));
+            return shell.end(usage::explain(&shell, &error));
         }
     };
     let shell = Shell::new(cli.json, cli.quiet);
@@ -122,17 +121,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         quiet: cli.quiet,
         node: cli.node,
     };
-    end(&context.shell, run(&context, cli.command))
-}
-
-fn end(shell: &Shell, outcome: Result<(), CliError>) -> ExitCode {
-    match outcome {
-        Ok(()) => Exit::Ok.into(),
-        Err(error) => {
-            shell.error(&error);
-            error.exit.into()
-        }
-    }
+    context.shell.end(run(&context, cli.command))
 }
 
 fn run(context: &Context, command: Command) -> Result<(), CliError> {

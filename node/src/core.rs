@@ -72,6 +72,8 @@ pub struct Shared {
     pub claims: Claims,
     /// The guard of everything that this node signs.
     pub guard: Guard,
+    /// The first process whose log began in this node's life, if it had none before: where faults are committed (rule FA-1).
+    pub first: Option<ProcessId>,
     /// Modules that are in the archive.
     pub modules: BTreeSet<ModuleId>,
     /// The height of the ledger.
@@ -139,6 +141,7 @@ impl Core {
             logs: Logs::default(),
             claims: Claims::default(),
             guard: Guard::default(),
+            first: None,
             modules: BTreeSet::new(),
             height: Height(0),
         };
@@ -166,6 +169,11 @@ impl Core {
     /// What the roles share.
     pub const fn shared(&self) -> &Shared {
         &self.shared
+    }
+
+    /// Blocks that the proposer has signed, as far as this node has heard, and that are not applied here.
+    pub fn blocks_behind(&self) -> u64 {
+        self.replica.behind(&self.ledger)
     }
 
     /// Inputs of a process that were evaluated here.

@@ -145,6 +145,9 @@ async fn play(
     if shell.json() {
         shell.data("", &ready)?;
     }
+    for fault in &options.faults {
+        shell.progress(format!("node-2 is told to lie: {fault}"));
+    }
     let watched = watch::Watch::start(network).await?;
     let played = tokio::select! {
         played = workload::play(options, plan, network, &module, shell) => played,
@@ -154,9 +157,11 @@ async fn play(
     let seconds = watched.finish().await;
     let report = report::Report::gather(plan, network, stakes, seconds).await?;
     shell.data(&report, &report.to_json())?;
-    report
-        .judge(&options.faults, network)
-        .map_err(|why| CliError::new(Exit::Failure, "devnet-wrong-outcome", why))
+    let verdict = report
+        .judge(&options.faults)
+        .map_err(|why| CliError::new(Exit::Failure, "devnet-wrong-outcome", why))?;
+    shell.progress(verdict);
+    Ok(())
 }
 
 /// What a network says when it is ready.

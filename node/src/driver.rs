@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use surety_attest::effect::Executed;
 use surety_protocol::time::{Tick, Timestamp};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -24,7 +25,7 @@ use crate::core::{Core, Effect, Input, Write};
 use crate::exchange::{Fetcher, Requests, serve};
 use crate::executor::Executor;
 use crate::metrics::Metrics;
-use crate::net::{MessageToken, NetEvent, NetHandle, Protocol, RequestToken};
+use crate::net::{MessageToken, NetEvent, NetHandle, Protocol, RequestToken, Topic};
 use crate::signer::Signer;
 use crate::store::Batch;
 use crate::view::{EventLog, ProcessView, View};
@@ -92,7 +93,7 @@ struct Driver {
     events: EventLog,
     view: watch::Sender<Arc<View>>,
     completions: mpsc::Sender<Completion>,
-    tokens: BTreeMap<u64, MessageToken>,
+    tokens: BTreeMap<u64, (Topic, MessageToken)>,
     next_token: u64,
     waiters: Waiters,
     started: Instant,
@@ -195,6 +196,8 @@ impl Driver {
                     break;
                 }
             }
+            let waiting = net_events.len() + completed.len() + commands.len();
+            self.metrics.queue_length.set(waiting as u64);
             let mut effects = Vec::new();
             for input in inputs {
                 let now = self.now();
@@ -222,7 +225,7 @@ impl Driver {
                 ..
             } => {
                 self.next_token = self.next_token.wrapping_add(1);
-                self.tokens.insert(self.next_token, message);
+                self.tokens.insert(self.next_token, (topic, message));
                 inputs.push(Input::Gossip {
                     token: self.next_token,
                     topic,
@@ -290,7 +293,13 @@ impl Driver {
 
     fn completion(&mut self, done: Completion, inputs: &mut Vec<Input>) {
         match done {
-            Completion::Input(input) => inputs.push(*input),
+            Completion::Input(input) => {
+                if let Input::Executed(Executed::Abstained { reason, .. }) = input.as_ref() {
+                    self.metrics.abstentions.inc();
+                    tracing::debug!(%reason, "abstained");
+                }
+                inputs.push(*input);
+            }
             Completion::Delivered(item, outcome) => {
                 let waiting = self.waiters.take(&item);
                 act::answer(&self.net, waiting, &outcome);
@@ -337,6 +346,7 @@ impl Driver {
     }
 
     fn publish_view(&mut self) {
+        self.metrics.blocks_behind.set(self.core.blocks_behind());
         if !self.changed {
             return;
         }
@@ -363,6 +373,12 @@ impl Driver {
             Arc::new(self.core.ledger().clone())
         };
         self.metrics.ledger_height.set(ledger.height().0);
+        self.metrics
+            .processes
+            .set(u64::try_from(shared.logs.iter().count()).unwrap_or(u64::MAX));
+        let stake = ledger.operator(&shared.operator).map(|it| it.bonded.0);
+        let stake = u64::try_from(stake.unwrap_or(0)).unwrap_or(u64::MAX);
+        self.metrics.stake_units.set(stake);
         self.view.send_replace(Arc::new(View { ledger, processes }));
     }
 }

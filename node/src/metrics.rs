@@ -61,19 +61,15 @@ macro_rules! metrics {
 
 metrics! {
     messages_assigned: Counter = "Messages that this scheduler gave a slot.";
-    inputs_evaluated: Counter = "Inputs evaluated by this node in any role.";
+    inputs_evaluated: Counter = "Inputs evaluated by this compute unit.";
     gas_used: Counter = "Gas used by evaluated inputs.";
     pushes: Counter = "Messages that this messenger carried on.";
     claims_signed: Counter = "Claims signed by this node.";
-    claims_seen: Counter = "Authentic claims received.";
     approvals_signed: Counter = "Approvals signed by this node.";
-    approvals_seen: Counter = "Authentic approvals received.";
-    no_shows: Counter = "Announced checks whose deadline this node missed.";
-    abstentions: Counter = "Checks that this node could not finish and abstained from.";
-    certificates: Counter = "Certificates completed or received.";
+    abstentions: Counter = "Executions that this node could not finish and abstained from.";
+    certificates: Counter = "Certificates that the ledger recorded.";
     signatures_refused: Counter = "Signatures that the guard refused.";
     evidence_found: Counter = "Faults that this node found and proved.";
-    evidence_seen: Counter = "Valid evidence received from others.";
     slashings: Counter = "Penalties that the ledger applied.";
     gossip_accepted: Family<TopicLabel, Counter> = "Gossip accepted and forwarded.";
     gossip_ignored: Family<TopicLabel, Counter> = "Gossip dropped without blame.";
@@ -115,8 +111,8 @@ mod tests {
     #[test]
     fn values_appear_once_under_their_names() {
         let metrics = Metrics::new();
-        metrics.claims_seen.inc();
-        metrics.claims_seen.clone().inc_by(2);
+        metrics.claims_signed.inc();
+        metrics.claims_signed.clone().inc_by(2);
         metrics.ledger_height.set(u64::MAX);
         metrics
             .gossip_rejected
@@ -129,13 +125,13 @@ mod tests {
         metrics.http_requests.get_or_create(&label).inc();
         let text = metrics.render();
         let has = |line: &str| assert!(text.lines().any(|l| l == line), "{line}\nin\n{text}");
-        has("surety_claims_seen_total 3");
+        has("surety_claims_signed_total 3");
         has("surety_inputs_evaluated_total 0");
         has("surety_ledger_height 18446744073709551615");
         has("surety_gossip_rejected_total{topic=\"claims\"} 1");
         has("surety_http_requests_total{surface=\"v1\",status=\"404\"} 1");
         has("# HELP surety_peers Connected peers.");
-        has("# TYPE surety_claims_seen counter");
+        has("# TYPE surety_claims_signed counter");
         assert!(text.ends_with("# EOF\n"));
         assert!(!text.contains("_total_total"));
     }

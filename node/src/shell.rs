@@ -13,10 +13,12 @@
 
 mod exit;
 mod table;
+pub mod usage;
 
 use std::borrow::Cow;
 use std::fmt::{Display, Write as _};
 use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
@@ -148,6 +150,17 @@ impl Shell {
             let _ = write!(text, "\n  help: {}", escape_controls(help));
         }
         let _ = print(&self.err, &text);
+    }
+
+    /// Says why a command failed, if it did; gives the exit code.
+    pub fn end(&self, outcome: Result<(), CliError>) -> ExitCode {
+        match outcome {
+            Ok(()) => Exit::Ok.into(),
+            Err(error) => {
+                self.error(&error);
+                error.exit.into()
+            }
+        }
     }
 
     /// Says on stderr what is going on, unless nobody wants to know.

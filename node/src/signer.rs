@@ -5,7 +5,7 @@
 //! - `[SG-1]` What is signed about processes, claims and cases was cleared by the guard: the types allow nothing else.
 //! - `[SG-2]` Signatures are deterministic, so signing again after a crash gives the same bytes.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use surety_protocol::approval;
 use surety_protocol::assignment::{Assignment, AssignmentDraft};
@@ -52,8 +52,6 @@ pub struct Signer {
     hot_key: Arc<SecretKey>,
     item_key: ItemKey,
     faults: Vec<Fault>,
-    /// The process on which faults are committed: the first that this node evaluates or schedules.
-    first: Mutex<Option<ProcessId>>,
 }
 
 impl std::fmt::Debug for Signer {
@@ -77,7 +75,6 @@ impl Signer {
             hot_key,
             item_key,
             faults,
-            first: Mutex::new(None),
         }
     }
 
@@ -86,16 +83,22 @@ impl Signer {
         self.item_key.address()
     }
 
-    /// Signs (rule SG-1).
+    /// Signs (rule SG-1); `first` is the process on which faults are committed (rule FA-1).
     ///
     /// # Errors
     /// If the thing cannot be encoded.
-    pub fn sign(&self, signing: Signing, archive: &Archive) -> Result<Made, SignError> {
+    pub fn sign(
+        &self,
+        signing: Signing,
+        archive: &Archive,
+        first: Option<ProcessId>,
+    ) -> Result<Made, SignError> {
         let mut forged = None;
         let signed = match signing {
             Signing::Assignment(cleared) => {
                 let draft = cleared.into_inner();
-                let double = self.double(&draft, archive);
+                let faulty = first == Some(draft.process);
+                let double = faulty.then(|| self.double(&draft, archive)).flatten();
                 forged = double.map(|it| (Topic::Assignments, it));
                 Signed::Assignment(self.item_key.sign_item(&draft.to_item_draft(None))?)
             }
@@ -106,7 +109,7 @@ impl Signer {
             } => {
                 let claim = claim.into_inner();
                 let mut signed = self.claim(claim.clone(), &frontier, leaves.clone())?;
-                let faulty = self.is_first(claim.process);
+                let faulty = first == Some(claim.process);
                 for fault in self.faults.iter().filter(|_| faulty) {
                     // [FA-2]
                     let Some((claim, leaves)) = fault.falsified(&claim, &frontier, &leaves) else {
@@ -164,24 +167,13 @@ impl Signer {
         })
     }
 
-    /// A process was evaluated here: the first is the one on which faults are committed.
-    pub fn evaluated(&self, process: ProcessId) {
-        self.is_first(process);
-    }
-
-    /// Whether this is the process on which faults are committed.
-    fn is_first(&self, process: ProcessId) -> bool {
-        let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
-        *first.get_or_insert(process) == process
-    }
-
     /// A second assignment for the slot of a scheduler's fault.
     fn double(&self, draft: &AssignmentDraft, archive: &Archive) -> Option<Vec<u8>> {
         let fault = self.faults.iter().find_map(|fault| match fault {
             Fault::DoubleAssign(slot) => Some(*slot),
             _ => None,
         })?;
-        if !self.is_first(draft.process) || draft.slot != fault || draft.slot == Slot(0) {
+        if draft.slot != fault || draft.slot == Slot(0) {
             return None;
         }
         let other = AssignmentDraft {

@@ -26,6 +26,8 @@ pub struct Profile {
     pub stride: u64,
     /// Gas since the last state root after which the next one is due.
     pub stride_gas_max: u64,
+    /// Slots of the stack (rule GA-5).
+    pub stack_slots_max: u32,
     /// Bytes of linear memory.
     pub memory_bytes_max: u64,
     /// Bytes of a module.
@@ -50,6 +52,9 @@ impl Profile {
             // commitment.
             stride: 16,
             stride_gas_max: 2_000_000_000,
+            // More than AOS needs for coroutines nested as deep as Lua lets them, the host's share included; natively a slot
+            // takes about ten bytes.
+            stack_slots_max: 262_144,
             // Everything that a 32-bit module can address.
             memory_bytes_max: 1 << 32,
             // AOS has 0.8 MB, AOS with SQLite 3.2 MB.
@@ -61,7 +66,7 @@ impl Profile {
     /// The profile's id (rule PR-1).
     ///
     /// # Errors
-    /// Never: seven numbers fit the limit.
+    /// Never: eight numbers fit the limit.
     pub fn id(&self) -> Result<ProfileId, CodecError> {
         Ok(digest(Domain::PROFILE, &[&codec::encode(self)?]).into())
     }
@@ -95,6 +100,10 @@ mod tests {
             },
             Profile {
                 stride_gas_max: 1,
+                ..v1.clone()
+            },
+            Profile {
+                stack_slots_max: 1,
                 ..v1.clone()
             },
             Profile {

@@ -20,6 +20,8 @@ pub const AHEAD_MAX: usize = 64;
 #[derive(Debug, Default)]
 pub struct Replica {
     ahead: BTreeMap<Height, Block>,
+    /// The highest block that the proposer is known to have signed.
+    known: Height,
 }
 
 /// What came of a block.
@@ -56,6 +58,7 @@ impl Replica {
             {
                 return Followed::Refused(BlockError::Signature);
             }
+            self.known = self.known.max(height);
             self.ahead.insert(height, block);
             while self.ahead.len() > AHEAD_MAX {
                 self.ahead.pop_last();
@@ -75,6 +78,11 @@ impl Replica {
         }
         self.ahead = self.ahead.split_off(&ledger.height().next());
         Followed::Applied(applied)
+    }
+
+    /// How many blocks are known to exist and not applied.
+    pub fn behind(&self, ledger: &Ledger) -> u64 {
+        self.known.since(ledger.height())
     }
 
     /// The first missing height, if later blocks wait for it.

@@ -2,19 +2,21 @@
 
 mod sweep;
 
+use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use serde_json::json;
+use serde_json::{Value, json};
 use surety_harness::cast::{NODES_MIN, Plan, Weakness};
 use surety_node::fault::Fault;
+use surety_node::shell::{CliError, Exit, Shell, usage};
 
 use sweep::Finished;
 
 /// Whole networks of Surety nodes under virtual time.
 #[derive(Debug, Parser)]
-#[command(name = "surety-sim", version)]
+#[command(name = "surety sim", bin_name = "surety sim", version)]
 struct Cli {
     /// One line of JSON for each run.
     #[arg(long, global = true)]
@@ -70,34 +72,47 @@ struct Run {
 }
 
 fn main() -> ExitCode {
-    let Cli {
-        json,
-        quiet,
-        command: Command::Run(args),
-    } = Cli::parse();
+    let args: Vec<OsString> = std::env::args_os().collect();
+    let cli = match Cli::try_parse_from(&args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let shell = Shell::new(usage::asks_for_json(&args), false);
+            return shell.end(usage::explain(&shell, &error));
+        }
+    };
+    let shell = Shell::new(cli.json, cli.quiet);
+    let Command::Run(args) = cli.command;
+    shell.end(run(&args, &shell, cli.quiet))
+}
+
+fn run(args: &Run, shell: &Shell, quiet: bool) -> Result<(), CliError> {
     let plan = |index| args.plan(args.seed.saturating_add(index));
     let jobs = args.jobs.map_or_else(sweep::cores, NonZeroUsize::get);
-    let (mut clean, mut unclean) = (0_u64, Vec::new());
+    let mut unclean = Vec::new();
+    let mut told = Ok(());
     sweep::run(args.seeds, plan, jobs, args.watch, |it| {
-        if json {
-            print_json(&it)
-        } else if it.outcome.violation.is_some() || !quiet {
-            print_text(&it)
+        let violated = it.outcome.violation.is_some();
+        if violated {
+            unclean.push(it.outcome.plan.seed);
         }
-        match it.outcome.violation {
-            None => clean += 1,
-            Some(_) => unclean.push(it.outcome.plan.seed),
+        if told.is_ok() && (violated || shell.json() || !quiet) {
+            told = shell.data(human(&it), &data(&it));
         }
     });
-    if args.seeds > 1 && !json {
-        println!("{clean} of {} seeds clean", args.seeds);
-    }
+    told?;
     if unclean.is_empty() {
-        ExitCode::SUCCESS
-    } else {
-        eprintln!("not clean: seeds {unclean:?}");
-        ExitCode::FAILURE
+        if args.seeds > 1 {
+            shell.progress(format!("all {} seeds are clean", args.seeds));
+        }
+        return Ok(());
     }
+    let message = format!(
+        "{} of {} seeds are not clean: {unclean:?}",
+        unclean.len(),
+        args.seeds
+    );
+    Err(CliError::new(Exit::Failure, "not-clean", message)
+        .with_help("run one of them alone with --watch to see what the nodes do"))
 }
 
 impl Run {
@@ -121,48 +136,50 @@ impl Run {
     }
 }
 
-fn print_text(
-    Finished {
-        outcome: it,
-        took_ms,
-    }: &Finished,
-) {
-    let faults: Vec<String> = it.plan.faults.iter().map(ToString::to_string).collect();
-    println!(
-        "seed {} {} events {} virtual {} ms took {took_ms} ms blocks {} slots {} claims {} \
-         certified {} slashed {} crashes {} loss {}% faults [{}]",
-        it.plan.seed,
-        it.digest,
-        it.events,
-        it.virtual_ms,
-        it.blocks,
-        it.slots,
-        it.claims,
-        it.certified,
-        it.slashed,
-        it.crashes,
-        it.plan.loss,
+fn human(it: &Finished) -> String {
+    let outcome = &it.outcome;
+    let faults: Vec<String> = outcome
+        .plan
+        .faults
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    let mut text = format!(
+        "seed {} {} events {} virtual {} ms blocks {} slots {} claims {} certified {} slashed {} crashes {} loss {}% \
+         faults [{}]",
+        outcome.plan.seed,
+        outcome.digest,
+        outcome.events,
+        outcome.virtual_ms,
+        outcome.blocks,
+        outcome.slots,
+        outcome.claims,
+        outcome.certified,
+        outcome.slashed,
+        outcome.crashes,
+        outcome.plan.loss,
         faults.join(" "),
     );
-    if let Some(violation) = &it.violation {
-        println!(
-            "VIOLATION at event {} of seed {}: {violation}",
-            it.events, it.plan.seed
-        );
+    if let Some(violation) = &outcome.violation {
+        text.push_str(&format!(
+            "\nVIOLATION at event {}: {violation}",
+            outcome.events
+        ));
     }
+    text
 }
 
-fn print_json(
+fn data(
     Finished {
         outcome: it,
         took_ms,
     }: &Finished,
-) {
+) -> Value {
     let faults: Vec<String> = it.plan.faults.iter().map(ToString::to_string).collect();
     let violation = it.violation.as_ref().map(|violation| {
         json!({ "invariant": violation.invariant, "what": violation.what, "event": it.events })
     });
-    let data = json!({
+    json!({
         "seed": it.plan.seed,
         "nodes": it.plan.nodes,
         "faults": faults,
@@ -178,9 +195,5 @@ fn print_json(
         "slashed": it.slashed,
         "crashes": it.crashes,
         "violation": violation,
-    });
-    println!(
-        "{}",
-        json!({ "schema": 1, "ok": it.violation.is_none(), "data": data })
-    );
+    })
 }

@@ -16,10 +16,11 @@ use program::{Devnet, surety, text};
 use serde_json::Value;
 
 /// Runs the built-in workload with a fault and checks what must come of it.
-fn caught(fault: &str, kind: &str, slot: u64) {
+fn caught(fault: &str, kind: &str, slot: u64, more: &[&str]) {
     let dir = tempfile::tempdir().unwrap();
     let at = dir.path().to_str().unwrap();
-    let run = surety(&["--json", "devnet", "--fault", fault, "--dir", at]);
+    let devnet = ["--json", "devnet", "--fault", fault, "--dir", at];
+    let run = surety(&[&devnet, more].concat());
     assert_eq!(run.code, 0, "{}\n{}", run.stdout, run.stderr);
     let report = run.last();
     assert_eq!(text(&report, "event"), "report");
@@ -27,6 +28,9 @@ fn caught(fault: &str, kind: &str, slot: u64) {
     assert_eq!(slashings.len(), 1, "{report}");
     assert_eq!(text(&slashings[0], "kind"), kind);
     assert_eq!(slashings[0]["slot"], slot);
+    // The first of the two.
+    assert_eq!(slashings[0]["process"], report["processes"][0]["process"]);
+    assert!(report["seconds_from_lie_to_escrow"].as_f64() > Some(0.0));
     let offender = text(&slashings[0], "offender");
     let lost = |operator: &str| -> u128 {
         let of = |when: &str| {
@@ -66,22 +70,34 @@ fn caught(fault: &str, kind: &str, slot: u64) {
 
 #[test]
 fn a_false_state_is_caught() {
-    caught("compute:wrong-state@11", "false-claim", 11);
+    caught("compute:wrong-state@11", "false-claim", 11, &[]);
+}
+
+/// As the demonstration runs it. A module that has to be fetched makes another order of events than the embedded one.
+#[test]
+fn a_false_state_of_aos_is_caught() {
+    let Some(modules) = std::env::var_os("SURETY_AOS_MODULES").filter(|it| !it.is_empty()) else {
+        eprintln!("skipped: SURETY_AOS_MODULES is not set");
+        return;
+    };
+    let module = std::path::Path::new(&modules).join("aos2_0_4_32.wasm");
+    let module = ["--module", module.to_str().unwrap()];
+    caught("compute:wrong-state@11", "false-claim", 11, &module);
 }
 
 #[test]
 fn a_false_result_is_caught() {
-    caught("compute:wrong-result@7", "false-claim", 7);
+    caught("compute:wrong-result@7", "false-claim", 7, &[]);
 }
 
 #[test]
 fn a_contradiction_is_caught() {
-    caught("compute:equivocate@9", "claim-equivocation", 9);
+    caught("compute:equivocate@9", "claim-equivocation", 9, &[]);
 }
 
 #[test]
 fn a_double_assignment_is_caught() {
-    caught("scheduler:double-assign@5", "double-assignment", 5);
+    caught("scheduler:double-assign@5", "double-assignment", 5, &[]);
 }
 
 #[test]

@@ -138,7 +138,6 @@ fn config() -> Config {
         .wasm_multi_value(true)
         .cranelift_opt_level(OptLevel::Speed)
         .cranelift_nan_canonicalization(true)
-        .consume_fuel(true)
         .max_wasm_stack(WASM_STACK_BYTES)
         // Not used, but wasmtime wants it not to be smaller.
         .async_stack_size(2 * WASM_STACK_BYTES)

@@ -7,7 +7,7 @@ use surety_protocol::profile::Profile;
 
 use super::compiled::Compiled;
 use super::input::json;
-use super::live::{Live, Stop};
+use super::live::{Allowance, Live, Stop};
 use super::stack::on_deep_stack;
 use super::{EngineError, Message, ModuleRefused, Program, StepOutcome};
 use crate::memory::Access;
@@ -16,7 +16,7 @@ use crate::state::Snapshot;
 
 /// What a step may use (rules EN-4 and EN-5), and the environment's text.
 struct Frame {
-    gas: u64,
+    allowance: Allowance,
     memory_bytes_max: u64,
     reply_bytes_max: u64,
     environment: Vec<u8>,
@@ -25,7 +25,10 @@ struct Frame {
 impl Frame {
     fn new(compiled: &Compiled, program: &Program, profile: &Profile) -> Result<Self, EngineError> {
         Ok(Self {
-            gas: program.compute_limit.min(profile.gas_max),
+            allowance: Allowance {
+                gas: program.compute_limit.min(profile.gas_max),
+                stack_slots: profile.stack_slots_max,
+            },
             memory_bytes_max: compiled.memory_bytes_max(program, profile)?,
             reply_bytes_max: profile.reply_bytes_max,
             environment: json(&program.environment),
@@ -69,7 +72,11 @@ impl Execution {
                     Stop::Failed(why) => ModuleRefused::Boot(why).into(),
                     Stop::Error(error) => error,
                 })?;
-            live.boot(clock, profile.gas_max)?;
+            let allowance = Allowance {
+                gas: profile.gas_max,
+                ..frame.allowance
+            };
+            live.boot(clock, allowance)?;
             live.absorb(&mut state).map(drop)
         })?;
         Ok(Self::of(compiled, frame, state, Access::Writes, None))
@@ -133,13 +140,18 @@ impl Execution {
         };
         let (frame, text) = (&self.frame, json(message));
         let texts = [text.as_slice(), &frame.environment];
-        let reply = live.step(message.timestamp, frame.gas, texts, frame.reply_bytes_max);
+        let reply = live.step(
+            message.timestamp,
+            frame.allowance,
+            texts,
+            frame.reply_bytes_max,
+        );
         if matches!(self.access, Access::Touches) {
             self.touched.extend(live.open_pages());
         }
         let result = match reply {
             Ok((reply, gas)) => ProcessResult::from_reply(&reply, gas),
-            Err(Stop::Failed(why)) => ProcessResult::failed(&why, frame.gas),
+            Err(Stop::Failed(why)) => ProcessResult::failed(&why, frame.allowance.gas),
             Err(Stop::Error(error)) => return Err(error),
         };
         if keep && result.error.is_none() {

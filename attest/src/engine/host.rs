@@ -22,9 +22,12 @@
 //! - `[HO-6]` `emscripten_resize_heap(n)` grows memory to the fewest whole WebAssembly pages that
 //!   hold `n` bytes and answers 1, or 0 and no growth if that is not allowed. It never shrinks.
 //!   `emscripten_get_heap_max` is the module's own maximum, at most 2^32 - 65536.
-//! - `[HO-7]` The clock is the step's (rule EN-6); the time zone is UTC.
+//! - `[HO-7]` The clock is the step's (rule EN-6); the time zone is UTC. But emscripten's own clock
+//!   (`emscripten_date_now`, `emscripten_get_now`) stands at 10,000 milliseconds, where the glue of
+//!   AO's loader starts its: Lua draws the seed of its tables from it, and so their order.
 //! - `[HO-8]` Gas beyond the instructions: [`INVOKE_GAS`] for an `invoke_x`, one for every
-//!   [`BYTES_PER_GAS`] bytes that a function moves or looks at.
+//!   [`BYTES_PER_GAS`] bytes that a function moves or looks at. An `invoke_x` also takes
+//!   [`INVOKE_SLOTS`] of the stack until it is over.
 
 mod calendar;
 mod guest;
@@ -34,13 +37,15 @@ mod time;
 mod unwind;
 
 use wasmparser::{FuncType, ValType};
-use wasmtime::{Caller, Linker, Module, StoreLimits, Trap, Val};
+use wasmtime::{Caller, Linker, Module, StoreLimits, Val};
 
 use crate::memory::Withheld;
 use guest::Guest;
 
 /// Gas of calling back into the module: the host's own work for it.
 pub(super) const INVOKE_GAS: u64 = 100;
+/// Stack slots of calling back into the module: the host's own frames for it.
+pub(super) const INVOKE_SLOTS: i32 = 300;
 /// Bytes that a host function may move for one unit of gas.
 pub(super) const BYTES_PER_GAS: u64 = 16;
 
@@ -52,6 +57,8 @@ pub(super) struct Host {
     pub(super) clock: u64,
     /// The memory, once it exists.
     pub(super) memory: Option<super::live::GuestMemory>,
+    /// What is left to spend, once it exists.
+    pub(super) meters: Option<super::live::Meters>,
 }
 
 /// Why a host function ended the guest.
@@ -66,6 +73,9 @@ pub(super) enum Ended {
     /// `abort`.
     #[error("abort")]
     Abort,
+    /// The gas or the stack is used up; the meters say which.
+    #[error("nothing left to spend")]
+    Spent,
     /// The host or the witness withholds memory.
     #[error(transparent)]
     Withheld(#[from] Withheld),
@@ -270,7 +280,7 @@ fn perform(
         }
         Act::ResizeHeap => Val::I32(i32::from(memory::resize(guest, arg(0))?)),
         Act::HeapMax => guest.pointer(memory::most(guest)),
-        Act::Now => time::now(guest),
+        Act::Now => time::now(),
         Act::ClockTimeGet => time::clock_time_get(guest, args)?,
         Act::BreakDown => time::break_down(guest, args)?,
         Act::Compose => time::compose(guest, arg(0))?,
@@ -291,8 +301,13 @@ fn perform(
 
 /// Takes gas for what a host function does; ends the guest if it has not so much left.
 fn charge(caller: &mut Caller<'_, Host>, gas: u64) -> wasmtime::Result<()> {
-    match caller.get_fuel()?.checked_sub(gas) {
-        Some(left) => caller.set_fuel(left),
-        None => Err(Trap::OutOfFuel.into()),
+    let meters = caller.data().meters.ok_or(Ended::Spent)?;
+    let left = meters
+        .gas(&mut *caller)
+        .saturating_sub(i64::try_from(gas).unwrap_or(i64::MAX));
+    meters.set_gas(&mut *caller, left)?;
+    if left < 0 {
+        return Err(Ended::Spent.into());
     }
+    Ok(())
 }

@@ -1,6 +1,7 @@
 //! One instance of a module, alive between steps.
 
 mod guest_memory;
+mod meters;
 
 use std::sync::Arc;
 
@@ -15,10 +16,19 @@ use crate::memory::{Access, take_made};
 use crate::state::Snapshot;
 
 pub(super) use guest_memory::GuestMemory;
+pub(super) use meters::Meters;
 
 /// Stop watching from where it was and watch anew after so many steps. Consecutive messages write
 /// nearly the same pages, so that leaving them open spares faults, at the price of comparing them.
 const STEPS_PER_WATCH: u32 = 8;
+
+/// What a guest exports that takes its texts on the stack (rule EN-2).
+const STACK_EXPORTS: [&str; 4] = [
+    "_emscripten_stack_alloc",
+    "_emscripten_stack_restore",
+    "emscripten_stack_get_current",
+    "emscripten_stack_get_free",
+];
 
 /// Why a call into the guest gave no reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,11 +45,19 @@ impl From<Abstain> for Stop {
     }
 }
 
+/// What a call into the guest may use (rules EN-4 and GA-1).
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Allowance {
+    pub(super) gas: u64,
+    pub(super) stack_slots: u32,
+}
+
 /// An instance with the state of a process.
 pub(super) struct Live {
     store: Store<Host>,
     instance: Instance,
     memory: GuestMemory,
+    meters: Meters,
     globals: Vec<Global>,
     steps_watched: u32,
 }
@@ -54,11 +72,10 @@ impl Live {
             limits,
             clock: 0,
             memory: None,
+            meters: None,
         };
         let mut store = Store::new(compiled.pre.module().engine(), host);
         store.limiter(|host| &mut host.limits);
-        // Filling memory from the data segments takes fuel too, bounded by the module's size.
-        store.set_fuel(u64::MAX).map_err(|_| Abstain::Engine)?;
         let instance = compiled.pre.instantiate(&mut store);
         let region = take_made();
         // A data or element segment out of bounds is the module's doing; anything else is the
@@ -77,6 +94,8 @@ impl Live {
             region: region.ok_or(Abstain::Engine)?,
         };
         store.data_mut().memory = Some(memory.clone());
+        let meters = Meters::of(&instance, &mut store)?;
+        store.data_mut().meters = Some(meters);
         let mut globals = Vec::new();
         for name in &compiled.globals {
             globals.push(
@@ -89,18 +108,19 @@ impl Live {
             store,
             instance,
             memory,
+            meters,
             globals,
             steps_watched: 0,
         })
     }
 
     /// Boots (rule EN-1).
-    pub(super) fn boot(&mut self, clock: u64, gas: u64) -> Result<(), EngineError> {
-        self.prepare(clock, gas)?;
+    pub(super) fn boot(&mut self, clock: u64, allowance: Allowance) -> Result<(), EngineError> {
+        self.prepare(clock, allowance)?;
         let region = Arc::clone(&self.memory.region);
         let _running = region.run();
-        for name in [START, "emscripten_stack_init", "__wasm_call_ctors", "main"] {
-            if self.instance.get_func(&mut self.store, name).is_none() {
+        for name in [START, "emscripten_stack_init", "__wasm_call_ctors"] {
+            if !self.has(name) {
                 continue;
             }
             self.call(name, &[]).map_err(|stop| match stop {
@@ -159,37 +179,75 @@ impl Live {
     pub(super) fn step(
         &mut self,
         clock: u64,
-        gas: u64,
+        allowance: Allowance,
         texts: [&[u8]; 2],
         reply_bytes_max: u64,
     ) -> Result<(Vec<u8>, u64), Stop> {
-        self.prepare(clock, gas)?;
+        self.prepare(clock, allowance)?;
         let region = Arc::clone(&self.memory.region);
         let _running = region.run();
+        let stack = self.stack_for(&texts)?;
+        let allocate = stack.map_or("malloc", |_| "_emscripten_stack_alloc");
         let [message, environment] = texts;
-        let message = self.give(message)?;
-        let environment = self.give(environment)?;
+        let message = self.give(allocate, message)?;
+        let environment = self.give(allocate, environment)?;
         let reply = self.call("handle", &[message, environment])?;
+        if let Some(stack) = stack {
+            self.call("_emscripten_stack_restore", &[stack])?;
+        }
         let text = self.memory.text(&self.store, reply, reply_bytes_max);
         let text = text.map_err(|error| self.stopped(&error))?;
-        if self.instance.get_func(&mut self.store, "free").is_some() {
+        if stack.is_none() && self.has("free") {
             self.call("free", &[environment])?;
             self.call("free", &[message])?;
         }
-        let left = self.store.get_fuel().map_err(|_| Abstain::Engine)?;
+        let left = u64::try_from(self.meters.gas(&mut self.store)).unwrap_or(0);
         let text = text.ok_or_else(|| Stop::Failed("surety: the reply is too long".to_owned()))?;
-        Ok((text, gas.saturating_sub(left)))
+        Ok((text, allowance.gas.saturating_sub(left)))
     }
 
-    fn prepare(&mut self, clock: u64, gas: u64) -> Result<(), Abstain> {
+    fn prepare(&mut self, clock: u64, allowance: Allowance) -> Result<(), Abstain> {
         self.store.data_mut().clock = clock;
-        self.store.set_fuel(gas).map_err(|_| Abstain::Engine)
+        let gas = i64::try_from(allowance.gas).unwrap_or(i64::MAX);
+        let slots = i32::try_from(allowance.stack_slots).unwrap_or(i32::MAX);
+        let set = self.meters.set_gas(&mut self.store, gas);
+        set.and_then(|()| self.meters.set_stack(&mut self.store, slots))
+            .map_err(|_| Abstain::Engine)
     }
 
-    /// Puts a text, ended by a zero, where the guest's `malloc` says.
-    fn give(&mut self, text: &[u8]) -> Result<u64, Stop> {
+    /// What the guest has run out of, if it has (rule GA-1).
+    fn spent(&mut self) -> Option<Stop> {
+        let what = if self.meters.stack(&mut self.store) < 0 {
+            "surety: out of stack"
+        } else if self.meters.gas(&mut self.store) < 0 {
+            "surety: out of gas"
+        } else {
+            return None;
+        };
+        Some(Stop::Failed(what.to_owned()))
+    }
+
+    fn has(&mut self, function: &str) -> bool {
+        self.instance.get_func(&mut self.store, function).is_some()
+    }
+
+    /// Where the guest's stack is, if its texts belong there (rule EN-2).
+    fn stack_for(&mut self, texts: &[&[u8]]) -> Result<Option<u64>, Stop> {
+        if !STACK_EXPORTS.iter().all(|name| self.has(name)) {
+            return Ok(None);
+        }
+        let free = self.call("emscripten_stack_get_free", &[])?;
+        let bytes = texts.iter().map(|text| text.len() as u64).sum::<u64>();
+        if bytes > free / 2 {
+            return Ok(None);
+        }
+        self.call("emscripten_stack_get_current", &[]).map(Some)
+    }
+
+    /// Puts a text, ended by a zero, where a function of the guest says.
+    fn give(&mut self, allocate: &str, text: &[u8]) -> Result<u64, Stop> {
         let bytes = [text, &[0]].concat();
-        let at = self.call("malloc", &[bytes.len() as u64])?;
+        let at = self.call(allocate, &[bytes.len() as u64])?;
         if at == 0 {
             return Err(Stop::Failed("surety: no memory for the message".to_owned()));
         }
@@ -223,6 +281,9 @@ impl Live {
             return Err(self.stopped(&error));
         }
         self.believable()?;
+        if let Some(spent) = self.spent() {
+            return Err(spent);
+        }
         Ok(match results.first() {
             Some(Val::I32(value)) => u64::from(value.cast_unsigned()),
             Some(Val::I64(value)) => value.cast_unsigned(),
@@ -241,19 +302,22 @@ impl Live {
     }
 
     /// What an error out of the guest means (rules EN-3, EN-7 and EN-8).
-    fn stopped(&self, error: &wasmtime::Error) -> Stop {
+    fn stopped(&mut self, error: &wasmtime::Error) -> Stop {
         if let Err(stop) = self.believable() {
             return stop;
         }
-        if let Some(ended) = error.downcast_ref::<Ended>() {
-            return match ended {
-                Ended::Withheld(_) => Abstain::Engine.into(),
-                guest => Stop::Failed(format!("surety: {guest}")),
-            };
+        let (ended, trap) = (error.downcast_ref::<Ended>(), error.downcast_ref::<Trap>());
+        match (ended, trap) {
+            (Some(Ended::Withheld(_)), _) => return Abstain::Engine.into(),
+            (_, Some(Trap::StackOverflow)) => return Abstain::Stack.into(),
+            _ => {}
         }
-        match error.downcast_ref::<Trap>() {
-            Some(Trap::StackOverflow) => Abstain::Stack.into(),
-            trap => trap.and_then(|trap| trap_name(*trap)).map_or_else(
+        if let Some(spent) = self.spent() {
+            return spent;
+        }
+        match ended {
+            Some(guest) => Stop::Failed(format!("surety: {guest}")),
+            None => trap.and_then(|trap| trap_name(*trap)).map_or_else(
                 || Abstain::Engine.into(),
                 |name| Stop::Failed(name.to_owned()),
             ),
@@ -317,7 +381,6 @@ const fn trap_name(trap: Trap) -> Option<&'static str> {
         Trap::IntegerOverflow => "surety: trap: integer overflow",
         Trap::IntegerDivisionByZero => "surety: trap: integer division by zero",
         Trap::BadConversionToInteger => "surety: trap: conversion to integer",
-        Trap::OutOfFuel => "surety: out of gas",
         _ => return None,
     })
 }

@@ -15,18 +15,28 @@
 //! - `[MO-4]` No export begins with `surety:`. What runs is the module rewritten: custom sections
 //!   dropped; mutable global `i` exported as `surety:global:i`; the start function exported as
 //!   `surety:start` instead of run at instantiation, since a restored process must not run it
-//!   again.
+//!   again; its code metered (rules GA-1 to GA-5).
+//! - `[MO-5]` A function has at most [`LOCALS_MAX`] locals, and the rewritten module at most
+//!   [`GROWTH_MAX`] times the bytes that the profile allows for one.
 
-use wasm_encoder::{ExportKind, ExportSection, RawSection};
-use wasmparser::types::{CoreTypeId, EntityType, TypesRef};
+mod rewrite;
+
+use wasmparser::types::{CoreTypeId, EntityType, Types, TypesRef};
 use wasmparser::{
-    CompositeInnerType, ExternalKind, FuncType, Parser, Payload, ValType, Validator, WasmFeatures,
+    CompositeInnerType, ExternalKind, FuncToValidate, FuncType, FunctionBody, OperatorsReader,
+    Parser, Payload, ValType, ValidPayload, Validator, ValidatorResources, WasmFeatures,
 };
 
 use super::host;
+use super::meter::Survey;
+use super::meter::cost::Costs;
 use surety_protocol::witness::GLOBALS_MAX;
 
 const RESERVED_PREFIX: &str = "surety:";
+/// Locals of a function, beside its parameters: more than any compiler leaves.
+const LOCALS_MAX: u32 = 16_384;
+/// Metering a module of AOS adds a third; code that is all calls and forks grows five times.
+const GROWTH_MAX: u64 = 6;
 /// The export of the start function (rule MO-4).
 pub(super) const START: &str = "surety:start";
 
@@ -69,6 +79,9 @@ pub enum ModuleRefused {
     /// An export has a reserved name (rule MO-4).
     #[error("exports the reserved name {0}")]
     ReservedName(String),
+    /// A function has more locals than allowed (rule MO-5).
+    #[error("a function has more than {LOCALS_MAX} locals")]
+    Locals,
     /// More mutable globals than allowed, or one that is not a number.
     #[error("too many mutable globals, or one that is not a number")]
     Globals,
@@ -112,9 +125,7 @@ pub(super) fn check(module: &[u8], bytes_max: u64) -> Result<Checked, ModuleRefu
             limit: bytes_max,
         });
     }
-    let types = Validator::new_with_features(features())
-        .validate_all(module)
-        .map_err(invalid)?;
+    let (types, surveys) = validate(module, Costs::V1)?;
     let types = types.as_ref();
     let exports = Exports::read(module, types)?;
     let wide = exports.memory()?;
@@ -123,13 +134,68 @@ pub(super) fn check(module: &[u8], bytes_max: u64) -> Result<Checked, ModuleRefu
     exports.function("malloc", &[pointer], &[pointer])?;
     check_imports(types, &exports, wide)?;
     let globals = mutable_globals(types)?;
+    let rewritten = rewrite::rewrite(module, types, surveys, &globals)?;
+    let bytes = u64::try_from(rewritten.len()).unwrap_or(u64::MAX);
+    let limit = bytes_max.saturating_mul(GROWTH_MAX);
+    if bytes > limit {
+        return Err(ModuleRefused::TooLarge { bytes, limit });
+    }
     Ok(Checked {
-        bytes: rewrite(module, &globals)?,
+        bytes: rewritten,
         wide,
-        globals: globals.into_iter().map(global_name).collect(),
+        globals: globals.into_iter().map(rewrite::global_name).collect(),
         wasm_pages_min: types.memory_at(0).initial,
         wasm_pages_max: types.memory_at(0).maximum,
     })
+}
+
+/// A valid module as it is executed, with other costs.
+#[cfg(test)]
+pub(super) fn metered(module: &[u8], costs: Costs) -> Result<Vec<u8>, ModuleRefused> {
+    let (types, surveys) = validate(module, costs)?;
+    rewrite::rewrite(module, types.as_ref(), surveys, &[])
+}
+
+/// Validates a module (rule MO-1) and surveys its functions on the way.
+fn validate(module: &[u8], costs: Costs) -> Result<(Types, Vec<Survey>), ModuleRefused> {
+    let mut validator = Validator::new_with_features(features());
+    let mut surveys = Vec::new();
+    for payload in Parser::new(0).parse_all(module) {
+        let payload = payload.map_err(invalid)?;
+        match validator.payload(&payload).map_err(invalid)? {
+            ValidPayload::Func(function, body) => surveys.push(survey(function, &body, costs)?),
+            ValidPayload::End(types) => return Ok((types, surveys)),
+            ValidPayload::Ok | ValidPayload::Parser(_) => {}
+        }
+    }
+    Err(ModuleRefused::Invalid { offset: 0 })
+}
+
+fn survey(
+    function: FuncToValidate<ValidatorResources>,
+    body: &FunctionBody<'_>,
+    costs: Costs,
+) -> Result<Survey, ModuleRefused> {
+    let mut locals = 0_u32;
+    for group in body.get_locals_reader().map_err(invalid)? {
+        let (count, _) = group.map_err(invalid)?;
+        locals = locals.saturating_add(count);
+    }
+    if locals > LOCALS_MAX {
+        return Err(ModuleRefused::Locals);
+    }
+    let mut validator = function.into_validator(Default::default());
+    let mut reader = body.get_binary_reader();
+    validator.read_locals(&mut reader).map_err(invalid)?;
+    let mut operators = OperatorsReader::new(reader);
+    let mut survey = Survey::new(costs);
+    while !operators.eof() {
+        let (operator, offset) = operators.read_with_offset().map_err(invalid)?;
+        validator.op(offset, &operator).map_err(invalid)?;
+        survey.operator(&operator, validator.operand_stack_height());
+    }
+    operators.finish().map_err(invalid)?;
+    Ok(survey)
 }
 
 /// What wasmparser validates and the compiler accepts (rule MO-1).
@@ -189,12 +255,17 @@ impl<'a> Exports<'a> {
         results: &[ValType],
     ) -> Result<(), ModuleRefused> {
         let index = self.find(name, ExternalKind::Func)?;
-        let function = signature(self.types, self.types.core_function_at(index));
+        let function = function_type(self.types, index);
         match function.filter(|ty| ty.params() == params && ty.results() == results) {
             Some(_) => Ok(()),
             None => Err(ModuleRefused::Export(name.to_owned())),
         }
     }
+}
+
+/// The type of a function by its index.
+fn function_type(types: TypesRef<'_>, index: u32) -> Option<&FuncType> {
+    signature(types, types.core_function_at(index))
 }
 
 fn signature(types: TypesRef<'_>, id: CoreTypeId) -> Option<&FuncType> {
@@ -255,59 +326,6 @@ fn mutable_globals(types: TypesRef<'_>) -> Result<Vec<u32>, ModuleRefused> {
         mutable.push(index);
     }
     Ok(mutable)
-}
-
-fn global_name(index: u32) -> String {
-    format!("{RESERVED_PREFIX}global:{index}")
-}
-
-/// Lays the state open (rule MO-4). All other sections stay as they are, byte for byte.
-fn rewrite(module: &[u8], globals: &[u32]) -> Result<Vec<u8>, ModuleRefused> {
-    let payloads: Vec<Payload<'_>> = Parser::new(0)
-        .parse_all(module)
-        .collect::<Result<_, _>>()
-        .map_err(invalid)?;
-    let start = payloads.iter().find_map(|payload| match payload {
-        Payload::StartSection { func, .. } => Some(*func),
-        _ => None,
-    });
-    let mut out = wasm_encoder::Module::new();
-    for payload in &payloads {
-        match payload {
-            Payload::CustomSection(_) | Payload::StartSection { .. } => {}
-            Payload::ExportSection(section) => {
-                let mut exports = ExportSection::new();
-                for export in section.clone() {
-                    let export = export.map_err(invalid)?;
-                    exports.export(export.name, encoded(export.kind), export.index);
-                }
-                for index in globals {
-                    exports.export(&global_name(*index), ExportKind::Global, *index);
-                }
-                if let Some(start) = start {
-                    exports.export(START, ExportKind::Func, start);
-                }
-                out.section(&exports);
-            }
-            section => {
-                if let Some((id, range)) = section.as_section() {
-                    let data = module.get(range).unwrap_or_default();
-                    out.section(&RawSection { id, data });
-                }
-            }
-        }
-    }
-    Ok(out.finish())
-}
-
-const fn encoded(kind: ExternalKind) -> ExportKind {
-    match kind {
-        ExternalKind::Func | ExternalKind::FuncExact => ExportKind::Func,
-        ExternalKind::Table => ExportKind::Table,
-        ExternalKind::Memory => ExportKind::Memory,
-        ExternalKind::Global => ExportKind::Global,
-        ExternalKind::Tag => ExportKind::Tag,
-    }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the form that map_err wants")]

@@ -1,14 +1,15 @@
 //! Every call into a guest runs on a thread of its own with a stack that is always the same.
 //!
-//! Guests recurse: through the host too, with native frames between that no limit of the guest
-//! counts. Where a native stack ends depends on the compiler; it must therefore never end before
-//! the guest's own limits (AOS needs less than 1 MiB at its deepest), and if it does, the host
-//! abstains.
+//! Guests recurse: through the host too, with native frames between. Where a native stack ends
+//! depends on the compiler; it must therefore never end before the slots that the guest may take
+//! (rule GA-5; AOS needs less than 1 MiB at its deepest), and if it does, the host abstains.
 
 use super::{Abstain, EngineError};
 
 /// Stack that wasm frames may use.
 pub(super) const WASM_STACK_BYTES: usize = 16 << 20;
+/// Slots (rule GA-5) that it holds for certain: compiled frames take about ten bytes for one.
+pub(super) const STACK_SLOTS_MAX: u32 = 524_288;
 /// Stack of the thread; the rest is for host functions.
 const THREAD_STACK_BYTES: usize = 2 * WASM_STACK_BYTES;
 

@@ -6,6 +6,7 @@ use surety_protocol::witness::Witness;
 
 use super::compiled::Compiler;
 use super::execution::Execution;
+use super::stack::STACK_SLOTS_MAX;
 use super::{
     Abstain, Engine, EngineError, Message, Program, Reexecution, Resident, Start, StepOutcome,
     replay,
@@ -24,8 +25,11 @@ impl WasmEngine {
     /// An engine for one profile.
     ///
     /// # Errors
-    /// Abstains if this host cannot watch memory pages.
+    /// Abstains if this host cannot watch memory pages, or has not the native stack that the profile's slots may take.
     pub fn new(profile: Profile) -> Result<Self, EngineError> {
+        if profile.stack_slots_max > STACK_SLOTS_MAX {
+            return Err(Abstain::Stack.into());
+        }
         Ok(Self {
             profile,
             compiler: Compiler::new()?,

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use super::Context;
 use crate::config::{NodeConfig, Overrides, Setting};
-use crate::shell::{CliError, Table};
+use crate::node::read_genesis;
+use crate::shell::{CliError, Exit, Table};
 
 /// `surety config`
 #[derive(Debug, Args)]
@@ -123,6 +124,7 @@ fn show(context: &Context, config: &NodeConfig) -> Result<(), CliError> {
 
 fn check(context: &Context, config: &NodeConfig) -> Result<(), CliError> {
     let warnings = config.check()?;
+    genesis(config)?;
     let mut human = String::new();
     for warning in &warnings {
         human.push_str(&format!("warning: {warning}\n"));
@@ -133,4 +135,17 @@ fn check(context: &Context, config: &NodeConfig) -> Result<(), CliError> {
         .map(|warning| json!({ "code": warning, "message": warning.to_string() }))
         .collect();
     context.shell.data(human, &json!({ "warnings": told }))
+}
+
+/// Checks that there is a network to belong to: a node does not start without.
+pub(super) fn genesis(config: &NodeConfig) -> Result<(), CliError> {
+    let path = config.genesis_file();
+    if !path.is_file() {
+        let message = format!("there is no genesis file {}", path.display());
+        return Err(CliError::new(Exit::Config, "genesis", message).with_help(
+            "get it from whoever runs the network and put it there, or name it with --genesis",
+        ));
+    }
+    read_genesis(&path)?;
+    Ok(())
 }

@@ -194,6 +194,13 @@ fn act(
     context.block_on(async {
         let client = context.client()?;
         let before = Shown::of(&client, &address).await?;
+        let registers = matches!(action, Action::Register(_));
+        if before.operator.is_null() && !registers {
+            let message = format!("{address} is not an operator of this network");
+            return Err(CliError::new(Exit::Failure, "not-registered", message).with_help(
+                "sign with the operator's own key (`--dir`, `--key`), or register it first: `surety stake register`",
+            ));
+        }
         let mut submitted = submit(&client, &key, action).await?;
         let (before, done, asking) = (&before, &done, &client);
         let shows = || async move {

@@ -87,6 +87,10 @@ impl Core {
         match appended {
             Appended::Grew => {
                 if begins {
+                    // What was restored has begun in another life.
+                    if self.shared.logs.iter().count() == 1 {
+                        self.shared.first = Some(read.process);
+                    }
                     self.began(now, read.process, out);
                 }
                 self.log_grew(now, read.process, out);

@@ -174,6 +174,8 @@ async fn launch(
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(log_file)
+        // A terminal's Ctrl-C is for the parent, who first asks what the network did.
+        .process_group(0)
         .kill_on_drop(true)
         .spawn()
         .map_err(|error| DevnetError::File {

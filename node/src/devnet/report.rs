@@ -129,8 +129,8 @@ impl Report {
         })
     }
 
-    /// Whether the right operator lost stake, and nobody else (rule DN-4).
-    pub(super) fn judge(&self, faults: &[Fault], _network: &Network) -> Result<(), String> {
+    /// Whether the right operator lost stake, and nobody else (rule DN-4); what to say then.
+    pub(super) fn judge(&self, faults: &[Fault]) -> Result<String, String> {
         let lost: Vec<&str> = self
             .before
             .iter()
@@ -142,9 +142,12 @@ impl Report {
             .collect();
         let liar = self.names.get(1).map(String::as_str).unwrap_or_default();
         match (faults.is_empty(), lost.as_slice()) {
-            (true, []) => Ok(()),
+            (true, []) => Ok("nobody lied, and nobody lost stake".into()),
             (true, _) => Err(format!("honest operators lost stake: {}", lost.join(", "))),
-            (false, [only]) if *only == liar => Ok(()),
+            (false, [only]) if *only == liar => Ok(format!(
+                "{} lied and lost its stake; nobody else did",
+                self.name(liar)
+            )),
             (false, []) => Err("the faulty operator lost nothing".into()),
             (false, _) => Err(format!(
                 "only {liar} should have lost stake, but these did: {}",
@@ -182,6 +185,17 @@ pub(super) fn save(path: &std::path::Path, bytes: &[u8]) -> Result<(), DevnetErr
     })
 }
 
+impl Report {
+    /// What the network calls an operator.
+    fn name(&self, operator: &str) -> String {
+        let index = self.names.iter().position(|it| it == operator);
+        index.map_or_else(
+            || operator.to_owned(),
+            |it| format!("node-{}", it.saturating_add(1)),
+        )
+    }
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "processes         {}", self.processes.len())?;
@@ -190,36 +204,59 @@ impl fmt::Display for Report {
             "inputs evaluated  {} of {} slots",
             self.inputs, self.slots
         )?;
-        writeln!(f, "claims            {}", self.claims)?;
+        writeln!(f, "claims            {} (each of many slots)", self.claims)?;
         writeln!(f, "certificates      {}", self.certificates)?;
         for slashing in &self.slashings {
-            let text = |name: &str| slashing.get(name).and_then(Value::as_str).unwrap_or("?");
-            let slot = slashing.get("slot").and_then(Value::as_u64).unwrap_or(0);
-            writeln!(f, "offence           {} at slot {slot}", text("kind"))?;
-            writeln!(f, "  process         {}", text("process"))?;
-            writeln!(f, "  operator        {}", text("offender"))?;
-        }
-        for (path, bytes) in &self.evidence {
-            writeln!(f, "evidence          {} ({bytes} bytes)", path.display())?;
+            self.offence(f, slashing)?;
         }
         if let Some(seconds) = self.seconds {
             writeln!(f, "lie to escrow     {seconds:.2} s")?;
         }
-        writeln!(f, "stake before and after, in AO:")?;
-        for was in &self.before {
-            let is = self.after.iter().find(|it| it.operator == was.operator);
-            let index = self.names.iter().position(|it| *it == was.operator);
-            let name = index.map_or("node-?".into(), |it| {
-                format!("node-{}", it.saturating_add(1))
-            });
+        for (path, bytes) in &self.evidence {
+            writeln!(f, "evidence          {} ({bytes} bytes)", path.display())?;
             writeln!(
                 f,
-                "  {name:8} {}  {:>8}  {:>8}",
-                was.operator,
-                was.bonded / surety_protocol::stake::AO,
-                is.map_or(0, |it| it.bonded) / surety_protocol::stake::AO,
+                "  judge it        surety audit verify {}",
+                path.display()
+            )?;
+        }
+        writeln!(f, "stake before and after, in AO:")?;
+        for operator in &self.names {
+            let of = |holdings: &[Holding]| {
+                let found = holdings.iter().find(|it| it.operator == *operator);
+                found.map_or(0, |it| it.bonded / surety_protocol::stake::AO)
+            };
+            writeln!(
+                f,
+                "  {:8} {operator}  {:>8}  {:>8}",
+                self.name(operator),
+                of(&self.before),
+                of(&self.after),
             )?;
         }
         Ok(())
+    }
+}
+
+impl Report {
+    fn offence(&self, f: &mut fmt::Formatter<'_>, slashing: &Value) -> fmt::Result {
+        let text = |name: &str| slashing.get(name).and_then(Value::as_str).unwrap_or("?");
+        let number = |name: &str| slashing.get(name).and_then(Value::as_u64).unwrap_or(0);
+        let amount: u128 = text("amount").parse().unwrap_or(0);
+        writeln!(
+            f,
+            "offence           {} at slot {} by {}",
+            text("kind"),
+            number("slot"),
+            self.name(text("offender")),
+        )?;
+        writeln!(f, "  process         {}", text("process"))?;
+        writeln!(
+            f,
+            "  penalty         {} AO, in escrow until block {}; then {} gets its share and the rest burns",
+            amount / surety_protocol::stake::AO,
+            number("escrow_until"),
+            self.name(text("challenger")),
+        )
     }
 }

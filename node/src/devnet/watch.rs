@@ -10,13 +10,17 @@ use tokio::time::Instant;
 use super::DevnetError;
 use super::child::Network;
 
-/// When claims were signed and stake was taken.
+/// A slot of a process.
+type Place = (String, u64);
+
+/// When node 2 signed about slots, and when stake was taken for one.
 #[derive(Debug, Default)]
 struct Seen {
-    claims: BTreeMap<String, Instant>,
-    accused: Option<String>,
-    slashed: Option<Instant>,
-    doubled: Option<Instant>,
+    /// Claims that end with the slot: a false one does.
+    claimed: BTreeMap<Place, Instant>,
+    /// Assignments of the slot.
+    scheduled: BTreeMap<Place, Instant>,
+    slashed: Option<(Place, bool, Instant)>,
 }
 
 /// A watch over the events of node 1, who sees the ledger first, and of node 2, who may lie.
@@ -49,32 +53,38 @@ impl Watch {
     pub(super) async fn finish(mut self) -> Option<f64> {
         self.tasks.shutdown().await;
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let slashed = seen.slashed?;
-        let lied = match &seen.accused {
-            Some(claim) => *seen.claims.get(claim)?,
-            None => seen.doubled?,
+        let (place, double, slashed) = seen.slashed.as_ref()?;
+        let signed = match double {
+            true => &seen.scheduled,
+            false => &seen.claimed,
         };
-        Some(slashed.saturating_duration_since(lied).as_secs_f64())
+        let lied = signed.get(place)?;
+        Some(slashed.saturating_duration_since(*lied).as_secs_f64())
     }
 }
 
 impl Seen {
     fn note(&mut self, node: usize, event: &Value) {
         let text = |name: &str| event.get(name).and_then(Value::as_str);
+        let number = |name: &str| event.get(name).and_then(Value::as_u64);
+        let place = |slot: Option<u64>| Some((text("process")?.to_owned(), slot?));
         let now = Instant::now();
         match (node, text("kind").unwrap_or_default()) {
             (1, "claimed") => {
-                if let Some(claim) = text("claim") {
-                    self.claims.entry(claim.to_owned()).or_insert(now);
+                let last = number("size").and_then(|size| size.checked_sub(1));
+                if let Some(place) = place(last) {
+                    self.claimed.entry(place).or_insert(now);
                 }
             }
-            // A scheduler's lie is signed with the slot that it gives.
+            // A second assignment is signed together with the first.
             (1, "scheduled") => {
-                self.doubled.get_or_insert(now);
+                if let Some(place) = place(number("slot")) {
+                    self.scheduled.entry(place).or_insert(now);
+                }
             }
-            (0, "opened") => self.accused = text("claim").map(str::to_owned),
-            (0, "slashed") => {
-                self.slashed.get_or_insert(now);
+            (0, "slashed") if self.slashed.is_none() => {
+                let double = text("offence") == Some("double-assignment");
+                self.slashed = place(number("slot")).map(|place| (place, double, now));
             }
             _ => {}
         }

@@ -44,11 +44,11 @@ impl Driver {
             Effect::Sign(signing) => return self.sign(*signing).await,
             Effect::Publish { topic, data } => self.publish(topic, data).await,
             Effect::Report { token, acceptance } => {
-                if let Some(message) = self.tokens.remove(&token) {
+                if let Some((topic, message)) = self.tokens.remove(&token) {
+                    self.count_gossip(topic, acceptance);
                     // A stopped network needs no report.
                     let _ = self.net.report(message, acceptance).await;
                 }
-                self.count_gossip(acceptance);
             }
             Effect::Fetch(want) => self.fetch(Wanted::Want(want)),
             Effect::FetchEvidence {
@@ -91,7 +91,8 @@ impl Driver {
 
     async fn sign(&mut self, signing: crate::core::Signing) -> Result<Vec<Effect>, DriverError> {
         let (signer, archive) = (&self.signer, &self.archive);
-        match tokio::task::block_in_place(|| signer.sign(signing, archive)) {
+        let first = self.core.shared().first;
+        match tokio::task::block_in_place(|| signer.sign(signing, archive, first)) {
             Ok(made) => {
                 let now = self.now();
                 let mut effects = self.core.step(now, Input::Signed(made.signed));
@@ -114,6 +115,10 @@ impl Driver {
             let waiting = self.waiters.take(&item.id());
             accept(&self.net, waiting, &Accepted::Queued);
         }
+        let label = TopicLabel {
+            topic: topic.name(),
+        };
+        self.metrics.gossip_sent.get_or_create(&label).inc();
         if let Err(error) = self.net.publish(topic, data).await {
             tracing::warn!(%error, topic = topic.name(), "not published");
         }
@@ -206,6 +211,7 @@ impl Driver {
                     assignment: (*assignment).into(),
                     timestamp: *timestamp,
                 };
+                self.metrics.messages_assigned.inc();
                 let waiting = self.waiters.take(&ItemId::from(*message));
                 answer(&self.net, waiting, &Ok(receipt));
             }
@@ -221,9 +227,12 @@ impl Driver {
                     &Err(OfferError::new(code, reason.as_str())),
                 );
             }
-            Event::Evaluated { process, .. } => {
-                self.signer.evaluated(*process);
+            Event::Evaluated { gas, .. } => {
                 self.metrics.inputs_evaluated.inc();
+                self.metrics.gas_used.inc_by(*gas);
+            }
+            Event::Pushed { .. } => {
+                self.metrics.pushes.inc();
             }
             Event::Claimed { .. } => {
                 self.metrics.claims_signed.inc();
@@ -234,7 +243,10 @@ impl Driver {
             Event::Accused { .. } => {
                 self.metrics.evidence_found.inc();
             }
-            Event::Refused { reason } => tracing::error!(%reason, "refused"),
+            Event::Refused { reason } => {
+                self.metrics.signatures_refused.inc();
+                tracing::error!(%reason, "refused");
+            }
             _ => {}
         }
         tracing::debug!(?event, "event");
@@ -255,8 +267,10 @@ impl Driver {
         }
     }
 
-    fn count_gossip(&self, acceptance: Acceptance) {
-        let label = TopicLabel { topic: "all" };
+    fn count_gossip(&self, topic: Topic, acceptance: Acceptance) {
+        let label = TopicLabel {
+            topic: topic.name(),
+        };
         let family = match acceptance {
             Acceptance::Accept => &self.metrics.gossip_accepted,
             Acceptance::Ignore => &self.metrics.gossip_ignored,

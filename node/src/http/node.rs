@@ -55,6 +55,7 @@ pub(super) async fn about(State(api): State<Api>) -> Result<Response, Problem> {
             "gas_max": profile.gas_max,
             "stride": profile.stride,
             "stride_gas_max": profile.stride_gas_max,
+            "stack_slots_max": profile.stack_slots_max,
             "memory_bytes_max": profile.memory_bytes_max,
             "module_bytes_max": profile.module_bytes_max,
             "reply_bytes_max": profile.reply_bytes_max,

@@ -59,8 +59,6 @@ impl Role for ComputeRole {
                 self.machine.restore(*process, log.module, leaf, head);
                 slot = slot.next();
             }
-            // A fault is committed once, on the first process of a node's life.
-            self.fault = None;
             let entry = ledger.process(process);
             let certified = entry.and_then(|it| it.certified.last().or(it.settled.as_ref()));
             if let Some(segment) = certified {
@@ -91,7 +89,8 @@ impl Role for ComputeRole {
             }
             Signal::LogGrew(process) => {
                 if let Some(log) = shared.logs.get(process) {
-                    if let Some(slot) = self.fault.take() {
+                    let first = shared.first == Some(*process);
+                    if let Some(slot) = self.fault.take_if(|_| first) {
                         self.machine.force_cut_after(*process, log.module, slot);
                     }
                     self.machine

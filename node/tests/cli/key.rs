@@ -136,7 +136,9 @@ fn a_node_is_made_once() {
     assert_eq!(made["operator"], made["item_key"]);
     let config = fs::read_to_string(dir.join("n/surety.toml")).unwrap();
     assert!(config.contains(made["operator"].as_str().unwrap()));
-    assert_eq!(surety(dir, &["config", "check", "--dir", "n"]).code, 0);
+    // It belongs to no network yet.
+    let checked = surety(dir, &["--json", "config", "check", "--dir", "n"]);
+    assert_eq!((checked.code, checked.error().as_str()), (3, "genesis"));
     let again = surety(dir, &init);
     assert_eq!((again.code, again.error().as_str()), (3, "node-exists"));
 

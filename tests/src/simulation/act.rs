@@ -47,11 +47,6 @@ impl Simulation {
             Effect::Notify(event) => {
                 self.tell(who, &format!("{event:?}"));
                 self.oracle.notified(self.address(who), &event)?;
-                if let surety_attest::effect::Event::Evaluated { process, .. } = event
-                    && let Some(running) = self.nodes.get(who).and_then(|it| it.running.as_ref())
-                {
-                    running.signer.evaluated(process);
-                }
                 if let surety_attest::effect::Event::Pushed { item, .. } = event
                     && let Some(node) = self.nodes.get(who)
                 {
@@ -109,7 +104,10 @@ impl Simulation {
                 }
             }
             Work::Sign(signing) => {
-                let made = running.signer.sign(*signing, &node.archive);
+                let made =
+                    running
+                        .signer
+                        .sign(*signing, &node.archive, running.core.shared().first);
                 let made = made.map_err(|it| Violation::new("signing", it))?;
                 self.step(who, Input::Signed(made.signed))?;
                 if let Some((topic, data)) = made.forged {

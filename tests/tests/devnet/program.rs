@@ -1,6 +1,7 @@
 //! The program as a user starts it, and a local network that stays until it is stopped.
 
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -74,6 +75,8 @@ impl Devnet {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
+            // As a terminal starts it.
+            .process_group(0)
             .spawn()
             .unwrap();
         let stdin = child.stdin.take();
@@ -204,18 +207,18 @@ impl Devnet {
         }
     }
 
-    /// Stops the network as Ctrl-C does; gives its report.
+    /// Stops the network as Ctrl-C in a terminal does, which every process of the group hears; gives its report.
     pub(crate) fn stop(mut self) -> Value {
-        let pid = self.child.id().to_string();
+        let group = format!("-{}", self.child.id());
         assert!(
             Command::new("kill")
-                .args(["-INT", &pid])
+                .args(["-INT", "--", &group])
                 .status()
                 .unwrap()
                 .success()
         );
         let line = self.lines.next().expect("a report").unwrap();
-        self.child.wait().unwrap();
+        assert!(self.child.wait().unwrap().success());
         serde_json::from_str::<Value>(&line).unwrap()["data"].clone()
     }
 }

@@ -11,10 +11,9 @@ const FIELDS_BYTES: usize = 36;
 const TEXT_BYTES_MAX: u64 = 4096;
 const ZONE: &[u8] = b"UTC\0";
 
-/// `emscripten_date_now`, `emscripten_get_now`.
-pub(super) fn now(guest: &Guest<'_>) -> Val {
-    #[expect(clippy::cast_precision_loss, reason = "exact for 285,000 years")]
-    Val::F64((guest.caller.data().clock as f64).to_bits())
+/// `emscripten_date_now`, `emscripten_get_now`: ten seconds after 1970 (rule HO-7).
+pub(super) const fn now() -> Val {
+    Val::F64(10_000_f64.to_bits())
 }
 
 /// `clock_time_get`: nanoseconds, whatever the clock.

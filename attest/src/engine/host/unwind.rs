@@ -2,7 +2,7 @@
 
 use wasmtime::{Caller, Func, Trap, Val, ValType};
 
-use super::{Ended, Host, INVOKE_GAS, charge, low, numbers};
+use super::{Ended, Host, INVOKE_GAS, INVOKE_SLOTS, charge, low, numbers};
 
 /// `invoke_x`: calls `target` and catches a long jump out of it.
 pub(super) fn invoke(
@@ -12,19 +12,35 @@ pub(super) fn invoke(
     results: &mut [Val],
 ) -> wasmtime::Result<()> {
     charge(&mut caller, INVOKE_GAS)?;
+    let meters = caller.data().meters.ok_or(Ended::Spent)?;
+    let slots = meters.stack(&mut caller);
+    let left = slots.saturating_sub(INVOKE_SLOTS);
+    meters.set_stack(&mut caller, left)?;
+    if left < 0 {
+        return Err(Ended::Spent.into());
+    }
+    let outcome = jump(&mut caller, target, args, results);
+    // The frames that a long jump left behind did not give back theirs.
+    if outcome.is_ok() {
+        meters.set_stack(&mut caller, slots)?;
+    }
+    outcome
+}
+
+fn jump(
+    caller: &mut Caller<'_, Host>,
+    target: &str,
+    args: &[Val],
+    results: &mut [Val],
+) -> wasmtime::Result<()> {
     let mut stack = [Val::I32(0)];
-    call(&mut caller, "emscripten_stack_get_current", &[], &mut stack)?;
-    match call(&mut caller, target, args, results) {
+    call(caller, "emscripten_stack_get_current", &[], &mut stack)?;
+    match call(caller, target, args, results) {
         Err(error) if error.downcast_ref() == Some(&Ended::LongJump) => {
-            call(&mut caller, "_emscripten_stack_restore", &stack, &mut [])?;
-            call(
-                &mut caller,
-                "setThrew",
-                &[Val::I32(1), Val::I32(0)],
-                &mut [],
-            )?;
+            call(caller, "_emscripten_stack_restore", &stack, &mut [])?;
+            call(caller, "setThrew", &[Val::I32(1), Val::I32(0)], &mut [])?;
             if let Some(result) = results.first_mut() {
-                *result = Val::default_for_ty(&result.ty(&caller)?).unwrap_or(Val::I32(0));
+                *result = Val::default_for_ty(&result.ty(&*caller)?).unwrap_or(Val::I32(0));
             }
             Ok(())
         }

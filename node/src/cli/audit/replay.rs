@@ -200,6 +200,7 @@ fn profile(node: &Value) -> Result<Profile, CliError> {
         gas_max: number(it, "gas_max")?,
         stride: number(it, "stride")?,
         stride_gas_max: number(it, "stride_gas_max")?,
+        stack_slots_max: u32::try_from(number(it, "stack_slots_max")?).unwrap_or(0),
         memory_bytes_max: number(it, "memory_bytes_max")?,
         module_bytes_max: number(it, "module_bytes_max")?,
         reply_bytes_max: number(it, "reply_bytes_max")?,

@@ -68,6 +68,7 @@ pub(super) fn bounded(profile: &Profile) -> bool {
         && within(profile.gas_max, v1.gas_max)
         && within(profile.stride, v1.stride)
         && within(profile.stride_gas_max, v1.stride_gas_max)
+        && profile.stack_slots_max <= v1.stack_slots_max
         && profile.memory_bytes_max <= v1.memory_bytes_max
         && within(profile.module_bytes_max, v1.module_bytes_max)
         && within(profile.reply_bytes_max, v1.reply_bytes_max)

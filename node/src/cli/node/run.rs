@@ -8,7 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::Context;
-use crate::cli::config::ConfigFlags;
+use crate::cli::config::{self, ConfigFlags};
 use crate::cli::sign;
 use crate::key::Ask;
 use crate::node::{self, NodeError, Ready};
@@ -34,13 +34,7 @@ pub(super) fn run(context: &Context, verb: &Run) -> Result<(), CliError> {
     for warning in config.check()? {
         tracing::warn!("{warning}");
     }
-    let genesis = config.genesis_file();
-    if !genesis.is_file() {
-        let message = format!("there is no genesis file {}", genesis.display());
-        return Err(CliError::new(Exit::Config, "genesis", message).with_help(
-            "get it from whoever runs the network and put it there, or name it with --genesis",
-        ));
-    }
+    config::genesis(&config)?;
     let password = sign::password(config.password_file.as_deref(), Ask::Once)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -53,8 +53,8 @@ fn of_role(event: &Event) -> Value {
         } => {
             json!({ "kind": "unscheduled", "message": message, "code": code, "reason": reason })
         }
-        Event::Evaluated { process, slot } => {
-            json!({ "kind": "evaluated", "process": process, "slot": slot })
+        Event::Evaluated { process, slot, gas } => {
+            json!({ "kind": "evaluated", "process": process, "slot": slot, "gas": gas })
         }
         Event::Claimed {
             process,

@@ -21,6 +21,7 @@ fn evaluated(slot: u64) -> NodeEvent {
     NodeEvent::Role(Event::Evaluated {
         process: ProcessId::new([1; 32]),
         slot: Slot(slot),
+        gas: 7,
     })
 }
 

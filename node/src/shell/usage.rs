@@ -5,17 +5,20 @@ use std::ffi::OsString;
 use clap::error::ErrorKind;
 use serde_json::json;
 
-use crate::shell::{CliError, Exit, Shell};
+use super::{CliError, Exit, Shell};
 
 /// Whether `--json` is among the arguments, as far as one can tell of arguments that do not parse.
-pub(super) fn asks_for_json(args: &[OsString]) -> bool {
+pub fn asks_for_json(args: &[OsString]) -> bool {
     args.iter()
         .take_while(|arg| *arg != "--")
         .any(|arg| arg == "--json")
 }
 
 /// Prints the help that was asked for, or says what is wrong with the call.
-pub(super) fn explain(shell: &Shell, error: &clap::Error) -> Result<(), CliError> {
+///
+/// # Errors
+/// What is wrong with the call.
+pub fn explain(shell: &Shell, error: &clap::Error) -> Result<(), CliError> {
     let text = error.render().to_string();
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {

@@ -1,0 +1,222 @@
+//! What a unit of gas takes, for each class of operator: `cargo bench --bench gas`.
+//!
+//! A class is measured by a loop full of it. No class should take much more time for its gas than the others: the slowest
+//! decides how long the gas of one input can last.
+
+#![allow(
+    clippy::cast_precision_loss,
+    clippy::expect_used,
+    clippy::float_arithmetic,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a benchmark that cannot go on stops, and its figures are for people"
+)]
+
+use std::time::Instant;
+
+use surety_attest::engine::{Engine, Environment, Message, Program, WasmEngine};
+use surety_protocol::id::ModuleId;
+use surety_protocol::profile::Profile;
+
+#[path = "report.rs"]
+mod report;
+
+use report::{Figure, Report};
+
+/// Turns of each loop.
+const TURNS: u64 = 200_000;
+/// Copies of the class in one turn.
+const COPIES: usize = 32;
+/// Runs of each loop; the fastest counts.
+const RUNS: usize = 5;
+
+/// A class: its name, what the loop works on, and the operators; they take the value on the stack and leave one.
+type Class = (&'static str, Kind, &'static str);
+
+#[derive(Clone, Copy)]
+enum Kind {
+    I32,
+    I64,
+    F64,
+}
+
+impl Kind {
+    const fn name(self) -> &'static str {
+        match self {
+            Kind::I32 => "i32",
+            Kind::I64 => "i64",
+            Kind::F64 => "f64",
+        }
+    }
+}
+
+const CLASSES: &[Class] = &[
+    ("empty loop", Kind::I32, ""),
+    ("i32.add", Kind::I32, "(local.get $n) (i32.add)"),
+    (
+        "i32.xor, rotl",
+        Kind::I32,
+        "(local.get $n) (i32.xor) (i32.const 7) (i32.rotl)",
+    ),
+    (
+        "i32.popcnt, clz",
+        Kind::I32,
+        "(i32.popcnt) (local.get $n) (i32.xor) (i32.clz) (local.get $n) (i32.add)",
+    ),
+    ("i32.mul", Kind::I32, "(local.get $n) (i32.mul)"),
+    (
+        "i32.div_u",
+        Kind::I32,
+        "(i32.const 3) (i32.div_u) (i32.const -7) (i32.xor)",
+    ),
+    ("i64.mul", Kind::I64, "(local.get $w) (i64.mul)"),
+    (
+        "i64.div_s",
+        Kind::I64,
+        "(local.get $w) (i64.div_s) (i64.const 0x7fffffffffffff01) (i64.xor)",
+    ),
+    (
+        "i64.rem_u",
+        Kind::I64,
+        "(local.get $w) (i64.rem_u) (i64.const 0x7fffffffffffff01) (i64.xor)",
+    ),
+    (
+        "select",
+        Kind::I32,
+        "(local.get $n) (local.get $n) (i32.const 1) (i32.and) (select) (local.get $n) (i32.add)",
+    ),
+    (
+        "br_if over a block",
+        Kind::I32,
+        "(local.set $x) (block (br_if 0 (i32.and (local.get $x) (i32.const 1))) (local.set $x (i32.add (local.get $x) (i32.const 3)))) (i32.add (local.get $x) (local.get $n))",
+    ),
+    (
+        "load, near",
+        Kind::I32,
+        "(i32.const 0xfff) (i32.and) (i32.load) (local.get $n) (i32.add)",
+    ),
+    (
+        "load, far",
+        Kind::I32,
+        "(i32.const 0x41c64e6d) (i32.mul) (i32.const 12345) (i32.add) (local.tee $x) (i32.const 0x3ffffff) (i32.and) (i32.load) (local.get $x) (i32.xor)",
+    ),
+    (
+        "store, near",
+        Kind::I32,
+        "(local.set $x) (i32.store offset=8192 (i32.and (local.get $x) (i32.const 0xfff)) (local.get $x)) (i32.add (local.get $x) (i32.const 5))",
+    ),
+    ("f64.add", Kind::F64, "(f64.const 1.5) (f64.add)"),
+    ("f64.mul", Kind::F64, "(f64.const 1.0000001) (f64.mul)"),
+    ("f64.div", Kind::F64, "(f64.const 1.0000001) (f64.div)"),
+    ("f64.sqrt", Kind::F64, "(f64.sqrt) (f64.const 9) (f64.add)"),
+    (
+        "f64.nearest",
+        Kind::F64,
+        "(f64.nearest) (f64.const 0.7) (f64.add)",
+    ),
+    (
+        "f64.min",
+        Kind::F64,
+        "(f64.const 4) (f64.min) (f64.const 1) (f64.add)",
+    ),
+    (
+        "f64 to i64 and back",
+        Kind::F64,
+        "(i64.trunc_sat_f64_s) (f64.convert_i64_s) (f64.const 1.5) (f64.add)",
+    ),
+    ("call", Kind::I32, "(call $id)"),
+    (
+        "call_indirect",
+        Kind::I32,
+        "(i32.const 0) (call_indirect (param i32) (result i32))",
+    ),
+    (
+        "br_table",
+        Kind::I32,
+        "(local.set $x) (block (block (block (br_table 0 1 2 (i32.and (local.get $x) (i32.const 3)))))) (i32.add (local.get $x) (local.get $n))",
+    ),
+    (
+        "global.get, set",
+        Kind::I32,
+        "(global.set $g) (global.get $g) (i32.const 1) (i32.add)",
+    ),
+];
+
+fn module(class: &Class) -> Vec<u8> {
+    let (_, kind, operators) = class;
+    let ty = kind.name();
+    let body = operators.to_string().repeat(COPIES);
+    let text = format!(
+        r#"(module
+          (memory (export "memory") 1026)
+          (table funcref (elem $id))
+          (global $g (mut i32) (i32.const 0))
+          (data (i32.const 64) "{{\"ok\":true,\"response\":{{\"Output\":1}}}}")
+          (func (export "malloc") (param i32) (result i32) (i32.const 1024))
+          (func $id (param i32) (result i32) (local.get 0))
+          (func $run (param $n i32) (result {ty}) (local $x i32) (local $w i64) (local $v {ty})
+            (local.set $w (i64.const 1000003))
+            (local.set $v ({ty}.const 12345))
+            (loop
+              (local.get $v) {body} (local.set $v)
+              (br_if 0 (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+            (local.get $v))
+          (func (export "handle") (param i32 i32) (result i32)
+            (drop (call $run (i32.const {TURNS})))
+            (i32.const 64)))"#
+    );
+    wat::parse_str(text).unwrap_or_else(|error| panic!("{}: {error}", class.0))
+}
+
+/// Gas and the shortest time of one step, in nanoseconds.
+fn measure(engine: &WasmEngine, module: &[u8]) -> (u64, f64) {
+    let program = Program {
+        module_id: ModuleId::default(),
+        bytes: module.into(),
+        environment: Environment::default(),
+        memory_limit: 1 << 30,
+        compute_limit: u64::MAX,
+    };
+    let mut process = engine.boot(&program, 0).expect("it boots");
+    let mut best = f64::INFINITY;
+    let mut gas = 0;
+    for _ in 0..=RUNS {
+        let begin = Instant::now();
+        let outcome = process.step(&Message::default()).expect("it runs");
+        best = best.min(begin.elapsed().as_secs_f64() * 1e9);
+        assert_eq!(outcome.result.error, None);
+        gas = outcome.gas;
+    }
+    (gas, best)
+}
+
+fn main() {
+    let engine = WasmEngine::new(Profile::v1()).expect("an engine");
+    let (base_gas, base_ns) = measure(&engine, &module(&CLASSES[0]));
+    println!(
+        "{:<22} {:>10} {:>10} {:>12}",
+        "class", "gas", "ns", "ns/1000 gas"
+    );
+    let mut report = Report::new("gas");
+    for class in CLASSES {
+        let (mut gas, mut ns) = measure(&engine, &module(class));
+        if !class.2.is_empty() {
+            (gas, ns) = (gas - base_gas, (ns - base_ns).max(0.0));
+        }
+        let each = TURNS as f64
+            * if class.2.is_empty() {
+                1.0
+            } else {
+                COPIES as f64
+            };
+        let per_gas = ns / gas as f64 * 1000.0;
+        println!(
+            "{:<22} {:>10.1} {:>10.2} {per_gas:>12.1}",
+            class.0,
+            gas as f64 / each,
+            ns / each
+        );
+        report.push(Figure::plain(class.0, per_gas, "ns per 1000 gas"));
+    }
+    report.write();
+}
