@@ -23,6 +23,7 @@ help:
 	@echo "make test    every test"
 	@echo "make lint    format, clippy, documentation"
 	@echo "make build   the programs surety and surety-sim, in $(BIN)"
+	@echo "make bench-exec what AOS costs per message, beside AO's own loader"
 	@echo "make bench-gas  what a unit of gas takes, for each class of operator"
 	@echo "make sim     the simulator over many seeds (SEEDS=1000)"
 
@@ -90,6 +91,12 @@ test: setup loader
 	@modules=""; [ ! -f $(AOS_MODULE) ] || modules=$(AOS_MODULES); \
 	loader=""; [ ! -d $(LOADER)/node_modules ] || loader=$(LOADER); \
 	SURETY_AOS_MODULES=$$modules SURETY_AO_LOADER=$$loader bash tests/run $(PROFILE)
+
+.PHONY: bench-exec
+## What AOS costs per message, beside AO's own loader in the same run.
+bench-exec: setup loader
+	SURETY_AOS_MODULES=$(AOS_MODULES) SURETY_AO_LOADER=$(LOADER) \
+	  cargo bench --locked --profile $(PROFILE) --package surety-harness --bench execution
 
 .PHONY: bench-gas
 ## What a unit of gas takes, for each class of operator.

@@ -153,9 +153,10 @@ async fn play(
         played = workload::play(options, plan, network, &module, shell) => played,
         () = stop.cancelled() => Err(DevnetError::Interrupted),
     };
-    played?;
+    let order = played?;
     let seconds = watched.finish().await;
-    let report = report::Report::gather(plan, network, stakes, seconds).await?;
+    let mut report = report::Report::gather(plan, network, stakes, seconds).await?;
+    report.order(&order);
     shell.data(&report, &report.to_json())?;
     let verdict = report
         .judge(&options.faults)

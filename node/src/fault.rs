@@ -2,8 +2,8 @@
 //!
 //! # Rules
 //!
-//! - `[FA-1]` A fault is committed once, on the first process that the node follows, at the slot that it names; otherwise the
-//!   node behaves. It is never on unless it was asked for by name.
+//! - `[FA-1]` A fault is committed once, on the first process that the node follows (a scheduler's on the first that it
+//!   schedules), at the slot that it names; otherwise the node behaves. It is never on unless it was asked for by name.
 //! - `[FA-2]` A fault acts where the signature is made, after the guard: the guard keeps believing that the honest thing was
 //!   signed, as it would in a node whose operator tampers with it.
 

@@ -5,7 +5,7 @@
 //! - `[SG-1]` What is signed about processes, claims and cases was cleared by the guard: the types allow nothing else.
 //! - `[SG-2]` Signatures are deterministic, so signing again after a crash gives the same bytes.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use surety_protocol::approval;
 use surety_protocol::assignment::{Assignment, AssignmentDraft};
@@ -52,6 +52,8 @@ pub struct Signer {
     hot_key: Arc<SecretKey>,
     item_key: ItemKey,
     faults: Vec<Fault>,
+    /// The first process that was scheduled in this node's life.
+    scheduled: OnceLock<ProcessId>,
 }
 
 impl std::fmt::Debug for Signer {
@@ -75,6 +77,7 @@ impl Signer {
             hot_key,
             item_key,
             faults,
+            scheduled: OnceLock::new(),
         }
     }
 
@@ -83,7 +86,7 @@ impl Signer {
         self.item_key.address()
     }
 
-    /// Signs (rule SG-1); `first` is the process on which faults are committed (rule FA-1).
+    /// Signs (rule SG-1); `first` is the process on which faults of a compute unit are committed (rule FA-1).
     ///
     /// # Errors
     /// If the thing cannot be encoded.
@@ -97,8 +100,11 @@ impl Signer {
         let signed = match signing {
             Signing::Assignment(cleared) => {
                 let draft = cleared.into_inner();
-                let faulty = first == Some(draft.process);
-                let double = faulty.then(|| self.double(&draft, archive)).flatten();
+                if draft.slot == Slot(0) {
+                    // Only the first is kept.
+                    let _ = self.scheduled.set(draft.process);
+                }
+                let double = self.double(&draft, archive);
                 forged = double.map(|it| (Topic::Assignments, it));
                 Signed::Assignment(self.item_key.sign_item(&draft.to_item_draft(None))?)
             }
@@ -173,7 +179,8 @@ impl Signer {
             Fault::DoubleAssign(slot) => Some(*slot),
             _ => None,
         })?;
-        if draft.slot != fault || draft.slot == Slot(0) {
+        let first = self.scheduled.get() == Some(&draft.process);
+        if !first || draft.slot != fault || draft.slot == Slot(0) {
             return None;
         }
         let other = AssignmentDraft {

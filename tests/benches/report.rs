@@ -34,6 +34,20 @@ impl Figure {
         }
     }
 
+    /// The same figure of somebody else, in the same unit and run.
+    #[allow(dead_code, reason = "not every benchmark has a rival")]
+    pub(crate) fn beside(mut self, rival: &str, value: f64) -> Figure {
+        self.rival = Some((rival.to_owned(), value));
+        self
+    }
+
+    /// What the ratio to the rival should be.
+    #[allow(dead_code, reason = "not every benchmark has a target")]
+    pub(crate) const fn wanted(mut self, target: Target) -> Figure {
+        self.target = Some(target);
+        self
+    }
+
     fn to_json(&self) -> Value {
         let ratio = self.rival.as_ref().map(|(_, value)| self.ours / value);
         let met = ratio.zip(self.target).map(|(ratio, target)| match target {

@@ -192,13 +192,10 @@ async fn over_libp2p(target: &Target, ready: &Value) {
         );
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    let protocols = [
-        Protocol::Assignments,
-        Protocol::Messages,
-        Protocol::Pages,
-        Protocol::Evidence,
-        Protocol::Blocks,
-    ];
+    // The network layer itself answers who asks for peers.
+    let protocols = Protocol::ALL
+        .into_iter()
+        .filter(|it| *it != Protocol::Peers);
     for (id, protocol) in (1..).zip(protocols) {
         net.request(id, peer, protocol, vec![0xff; 100])
             .await

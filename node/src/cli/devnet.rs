@@ -7,7 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::Context;
-use crate::devnet::{self, NODES_DEFAULT, Options};
+use crate::devnet::{self, NODES_DEFAULT, NODES_MAX, NODES_MIN, Options};
 use crate::fault::Fault;
 use crate::shell::CliError;
 
@@ -15,7 +15,7 @@ use crate::shell::CliError;
 #[derive(Debug, Args)]
 pub(super) struct DevnetArgs {
     /// How many nodes
-    #[arg(long, default_value_t = NODES_DEFAULT)]
+    #[arg(long, default_value_t = NODES_DEFAULT, value_parser = nodes)]
     nodes: usize,
     /// The module to run [default: the embedded sample]
     #[arg(long, value_name = "FILE")]
@@ -62,4 +62,14 @@ pub(super) fn run(context: &Context, args: DevnetArgs) -> Result<(), CliError> {
         });
         devnet::run(options, &context.shell, stop).await
     })
+}
+
+fn nodes(text: &str) -> Result<usize, String> {
+    let nodes = text.parse().map_err(|_| "not a number".to_owned())?;
+    match (NODES_MIN..=NODES_MAX).contains(&nodes) {
+        true => Ok(nodes),
+        false => Err(format!(
+            "a local network has {NODES_MIN} to {NODES_MAX} nodes"
+        )),
+    }
 }

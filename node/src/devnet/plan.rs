@@ -11,7 +11,7 @@ use surety_protocol::params::Params;
 use surety_protocol::profile::Profile;
 use surety_protocol::stake::Stake;
 
-use super::{DevnetError, NODES_MAX, NODES_MIN, Options};
+use super::{DevnetError, Options};
 use crate::config::RoleName;
 use crate::key::{Kdf, KeyDirectory, KeyKind, Password, Secret, item_key, write_private};
 
@@ -40,12 +40,6 @@ pub(super) struct Plan {
 
 impl Plan {
     pub(super) fn new(options: &Options) -> Result<Plan, DevnetError> {
-        if !(NODES_MIN..=NODES_MAX).contains(&options.nodes) {
-            return Err(DevnetError::Other(format!(
-                "a local network has {NODES_MIN} to {NODES_MAX} nodes, not {}",
-                options.nodes
-            )));
-        }
         let dir = directory(options)?;
         let password_file = dir.join("password");
         let password = random_text()?;

@@ -104,6 +104,16 @@ impl Report {
         })
     }
 
+    /// Brings the processes into an order.
+    pub(super) fn order(&mut self, processes: &[String]) {
+        self.processes.sort_by_key(|it| {
+            let id = it.get("process").and_then(Value::as_str);
+            processes
+                .iter()
+                .position(|known| Some(known.as_str()) == id)
+        });
+    }
+
     /// The report for programs.
     pub fn to_json(&self) -> Value {
         let stakes = |holdings: &[Holding]| -> Value {

@@ -25,14 +25,15 @@ struct Process {
     sent: u64,
 }
 
-/// Plays the workload and waits until everything is evaluated and certified, and every fault is punished.
+/// Plays the workload and waits until everything is evaluated and certified, and every fault is punished; gives its processes,
+/// the first one first.
 pub(super) async fn play(
     options: &Options,
     plan: &Plan,
     network: &Network,
     module: &str,
     shell: &Shell,
-) -> Result<(), DevnetError> {
+) -> Result<[String; 2], DevnetError> {
     let played = tokio::time::timeout(LATEST, async {
         let aos = options.module.is_some();
         let doubles = options
@@ -80,7 +81,7 @@ pub(super) async fn play(
             })
             .await?;
         }
-        Ok(())
+        Ok([first.id, second.id])
     });
     played
         .await
