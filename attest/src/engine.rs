@@ -55,6 +55,7 @@ use surety_protocol::witness::{PagesFault, Witness};
 use crate::result::ProcessResult;
 use crate::state::Snapshot;
 
+pub use crate::memory::Watching;
 pub use input::{Environment, Message, Subject};
 pub use module::ModuleRefused;
 pub use wasm::WasmEngine;

@@ -13,6 +13,8 @@
 //! - `[LM-2]` With [`Access::Only`] the pages outside of the set stay closed. Touching one sets
 //!   [`Region::missing`] before the guest traps, so that it can be told from a touch beyond the end
 //!   of memory.
+//! - `[LM-6]` How written pages are found changes no root: by a fault at the first write of each, or by the
+//!   kernel, which lets the write happen and remembers it.
 //! - `[LM-3]` Pages by which memory grows while it is watched are open from the start, and zero.
 //! - `[LM-4]` The host touches guest memory only where [`Region::admit`] let it, so that a withheld
 //!   page is never a native fault.
@@ -26,6 +28,7 @@
 
 mod fault;
 mod linear;
+mod written;
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -34,6 +37,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use surety_protocol::witness::PAGE_BYTES;
+use written::Tracker;
 
 pub(crate) use fault::install;
 pub(crate) use linear::{Creator, RESERVED, take_made};
@@ -47,6 +51,15 @@ pub(crate) enum Withheld {
     /// The kernel refused to map or to protect memory.
     #[error("the host is out of memory or mappings")]
     Exhausted,
+}
+
+/// How written pages are found. The outcome is the same, only the time is not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Watching {
+    /// By the kernel's account where it keeps one, else by faults.
+    Kernel,
+    /// By faults.
+    Faults,
 }
 
 /// What happens at the first touch of a page.
@@ -64,6 +77,8 @@ const UNWATCHED: u8 = 0;
 const WRITES: u8 = 1;
 const TOUCHES: u8 = 2;
 const ONLY: u8 = 3;
+/// As [`WRITES`], but the kernel keeps the account and nothing faults.
+const TRACKED: u8 = 4;
 
 /// The address space of one linear memory.
 ///
@@ -82,6 +97,8 @@ pub(crate) struct Region {
     open: Box<[AtomicU64]>,
     missing: AtomicBool,
     exhausted: AtomicBool,
+    /// Who tells of writes without faults, if this host can and is wanted.
+    tracker: Option<&'static Tracker>,
 }
 
 thread_local! {
@@ -102,7 +119,12 @@ impl Drop for Running<'_> {
 
 impl Region {
     /// Reserves address space of which the first `size` bytes are accessible and zero.
-    fn reserve(reserved: usize, guard: usize, size: usize) -> Result<Self, Withheld> {
+    fn reserve(
+        reserved: usize,
+        guard: usize,
+        size: usize,
+        tracker: Option<&'static Tracker>,
+    ) -> Result<Self, Withheld> {
         let mapped = reserved.checked_add(guard).ok_or(Withheld::Exhausted)?;
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
         // SAFETY: a new private mapping at an address of the kernel's choice affects no other
@@ -121,6 +143,7 @@ impl Region {
             open: (0..words).map(|_| AtomicU64::new(0)).collect(),
             missing: AtomicBool::new(false),
             exhausted: AtomicBool::new(false),
+            tracker,
         };
         region.grow_to(size)?;
         Ok(region)
@@ -158,6 +181,9 @@ impl Region {
     /// Starts to watch the first `bytes` of memory.
     pub(crate) fn watch(&self, bytes: usize, access: &Access) -> Result<(), Withheld> {
         let bytes = bytes.min(self.size.load(Relaxed));
+        if matches!(access, Access::Writes) && self.track(bytes)? {
+            return Ok(());
+        }
         for word in &self.open {
             word.store(0, Relaxed);
         }
@@ -182,10 +208,50 @@ impl Region {
         Ok(())
     }
 
+    /// Starts to watch writes without faults; whether this host can.
+    fn track(&self, bytes: usize) -> Result<bool, Withheld> {
+        let Some(tracker) = self.tracker.filter(|_| bytes > 0) else {
+            return Ok(false);
+        };
+        let range = self.base..self.base + bytes;
+        let already = self.rule.load(Relaxed) == TRACKED && self.watched.load(Relaxed) == bytes;
+        // What is protected already needs only what was written since to be protected anew.
+        if already && tracker.written(&range, true).is_some() {
+            return Ok(true);
+        }
+        self.protect(0..bytes, libc::PROT_READ | libc::PROT_WRITE)?;
+        if !tracker.protect(&range) {
+            return Ok(false);
+        }
+        self.watched.store(bytes, Relaxed);
+        self.rule.store(TRACKED, Relaxed);
+        Ok(true)
+    }
+
+    /// The pages that the kernel saw written, if it watches.
+    fn tracked(&self) -> Option<Vec<u32>> {
+        let tracker = self
+            .tracker
+            .filter(|_| self.rule.load(Relaxed) == TRACKED)?;
+        let end = self.base + self.watched.load(Relaxed);
+        // If it cannot tell, every page may have been written.
+        let all = || (0..u32::try_from((end - self.base) / PAGE_BYTES).unwrap_or(0)).collect();
+        Some(
+            tracker
+                .written(&(self.base..end), false)
+                .unwrap_or_else(all),
+        )
+    }
+
     /// Lets the host touch a range that lies within memory (rule LM-4).
     pub(crate) fn admit(&self, range: Range<usize>, write: bool) -> Result<(), Withheld> {
         let end = range.end.min(self.watched.load(Relaxed));
-        if range.start >= end || (self.rule.load(Relaxed) == WRITES && !write) {
+        let free = match self.rule.load(Relaxed) {
+            WRITES => !write,
+            TRACKED => true,
+            _ => false,
+        };
+        if range.start >= end || free {
             return Ok(());
         }
         for page in range.start / PAGE_BYTES..end.div_ceil(PAGE_BYTES) {
@@ -207,10 +273,13 @@ impl Region {
     pub(crate) fn open_pages(&self) -> Vec<u32> {
         let watched = self.watched.load(Relaxed) / PAGE_BYTES;
         let size = self.size.load(Relaxed) / PAGE_BYTES;
-        let open = (0..watched).filter(|page| self.is_open(*page));
-        open.chain(watched..size)
-            .filter_map(|page| u32::try_from(page).ok())
-            .collect()
+        let number = |page: usize| u32::try_from(page).ok();
+        let mut open = self.tracked().unwrap_or_else(|| {
+            let open = (0..watched).filter(|page| self.is_open(*page));
+            open.filter_map(number).collect()
+        });
+        open.extend((watched..size).filter_map(number));
+        open
     }
 
     /// Whether a page outside of the set was touched (rule LM-2).

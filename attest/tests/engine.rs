@@ -24,5 +24,7 @@ mod rollback;
 mod sample;
 #[path = "engine/stage.rs"]
 mod stage;
+#[path = "engine/watching.rs"]
+mod watching;
 #[path = "engine/witness.rs"]
 mod witness;

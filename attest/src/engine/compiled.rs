@@ -10,7 +10,7 @@ use super::host::{self, Host};
 use super::module::{self, Checked};
 use super::stack::WASM_STACK_BYTES;
 use super::{Abstain, EngineError, ModuleRefused, Program};
-use crate::memory::{Creator, RESERVED, install};
+use crate::memory::{Creator, RESERVED, Watching, install};
 use crate::state::Snapshot;
 
 /// Compiled modules kept; one of AOS has 2 MB of code.
@@ -63,8 +63,8 @@ pub(super) struct Compiler {
 }
 
 impl Compiler {
-    pub(super) fn new() -> Result<Self, EngineError> {
-        let engine = Engine::new(&config()).map_err(|_| Abstain::Unsupported)?;
+    pub(super) fn new(watching: Watching) -> Result<Self, EngineError> {
+        let engine = Engine::new(&config(watching)).map_err(|_| Abstain::Unsupported)?;
         if !install() {
             return Err(Abstain::Unsupported.into());
         }
@@ -125,7 +125,7 @@ impl Compiler {
 }
 
 /// Everything that could differ between hosts is fixed or off.
-fn config() -> Config {
+fn config(watching: Watching) -> Config {
     let mut config = Config::new();
     // What the check lets through, and nothing else.
     let allowed = module::features();
@@ -146,6 +146,6 @@ fn config() -> Config {
         .memory_reservation(RESERVED)
         // Its image would have to be mapped over memory that is ours.
         .memory_init_cow(false)
-        .with_host_memory(Arc::new(Creator));
+        .with_host_memory(Arc::new(Creator::new(watching)));
     config
 }

@@ -11,7 +11,7 @@ use super::{
     Abstain, Engine, EngineError, Message, Program, Reexecution, Resident, Start, StepOutcome,
     replay,
 };
-use crate::memory::Access;
+use crate::memory::{Access, Watching};
 use crate::state::{PageTree, Snapshot, page_hash, state_root};
 
 /// Executes with wasmtime's Cranelift. Compiled modules are kept, so one engine serves a whole
@@ -27,12 +27,20 @@ impl WasmEngine {
     /// # Errors
     /// Abstains if this host cannot watch memory pages, or has not the native stack that the profile's slots may take.
     pub fn new(profile: Profile) -> Result<Self, EngineError> {
+        Self::watching(profile, Watching::Kernel)
+    }
+
+    /// An engine that finds written pages in one way.
+    ///
+    /// # Errors
+    /// As [`WasmEngine::new`].
+    pub fn watching(profile: Profile, watching: Watching) -> Result<Self, EngineError> {
         if profile.stack_slots_max > STACK_SLOTS_MAX {
             return Err(Abstain::Stack.into());
         }
         Ok(Self {
             profile,
-            compiler: Compiler::new()?,
+            compiler: Compiler::new(watching)?,
         })
     }
 }

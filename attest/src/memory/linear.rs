@@ -7,7 +7,8 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use wasmtime::{Error, LinearMemory, MemoryCreator, MemoryType};
 
-use super::Region;
+use super::written::Tracker;
+use super::{Region, Watching};
 
 /// Address space of one memory: all that 32 bits address, so that it never moves.
 pub(crate) const RESERVED: u64 = 1 << 32;
@@ -24,7 +25,20 @@ pub(crate) fn take_made() -> Option<Arc<Region>> {
 }
 
 /// Makes regions for wasmtime.
-pub(crate) struct Creator;
+pub(crate) struct Creator {
+    tracker: Option<&'static Tracker>,
+}
+
+impl Creator {
+    /// Its regions learn of writes from the kernel without faults where that is wanted and possible, else by faults.
+    pub(crate) fn new(watching: Watching) -> Self {
+        let tracker = match watching {
+            Watching::Kernel => Tracker::get(),
+            Watching::Faults => None,
+        };
+        Self { tracker }
+    }
+}
 
 // SAFETY: a region reserves what is asked for and its guard, all bytes beyond `size` fault, those
 // within are zero at first, and the base never moves. That pages within `size` may be closed makes
@@ -42,8 +56,8 @@ unsafe impl MemoryCreator for Creator {
         if minimum > reserved {
             return Err("larger than its reservation".to_owned());
         }
-        let region =
-            Region::reserve(reserved, guard, minimum).map_err(|error| error.to_string())?;
+        let region = Region::reserve(reserved, guard, minimum, self.tracker)
+            .map_err(|error| error.to_string())?;
         let region = Arc::new(region);
         MADE.set(Some(Arc::clone(&region)));
         Ok(Box::new(Linear { region, reserved }))
