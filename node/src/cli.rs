@@ -108,12 +108,9 @@ struct Context {
 /// Runs the command line of a process; the exit code says how it ended.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args: Vec<OsString> = args.into_iter().collect();
-    let cli = match Cli::try_parse_from(&args) {
+    let cli: Cli = match usage::parse(&args) {
         Ok(cli) => cli,
-        Err(error) => {
-            let shell = Shell::new(usage::asks_for_json(&args), false);
-            return shell.end(usage::explain(&shell, &error));
-        }
+        Err(code) => return code,
     };
     let shell = Shell::new(cli.json, cli.quiet);
     let context = Context {

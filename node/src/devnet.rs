@@ -104,6 +104,10 @@ impl From<DevnetError> for CliError {
 /// # Errors
 /// Why it did not come up, or what it did that it should not have.
 pub async fn run(options: Options, shell: &Shell, stop: CancellationToken) -> Result<(), CliError> {
+    if let Some(module) = &options.module {
+        // What cannot be read is said before anything starts.
+        fund::read_module(module)?;
+    }
     let plan = plan::Plan::new(&options)?;
     shell.progress(format!("{} nodes in {}", options.nodes, plan.dir.display()));
     let mut children = child::Children::default();

@@ -73,12 +73,9 @@ struct Run {
 
 fn main() -> ExitCode {
     let args: Vec<OsString> = std::env::args_os().collect();
-    let cli = match Cli::try_parse_from(&args) {
+    let cli: Cli = match usage::parse(&args) {
         Ok(cli) => cli,
-        Err(error) => {
-            let shell = Shell::new(usage::asks_for_json(&args), false);
-            return shell.end(usage::explain(&shell, &error));
-        }
+        Err(code) => return code,
     };
     let shell = Shell::new(cli.json, cli.quiet);
     let Command::Run(args) = cli.command;

@@ -83,11 +83,7 @@ pub(super) async fn publish_module(
     let (name, bytes) = match file {
         None => ("counter".to_owned(), surety_attest::sample::WASM.to_vec()),
         Some(path) => {
-            let what = path.display().to_string();
-            let bytes = std::fs::read(path).map_err(|error| DevnetError::File {
-                what: what.clone(),
-                error,
-            })?;
+            let bytes = read_module(path)?;
             let name = path
                 .file_stem()
                 .and_then(|it| it.to_str())
@@ -115,4 +111,12 @@ pub(super) async fn publish_module(
 pub(super) fn sign(key: &ItemKey, draft: ItemDraft) -> Result<Authentic<Item>, DevnetError> {
     key.sign_item(&draft)
         .map_err(|it| DevnetError::Other(it.to_string()))
+}
+
+/// The bytes of a module's file.
+pub(super) fn read_module(path: &Path) -> Result<Vec<u8>, DevnetError> {
+    std::fs::read(path).map_err(|error| DevnetError::File {
+        what: format!("cannot read {}", path.display()),
+        error,
+    })
 }

@@ -214,7 +214,7 @@ impl fmt::Display for Report {
             "inputs evaluated  {} of {} slots",
             self.inputs, self.slots
         )?;
-        writeln!(f, "claims            {} (each of many slots)", self.claims)?;
+        writeln!(f, "claims            {}", self.claims)?;
         writeln!(f, "certificates      {}", self.certificates)?;
         for slashing in &self.slashings {
             self.offence(f, slashing)?;

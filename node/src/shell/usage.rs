@@ -1,24 +1,33 @@
 //! Wrong calls and calls for help, told like everything else (rule CM-1).
 
 use std::ffi::OsString;
+use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use serde_json::json;
 
 use super::{CliError, Exit, Shell};
 
+/// The command line of a program, or the exit code after saying what is wrong with it or giving the help that was asked for.
+///
+/// # Errors
+/// The exit code of a program that has nothing more to do.
+pub fn parse<C: clap::Parser>(args: &[OsString]) -> Result<C, ExitCode> {
+    C::try_parse_from(args).map_err(|error| {
+        let shell = Shell::new(asks_for_json(args), false);
+        shell.end(explain(&shell, &error))
+    })
+}
+
 /// Whether `--json` is among the arguments, as far as one can tell of arguments that do not parse.
-pub fn asks_for_json(args: &[OsString]) -> bool {
+pub(crate) fn asks_for_json(args: &[OsString]) -> bool {
     args.iter()
         .take_while(|arg| *arg != "--")
         .any(|arg| arg == "--json")
 }
 
 /// Prints the help that was asked for, or says what is wrong with the call.
-///
-/// # Errors
-/// What is wrong with the call.
-pub fn explain(shell: &Shell, error: &clap::Error) -> Result<(), CliError> {
+fn explain(shell: &Shell, error: &clap::Error) -> Result<(), CliError> {
     let text = error.render().to_string();
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {

@@ -33,7 +33,9 @@ pub(super) fn run(context: &Context, path: &Path) -> Result<(), CliError> {
         "seconds": taken.as_secs_f64(),
         "bytes": bytes.len(),
     });
-    context.shell.table(&show::fields(&told), &told)
+    context.shell.table(&show::fields(&told), &told)?;
+    context.shell.progress("proven");
+    Ok(())
 }
 
 /// What the file proves, and how long it took to see.
