@@ -93,6 +93,16 @@ impl Logs {
         self.logs.get(process)
     }
 
+    /// How many logs there are.
+    pub fn len(&self) -> usize {
+        self.logs.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.logs.is_empty()
+    }
+
     /// All logs.
     pub fn iter(&self) -> impl Iterator<Item = (&ProcessId, &Log)> {
         self.logs.iter()

@@ -375,7 +375,7 @@ impl Driver {
         self.metrics.ledger_height.set(ledger.height().0);
         self.metrics
             .processes
-            .set(u64::try_from(shared.logs.iter().count()).unwrap_or(u64::MAX));
+            .set(u64::try_from(shared.logs.len()).unwrap_or(u64::MAX));
         let stake = ledger.operator(&shared.operator).map(|it| it.bonded.0);
         let stake = u64::try_from(stake.unwrap_or(0)).unwrap_or(u64::MAX);
         self.metrics.stake_units.set(stake);

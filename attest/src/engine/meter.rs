@@ -101,17 +101,22 @@ impl Meter {
         // A branch to the function's own label comes to the end of this block, which has its place: depths stay right.
         code.out.instruction(&Instruction::Block(results));
         let mut blocks = survey.blocks.finish().into_iter().peekable();
-        let operators: Vec<_> = body
+        // One at a time: a function may have millions.
+        let mut operators = body
             .get_operators_reader()?
             .into_iter_with_offsets()
-            .collect::<Result<_, _>>()?;
-        let ends = operators.iter().skip(1).map(|(_, at)| *at);
-        let ends = ends.chain([body.range().end]);
-        for (index, ((operator, at), end)) in operators.iter().zip(ends).enumerate() {
+            .peekable();
+        for index in 0.. {
+            let Some(next) = operators.next() else { break };
+            let (operator, at) = next?;
+            let end = match operators.peek() {
+                Some(Ok((_, next))) => *next,
+                _ => body.range().end,
+            };
             if let Some(block) = blocks.next_if(|block| block.at == index) {
                 code.pay(&block);
             }
-            let bytes = module.get(*at..end).unwrap_or_default();
+            let bytes = module.get(at..end).unwrap_or_default();
             match operator {
                 Operator::Call { .. } | Operator::CallIndirect { .. } => code.call(bytes),
                 Operator::Return => {

@@ -88,7 +88,7 @@ impl Core {
             Appended::Grew => {
                 if begins {
                     // What was restored has begun in another life.
-                    if self.shared.logs.iter().count() == 1 {
+                    if self.shared.logs.len() == 1 {
                         self.shared.first = Some(read.process);
                     }
                     self.began(now, read.process, out);

@@ -263,3 +263,26 @@ fn what_a_trap_leaves_is_the_last_that_was_written() {
     assert_eq!(run.left(GAS), 100 - 3);
     assert!(run.left(STACK) > 0);
 }
+
+/// Bytes of a module after the rewriting, for each hundred before.
+fn growth(module: &[u8]) -> usize {
+    metered(module, Costs::V1).unwrap().len() * 100 / module.len()
+}
+
+#[test]
+fn calls_alone_grow_five_times_and_aos_by_a_third() {
+    let calls = "(call $f)".repeat(10_000);
+    let calls = wat(&format!(
+        r#"(func $f (export "f")) (func (export "g") {calls})"#
+    ));
+    assert_eq!(growth(&calls), 499);
+    let modules = std::env::var_os("SURETY_AOS_MODULES").filter(|it| !it.is_empty());
+    let Some(modules) = modules.map(std::path::PathBuf::from) else {
+        eprintln!("skipped: SURETY_AOS_MODULES is not set");
+        return;
+    };
+    for name in ["aos2_0_4_32.wasm", "aos2_0_6.wasm"] {
+        let grown = growth(&std::fs::read(modules.join(name)).unwrap());
+        assert!((125..140).contains(&grown), "{name}: {grown}");
+    }
+}
