@@ -35,15 +35,16 @@
 //! Gas and stack are counted by the module's own rewritten code (rules GA-1 to GA-5), so that engines
 //! and engine versions agree.
 
-mod compiled;
+mod code;
 mod execution;
 mod host;
 mod input;
-mod live;
 mod meter;
 mod module;
 mod replay;
 mod stack;
+mod step;
+mod vm;
 mod wasm;
 
 use std::sync::Arc;
@@ -58,6 +59,7 @@ use crate::state::Snapshot;
 pub use crate::memory::Watching;
 pub use input::{Environment, Message, Subject};
 pub use module::ModuleRefused;
+pub use stack::on_deep_stack;
 pub use wasm::WasmEngine;
 
 /// What a process runs, and within which limits.

@@ -107,13 +107,17 @@ thread_local! {
     static RUNNING: Cell<*const Region> = const { Cell::new(ptr::null()) };
 }
 
-/// Keeps a region known to this thread's signal handler.
-pub(crate) struct Running<'a>(&'a Region);
+/// Keeps a region known to this thread's signal handler, and then the one from before again: guests call each other
+/// through the host.
+pub(crate) struct Running<'a> {
+    region: &'a Region,
+    before: *const Region,
+}
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        debug_assert_eq!(RUNNING.get(), ptr::from_ref(self.0));
-        RUNNING.set(ptr::null());
+        debug_assert_eq!(RUNNING.get(), ptr::from_ref(self.region));
+        RUNNING.set(self.before);
     }
 }
 
@@ -294,8 +298,10 @@ impl Region {
 
     /// Makes faults on this thread ask this region.
     pub(crate) fn run(&self) -> Running<'_> {
-        RUNNING.set(ptr::from_ref(self));
-        Running(self)
+        Running {
+            region: self,
+            before: RUNNING.replace(ptr::from_ref(self)),
+        }
     }
 
     fn is_open(&self, page: usize) -> bool {

@@ -96,8 +96,12 @@ impl Snapshot {
         }
         if *page == ZERO_PAGE {
             self.pages.remove(&index);
-        } else {
-            self.pages.insert(index, Arc::new(*page));
+            return true;
+        }
+        // In its place, unless a clone of the state has it too.
+        match self.pages.get_mut(&index).and_then(Arc::get_mut) {
+            Some(place) => *place = *page,
+            None => drop(self.pages.insert(index, Arc::new(*page))),
         }
         true
     }

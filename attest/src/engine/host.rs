@@ -37,10 +37,9 @@ mod time;
 mod unwind;
 
 use wasmparser::{FuncType, ValType};
-use wasmtime::{Caller, Linker, Module, StoreLimits, Val};
 
-use crate::memory::Withheld;
-use guest::Guest;
+use super::vm::{Guest, Halt, Number, low};
+use guest::GuestExt;
 
 /// Gas of calling back into the module: the host's own work for it.
 pub(super) const INVOKE_GAS: u64 = 100;
@@ -49,41 +48,9 @@ pub(super) const INVOKE_SLOTS: i32 = 300;
 /// Bytes that a host function may move for one unit of gas.
 pub(super) const BYTES_PER_GAS: u64 = 16;
 
-/// What host functions know.
-pub(super) struct Host {
-    /// The bound on memory (rule EN-5).
-    pub(super) limits: StoreLimits,
-    /// The clock, in milliseconds (rule EN-6).
-    pub(super) clock: u64,
-    /// The memory, once it exists.
-    pub(super) memory: Option<super::live::GuestMemory>,
-    /// What is left to spend, once it exists.
-    pub(super) meters: Option<super::live::Meters>,
-}
-
-/// Why a host function ended the guest.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Ended {
-    /// `_emscripten_throw_longjmp`.
-    #[error("longjmp without a target")]
-    LongJump,
-    /// `exit` or `proc_exit`.
-    #[error("exit {0}")]
-    Exit(i32),
-    /// `abort`.
-    #[error("abort")]
-    Abort,
-    /// The gas or the stack is used up; the meters say which.
-    #[error("nothing left to spend")]
-    Spent,
-    /// The host or the witness withholds memory.
-    #[error(transparent)]
-    Withheld(#[from] Withheld),
-}
-
 /// What a host function does.
 #[derive(Debug, Clone, Copy)]
-enum Act {
+pub(super) enum Act {
     /// Answers with this number, or nothing if it has no result.
     Fixed(i32),
     Exit,
@@ -215,99 +182,87 @@ fn spell(letters: &str, wide: bool) -> Vec<ValType> {
     types.flatten().copied().collect()
 }
 
-/// Gives a checked module's imports their functions.
-pub(super) fn link(linker: &mut Linker<Host>, module: &Module, wide: bool) -> wasmtime::Result<()> {
-    for import in module.imports() {
-        let Some(ty) = import.ty().func().cloned() else {
-            continue;
-        };
-        if let Some(letters) = invoked(import.module(), import.name()) {
-            let target = format!("dynCall_{letters}");
-            linker.func_new(
-                import.module(),
-                import.name(),
-                ty,
-                move |caller, args, results| unwind::invoke(caller, &target, args, results),
-            )?;
-        } else if let Some(&(_, _, _, _, act)) = find(import.module(), import.name()) {
-            linker.func_new(
-                import.module(),
-                import.name(),
-                ty,
-                move |caller, args, results| {
-                    perform(act, &mut Guest::new(caller, wide)?, &numbers(args), results)
-                },
-            )?;
+/// A function that a module imports.
+#[derive(Debug, Clone)]
+pub(super) enum HostFunction {
+    /// One of the table.
+    Act(Act),
+    /// `invoke_x`, with the export that it calls.
+    Invoke(String),
+}
+
+impl HostFunction {
+    /// The function that an import names, if the host has it.
+    pub(super) fn find(module: &str, name: &str) -> Option<Self> {
+        if let Some(letters) = invoked(module, name) {
+            return Some(Self::Invoke(format!("dynCall_{letters}")));
+        }
+        find(module, name).map(|&(_, _, _, _, act)| Self::Act(act))
+    }
+
+    /// Calls it.
+    pub(super) fn call(
+        &self,
+        guest: &mut dyn Guest,
+        args: &[Number],
+    ) -> Result<Option<Number>, Halt> {
+        match self {
+            Self::Invoke(target) => unwind::invoke(guest, target, args),
+            Self::Act(act) => {
+                // No function of the table takes floats.
+                let args: Vec<u64> = args.iter().map(|arg| arg.bits()).collect();
+                perform(*act, guest, &args).map(Some)
+            }
         }
     }
-    Ok(())
 }
 
-/// The arguments as unsigned numbers; no function of the table takes floats.
-fn numbers(args: &[Val]) -> Vec<u64> {
-    let number = |value: &Val| match value {
-        Val::I32(value) => u64::from(value.cast_unsigned()),
-        Val::I64(value) => value.cast_unsigned(),
-        _ => 0,
-    };
-    args.iter().map(number).collect()
-}
-
-/// The low 32 bits, signed.
-pub(super) const fn low(value: u64) -> i32 {
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "the low half is what is wanted"
-    )]
-    (value as u32).cast_signed()
-}
-
-fn perform(
-    act: Act,
-    guest: &mut Guest<'_>,
-    args: &[u64],
-    results: &mut [Val],
-) -> wasmtime::Result<()> {
+fn perform(act: Act, guest: &mut dyn Guest, args: &[u64]) -> Result<Number, Halt> {
     let arg = |i: usize| args.get(i).copied().unwrap_or(0);
     let answer = match act {
-        Act::Fixed(value) => Val::I32(value),
-        Act::Exit => return Err(Ended::Exit(low(arg(0))).into()),
-        Act::Abort => return Err(Ended::Abort.into()),
-        Act::LongJump => return Err(Ended::LongJump.into()),
+        Act::Fixed(value) => value,
+        Act::Exit => return Err(Halt::Exit(low(arg(0)))),
+        Act::Abort => return Err(Halt::Abort),
+        Act::LongJump => return Err(Halt::LongJump),
         Act::Memcpy => {
             memory::copy_clamped(guest, arg(0), arg(1), arg(2))?;
-            Val::I32(0)
+            0
         }
-        Act::ResizeHeap => Val::I32(i32::from(memory::resize(guest, arg(0))?)),
-        Act::HeapMax => guest.pointer(memory::most(guest)),
-        Act::Now => time::now(),
+        Act::ResizeHeap => i32::from(memory::resize(guest, arg(0))),
+        Act::HeapMax => return Ok(Number::pointer(memory::most(guest), guest.wide())),
+        Act::Now => return Ok(time::now()),
         Act::ClockTimeGet => time::clock_time_get(guest, args)?,
         Act::BreakDown => time::break_down(guest, args)?,
-        Act::Compose => time::compose(guest, arg(0))?,
-        Act::Strftime => time::strftime(guest, [arg(0), arg(1), arg(2), arg(3)])?,
+        Act::Compose => return time::compose(guest, arg(0)),
+        Act::Strftime => {
+            let written = time::strftime(guest, [arg(0), arg(1), arg(2), arg(3)])?;
+            return Ok(Number::pointer(written, guest.wide()));
+        }
         Act::Tzset => time::tzset(guest, [arg(0), arg(1), arg(2), arg(3)])?,
-        Act::Descriptor => Val::I32(if arg(0) < 3 { 0 } else { BADF }),
-        Act::Seek => Val::I32(if arg(0) < 3 { SPIPE } else { BADF }),
+        Act::Descriptor => {
+            if arg(0) < 3 {
+                0
+            } else {
+                BADF
+            }
+        }
+        Act::Seek => {
+            if arg(0) < 3 {
+                SPIPE
+            } else {
+                BADF
+            }
+        }
         Act::Read => system::read(guest, arg(0), arg(3))?,
         Act::Write => system::write(guest, [arg(0), arg(1), arg(2), arg(3)])?,
         Act::EnvironSizes => system::environ_sizes(guest, arg(0), arg(1))?,
-        Act::System => Val::I32(if arg(0) == 0 { 0 } else { -NOSYS }),
+        Act::System => {
+            if arg(0) == 0 {
+                0
+            } else {
+                -NOSYS
+            }
+        }
     };
-    if let Some(result) = results.first_mut() {
-        *result = answer;
-    }
-    Ok(())
-}
-
-/// Takes gas for what a host function does; ends the guest if it has not so much left.
-fn charge(caller: &mut Caller<'_, Host>, gas: u64) -> wasmtime::Result<()> {
-    let meters = caller.data().meters.ok_or(Ended::Spent)?;
-    let left = meters
-        .gas(&mut *caller)
-        .saturating_sub(i64::try_from(gas).unwrap_or(i64::MAX));
-    meters.set_gas(&mut *caller, left)?;
-    if left < 0 {
-        return Err(Ended::Spent.into());
-    }
-    Ok(())
+    Ok(Number::I32(answer))
 }

@@ -9,21 +9,22 @@ use surety_protocol::merkle::MultiProof;
 use surety_protocol::profile::Profile;
 use surety_protocol::witness::{PAGES, WITNESS_PAGES_MAX, Witness, WitnessPage};
 
-use super::compiled::Compiled;
+use super::code::Code;
 use super::execution::Execution;
+use super::vm::Vm;
 use super::{Abstain, EngineError, Message, Program, Reexecution, StepOutcome, WitnessFault};
 use crate::memory::Access;
 use crate::state::{Page, Snapshot, ZERO_PAGE, page_hash, state_root};
 
 /// Replays inputs from a whole state, watching every touch.
-pub(super) fn witness(
-    compiled: Arc<Compiled>,
+pub(super) fn witness<V: Vm>(
+    code: Arc<Code<V>>,
     program: &Program,
     profile: &Profile,
     start: &Snapshot,
     inputs: &[Message],
 ) -> Result<Witness, EngineError> {
-    let execution = Execution::resume(compiled, program, profile, start.clone(), Access::Touches)?;
+    let execution = Execution::resume(code, program, profile, start.clone(), Access::Touches)?;
     let mut execution = execution.ok_or(Abstain::Snapshot)?;
     run(&mut execution, inputs)?;
     // New pages are zero before, and are part of the witness only if they are not zero after: their
@@ -65,8 +66,8 @@ pub(super) fn witness(
 }
 
 /// Executes inputs from a witness alone (rule EN-8).
-pub(super) fn reexecute(
-    compiled: Arc<Compiled>,
+pub(super) fn reexecute<V: Vm>(
+    code: Arc<Code<V>>,
     program: &Program,
     profile: &Profile,
     root: &Digest,
@@ -84,7 +85,7 @@ pub(super) fn reexecute(
         return Err(WitnessFault::Root.into());
     }
     let access = Access::Only(known.clone());
-    let execution = Execution::resume(compiled, program, profile, start, access)?;
+    let execution = Execution::resume(code, program, profile, start, access)?;
     let mut execution = execution.ok_or(WitnessFault::Unfit)?;
     let steps = run(&mut execution, inputs)?;
     let state = execution.state();
@@ -96,8 +97,8 @@ pub(super) fn reexecute(
 }
 
 /// Applies inputs one after another.
-pub(super) fn run(
-    execution: &mut Execution,
+pub(super) fn run<V: Vm>(
+    execution: &mut Execution<V>,
     inputs: &[Message],
 ) -> Result<Vec<StepOutcome>, EngineError> {
     inputs

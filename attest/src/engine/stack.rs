@@ -4,7 +4,9 @@
 //! depends on the compiler; it must therefore never end before the slots that the guest may take
 //! (rule GA-5; AOS needs less than 1 MiB at its deepest), and if it does, the host abstains.
 
-use super::{Abstain, EngineError};
+use std::cell::Cell;
+
+use super::Abstain;
 
 /// Stack that wasm frames may use.
 pub(super) const WASM_STACK_BYTES: usize = 16 << 20;
@@ -13,15 +15,27 @@ pub(super) const STACK_SLOTS_MAX: u32 = 524_288;
 /// Stack of the thread; the rest is for host functions.
 const THREAD_STACK_BYTES: usize = 2 * WASM_STACK_BYTES;
 
-/// Runs `work` on a deep stack and waits for it.
-pub(super) fn on_deep_stack<T: Send>(
-    work: impl FnOnce() -> Result<T, EngineError> + Send,
-) -> Result<T, EngineError> {
+thread_local! {
+    /// Whether this thread has such a stack.
+    static DEEP: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs `work` on a deep stack and waits for it. Who applies many inputs spares a thread for each by being there already.
+///
+/// # Errors
+/// Abstains if there is no thread to be had, or `work` panicked.
+pub fn on_deep_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, Abstain> {
+    if DEEP.get() {
+        return Ok(work());
+    }
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().stack_size(THREAD_STACK_BYTES);
         let thread = thread
-            .spawn_scoped(scope, work)
+            .spawn_scoped(scope, || {
+                DEEP.set(true);
+                work()
+            })
             .map_err(|_| Abstain::Memory)?;
-        thread.join().unwrap_or(Err(Abstain::Engine.into()))
+        thread.join().map_err(|_| Abstain::Engine)
     })
 }

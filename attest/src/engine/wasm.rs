@@ -1,12 +1,13 @@
-//! The engine on wasmtime.
+//! The engine on a virtual machine.
 
 use surety_protocol::id::Digest;
 use surety_protocol::profile::Profile;
 use surety_protocol::witness::Witness;
 
-use super::compiled::Compiler;
+use super::code::Library;
 use super::execution::Execution;
 use super::stack::STACK_SLOTS_MAX;
+use super::vm::{Interpreter, Jit, Vm};
 use super::{
     Abstain, Engine, EngineError, Message, Program, Reexecution, Resident, Start, StepOutcome,
     replay,
@@ -14,15 +15,11 @@ use super::{
 use crate::memory::{Access, Watching};
 use crate::state::{PageTree, Snapshot, page_hash, state_root};
 
-/// Executes with wasmtime's Cranelift. Compiled modules are kept, so one engine serves a whole
-/// node.
-pub struct WasmEngine {
-    profile: Profile,
-    compiler: Compiler,
-}
+/// Executes WebAssembly. Modules that it made ready are kept, so one engine serves a whole node.
+pub struct WasmEngine(Box<dyn Engine>);
 
 impl WasmEngine {
-    /// An engine for one profile.
+    /// The engine that nodes evaluate and check with: it compiles.
     ///
     /// # Errors
     /// Abstains if this host cannot watch memory pages, or has not the native stack that the profile's slots may take.
@@ -30,41 +27,99 @@ impl WasmEngine {
         Self::watching(profile, Watching::Kernel)
     }
 
-    /// An engine that finds written pages in one way.
+    /// The same, finding written pages in one way.
     ///
     /// # Errors
     /// As [`WasmEngine::new`].
     pub fn watching(profile: Profile, watching: Watching) -> Result<Self, EngineError> {
+        Self::on(Jit::new(watching)?, profile)
+    }
+
+    /// An engine of another code base, twelve times slower: a second opinion. Its memory cannot be watched, so what
+    /// changed is found by comparison, it makes no witness, and pages that a witness lacks are zero in it (that they are
+    /// not touched, rule EN-8, is for the other to see).
+    ///
+    /// # Errors
+    /// Abstains if this host has not the native stack that the profile's slots may take.
+    pub fn interpreting(profile: Profile) -> Result<Self, EngineError> {
+        Self::on(Interpreter::new(), profile)
+    }
+
+    fn on<V: Vm>(vm: V, profile: Profile) -> Result<Self, EngineError> {
         if profile.stack_slots_max > STACK_SLOTS_MAX {
             return Err(Abstain::Stack.into());
         }
-        Ok(Self {
-            profile,
-            compiler: Compiler::new(watching)?,
-        })
+        let library = Library::new(vm);
+        Ok(Self(Box::new(VmEngine { profile, library })))
     }
 }
 
 impl std::fmt::Debug for WasmEngine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("WasmEngine")
-            .field("profile", &self.profile)
+            .field("profile", self.profile())
             .finish_non_exhaustive()
     }
 }
 
 impl Engine for WasmEngine {
     fn profile(&self) -> &Profile {
+        self.0.profile()
+    }
+
+    fn check(&self, module: &[u8]) -> Result<(), EngineError> {
+        self.0.check(module)
+    }
+
+    fn boot(&self, program: &Program, clock: u64) -> Result<Box<dyn Resident>, EngineError> {
+        self.0.boot(program, clock)
+    }
+
+    fn restore(
+        &self,
+        program: &Program,
+        snapshot: &Snapshot,
+    ) -> Result<Box<dyn Resident>, EngineError> {
+        self.0.restore(program, snapshot)
+    }
+
+    fn witness(
+        &self,
+        program: &Program,
+        start: &Snapshot,
+        inputs: &[Message],
+    ) -> Result<Witness, EngineError> {
+        self.0.witness(program, start, inputs)
+    }
+
+    fn reexecute(
+        &self,
+        program: &Program,
+        start: Start<'_>,
+        inputs: &[Message],
+    ) -> Result<Reexecution, EngineError> {
+        self.0.reexecute(program, start, inputs)
+    }
+}
+
+/// The engine on one machine.
+struct VmEngine<V: Vm> {
+    profile: Profile,
+    library: Library<V>,
+}
+
+impl<V: Vm> Engine for VmEngine<V> {
+    fn profile(&self) -> &Profile {
         &self.profile
     }
 
     fn check(&self, module: &[u8]) -> Result<(), EngineError> {
-        self.compiler.compile(module, &self.profile).map(drop)
+        self.library.get(module, &self.profile).map(drop)
     }
 
     fn boot(&self, program: &Program, clock: u64) -> Result<Box<dyn Resident>, EngineError> {
-        let compiled = self.compiler.compile(&program.bytes, &self.profile)?;
-        let execution = Execution::boot(compiled, program, &self.profile, clock)?;
+        let code = self.library.get(&program.bytes, &self.profile)?;
+        let execution = Execution::boot(code, program, &self.profile, clock)?;
         Ok(Box::new(Process::new(execution)))
     }
 
@@ -73,9 +128,9 @@ impl Engine for WasmEngine {
         program: &Program,
         snapshot: &Snapshot,
     ) -> Result<Box<dyn Resident>, EngineError> {
-        let compiled = self.compiler.compile(&program.bytes, &self.profile)?;
+        let code = self.library.get(&program.bytes, &self.profile)?;
         let state = snapshot.clone();
-        let execution = Execution::resume(compiled, program, &self.profile, state, Access::Writes)?;
+        let execution = Execution::resume(code, program, &self.profile, state, Access::Writes)?;
         Ok(Box::new(Process::new(execution.ok_or(Abstain::Snapshot)?)))
     }
 
@@ -85,8 +140,11 @@ impl Engine for WasmEngine {
         start: &Snapshot,
         inputs: &[Message],
     ) -> Result<Witness, EngineError> {
-        let compiled = self.compiler.compile(&program.bytes, &self.profile)?;
-        replay::witness(compiled, program, &self.profile, start, inputs)
+        if !V::WATCHES {
+            return Err(Abstain::Unsupported.into());
+        }
+        let code = self.library.get(&program.bytes, &self.profile)?;
+        replay::witness(code, program, &self.profile, start, inputs)
     }
 
     fn reexecute(
@@ -95,10 +153,10 @@ impl Engine for WasmEngine {
         start: Start<'_>,
         inputs: &[Message],
     ) -> Result<Reexecution, EngineError> {
-        let compiled = self.compiler.compile(&program.bytes, &self.profile)?;
+        let code = self.library.get(&program.bytes, &self.profile)?;
         match start {
             Start::Genesis { clock } => {
-                let mut execution = Execution::boot(compiled, program, &self.profile, clock)?;
+                let mut execution = Execution::boot(code, program, &self.profile, clock)?;
                 let steps = replay::run(&mut execution, inputs)?;
                 Ok(Reexecution {
                     steps,
@@ -106,26 +164,26 @@ impl Engine for WasmEngine {
                 })
             }
             Start::Witness { root, witness } => {
-                replay::reexecute(compiled, program, &self.profile, root, witness, inputs)
+                replay::reexecute(code, program, &self.profile, root, witness, inputs)
             }
         }
     }
 }
 
 /// A resident process: its state and the tree over its pages, which follows when asked.
-struct Process {
-    execution: Execution,
+struct Process<V: Vm> {
+    execution: Execution<V>,
     tree: PageTree,
 }
 
-impl Process {
-    fn new(execution: Execution) -> Self {
+impl<V: Vm> Process<V> {
+    fn new(execution: Execution<V>) -> Self {
         let tree = execution.state().tree();
         Self { execution, tree }
     }
 }
 
-impl Resident for Process {
+impl<V: Vm> Resident for Process<V> {
     fn step(&mut self, message: &Message) -> Result<StepOutcome, EngineError> {
         self.execution.step(message, true)
     }

@@ -1,101 +1,83 @@
-//! A host function's view of the guest that called it.
+//! What host functions do with a guest: everything that they move is paid for (rule HO-8).
 
-use wasmtime::{Caller, Memory, Trap, Val};
+use super::BYTES_PER_GAS;
+use crate::engine::vm::{Guest, Halt, Trap};
 
-use super::{BYTES_PER_GAS, Host, charge};
-use crate::engine::live::GuestMemory;
+/// A host function's view of the guest that called it.
+pub(super) trait GuestExt {
+    /// Bytes of a pointer.
+    fn pointer_bytes(&self) -> u64;
 
-/// The calling guest: its memory and its gas.
-pub(super) struct Guest<'a> {
-    pub(super) caller: Caller<'a, Host>,
-    memory: GuestMemory,
-    wide: bool,
+    /// Takes gas; ends the guest if it has not so much left.
+    fn charge(&mut self, gas: u64) -> Result<(), Halt>;
+
+    /// Takes gas for moving or looking at so many bytes.
+    fn charge_bytes(&mut self, bytes: u64) -> Result<(), Halt>;
+
+    /// Copies bytes out, for gas.
+    fn take<const N: usize>(&mut self, at: u64) -> Result<[u8; N], Halt>;
+
+    /// Copies bytes in, for gas.
+    fn put(&mut self, at: u64, bytes: &[u8]) -> Result<(), Halt>;
+
+    /// Copies a pointer out.
+    fn take_pointer(&mut self, at: u64) -> Result<u64, Halt>;
+
+    /// Copies a pointer in.
+    fn put_pointer(&mut self, at: u64, value: u64) -> Result<(), Halt>;
+
+    /// A text of at most `bytes_max` bytes before its zero; `None` if it is longer.
+    fn take_text(&mut self, at: u64, bytes_max: u64) -> Result<Option<Vec<u8>>, Halt>;
 }
 
-impl<'a> Guest<'a> {
-    pub(super) fn new(caller: Caller<'a, Host>, wide: bool) -> wasmtime::Result<Self> {
-        // Nothing of the guest runs before its memory is known: a start function is an export.
-        let memory = caller
-            .data()
-            .memory
-            .clone()
-            .ok_or(Trap::MemoryOutOfBounds)?;
-        Ok(Self {
-            caller,
-            memory,
-            wide,
-        })
+impl<G: Guest + ?Sized> GuestExt for G {
+    fn pointer_bytes(&self) -> u64 {
+        if self.wide() { 8 } else { 4 }
     }
 
-    /// Whether pointers have 64 bits.
-    pub(super) const fn wide(&self) -> bool {
-        self.wide
-    }
-
-    /// Bytes of a pointer.
-    pub(super) const fn pointer_bytes(&self) -> u64 {
-        if self.wide { 8 } else { 4 }
-    }
-
-    pub(super) const fn memory(&self) -> Memory {
-        self.memory.memory
-    }
-
-    /// A number as a pointer.
-    pub(super) fn pointer(&self, value: u64) -> Val {
-        if self.wide {
-            Val::I64(value.cast_signed())
-        } else {
-            Val::I32(super::low(value))
+    fn charge(&mut self, gas: u64) -> Result<(), Halt> {
+        let mut meters = self.meters();
+        let gas = i64::try_from(gas).unwrap_or(i64::MAX);
+        meters.gas = meters.gas.saturating_sub(gas);
+        self.set_meters(meters)?;
+        if meters.gas < 0 {
+            return Err(Halt::Spent);
         }
+        Ok(())
     }
 
-    /// Takes gas for moving or looking at so many bytes (rule HO-8).
-    pub(super) fn charge_bytes(&mut self, bytes: u64) -> wasmtime::Result<()> {
-        charge(&mut self.caller, bytes.div_ceil(BYTES_PER_GAS))
+    fn charge_bytes(&mut self, bytes: u64) -> Result<(), Halt> {
+        self.charge(bytes.div_ceil(BYTES_PER_GAS))
     }
 
-    /// Copies bytes out.
-    pub(super) fn read<const N: usize>(&mut self, at: u64) -> wasmtime::Result<[u8; N]> {
+    fn take<const N: usize>(&mut self, at: u64) -> Result<[u8; N], Halt> {
         self.charge_bytes(N as u64)?;
-        let bytes = self.memory.read(&self.caller, at, N as u64)?;
+        let bytes = self.read(at, N as u64)?;
         bytes.try_into().map_err(|_| Trap::MemoryOutOfBounds.into())
     }
 
-    /// Copies bytes in.
-    pub(super) fn write(&mut self, at: u64, bytes: &[u8]) -> wasmtime::Result<()> {
+    fn put(&mut self, at: u64, bytes: &[u8]) -> Result<(), Halt> {
         self.charge_bytes(bytes.len() as u64)?;
-        self.memory.write(&mut self.caller, at, bytes)
+        self.write(at, bytes)
     }
 
-    /// Opens a range within memory for the caller's own use of [`Self::memory`].
-    pub(super) fn admit(&self, at: usize, bytes: usize, write: bool) -> wasmtime::Result<()> {
-        Ok(self
-            .memory
-            .region
-            .admit(at..at.saturating_add(bytes), write)
-            .map_err(super::Ended::from)?)
-    }
-
-    pub(super) fn read_pointer(&mut self, at: u64) -> wasmtime::Result<u64> {
-        Ok(if self.wide {
-            u64::from_le_bytes(self.read(at)?)
+    fn take_pointer(&mut self, at: u64) -> Result<u64, Halt> {
+        Ok(if self.wide() {
+            u64::from_le_bytes(self.take(at)?)
         } else {
-            u64::from(u32::from_le_bytes(self.read(at)?))
+            u64::from(u32::from_le_bytes(self.take(at)?))
         })
     }
 
-    pub(super) fn write_pointer(&mut self, at: u64, value: u64) -> wasmtime::Result<()> {
-        if self.wide {
-            self.write(at, &value.to_le_bytes())
-        } else {
-            self.write(at, &super::low(value).to_le_bytes())
-        }
+    fn put_pointer(&mut self, at: u64, value: u64) -> Result<(), Halt> {
+        let bytes = value.to_le_bytes();
+        let (low, _) = bytes.split_at(4);
+        let wide = self.wide();
+        self.put(at, if wide { &bytes } else { low })
     }
 
-    /// A text of at most `bytes_max` bytes before its zero; `None` if it is longer.
-    pub(super) fn text(&mut self, at: u64, bytes_max: u64) -> wasmtime::Result<Option<Vec<u8>>> {
-        let text = self.memory.text(&self.caller, at, bytes_max)?;
+    fn take_text(&mut self, at: u64, bytes_max: u64) -> Result<Option<Vec<u8>>, Halt> {
+        let text = self.text(at, bytes_max)?;
         self.charge_bytes(text.as_ref().map_or(bytes_max, |text| text.len() as u64))?;
         Ok(text)
     }

@@ -1,55 +1,42 @@
 //! Moving and growing memory (rules HO-5 and HO-6).
 
-use super::Guest;
-
-const WASM_PAGE_BYTES: u64 = 65_536;
+use super::{Guest, GuestExt, Halt};
+use crate::engine::vm::WASM_PAGE_BYTES;
 
 /// `_emscripten_memcpy_js`.
 pub(super) fn copy_clamped(
-    guest: &mut Guest<'_>,
+    guest: &mut dyn Guest,
     to: u64,
     from: u64,
     bytes: u64,
-) -> wasmtime::Result<()> {
+) -> Result<(), Halt> {
     let end = if guest.wide() {
         from.saturating_add(bytes)
     } else {
         (from + bytes) & u64::from(u32::MAX)
     };
-    let memory = guest.memory();
-    let size = memory.data_size(&guest.caller);
-    let clamp = |at: u64| usize::try_from(at).map_or(size, |at| at.min(size));
-    let (to, from, end) = (clamp(to), clamp(from), clamp(end));
+    let size = guest.memory_bytes();
+    let (to, from, end) = (to.min(size), from.min(size), end.min(size));
     let count = end.saturating_sub(from).min(size - to);
-    guest.charge_bytes(count as u64)?;
+    guest.charge_bytes(count)?;
     if count > 0 {
-        guest.admit(from, count, false)?;
-        guest.admit(to, count, true)?;
-        memory
-            .data_mut(&mut guest.caller)
-            .copy_within(from..from + count, to);
+        guest.copy(from, to, count)?;
     }
     Ok(())
 }
 
 /// `emscripten_resize_heap`; whether memory is now as large as asked for.
-pub(super) fn resize(guest: &mut Guest<'_>, bytes: u64) -> wasmtime::Result<bool> {
-    let memory = guest.memory();
+pub(super) fn resize(guest: &mut dyn Guest, bytes: u64) -> bool {
     let wanted = bytes.div_ceil(WASM_PAGE_BYTES);
-    match wanted.checked_sub(memory.size(&guest.caller)) {
-        None | Some(0) => Ok(true),
-        // If the kernel is what refused, the region knows, and the step is not believed.
-        Some(more) => Ok(memory.grow(&mut guest.caller, more).is_ok()),
+    match wanted.checked_sub(guest.memory_bytes() / WASM_PAGE_BYTES) {
+        None | Some(0) => true,
+        Some(more) => guest.grow(more),
     }
 }
 
 /// `emscripten_get_heap_max`: the module's own maximum, or all that it can address up to 2^32.
-pub(super) fn most(guest: &Guest<'_>) -> u64 {
-    let pages = guest
-        .memory()
-        .ty(&guest.caller)
-        .maximum()
-        .unwrap_or(u64::MAX);
+pub(super) fn most(guest: &dyn Guest) -> u64 {
+    let pages = guest.wasm_pages_max().unwrap_or(u64::MAX);
     // The answer must fit a 32-bit pointer.
     pages
         .saturating_mul(WASM_PAGE_BYTES)

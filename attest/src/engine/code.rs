@@ -1,0 +1,102 @@
+//! Modules that are ready to be instantiated, each made ready once.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use surety_protocol::profile::Profile;
+
+use super::vm::{Vm, WASM_PAGE_BYTES};
+use super::{EngineError, ModuleRefused, Program, module};
+use crate::memory::RESERVED;
+use crate::state::Snapshot;
+
+/// Modules kept; one of AOS has 2 MB of code.
+const KEPT_MAX: usize = 64;
+
+/// A module that passed the check, ready in one machine.
+pub(super) struct Code<V: Vm> {
+    pub(super) code: V::Code,
+    /// Mutable globals.
+    globals: usize,
+    /// WebAssembly pages that memory starts with.
+    wasm_pages_min: u64,
+    /// The module's own bound on memory.
+    memory_bytes_max: u64,
+}
+
+impl<V: Vm> Code<V> {
+    /// Bytes that the memory of a process may have (rule EN-5).
+    pub(super) fn memory_bytes_max(
+        &self,
+        program: &Program,
+        profile: &Profile,
+    ) -> Result<u64, ModuleRefused> {
+        let limit = program
+            .memory_limit
+            .min(profile.memory_bytes_max)
+            .min(RESERVED);
+        let bytes = self.wasm_pages_min.saturating_mul(WASM_PAGE_BYTES);
+        if bytes > limit {
+            return Err(ModuleRefused::Memory { bytes, limit });
+        }
+        Ok(limit.min(self.memory_bytes_max))
+    }
+
+    /// Whether a state can be one of this module.
+    pub(super) fn fits(&self, state: &Snapshot, memory_bytes_max: u64) -> bool {
+        let wasm_pages = u64::from(state.wasm_pages);
+        let last = state.pages.last_key_value().map(|(index, _)| *index);
+        state.globals.len() == self.globals
+            && (self.wasm_pages_min..=memory_bytes_max / WASM_PAGE_BYTES).contains(&wasm_pages)
+            && last.is_none_or(|index| index < state.page_count())
+    }
+}
+
+/// Makes modules ready, and keeps them.
+pub(super) struct Library<V: Vm> {
+    vm: V,
+    kept: Mutex<BTreeMap<[u8; 32], Arc<Code<V>>>>,
+    preparing: Mutex<()>,
+}
+
+impl<V: Vm> Library<V> {
+    pub(super) fn new(vm: V) -> Self {
+        Self {
+            vm,
+            kept: Mutex::default(),
+            preparing: Mutex::new(()),
+        }
+    }
+
+    /// The module, from the kept ones if it is there.
+    pub(super) fn get(&self, bytes: &[u8], profile: &Profile) -> Result<Arc<Code<V>>, EngineError> {
+        // Under its hash: the id of a module says nothing about its bytes to whoever did not check it.
+        let key = *blake3::hash(bytes).as_bytes();
+        let kept = || self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(code) = kept().get(&key) {
+            return Ok(Arc::clone(code));
+        }
+        // One at a time: whoever waited finds it made.
+        let _turn = self
+            .preparing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(code) = kept().get(&key) {
+            return Ok(Arc::clone(code));
+        }
+        let checked = module::check(bytes, profile.module_bytes_max)?;
+        let wasm_pages_max = checked.wasm_pages_max.unwrap_or(u64::MAX);
+        let code = Arc::new(Code {
+            code: self.vm.prepare(&checked)?,
+            globals: checked.globals.len(),
+            wasm_pages_min: checked.wasm_pages_min,
+            memory_bytes_max: wasm_pages_max.saturating_mul(WASM_PAGE_BYTES),
+        });
+        let mut kept = kept();
+        if kept.len() >= KEPT_MAX {
+            kept.pop_first();
+        }
+        kept.insert(key, Arc::clone(&code));
+        Ok(code)
+    }
+}

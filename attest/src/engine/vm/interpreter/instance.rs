@@ -1,0 +1,133 @@
+//! An instance in a store of wasmi.
+
+use surety_protocol::witness::PAGE_BYTES;
+use wasmi::{AsContextMut, Global, Instance, Memory, Store, StoreLimits, StoreLimitsBuilder};
+
+use super::{InterpreterCode, InterpreterGuest, halted, number, value};
+use crate::engine::Abstain;
+use crate::engine::meter::{GAS, STACK};
+use crate::engine::vm::{self, Halt};
+use crate::memory::Access;
+
+/// What a store knows of its one instance.
+pub(super) struct State {
+    limits: StoreLimits,
+    pub(super) clock: u64,
+    pub(super) wide: bool,
+    /// The parts of the instance, once it exists.
+    pub(super) parts: Option<Parts>,
+}
+
+/// What calls and host functions use of an instance.
+#[derive(Clone)]
+pub(super) struct Parts {
+    pub(super) instance: Instance,
+    pub(super) memory: Memory,
+    /// The two globals that the rewritten module counts with (rule GA-1).
+    pub(super) gas: Global,
+    pub(super) stack: Global,
+}
+
+/// An instance of an interpreted module.
+pub(in crate::engine) struct InterpreterInstance {
+    store: Store<State>,
+    parts: Parts,
+    globals: Vec<Global>,
+}
+
+impl InterpreterInstance {
+    pub(super) fn new(code: &InterpreterCode, memory_bytes_max: u64) -> Result<Self, Halt> {
+        let limit = usize::try_from(memory_bytes_max).unwrap_or(usize::MAX);
+        let state = State {
+            limits: StoreLimitsBuilder::new().memory_size(limit).build(),
+            clock: 0,
+            wide: code.wide,
+            parts: None,
+        };
+        let mut store = Store::new(code.module.engine(), state);
+        store.limiter(|state| &mut state.limits);
+        // There is no start function to run: it is an export.
+        let instance = code
+            .linker
+            .instantiate_and_start(&mut store, &code.module)
+            .map_err(|error| match halted(&error) {
+                Halt::Trap(trap) => trap.into(),
+                _ => Halt::from(Abstain::Memory),
+            })?;
+        let global = |name: &str| {
+            let found = instance.get_global(&store, name);
+            found.ok_or(Abstain::Engine)
+        };
+        let globals = code.globals.iter().map(|name| global(name));
+        let globals = globals.collect::<Result<Vec<Global>, Abstain>>()?;
+        let memory = instance.get_memory(&store, "memory");
+        let parts = Parts {
+            instance,
+            memory: memory.ok_or(Abstain::Engine)?,
+            gas: global(GAS)?,
+            stack: global(STACK)?,
+        };
+        store.data_mut().parts = Some(parts.clone());
+        Ok(Self {
+            store,
+            parts,
+            globals,
+        })
+    }
+}
+
+impl vm::Instance for InterpreterInstance {
+    type Guest<'a> = InterpreterGuest<'a>;
+
+    fn enter(&mut self, clock: u64) -> InterpreterGuest<'_> {
+        self.store.data_mut().clock = clock;
+        InterpreterGuest::new(self.store.as_context_mut(), self.parts.clone())
+    }
+
+    fn memory(&self) -> &[u8] {
+        self.parts.memory.data(&self.store)
+    }
+
+    fn memory_mut(&mut self) -> &mut [u8] {
+        self.parts.memory.data_mut(&mut self.store)
+    }
+
+    fn globals(&mut self) -> Vec<u64> {
+        let globals = self.globals.iter();
+        globals
+            .map(|global| number(&global.get(&self.store)).bits())
+            .collect()
+    }
+
+    fn set_globals(&mut self, bits: &[u64]) -> Result<(), Abstain> {
+        for (global, bits) in self.globals.iter().zip(bits) {
+            let ty = global.ty(&self.store).content();
+            let number = Some(vm::Number::F64(*bits));
+            global
+                .set(&mut self.store, value(ty, number))
+                .map_err(|_| Abstain::Engine)?;
+        }
+        Ok(())
+    }
+
+    fn clear(&mut self, wasm_pages: u32) -> Result<(), Abstain> {
+        self.memory_mut().fill(0);
+        let size = self.parts.memory.size(&self.store);
+        let more = u64::from(wasm_pages).checked_sub(size);
+        self.parts
+            .memory
+            .grow(&mut self.store, more.ok_or(Abstain::Engine)?)
+            .map_err(|_| Abstain::Memory)?;
+        Ok(())
+    }
+
+    fn watch(&mut self, _: u32, _: &Access) -> Result<(), Abstain> {
+        Ok(())
+    }
+
+    /// All of them: nobody watches.
+    fn open_pages(&self) -> Vec<u32> {
+        let pages = self.memory().len() / PAGE_BYTES;
+        (0..u32::try_from(pages).unwrap_or(u32::MAX)).collect()
+    }
+}

@@ -1,0 +1,166 @@
+//! The machine that compiles: wasmtime's Cranelift.
+
+mod guest;
+mod instance;
+
+use std::sync::Arc;
+
+use wasmtime::{Config, Engine, InstancePre, Linker, Module, OptLevel, Val, ValType, WasmFeatures};
+
+use self::guest::JitGuest;
+pub(in crate::engine) use self::instance::JitInstance;
+use super::{Halt, Number, Trap, Vm, low};
+use crate::engine::host::HostFunction;
+use crate::engine::module::{self, Checked};
+use crate::engine::stack::WASM_STACK_BYTES;
+use crate::engine::{Abstain, EngineError, ModuleRefused};
+use crate::memory::{Creator, RESERVED, Watching, install};
+
+/// Compiles modules and runs what it compiled. Its memories are watched by the kernel.
+pub(in crate::engine) struct Jit {
+    engine: Engine,
+}
+
+impl Jit {
+    /// A machine whose memories are watched in this way.
+    ///
+    /// # Errors
+    /// Abstains if this host cannot watch memory pages.
+    pub(in crate::engine) fn new(watching: Watching) -> Result<Self, Abstain> {
+        let engine = Engine::new(&config(watching)).map_err(|_| Abstain::Unsupported)?;
+        if !install() {
+            return Err(Abstain::Unsupported);
+        }
+        Ok(Self { engine })
+    }
+}
+
+/// A compiled module, its imports resolved.
+pub(in crate::engine) struct JitCode {
+    pre: InstancePre<instance::State>,
+    /// The export names of the mutable globals, in order.
+    globals: Vec<String>,
+    wide: bool,
+}
+
+impl Vm for Jit {
+    type Code = JitCode;
+    type Instance = JitInstance;
+    const WATCHES: bool = true;
+
+    fn prepare(&self, module: &Checked) -> Result<JitCode, EngineError> {
+        let compiled =
+            Module::new(&self.engine, &module.bytes).map_err(|_| ModuleRefused::Compile)?;
+        let mut linker = Linker::new(&self.engine);
+        link(&mut linker, &compiled).map_err(|_| Abstain::Engine)?;
+        Ok(JitCode {
+            pre: linker
+                .instantiate_pre(&compiled)
+                .map_err(|_| Abstain::Engine)?,
+            globals: module.globals.clone(),
+            wide: module.wide,
+        })
+    }
+
+    fn instantiate(code: &JitCode, memory_bytes_max: u64) -> Result<JitInstance, Halt> {
+        JitInstance::new(code, memory_bytes_max)
+    }
+}
+
+/// Everything that could differ between hosts is fixed or off.
+fn config(watching: Watching) -> Config {
+    let mut config = Config::new();
+    // What the check lets through, and nothing else.
+    let allowed = module::features();
+    config
+        .wasm_features(
+            WasmFeatures::all() & !WasmFeatures::from_bits_retain(allowed.bits()),
+            false,
+        )
+        .wasm_memory64(true)
+        .wasm_multi_value(true)
+        .cranelift_opt_level(OptLevel::Speed)
+        .cranelift_nan_canonicalization(true)
+        .max_wasm_stack(WASM_STACK_BYTES)
+        // Not used, but wasmtime wants it not to be smaller.
+        .async_stack_size(2 * WASM_STACK_BYTES)
+        // A long jump is an error that passes through every frame: no time for back traces.
+        .wasm_backtrace_max_frames(None)
+        .memory_reservation(RESERVED)
+        // Its image would have to be mapped over memory that is ours.
+        .memory_init_cow(false)
+        .with_host_memory(Arc::new(Creator::new(watching)));
+    config
+}
+
+/// Gives a checked module's imports their functions.
+fn link(linker: &mut Linker<instance::State>, module: &Module) -> wasmtime::Result<()> {
+    for import in module.imports() {
+        let Some(ty) = import.ty().func().cloned() else {
+            continue;
+        };
+        let Some(function) = HostFunction::find(import.module(), import.name()) else {
+            continue;
+        };
+        let answers = ty.results().next();
+        let call = move |caller: wasmtime::Caller<'_, instance::State>,
+                         args: &[Val],
+                         results: &mut [Val]| {
+            let args: Vec<Number> = args.iter().map(number).collect();
+            let mut guest = JitGuest::of_caller(caller)?;
+            let answer = function.call(&mut guest, &args);
+            let answer = answer.map_err(wasmtime::Error::new)?;
+            if let (Some(result), Some(ty)) = (results.first_mut(), &answers) {
+                *result = value(ty, answer);
+            }
+            Ok(())
+        };
+        linker.func_new(import.module(), import.name(), ty, call)?;
+    }
+    Ok(())
+}
+
+const fn number(value: &Val) -> Number {
+    match value {
+        Val::I64(value) => Number::I64(*value),
+        Val::F32(bits) => Number::F32(*bits),
+        Val::F64(bits) => Number::F64(*bits),
+        Val::I32(value) => Number::I32(*value),
+        _ => Number::I32(0),
+    }
+}
+
+/// A number as a value of this type, as wide as it is.
+const fn value(ty: &ValType, number: Option<Number>) -> Val {
+    let bits = match number {
+        Some(number) => number.bits(),
+        None => 0,
+    };
+    match ty {
+        ValType::I64 => Val::I64(bits.cast_signed()),
+        ValType::F32 => Val::F32(low(bits).cast_unsigned()),
+        ValType::F64 => Val::F64(bits),
+        _ => Val::I32(low(bits)),
+    }
+}
+
+/// What an error out of the machine means.
+fn halted(error: wasmtime::Error) -> Halt {
+    let error = match error.downcast::<Halt>() {
+        Ok(halt) => return halt,
+        Err(error) => error,
+    };
+    let trap = match error.downcast_ref::<wasmtime::Trap>() {
+        Some(wasmtime::Trap::UnreachableCodeReached) => Trap::Unreachable,
+        Some(wasmtime::Trap::MemoryOutOfBounds) => Trap::MemoryOutOfBounds,
+        Some(wasmtime::Trap::TableOutOfBounds) => Trap::TableOutOfBounds,
+        Some(wasmtime::Trap::IndirectCallToNull) => Trap::IndirectCallToNull,
+        Some(wasmtime::Trap::BadSignature) => Trap::BadSignature,
+        Some(wasmtime::Trap::IntegerOverflow) => Trap::IntegerOverflow,
+        Some(wasmtime::Trap::IntegerDivisionByZero) => Trap::IntegerDivisionByZero,
+        Some(wasmtime::Trap::BadConversionToInteger) => Trap::BadConversionToInteger,
+        Some(wasmtime::Trap::StackOverflow) => return Abstain::Stack.into(),
+        _ => return Abstain::Engine.into(),
+    };
+    trap.into()
+}
