@@ -147,6 +147,9 @@ pub enum Abstain {
     /// The stretch touches more pages than a witness may hold.
     #[error("the stretch touches more pages than a witness can hold")]
     WitnessTooLarge,
+    /// Two engines do not agree: one of them has a fault, and people should look at it.
+    #[error("two engines gave different outcomes: one of them is at fault")]
+    Differ,
     /// The engine failed in a way that no rule foresees.
     #[error("the engine failed")]
     Engine,
@@ -215,6 +218,19 @@ pub trait Engine: Send + Sync {
         start: Start<'_>,
         inputs: &[Message],
     ) -> Result<Reexecution, EngineError>;
+
+    /// The same for a verdict: on engines of different code bases, if there are several (rule VM-3).
+    ///
+    /// # Errors
+    /// As [`Engine::reexecute`]; abstains if the engines differ.
+    fn judge(
+        &self,
+        program: &Program,
+        start: Start<'_>,
+        inputs: &[Message],
+    ) -> Result<Reexecution, EngineError> {
+        self.reexecute(program, start, inputs)
+    }
 }
 
 /// A process whose state is kept in memory from input to input.

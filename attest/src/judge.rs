@@ -1,4 +1,4 @@
-//! Executing what evidence asks for: nothing but the request goes in.
+//! Executing what evidence asks for: nothing but the request goes in, and engines of different code bases must agree.
 
 use surety_protocol::assignment::Assignment;
 use surety_protocol::execution::{self, Execution, ExecutionRequest, Step};
@@ -6,7 +6,7 @@ use surety_protocol::execution::{self, Execution, ExecutionRequest, Step};
 use crate::engine::{Engine, EngineError, Start};
 use crate::message;
 
-/// Executes a request statelessly (rules EX-1, EX-2).
+/// Executes a request statelessly (rules EX-1, EX-2, VM-3).
 pub fn execute(engine: &dyn Engine, request: &ExecutionRequest) -> Execution {
     if engine.profile() != &request.profile {
         return Execution::Abstained("this node does not execute that profile".into());
@@ -34,7 +34,7 @@ pub fn execute(engine: &dyn Engine, request: &ExecutionRequest) -> Execution {
         }
         execution::Start::Witness { root, witness } => Start::Witness { root, witness },
     };
-    match engine.reexecute(&program, start, &messages) {
+    match engine.judge(&program, start, &messages) {
         Ok(done) => Execution::Done {
             steps: done
                 .steps

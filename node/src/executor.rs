@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use surety_attest::effect::{EvaluatedLeaf, Executed, Job};
-use surety_attest::engine::{Engine, EngineError, Program, Resident};
+use surety_attest::engine::{Engine, EngineError, Program, Resident, on_deep_stack};
 use surety_attest::message;
 use surety_protocol::assignment::Assignment;
 use surety_protocol::claim::Leaf;
@@ -94,7 +94,16 @@ impl Executor {
 
     /// Performs a job; blocks for as long as it takes.
     pub fn perform(&self, job: Job) -> Executed {
-        let outcome = match &job {
+        let outcome = on_deep_stack(|| self.outcome(&job));
+        let outcome = outcome.unwrap_or_else(|abstain| Err(EngineError::from(abstain).into()));
+        outcome.unwrap_or_else(|failure| Executed::Abstained {
+            job: Box::new(job),
+            reason: failure.to_string(),
+        })
+    }
+
+    fn outcome(&self, job: &Job) -> Result<Executed, Failure> {
+        match job {
             Job::Evaluate {
                 process,
                 from,
@@ -120,11 +129,7 @@ impl Executor {
                 second,
             } => self.accuse_scheduler(process, *slot, first, second),
             Job::AccuseClaimant(contradiction) => self.accuse_claimant(contradiction),
-        };
-        outcome.unwrap_or_else(|failure| Executed::Abstained {
-            job: Box::new(job),
-            reason: failure.to_string(),
-        })
+        }
     }
 
     /// Executes what evidence asks for.

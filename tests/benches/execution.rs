@@ -1,4 +1,4 @@
-//! What AOS costs per message here, beside AO's own loader in the same run: `make bench-exec`.
+//! What AOS costs per message here, beside AO's own loader and bare wasmtime in the same run: `make bench-exec`.
 //!
 //! `SURETY_AOS_MODULES` and `SURETY_AO_LOADER` say where the modules and the loader are; `make bench-exec` fetches them.
 
@@ -13,16 +13,20 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Instant;
 
 use serde_json::Value;
-use surety_attest::engine::{Engine, Environment, Message, Program, Resident, Subject, WasmEngine};
+use surety_attest::engine::{
+    Engine, Environment, Message, Program, Resident, Subject, WasmEngine, on_deep_stack,
+};
 use surety_protocol::id::ModuleId;
 use surety_protocol::profile::Profile;
 
+#[path = "bare.rs"]
+mod bare;
 #[path = "report.rs"]
 mod report;
 
+use bare::Bare;
 use report::{Figure, Report, Target};
 
 const CLOCK: u64 = 1_700_000_000_000;
@@ -146,8 +150,19 @@ fn environment() -> Environment {
     }
 }
 
-/// Milliseconds a message, with a state root after every `stride` of them; wall and processor are the same here, since
-/// one thread works.
+/// Milliseconds of the processor that this thread took while it worked.
+fn processor_ms(work: impl FnOnce()) -> f64 {
+    let taken = || {
+        let text = std::fs::read_to_string("/proc/thread-self/schedstat").expect("Linux");
+        let nanoseconds = text.split(' ').next().and_then(|it| it.parse::<f64>().ok());
+        nanoseconds.expect("nanoseconds") / 1e6
+    };
+    let before = taken();
+    work();
+    taken() - before
+}
+
+/// Milliseconds a message, with a state root after every `stride` of them.
 fn ours(engine: &WasmEngine, wasm: &Path, workload: &Workload, stride: usize) -> f64 {
     let program = Program {
         module_id: ModuleId::default(),
@@ -163,14 +178,31 @@ fn ours(engine: &WasmEngine, wasm: &Path, workload: &Workload, stride: usize) ->
         step(&mut *process, input);
     }
     process.state_root();
-    let begin = Instant::now();
-    for inputs in rest.chunks(stride) {
-        for input in inputs {
-            step(&mut *process, input);
-        }
-        process.state_root();
-    }
-    begin.elapsed().as_secs_f64() * 1000.0 / rest.len() as f64
+    // As a node does: a job of many inputs on one thread.
+    let taken = on_deep_stack(|| {
+        processor_ms(|| {
+            for inputs in rest.chunks(stride) {
+                for input in inputs {
+                    step(&mut *process, input);
+                }
+                process.state_root();
+            }
+        })
+    });
+    taken.expect("a thread") / rest.len() as f64
+}
+
+/// Milliseconds a message of the module in wasmtime with nothing around it, or with wasmtime's fuel.
+fn bare(wasm: &Path, workload: &Workload, fuel: bool) -> f64 {
+    let wasm = std::fs::read(wasm).expect("a module");
+    let inputs = inputs(workload, OURS);
+    let (first, rest) = inputs.split_at(2);
+    let taken = on_deep_stack(|| {
+        let mut process = Bare::boot(&wasm, &environment(), fuel);
+        first.iter().for_each(|input| process.step(input));
+        processor_ms(|| rest.iter().for_each(|input| process.step(input)))
+    });
+    taken.expect("a thread") / rest.len() as f64
 }
 
 fn step(process: &mut dyn Resident, input: &Message) {
@@ -230,48 +262,74 @@ fn folder(name: &str) -> PathBuf {
 
 fn main() {
     let (modules, loader) = (folder("SURETY_AOS_MODULES"), folder("SURETY_AO_LOADER"));
+    // A word of what is wanted, or everything.
+    let only = std::env::args().skip(1).find(|it| !it.starts_with('-'));
+    let only = only.unwrap_or_default();
     let engine = WasmEngine::new(Profile::v1()).expect("an engine");
     let mut report = Report::new("execution");
-    println!("milliseconds of one core per message; roots: BLAKE3 over the pages written");
+    println!("milliseconds of one core per message; G: messages from one state root to the next");
     println!(
-        "{:<12} {:<24} {:>9} {:>9} {:>12} {:>12} {:>9} {:>9}",
+        "{:<12} {:<23} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>7} {:>7} {:>7} {:>7}",
         "module",
         "workload",
-        "ours G=16",
-        "ours G=1",
-        "loader copy",
-        "loader res.",
+        "G=16",
+        "G=1",
+        "wasmtime",
+        "its fuel",
+        "loader",
+        "resident",
+        "G16/raw",
+        "G1/raw",
         "x copy",
         "x res."
     );
     for (name, format) in MODULES {
         let wasm = modules.join(format!("{name}.wasm"));
         for workload in workloads() {
+            if !format!("{name} {}", workload.name).contains(&only) {
+                continue;
+            }
             let sixteen = ours(&engine, &wasm, &workload, 16);
             let one = ours(&engine, &wasm, &workload, 1);
+            let raw = bare(&wasm, &workload, false);
+            let fuel = bare(&wasm, &workload, true);
             let copying = loaders(&loader, &wasm, format, &workload, COPYING, false);
             let resident = loaders(&loader, &wasm, format, &workload, RESIDENT, true);
             println!(
-                "{name:<12} {:<24} {sixteen:>9.3} {one:>9.3} {copying:>12.2} {resident:>12.3} {:>9.1} {:>9.2}",
+                "{name:<12} {:<23} {sixteen:>8.3} {one:>8.3} {raw:>8.3} {fuel:>8.3} {copying:>8.2} {resident:>8.3} \
+                 {:>7.2} {:>7.2} {:>7.1} {:>7.2}",
                 workload.name,
+                sixteen / raw,
+                one / raw,
                 copying / sixteen,
                 resident / sixteen
             );
             let metric = |what: &str| format!("{name}: {}, {what}", workload.name);
-            let rate = |ms: f64| 1000.0 / ms;
+            let rate =
+                |what: &str, ms: f64| Figure::plain(&metric(what), 1000.0 / ms, "messages/s/core");
+            let cpu = |what: &str, ms: f64| Figure::plain(&metric(what), ms, "cpu ms/message");
             report.push(
-                Figure::plain(&metric("G=16"), rate(sixteen), "messages/s/core")
-                    .beside("ao-loader copying", rate(copying))
+                rate("G=16", sixteen)
+                    .beside("ao-loader copying", 1000.0 / copying)
                     .wanted(Target::AtLeast(100.0)),
             );
-            let resident_target = workload.name == "eval" || workload.name == "handler";
-            let figure = Figure::plain(&metric("G=16"), rate(sixteen), "messages/s/core")
-                .beside("ao-loader resident", rate(resident));
-            report.push(match resident_target {
+            let light = workload.name == "eval" || workload.name == "handler";
+            let figure = rate("G=16", sixteen).beside("ao-loader resident", 1000.0 / resident);
+            report.push(match light {
                 true => figure.wanted(Target::AtLeast(1.1)),
                 false => figure,
             });
-            report.push(Figure::plain(&metric("G=1"), rate(one), "messages/s/core"));
+            report.push(
+                cpu("G=16", sixteen)
+                    .beside("wasmtime raw", raw)
+                    .wanted(Target::AtMost(1.5)),
+            );
+            report.push(
+                cpu("G=1", one)
+                    .beside("wasmtime raw", raw)
+                    .wanted(Target::AtMost(2.3)),
+            );
+            report.push(cpu("G=16", sixteen).beside("wasmtime with its fuel", fuel));
         }
     }
     report.write();

@@ -9,6 +9,8 @@
 //! - `[VM-1]` Results, gas, stack and memory are the same in every machine, to the bit.
 //! - `[VM-2]` What a machine cannot do, for lack of memory or of native stack, is an abstention ([`Halt::Host`]), never a
 //!   trap.
+//! - `[VM-3]` Whoever judges evidence executes it on both. If they differ it abstains: an engine has a fault, and nobody
+//!   pays for that. Only the compiling one sees what a witness lacks.
 
 mod interpreter;
 mod jit;

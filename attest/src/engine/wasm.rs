@@ -10,24 +10,29 @@ use super::stack::STACK_SLOTS_MAX;
 use super::vm::{Interpreter, Jit, Vm};
 use super::{
     Abstain, Engine, EngineError, Message, Program, Reexecution, Resident, Start, StepOutcome,
-    replay,
+    WitnessFault, replay,
 };
 use crate::memory::{Access, Watching};
 use crate::state::{PageTree, Snapshot, page_hash, state_root};
 
 /// Executes WebAssembly. Modules that it made ready are kept, so one engine serves a whole node.
-pub struct WasmEngine(Box<dyn Engine>);
+pub struct WasmEngine {
+    machine: Box<dyn Engine>,
+    /// Whose opinion is asked for before anybody is judged (rule VM-3).
+    second: Option<Box<dyn Engine>>,
+}
 
 impl WasmEngine {
-    /// The engine that nodes evaluate and check with: it compiles.
+    /// The engine that nodes evaluate and check with, which compiles; it judges together with the interpreting one.
     ///
     /// # Errors
     /// Abstains if this host cannot watch memory pages, or has not the native stack that the profile's slots may take.
     pub fn new(profile: Profile) -> Result<Self, EngineError> {
-        Self::watching(profile, Watching::Kernel)
+        let second = Self::interpreting(profile.clone())?;
+        Ok(Self::watching(profile, Watching::Kernel)?.judging_with(second))
     }
 
-    /// The same, finding written pages in one way.
+    /// An engine that compiles, finds written pages in one way, and judges alone.
     ///
     /// # Errors
     /// As [`WasmEngine::new`].
@@ -45,12 +50,24 @@ impl WasmEngine {
         Self::on(Interpreter::new(), profile)
     }
 
+    /// The same, judging together with another.
+    #[must_use]
+    pub fn judging_with(self, second: impl Engine + 'static) -> Self {
+        Self {
+            second: Some(Box::new(second)),
+            ..self
+        }
+    }
+
     fn on<V: Vm>(vm: V, profile: Profile) -> Result<Self, EngineError> {
         if profile.stack_slots_max > STACK_SLOTS_MAX {
             return Err(Abstain::Stack.into());
         }
         let library = Library::new(vm);
-        Ok(Self(Box::new(VmEngine { profile, library })))
+        Ok(Self {
+            machine: Box::new(VmEngine { profile, library }),
+            second: None,
+        })
     }
 }
 
@@ -64,15 +81,15 @@ impl std::fmt::Debug for WasmEngine {
 
 impl Engine for WasmEngine {
     fn profile(&self) -> &Profile {
-        self.0.profile()
+        self.machine.profile()
     }
 
     fn check(&self, module: &[u8]) -> Result<(), EngineError> {
-        self.0.check(module)
+        self.machine.check(module)
     }
 
     fn boot(&self, program: &Program, clock: u64) -> Result<Box<dyn Resident>, EngineError> {
-        self.0.boot(program, clock)
+        self.machine.boot(program, clock)
     }
 
     fn restore(
@@ -80,7 +97,7 @@ impl Engine for WasmEngine {
         program: &Program,
         snapshot: &Snapshot,
     ) -> Result<Box<dyn Resident>, EngineError> {
-        self.0.restore(program, snapshot)
+        self.machine.restore(program, snapshot)
     }
 
     fn witness(
@@ -89,7 +106,7 @@ impl Engine for WasmEngine {
         start: &Snapshot,
         inputs: &[Message],
     ) -> Result<Witness, EngineError> {
-        self.0.witness(program, start, inputs)
+        self.machine.witness(program, start, inputs)
     }
 
     fn reexecute(
@@ -98,7 +115,30 @@ impl Engine for WasmEngine {
         start: Start<'_>,
         inputs: &[Message],
     ) -> Result<Reexecution, EngineError> {
-        self.0.reexecute(program, start, inputs)
+        self.machine.reexecute(program, start, inputs)
+    }
+
+    fn judge(
+        &self,
+        program: &Program,
+        start: Start<'_>,
+        inputs: &[Message],
+    ) -> Result<Reexecution, EngineError> {
+        let given = self.machine.reexecute(program, start, inputs);
+        let Some(second) = &self.second else {
+            return given;
+        };
+        // What a witness lacks the second cannot see.
+        if let Err(EngineError::Abstain(_) | EngineError::Witness(WitnessFault::MissingPage)) =
+            given
+        {
+            return given;
+        }
+        match second.reexecute(program, start, inputs) {
+            Err(EngineError::Abstain(why)) => Err(why.into()),
+            other if other == given => given,
+            _ => Err(Abstain::Differ.into()),
+        }
     }
 }
 

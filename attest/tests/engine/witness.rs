@@ -2,11 +2,13 @@
 
 use serde_bytes::ByteBuf;
 use surety_attest::engine::{
-    Engine, EngineError, Message, Program, Reexecution, Resident, Start, WitnessFault,
+    Abstain, Engine, EngineError, Message, Program, Reexecution, Resident, Start, WasmEngine,
+    WitnessFault,
 };
 use surety_attest::state::Snapshot;
 use surety_protocol::codec::{decode, encode};
 use surety_protocol::id::Digest;
+use surety_protocol::profile::Profile;
 use surety_protocol::witness::{PAGE_BYTES, Witness};
 
 use super::stage::{CLOCK, ENGINE, action, boot, counter, error, text};
@@ -276,4 +278,37 @@ fn a_witness_of_a_state_that_the_module_cannot_have_is_unfit() {
             unfit
         );
     }
+}
+
+#[test]
+fn two_engines_that_differ_judge_nobody() {
+    let stretch = sixteen(counter());
+    let witness = stretch.witness();
+    let root = stretch.start.root();
+    let judged = |engine: &WasmEngine, witness: &Witness| {
+        let start = Start::Witness {
+            root: &root,
+            witness,
+        };
+        engine.judge(&stretch.program, start, &stretch.inputs)
+    };
+    assert_eq!(judged(&ENGINE, &witness), Ok(stretch.given.clone()));
+    // Another engine, to which the same instructions mean something else: they end earlier.
+    let other = Profile {
+        gas_max: 1_000_000,
+        ..Profile::v1()
+    };
+    let wrong = WasmEngine::interpreting(other).unwrap();
+    let both = WasmEngine::new(Profile::v1()).unwrap().judging_with(wrong);
+    assert_eq!(
+        judged(&both, &witness),
+        Err(EngineError::Abstain(Abstain::Differ))
+    );
+    // Evidence that is at fault itself is so for both.
+    let altered = Witness {
+        wasm_pages: 3,
+        ..witness
+    };
+    let fault = Err(EngineError::Witness(WitnessFault::Root));
+    assert_eq!(judged(&both, &altered), fault);
 }

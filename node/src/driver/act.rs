@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_bytes::ByteBuf;
 use surety_attest::effect::{Event, Want};
 use surety_protocol::codec;
+use surety_protocol::execution::Execution;
 use surety_protocol::id::{Address, ItemId};
 use surety_protocol::item::Item;
 use surety_protocol::verified::Authentic;
@@ -36,9 +37,15 @@ impl Driver {
             }
             Effect::Judge { evidence, request } => {
                 let executor = std::sync::Arc::clone(&self.executor);
-                self.beside(move || Input::Judged {
-                    evidence,
-                    execution: executor.judge(&request),
+                self.beside(move || {
+                    let execution = executor.judge(&request);
+                    if let Execution::Abstained(reason) = &execution {
+                        tracing::error!(%evidence, %reason, "no verdict on a case");
+                    }
+                    Input::Judged {
+                        evidence,
+                        execution,
+                    }
                 });
             }
             Effect::Sign(signing) => return self.sign(*signing).await,
