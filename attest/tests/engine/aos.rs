@@ -9,19 +9,22 @@ use surety_attest::engine::{
 use super::stage::{CLOCK, ENGINE, OWNER, PROCESS, boot, error, message, program};
 use super::witness::Stretch;
 
-/// The modules, or none and a word about it.
-pub(crate) fn modules() -> Vec<(&'static str, Program)> {
-    let Some(folder) = std::env::var_os("SURETY_AOS_MODULES").map(PathBuf::from) else {
+/// One of the modules, or none and a word about it.
+pub(crate) fn module(name: &str) -> Option<Program> {
+    let Some(folder) = std::env::var_os("SURETY_AOS_MODULES").filter(|it| !it.is_empty()) else {
         eprintln!("skipped: SURETY_AOS_MODULES is not set");
-        return Vec::new();
+        return None;
     };
-    let read = |name| {
-        (
-            name,
-            program(&std::fs::read(folder.join(name)).expect("a module")),
-        )
-    };
-    ["aos2_0_4_32.wasm", "aos2_0_6.wasm"].map(read).into()
+    let bytes = std::fs::read(PathBuf::from(folder).join(name)).expect("a module");
+    Some(program(&bytes))
+}
+
+/// AOS in both widths.
+pub(crate) fn modules() -> Vec<(&'static str, Program)> {
+    let names = ["aos2_0_4_32.wasm", "aos2_0_6.wasm"].into_iter();
+    names
+        .filter_map(|name| Some((name, module(name)?)))
+        .collect()
 }
 
 /// The process item as slot 0: AOS learns its owner from it.
@@ -48,7 +51,7 @@ pub(crate) fn booted(program: &Program) -> Box<dyn Resident> {
     process
 }
 
-fn data(outcome: &StepOutcome) -> String {
+pub(crate) fn data(outcome: &StepOutcome) -> String {
     let output = &outcome.result.output;
     output["data"]
         .as_str()
@@ -276,5 +279,18 @@ fn memory_grows_within_a_stride() {
             Ok(&stretch.given),
             "{name}"
         );
+    }
+}
+
+#[test]
+fn older_modules_run_too() {
+    for name in ["aos.wasm", "aos2_0_1.wasm", "aos2_0_3.wasm"] {
+        let Some(program) = module(name) else {
+            return;
+        };
+        let mut process = booted(&program);
+        let outcome = process.step(&eval(1, "return 6 * 7")).unwrap();
+        assert_eq!(outcome.result.error, None, "{name}");
+        assert!(data(&outcome).contains("42"), "{name}: {}", data(&outcome));
     }
 }

@@ -50,7 +50,7 @@ fn features_that_the_profile_does_not_have() {
         r#"(memory (export "memory") 1) (table $t 2 funcref) (elem $e func) (func (table.init $t $e (i32.const 0) (i32.const 0) (i32.const 0)))"#,
         r#"(memory (export "memory") 1) (data $d "x") (func (memory.init $d (i32.const 0) (i32.const 0) (i32.const 1)))"#,
         r#"(memory (export "memory") 1) (func (memory.fill (i32.const 0) (i32.const 0) (i32.const 1)))"#,
-        r#"(memory (export "memory") 1) (func (drop (v128.const i64x2 0 0)))"#,
+        r#"(memory (export "memory") 1) (func (drop (i8x16.relaxed_swizzle (v128.const i64x2 0 0) (v128.const i64x2 0 0))))"#,
         r#"(memory (export "memory") 1) (tag) (func (throw 0))"#,
         r#"(memory (export "memory") 1) (func $f (return_call $f))"#,
         r#"(memory (export "memory") 1) (global (mut funcref) (ref.null func))"#,
@@ -81,6 +81,7 @@ fn imports_that_the_host_does_not_have() {
     unknown(r#"(import "env" "exit" (func (param i32) (result i32)))"#);
     unknown(r#"(import "env" "_gmtime_js" (func (param i64 i32)))"#);
     unknown(r#"(import "env" "invoke_v" (func (param i64)))"#);
+    unknown(r#"(import "env" "invoke_vv" (func (param i32 v128)))"#);
     let kind = |what| {
         assert!(
             matches!(import(what), ModuleRefused::ImportKind { .. }),
@@ -114,6 +115,11 @@ fn exports_that_are_missing_or_reserved() {
     assert_eq!(
         refusal(&text(&format!("{MEMORY} {wrong}"))),
         export("handle")
+    );
+    let vector = r#"(func (export "v") (param v128))"#;
+    assert_eq!(
+        refusal(&text(&format!("{MEMORY} {HANDLE} {vector}"))),
+        export("v")
     );
     let reserved = r#"(func (export "surety:start"))"#;
     assert_eq!(

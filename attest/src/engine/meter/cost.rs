@@ -4,6 +4,8 @@
 //! loops full of each class; a class is charged for its slowest member on ordinary data, so that no module is much slower
 //! than its gas says.
 
+mod vector;
+
 use wasmparser::Operator;
 
 /// What operators and the entry of a function cost.
@@ -44,6 +46,9 @@ impl Costs {
 /// Control flow that takes no time of its own is free: what branches pays.
 const fn v1(operator: &Operator<'_>) -> u64 {
     use Operator as O;
+    if let Some(cost) = vector::cost(operator) {
+        return cost;
+    }
     match operator {
         O::Nop
         | O::Block { .. }

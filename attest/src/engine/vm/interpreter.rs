@@ -31,6 +31,8 @@ impl Interpreter {
             .set_max_recursion_depth(CALLS_MAX)
             // What the check lets through, and nothing else.
             .wasm_memory64(true)
+            .wasm_simd(true)
+            .wasm_relaxed_simd(false)
             .wasm_bulk_memory(false)
             .wasm_reference_types(false)
             .wasm_tail_call(false)

@@ -79,6 +79,8 @@ fn config(watching: Watching) -> Config {
         )
         .wasm_memory64(true)
         .wasm_multi_value(true)
+        .wasm_simd(true)
+        .wasm_relaxed_simd(false)
         .cranelift_opt_level(OptLevel::Speed)
         .cranelift_nan_canonicalization(true)
         .max_wasm_stack(WASM_STACK_BYTES)
