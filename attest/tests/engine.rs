@@ -16,6 +16,8 @@
 mod aos;
 #[path = "engine/bench.rs"]
 mod bench;
+#[path = "engine/bulk.rs"]
+mod bulk;
 #[path = "engine/hostile.rs"]
 mod hostile;
 #[path = "engine/rollback.rs"]

@@ -3,10 +3,11 @@
 //! # Rules
 //!
 //! - `[MO-1]` A module is valid WebAssembly 1.0 with mutable globals, saturating conversions, sign
-//!   extension, multiple values, 64-bit memories and vectors of 128 bits. Everything else is refused
-//!   with it: relaxed vectors, threads, exceptions, tail calls, garbage collection, bulk memory and
-//!   reference types; with the last two all ways to change a table or to drop a segment at run time,
-//!   so that memory and globals are the whole state. (Bulk memory also waits for metering by length.)
+//!   extension, multiple values, 64-bit memories, vectors of 128 bits, and of bulk memory
+//!   `memory.copy` and `memory.fill`. Everything else is refused: relaxed vectors, threads,
+//!   exceptions, tail calls, garbage collection, reference types; with them and the rest of bulk
+//!   memory all ways to change a table or to drop a segment at run time, so that memory and globals
+//!   are the whole state.
 //! - `[MO-2]` It defines one memory, exported as `memory`, and exports `handle: (ptr, ptr) -> ptr`
 //!   and `malloc: (ptr) -> ptr`, where `ptr` is `i32`, or `i64` if the memory is a 64-bit one.
 //!   No function that it exports or imports takes or gives a vector, and no mutable global is one.
@@ -19,7 +20,10 @@
 //!   again; its code metered (rules GA-1 to GA-5).
 //! - `[MO-5]` A function has at most [`LOCALS_MAX`] locals, and the rewritten module at most
 //!   [`GROWTH_MAX`] times the bytes that the profile allows for one.
+//! - `[MO-9]` Before anything else `memory.copy` and `memory.fill` become calls of two functions that
+//!   are appended to the module: `bulk.wat` has them, in terms of loads and stores.
 
+mod lower;
 mod rewrite;
 
 use wasmparser::types::{CoreTypeId, EntityType, Types, TypesRef};
@@ -126,6 +130,7 @@ pub(super) fn check(module: &[u8], bytes_max: u64) -> Result<Checked, ModuleRefu
             limit: bytes_max,
         });
     }
+    let module = &*lower::lower(module)?;
     let (types, surveys) = validate(module, Costs::V1)?;
     let types = types.as_ref();
     let exports = Exports::read(module, types)?;

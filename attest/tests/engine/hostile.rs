@@ -49,7 +49,6 @@ fn features_that_the_profile_does_not_have() {
         r#"(memory (export "memory") 1) (table $t 2 funcref) (func (table.copy $t $t (i32.const 0) (i32.const 1) (i32.const 1)))"#,
         r#"(memory (export "memory") 1) (table $t 2 funcref) (elem $e func) (func (table.init $t $e (i32.const 0) (i32.const 0) (i32.const 0)))"#,
         r#"(memory (export "memory") 1) (data $d "x") (func (memory.init $d (i32.const 0) (i32.const 0) (i32.const 1)))"#,
-        r#"(memory (export "memory") 1) (func (memory.fill (i32.const 0) (i32.const 0) (i32.const 1)))"#,
         r#"(memory (export "memory") 1) (func (drop (i8x16.relaxed_swizzle (v128.const i64x2 0 0) (v128.const i64x2 0 0))))"#,
         r#"(memory (export "memory") 1) (tag) (func (throw 0))"#,
         r#"(memory (export "memory") 1) (func $f (return_call $f))"#,

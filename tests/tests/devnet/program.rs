@@ -56,6 +56,15 @@ pub(crate) fn text(value: &Value, name: &str) -> String {
     value[name].as_str().unwrap_or_default().to_owned()
 }
 
+/// The JSON at an address, if there is any.
+pub(crate) fn get(url: &str) -> Option<Value> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .ok()?;
+    runtime.block_on(async { reqwest::get(url).await.ok()?.json().await.ok() })
+}
+
 /// A local network that stays.
 pub(crate) struct Devnet {
     child: Child,
@@ -159,12 +168,7 @@ impl Devnet {
     }
 
     fn try_get(&self, path: &str) -> Option<Value> {
-        let url = format!("{}{path}", text(&self.ready, "http"));
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .ok()?;
-        runtime.block_on(async { reqwest::get(url).await.ok()?.json().await.ok() })
+        get(&format!("{}{path}", text(&self.ready, "http")))
     }
 
     /// Waits until so many slots are certified.
