@@ -25,6 +25,8 @@ use surety_protocol::profile::Profile;
 mod bare;
 #[path = "report.rs"]
 mod report;
+#[path = "stride.rs"]
+mod stride;
 
 use bare::Bare;
 use report::{Figure, Report, Target};
@@ -162,15 +164,19 @@ fn processor_ms(work: impl FnOnce()) -> f64 {
     taken() - before
 }
 
-/// Milliseconds a message, with a state root after every `stride` of them.
-fn ours(engine: &WasmEngine, wasm: &Path, workload: &Workload, stride: usize) -> f64 {
-    let program = Program {
+fn program(wasm: &Path) -> Program {
+    Program {
         module_id: ModuleId::default(),
         bytes: std::fs::read(wasm).expect("a module").into(),
         environment: environment(),
         memory_limit: 1 << 32,
         compute_limit: u64::MAX,
-    };
+    }
+}
+
+/// Milliseconds a message, with a state root after every `stride` of them.
+fn ours(engine: &WasmEngine, wasm: &Path, workload: &Workload, stride: usize) -> f64 {
+    let program = program(wasm);
     let mut process = engine.boot(&program, CLOCK).expect("it boots");
     let inputs = inputs(workload, OURS);
     let (first, rest) = inputs.split_at(2);
@@ -260,6 +266,59 @@ fn folder(name: &str) -> PathBuf {
     PathBuf::from(folder.unwrap_or_else(|| panic!("{name} is not set: use `make bench-exec`")))
 }
 
+/// What proofs of a stride take.
+fn strides(engine: &WasmEngine, modules: &Path, only: &str, report: &mut Report) {
+    println!();
+    println!(
+        "{:<12} {:<23} {:>6} {:>9} {:>8} {:>8} {:>8} {:>8} {:>9} {:>8}",
+        "a stride of",
+        "16",
+        "pages",
+        "KiB",
+        "execute",
+        "build",
+        "verify",
+        "x exec.",
+        "2 engines",
+        "wake"
+    );
+    for (name, _) in MODULES {
+        let program = program(&modules.join(format!("{name}.wasm")));
+        for workload in workloads() {
+            if !format!("{name} {}", workload.name).contains(only) {
+                continue;
+            }
+            let inputs = inputs(&workload, 32);
+            let (before, stride) = inputs.split_at(inputs.len() - 16);
+            let it = stride::measure(engine, &program, CLOCK, before, stride);
+            println!(
+                "{name:<12} {:<23} {:>6} {:>9.1} {:>8.2} {:>8.2} {:>8.2} {:>8.2} {:>9.1} {:>8.2}",
+                workload.name,
+                it.pages,
+                it.bytes as f64 / 1024.0,
+                it.execute,
+                it.build,
+                it.verify,
+                it.verify / it.execute,
+                it.judge,
+                it.wake
+            );
+            let figure = |what: &str, value: f64, unit| {
+                Figure::plain(&format!("{name}: {}, {what}", workload.name), value, unit)
+            };
+            report.push(figure("witness", it.bytes as f64, "bytes"));
+            report.push(figure("witness, build", it.build, "cpu ms"));
+            report.push(
+                figure("witness, verify", it.verify, "cpu ms")
+                    .beside("executing the stride", it.execute)
+                    .wanted(Target::AtMost(5.0)),
+            );
+            report.push(figure("witness, judge on two engines", it.judge, "cpu ms"));
+            report.push(figure("wake and first message", it.wake, "cpu ms"));
+        }
+    }
+}
+
 fn main() {
     let (modules, loader) = (folder("SURETY_AOS_MODULES"), folder("SURETY_AO_LOADER"));
     // A word of what is wanted, or everything.
@@ -332,5 +391,6 @@ fn main() {
             report.push(cpu("G=16", sixteen).beside("wasmtime with its fuel", fuel));
         }
     }
+    strides(&engine, &modules, &only, &mut report);
     report.write();
 }

@@ -1,0 +1,78 @@
+//! What it costs to prove a stride, to check the proof, to keep a state and to come back to it.
+
+use surety_attest::engine::{Engine, Message, Program, Start, WasmEngine, on_deep_stack};
+use surety_protocol::codec;
+
+use crate::processor_ms;
+
+/// Inputs of a stride.
+const STRIDE: usize = 16;
+
+/// Figures of one stride, in milliseconds of one core and in bytes.
+pub(crate) struct Stride {
+    pub(crate) pages: usize,
+    pub(crate) bytes: usize,
+    pub(crate) execute: f64,
+    pub(crate) build: f64,
+    pub(crate) verify: f64,
+    pub(crate) judge: f64,
+    pub(crate) wake: f64,
+}
+
+/// Plays `before`, and then measures the stride after it.
+pub(crate) fn measure(
+    engine: &WasmEngine,
+    program: &Program,
+    clock: u64,
+    before: &[Message],
+    stride: &[Message],
+) -> Stride {
+    assert_eq!(stride.len(), STRIDE);
+    on_deep_stack(|| {
+        let mut process = engine.boot(program, clock).expect("it boots");
+        for input in before {
+            process.step(input).expect("it runs");
+        }
+        let root = process.state_root();
+        let start = process.snapshot();
+        let mut after = root;
+        let execute = processor_ms(|| {
+            for input in stride {
+                process.step(input).expect("it runs");
+            }
+            after = process.state_root();
+        });
+        let mut witness = None;
+        let build = processor_ms(|| witness = engine.witness(program, &start, stride).ok());
+        let witness = witness.expect("a witness");
+        let bytes = codec::encode(&witness).expect("it fits").len();
+        let from = Start::Witness {
+            root: &root,
+            witness: &witness,
+        };
+        let check = |judge: bool| {
+            let given = match judge {
+                false => engine.reexecute(program, from, stride),
+                true => engine.judge(program, from, stride),
+            };
+            assert_eq!(given.expect("it runs").state_root, after);
+        };
+        let verify = processor_ms(|| check(false));
+        check(true);
+        let judge = processor_ms(|| check(true));
+        let wake = processor_ms(|| {
+            let mut process = engine.restore(program, &start).expect("it fits");
+            process.step(&stride[0]).expect("it runs");
+        });
+        Stride {
+            pages: witness.pages.len(),
+            bytes,
+            execute,
+            build,
+            verify,
+            judge,
+            wake,
+        }
+    })
+    .expect("a thread")
+}
