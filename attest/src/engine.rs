@@ -7,8 +7,8 @@
 //! # Rules
 //!
 //! - `[EN-1]` Boot, once before input 0: instantiate; run the start function; call
-//!   `emscripten_stack_init` and `__wasm_call_ctors`, each if exported, in this order. Anything that
-//!   ends this early (a trap, an exit, more than the profile's gas) refuses the module for this
+//!   `emscripten_stack_init`, then `_initialize` or else `__wasm_call_ctors`, each if exported.
+//!   Anything that ends this early (a trap, an exit, more than the profile's gas) refuses the module for this
 //!   process. `main` is not called, as AO's loader does not: it would leave the stack elsewhere.
 //! - `[EN-2]` A step: put the message and then the environment, both as JSON texts ended by a zero
 //!   byte, on the guest's stack; call `handle`; put the stack back; read its reply up to a zero

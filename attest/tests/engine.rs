@@ -28,6 +28,8 @@ mod sample;
 mod sqlite;
 #[path = "engine/stage.rs"]
 mod stage;
+#[path = "engine/wasi.rs"]
+mod wasi;
 #[path = "engine/watching.rs"]
 mod watching;
 #[path = "engine/witness.rs"]

@@ -10,7 +10,7 @@ use super::code::Code;
 use super::input::json;
 use super::stack::on_deep_stack;
 use super::step::{self, Allowance, Stop};
-use super::vm::{Instance, Vm, WASM_PAGE_BYTES};
+use super::vm::{Instance, Moment, Vm, WASM_PAGE_BYTES};
 use super::{Abstain, EngineError, Message, Program, StepOutcome};
 use crate::memory::Access;
 use crate::result::ProcessResult;
@@ -79,9 +79,10 @@ impl<V: Vm> Execution<V> {
             gas: profile.gas_max,
             ..frame.allowance
         };
+        let moment = Moment::new(clock, &frame.environment);
         let state = on_deep_stack(|| {
             let mut instance = instantiate::<V>(&code, &frame)?;
-            step::boot(&mut instance.enter(clock), allowance).map_err(Stop::refusing)?;
+            step::boot(&mut instance.enter(moment), allowance).map_err(Stop::refusing)?;
             let mut state = Snapshot::default();
             absorb(&mut instance, &mut state)?;
             Ok::<_, EngineError>(state)
@@ -147,7 +148,7 @@ impl<V: Vm> Execution<V> {
         };
         let (frame, text) = (&self.frame, json(message));
         let reply = step::step(
-            &mut instance.enter(message.timestamp),
+            &mut instance.enter(Moment::new(message.timestamp, &text)),
             frame.allowance,
             [&text, &frame.environment],
             frame.reply_bytes_max,

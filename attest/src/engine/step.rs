@@ -51,7 +51,11 @@ pub(super) struct Allowance {
 /// Boots (rule EN-1).
 pub(super) fn boot(guest: &mut impl Guest, allowance: Allowance) -> Result<(), Stop> {
     allow(guest, allowance)?;
-    for export in [START, "emscripten_stack_init", "__wasm_call_ctors"] {
+    // What initializes calls the constructors itself.
+    let last = ["_initialize", "__wasm_call_ctors"];
+    let last = last.into_iter().find(|export| guest.has(export));
+    let exports = [START, "emscripten_stack_init"].into_iter().chain(last);
+    for export in exports {
         if guest.has(export) {
             call(guest, export, &[])?;
         }

@@ -26,6 +26,8 @@ pub(super) use jit::Jit;
 
 /// Bytes of the unit in which memory grows.
 pub(super) const WASM_PAGE_BYTES: u64 = 65_536;
+/// The context of what modules draw (rule HO-9).
+const CHANCE_CONTEXT: &str = "SURETY/v1/chance";
 
 /// A virtual machine.
 pub(super) trait Vm: Send + Sync + Sized + 'static {
@@ -56,8 +58,8 @@ pub(super) trait Instance: Send {
     where
         Self: 'a;
 
-    /// Enters the instance for some calls, with the clock at this many milliseconds.
-    fn enter(&mut self, clock: u64) -> Self::Guest<'_>;
+    /// Enters the instance for some calls, at this moment.
+    fn enter(&mut self, moment: Moment) -> Self::Guest<'_>;
 
     /// The whole memory, to be compared and copied; the host's own view, which opens no page.
     fn memory(&self) -> &[u8];
@@ -97,8 +99,8 @@ pub(super) trait Guest {
     /// Whether pointers have 64 bits.
     fn wide(&self) -> bool;
 
-    /// The clock, in milliseconds (rule EN-6).
-    fn clock(&self) -> u64;
+    /// The moment of the step.
+    fn moment(&mut self) -> &mut Moment;
 
     /// Whether it exports this function.
     fn has(&mut self, export: &str) -> bool;
@@ -165,6 +167,32 @@ pub(super) trait Guest {
             from = from.saturating_add(bytes);
         }
         Ok(None)
+    }
+}
+
+/// What a step knows of time and chance.
+#[derive(Debug, Clone)]
+pub(super) struct Moment {
+    /// The clock, in milliseconds (rule EN-6).
+    pub(super) clock: u64,
+    /// What is drawn from (rule HO-9).
+    chance: blake3::OutputReader,
+}
+
+impl Moment {
+    /// The moment of a text: a step's message, or the environment during boot.
+    pub(super) fn new(clock: u64, text: &[u8]) -> Self {
+        let mut hasher = blake3::Hasher::new_derive_key(CHANCE_CONTEXT);
+        hasher.update(text);
+        Self {
+            clock,
+            chance: hasher.finalize_xof(),
+        }
+    }
+
+    /// Draws the next bytes.
+    pub(super) fn draw(&mut self, bytes: &mut [u8]) {
+        self.chance.fill(bytes);
     }
 }
 

@@ -17,8 +17,14 @@ pub(super) const fn now() -> Number {
 /// `clock_time_get`: nanoseconds, whatever the clock.
 pub(super) fn clock_time_get(guest: &mut dyn Guest, args: &[u64]) -> Result<i32, Halt> {
     let at = args.last().copied().unwrap_or(0);
-    let nanoseconds = guest.clock().saturating_mul(1_000_000);
+    let nanoseconds = guest.moment().clock.saturating_mul(1_000_000);
     guest.put(at, &nanoseconds.to_le_bytes())?;
+    Ok(0)
+}
+
+/// `clock_res_get`: a millisecond.
+pub(super) fn clock_res_get(guest: &mut dyn Guest, at: u64) -> Result<i32, Halt> {
+    guest.put(at, &1_000_000_u64.to_le_bytes())?;
     Ok(0)
 }
 

@@ -7,7 +7,7 @@ use wasmi::{AsContext, AsContextMut, Caller, StoreContext, StoreContextMut, Val}
 use super::instance::{Parts, State};
 use super::{halted, number, value};
 use crate::engine::Abstain;
-use crate::engine::vm::{Guest, Halt, Meters, Number, Trap};
+use crate::engine::vm::{Guest, Halt, Meters, Moment, Number, Trap};
 
 /// The store, or what a host function was given of it.
 enum Entry<'a> {
@@ -70,8 +70,11 @@ impl Guest for InterpreterGuest<'_> {
         self.view().data().wide
     }
 
-    fn clock(&self) -> u64 {
-        self.view().data().clock
+    fn moment(&mut self) -> &mut Moment {
+        match &mut self.entry {
+            Entry::Outside(store) => &mut store.data_mut().moment,
+            Entry::Inside(caller) => &mut caller.data_mut().moment,
+        }
     }
 
     fn has(&mut self, export: &str) -> bool {

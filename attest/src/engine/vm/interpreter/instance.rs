@@ -6,13 +6,13 @@ use wasmi::{AsContextMut, Global, Instance, Memory, Store, StoreLimits, StoreLim
 use super::{InterpreterCode, InterpreterGuest, halted, number, value};
 use crate::engine::Abstain;
 use crate::engine::meter::{GAS, STACK};
-use crate::engine::vm::{self, Halt};
+use crate::engine::vm::{self, Halt, Moment};
 use crate::memory::Access;
 
 /// What a store knows of its one instance.
 pub(super) struct State {
     limits: StoreLimits,
-    pub(super) clock: u64,
+    pub(super) moment: Moment,
     pub(super) wide: bool,
     /// The parts of the instance, once it exists.
     pub(super) parts: Option<Parts>,
@@ -40,7 +40,7 @@ impl InterpreterInstance {
         let limit = usize::try_from(memory_bytes_max).unwrap_or(usize::MAX);
         let state = State {
             limits: StoreLimitsBuilder::new().memory_size(limit).build(),
-            clock: 0,
+            moment: Moment::new(0, &[]),
             wide: code.wide,
             parts: None,
         };
@@ -79,8 +79,8 @@ impl InterpreterInstance {
 impl vm::Instance for InterpreterInstance {
     type Guest<'a> = InterpreterGuest<'a>;
 
-    fn enter(&mut self, clock: u64) -> InterpreterGuest<'_> {
-        self.store.data_mut().clock = clock;
+    fn enter(&mut self, moment: Moment) -> InterpreterGuest<'_> {
+        self.store.data_mut().moment = moment;
         InterpreterGuest::new(self.store.as_context_mut(), self.parts.clone())
     }
 

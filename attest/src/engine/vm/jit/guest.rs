@@ -6,7 +6,7 @@ use wasmtime::{AsContextMut, Caller, StoreContextMut, Val};
 
 use super::instance::{Parts, State};
 use super::{halted, number, value};
-use crate::engine::vm::{Guest, Halt, Meters, Number, Trap};
+use crate::engine::vm::{Guest, Halt, Meters, Moment, Number, Trap};
 use crate::engine::{Abstain, WitnessFault};
 use crate::memory::Withheld;
 
@@ -92,8 +92,11 @@ impl Guest for JitGuest<'_> {
         self.state().wide
     }
 
-    fn clock(&self) -> u64 {
-        self.state().clock
+    fn moment(&mut self) -> &mut Moment {
+        match &mut self.entry {
+            Entry::Outside(store) => &mut store.data_mut().moment,
+            Entry::Inside(caller) => &mut caller.data_mut().moment,
+        }
     }
 
     fn has(&mut self, export: &str) -> bool {

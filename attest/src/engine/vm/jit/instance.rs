@@ -8,13 +8,13 @@ use wasmtime::{AsContextMut, Global, Instance, Memory, Store, StoreLimits, Store
 use super::{JitCode, JitGuest, halted, number, value};
 use crate::engine::Abstain;
 use crate::engine::meter::{GAS, STACK};
-use crate::engine::vm::{self, Halt};
+use crate::engine::vm::{self, Halt, Moment};
 use crate::memory::{Access, Region, take_made};
 
 /// What a store knows of its one instance.
 pub(super) struct State {
     limits: StoreLimits,
-    pub(super) clock: u64,
+    pub(super) moment: Moment,
     pub(super) wide: bool,
     /// The parts of the instance, once it exists.
     pub(super) parts: Option<Parts>,
@@ -43,7 +43,7 @@ impl JitInstance {
         let limit = usize::try_from(memory_bytes_max).unwrap_or(usize::MAX);
         let state = State {
             limits: StoreLimitsBuilder::new().memory_size(limit).build(),
-            clock: 0,
+            moment: Moment::new(0, &[]),
             wide: code.wide,
             parts: None,
         };
@@ -83,8 +83,8 @@ impl JitInstance {
 impl vm::Instance for JitInstance {
     type Guest<'a> = JitGuest<'a>;
 
-    fn enter(&mut self, clock: u64) -> JitGuest<'_> {
-        self.store.data_mut().clock = clock;
+    fn enter(&mut self, moment: Moment) -> JitGuest<'_> {
+        self.store.data_mut().moment = moment;
         JitGuest::new(self.store.as_context_mut(), self.parts.clone())
     }
 
