@@ -294,3 +294,26 @@ fn older_modules_run_too() {
         assert!(data(&outcome).contains("42"), "{name}: {}", data(&outcome));
     }
 }
+
+#[test]
+fn a_process_may_bring_its_code() {
+    for (name, program) in modules() {
+        let mut process = boot(&program);
+        let born = Message {
+            tags: vec![
+                ("Type".into(), "Process".into()),
+                ("On-Boot".into(), "Data".into()),
+            ],
+            data: b"Born = 'with ' .. 6 * 7".to_vec(),
+            ..first()
+        };
+        let outcome = process.step(&born).unwrap();
+        assert_eq!(outcome.result.error, None, "{name}");
+        let outcome = process.step(&eval(1, "return Born")).unwrap();
+        assert!(
+            data(&outcome).contains("with 42"),
+            "{name}: {}",
+            data(&outcome)
+        );
+    }
+}
