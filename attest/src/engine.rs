@@ -53,7 +53,7 @@ use surety_protocol::profile::Profile;
 use surety_protocol::witness::{PagesFault, Witness};
 
 use crate::result::ProcessResult;
-use crate::state::Snapshot;
+use crate::state::{PageTree, Snapshot};
 
 pub use crate::memory::Watching;
 pub use input::{Environment, Message, Subject};
@@ -234,4 +234,9 @@ pub trait Resident: Send {
 
     /// The state; copies no page.
     fn snapshot(&self) -> Snapshot;
+
+    /// The tree over the state's pages; costs what changed since the root was asked for last.
+    fn page_tree(&mut self) -> PageTree {
+        self.snapshot().tree()
+    }
 }

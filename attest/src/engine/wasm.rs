@@ -148,4 +148,9 @@ impl Resident for Process {
     fn snapshot(&self) -> Snapshot {
         self.execution.state().clone()
     }
+
+    fn page_tree(&mut self) -> PageTree {
+        self.state_root();
+        self.tree.clone()
+    }
 }
