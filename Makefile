@@ -26,6 +26,7 @@ help:
 	@echo "make build   the programs surety and surety-sim, in $(BIN)"
 	@echo "make bench-exec what AOS costs per message, beside AO's own loader"
 	@echo "make bench-gas  what a unit of gas takes, for each class of operator"
+	@echo "make bench-processes how many processes one node carries"
 	@echo "make sim     the simulator over many seeds (SEEDS=1000)"
 
 .PHONY: own
@@ -103,6 +104,13 @@ bench-exec: setup loader
 ## What a unit of gas takes, for each class of operator.
 bench-gas: setup
 	cargo bench --locked --profile $(PROFILE) --package surety-harness --bench gas
+
+.PHONY: bench-processes
+## How many processes one node carries: memory and messages per second from ten processes to ten thousand.
+bench-processes: setup aos
+	@modules=""; [ ! -f $(AOS_MODULE) ] || modules=$(AOS_MODULES); \
+	SURETY_AOS_MODULES=$$modules \
+	  cargo bench --locked --profile $(PROFILE) --package surety-harness --bench processes
 
 .PHONY: lint
 ## Warnings are errors here.

@@ -54,7 +54,7 @@ use surety_protocol::profile::Profile;
 use surety_protocol::witness::{PagesFault, Witness};
 
 use crate::result::ProcessResult;
-use crate::state::Snapshot;
+use crate::state::{PageTree, Snapshot};
 
 pub use crate::memory::Watching;
 pub use input::{Environment, Message, Subject};
@@ -252,4 +252,9 @@ pub trait Resident: Send {
 
     /// The state; copies no page.
     fn snapshot(&self) -> Snapshot;
+
+    /// The tree over the state's pages; costs what changed since the root was asked for last.
+    fn page_tree(&mut self) -> PageTree {
+        self.snapshot().tree()
+    }
 }

@@ -11,17 +11,23 @@
 //!   size in units of 64 KiB in four bytes and each global's bits in eight, big-endian.
 //! - `[ST-4]` A state is a value: two states with the same size, globals and pages are the same,
 //!   however they came to be. A snapshot keeps no zero page.
+//! - `[ST-5]` A state is kept and sent as a head (its size, its globals and the top of its tree), the
+//!   nodes of the tree and its pages. The head is found by the state's root, a node by the top of its
+//!   subtree, a page by its hash, so that states share what they have in common.
+//! - `[ST-6]` A node has six levels of the tree, the topmost four: its record says the level of the
+//!   node and the digests of those children that are not zero. A subtree of zeros has no record.
 
 mod tree;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use surety_protocol::hash::{Domain, digest};
 use surety_protocol::id::Digest;
-use surety_protocol::witness::{Manifest, PAGE_BYTES, PAGES_PER_WASM_PAGE, PagesFault};
+use surety_protocol::merkle::seal;
+use surety_protocol::witness::{PAGE_BYTES, PAGES, PAGES_PER_WASM_PAGE, StateHead};
 
-pub use tree::PageTree;
+pub use tree::{Branch, PageTree, node_digest, page_offset, zero_top};
 
 /// The context of page hashes (rule ST-1).
 pub const PAGE_CONTEXT: &str = "SURETY/v1/memory-page";
@@ -34,7 +40,10 @@ pub const ZERO_PAGE: Page = [0; PAGE_BYTES];
 
 /// The hash of one page (rule ST-1).
 pub fn page_hash(page: &Page) -> Digest {
-    Digest::new(blake3::derive_key(PAGE_CONTEXT, page))
+    // The key of the context is derived once, not for every page.
+    static CONTEXT: LazyLock<blake3::Hasher> =
+        LazyLock::new(|| blake3::Hasher::new_derive_key(PAGE_CONTEXT));
+    Digest::new(*CONTEXT.clone().update(page).finalize().as_bytes())
 }
 
 /// The root of a state whose pages have this root (rule ST-3).
@@ -46,25 +55,10 @@ pub fn state_root(wasm_pages: u32, pages_root: &Digest, globals: &[u64]) -> Dige
     )
 }
 
-/// The root of the state that a manifest lists.
-pub fn manifest_root(manifest: &Manifest) -> Digest {
-    let mut tree = PageTree::default();
-    tree.update(manifest.pages.iter().copied());
-    state_root(manifest.wasm_pages, &tree.root(), &manifest.globals)
-}
-
-/// Why a manifest does not become a snapshot.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SnapshotFault {
-    /// The manifest is not well-formed.
-    #[error(transparent)]
-    Shape(#[from] PagesFault),
-    /// Nobody has the page with this hash.
-    #[error("page {0} is missing")]
-    Missing(Digest),
-    /// The page that came has another hash.
-    #[error("page {0} has another hash")]
-    Differs(Digest),
+/// The root of a state that has this head (rule ST-5).
+pub fn head_root(head: &StateHead) -> Digest {
+    let pages_root = seal(u64::from(PAGES), &head.top);
+    state_root(head.wasm_pages, &pages_root, &head.globals)
 }
 
 /// A whole state (rule ST-4). Cloning it copies no page.
@@ -122,44 +116,13 @@ impl Snapshot {
         state_root(self.wasm_pages, &self.tree().root(), &self.globals)
     }
 
-    /// The list of the pages by their hashes.
-    pub fn manifest(&self) -> Manifest {
-        Manifest {
+    /// The state without its pages, whose tree has this top.
+    pub fn head(&self, top: Digest) -> StateHead {
+        StateHead {
             wasm_pages: self.wasm_pages,
             globals: self.globals.clone(),
-            pages: self
-                .pages
-                .iter()
-                .map(|(index, page)| (*index, page_hash(page)))
-                .collect(),
+            top,
         }
-    }
-
-    /// Collects the pages that a manifest lists, checking each.
-    ///
-    /// # Errors
-    /// A malformed manifest; a page that `lookup` lacks or that has another hash.
-    pub fn from_manifest(
-        manifest: &Manifest,
-        mut lookup: impl FnMut(&Digest) -> Option<Arc<Page>>,
-    ) -> Result<Self, SnapshotFault> {
-        manifest.check()?;
-        let mut pages = BTreeMap::new();
-        for (index, hash) in &manifest.pages {
-            let page = lookup(hash).ok_or(SnapshotFault::Missing(*hash))?;
-            if page_hash(&page) != *hash {
-                return Err(SnapshotFault::Differs(*hash));
-            }
-            if *page == ZERO_PAGE {
-                return Err(PagesFault::Bytes(*index).into());
-            }
-            pages.insert(*index, page);
-        }
-        Ok(Self {
-            wasm_pages: manifest.wasm_pages,
-            globals: manifest.globals.clone(),
-            pages,
-        })
     }
 }
 

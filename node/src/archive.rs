@@ -11,7 +11,7 @@ mod key;
 mod state;
 pub mod write;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use serde_bytes::ByteBuf;
 use serde_tuple::{Deserialize_tuple, Serialize_tuple};
@@ -30,7 +30,7 @@ use surety_protocol::verified::Authentic;
 
 use crate::store::{Batch, Column, Direction, Store, StoreError};
 
-pub use state::StateFault;
+pub use state::{Ask, NODES_MAX, PAGES_MAX, Parts, Series, Transfer, TransferError};
 
 /// Why something cannot be read back.
 #[derive(Debug, thiserror::Error)]
@@ -73,6 +73,8 @@ impl Wire for StoredResult {
 #[derive(Clone)]
 pub struct Archive {
     store: Arc<dyn Store>,
+    /// Held while what is kept of states changes.
+    states: Arc<Mutex<()>>,
 }
 
 impl std::fmt::Debug for Archive {
@@ -89,8 +91,11 @@ pub const LOG_PAGE_MAX: usize = 512;
 
 impl Archive {
     /// An archive over a store.
-    pub const fn new(store: Arc<dyn Store>) -> Archive {
-        Archive { store }
+    pub fn new(store: Arc<dyn Store>) -> Archive {
+        Archive {
+            store,
+            states: Arc::default(),
+        }
     }
 
     /// A data item.

@@ -28,6 +28,7 @@ use libp2p::multiaddr::Protocol;
 use serde::Serialize;
 use surety_protocol::id::Address;
 
+use crate::executor::RESIDENT_BYTES;
 use crate::telemetry::LogFormat;
 
 pub use check::Warning;
@@ -101,6 +102,8 @@ pub struct NodeConfig {
     pub password_file: Option<PathBuf>,
     /// The operator for whom the node works; its own key need not be here.
     pub operator: Option<Address>,
+    /// MiB of memory that the processes which it executes may take between two inputs; at least one stays.
+    pub resident_mib: u64,
     /// Which events are logged.
     pub log: String,
     /// How they are logged.
@@ -128,6 +131,7 @@ impl NodeConfig {
             genesis: None,
             password_file: None,
             operator: None,
+            resident_mib: RESIDENT_BYTES >> 20,
             log: "info".to_owned(),
             log_format: LogFormat::Text,
             faults: Vec::new(),

@@ -37,8 +37,6 @@ use waiters::Waiters;
 pub const BURST: usize = 64;
 /// How often the core is told that time passed.
 const TICK: Duration = Duration::from_millis(50);
-/// Executions at once.
-const EXECUTIONS: usize = 2;
 /// Answers of effects that wait to be taken in.
 const COMPLETIONS_MAX: usize = 4096;
 
@@ -130,7 +128,7 @@ pub fn spawn(
         core: parts.core,
         archive: parts.archive.clone(),
         executor: Arc::clone(&parts.executor),
-        executions: Arc::new(Semaphore::new(EXECUTIONS)),
+        executions: Arc::new(Semaphore::new(executions())),
         signer: parts.signer,
         net: parts.net.clone(),
         requests,
@@ -381,6 +379,11 @@ impl Driver {
         self.metrics.stake_units.set(stake);
         self.view.send_replace(Arc::new(View { ledger, processes }));
     }
+}
+
+/// Executions at once: one for each core, and two at least, so that a long one does not hold up all others.
+fn executions() -> usize {
+    std::thread::available_parallelism().map_or(2, |cores| cores.get().max(2))
 }
 
 /// The clock on the wall; before 1970 it is 1970.

@@ -19,7 +19,7 @@ use surety_protocol::codec::Wire;
 use surety_protocol::evidence::InputBytes;
 use surety_protocol::id::{Address, AssignmentId, Digest, EvidenceId, ItemId, ProcessId};
 use surety_protocol::time::{Height, Slot, Timestamp};
-use surety_protocol::witness::Manifest;
+use surety_protocol::witness::{PageNode, StateHead};
 
 pub use fetch::{Fetcher, Wanted};
 pub use requests::{AskError, Requests};
@@ -27,8 +27,6 @@ pub use serve::serve;
 
 /// Bytes that one answer of items or blocks fills.
 const ANSWER_BYTES: usize = 8 << 20;
-/// Pages in one answer.
-pub(crate) const PAGES_MAX: usize = 512;
 /// Leaves in one answer.
 pub(crate) const LEAVES_MAX: u64 = 16_384;
 
@@ -96,7 +94,8 @@ pub struct Receipt {
 /// Asks for parts of a state, or for the leaves of a history.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
 pub(crate) struct PagesRequest {
-    pub(crate) manifest: Option<Digest>,
+    pub(crate) head: Option<Digest>,
+    pub(crate) nodes: Vec<Digest>,
     pub(crate) pages: Vec<Digest>,
     pub(crate) leaves: Option<(ProcessId, u64)>,
 }
@@ -109,7 +108,8 @@ impl Wire for PagesRequest {
 /// What was asked for, as far as it is here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
 pub(crate) struct PagesAnswer {
-    pub(crate) manifest: Option<Manifest>,
+    pub(crate) head: Option<StateHead>,
+    pub(crate) nodes: Vec<PageNode>,
     pub(crate) pages: Vec<ByteBuf>,
     pub(crate) leaves: Vec<Leaf>,
 }

@@ -6,28 +6,35 @@
 //!   restored from the nearest snapshot and the inputs after it are replayed.
 //! - `[XE-2]` Snapshots are kept at every state root, before the outcome is given.
 //! - `[XE-3]` What this host cannot do is an abstention with its reason, never an outcome.
+//! - `[XE-4]` Residents take at most the bytes that the node's configuration allows; beyond, those longest unused are dropped,
+//!   and restored when they are needed (rule XE-1). Processes at work are not counted: there are at most as many as
+//!   executions at once.
 
 mod accuse;
 mod check;
+mod residents;
+mod setting;
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use surety_attest::effect::{EvaluatedLeaf, Executed, Job};
-use surety_attest::engine::{Engine, EngineError, Program, Resident, on_deep_stack};
+use surety_attest::engine::{Engine, EngineError, on_deep_stack};
 use surety_attest::message;
+use surety_attest::state::Snapshot;
 use surety_protocol::assignment::Assignment;
 use surety_protocol::claim::Leaf;
 use surety_protocol::execution::{Execution, ExecutionRequest, Input};
-use surety_protocol::id::{AssignmentId, Digest, ItemId, NetworkId, ProcessId};
-use surety_protocol::item::Item;
+use surety_protocol::id::{AssignmentId, Digest, NetworkId, ProcessId};
 use surety_protocol::time::Slot;
-use surety_protocol::verified::Authentic;
 
-use crate::archive::{Archive, ArchiveError};
+use crate::archive::{Archive, ArchiveError, Series};
+use crate::metrics::Metrics;
 
-/// Processes kept resident for checks; those that a compute unit evaluates are kept besides.
-const CHECKED_MAX: usize = 16;
+use residents::{Held, Residents};
+use setting::{Modules, Setting};
+
+/// Bytes of residents unless the configuration says otherwise: some 300 processes of AOS.
+pub const RESIDENT_BYTES: u64 = 1 << 30;
 
 /// Why a job has no outcome.
 #[derive(Debug, thiserror::Error)]
@@ -46,20 +53,14 @@ pub enum Failure {
     Input(Slot),
 }
 
-/// A resident process and how many inputs it has seen, after which history.
-struct Held {
-    size: u64,
-    history: Option<Digest>,
-    resident: Box<dyn Resident>,
-}
-
 /// Executes for one node.
 pub struct Executor {
     archive: Archive,
     engine: Arc<dyn Engine>,
     network: NetworkId,
-    evaluated: Mutex<BTreeMap<ProcessId, Held>>,
-    checked: Mutex<BTreeMap<ProcessId, Held>>,
+    modules: Mutex<Modules>,
+    residents: Mutex<Residents>,
+    metrics: Arc<Metrics>,
 }
 
 impl std::fmt::Debug for Executor {
@@ -68,22 +69,26 @@ impl std::fmt::Debug for Executor {
     }
 }
 
-/// The items that a process is made of.
-struct Setting {
-    process: Authentic<Item>,
-    module: Authentic<Item>,
-    program: Program,
-}
-
 impl Executor {
     /// An executor over a node's archive.
-    pub const fn new(archive: Archive, engine: Arc<dyn Engine>, network: NetworkId) -> Executor {
+    pub fn new(archive: Archive, engine: Arc<dyn Engine>, network: NetworkId) -> Executor {
         Executor {
             archive,
             engine,
             network,
-            evaluated: Mutex::new(BTreeMap::new()),
-            checked: Mutex::new(BTreeMap::new()),
+            modules: Mutex::default(),
+            residents: Mutex::new(Residents::new(RESIDENT_BYTES)),
+            metrics: Arc::default(),
+        }
+    }
+
+    /// The same with another bound of its residents' bytes, counting in a node's metrics.
+    #[must_use]
+    pub fn bounded(self, resident_bytes: u64, metrics: Arc<Metrics>) -> Executor {
+        Executor {
+            residents: Mutex::new(Residents::new(resident_bytes)),
+            metrics,
+            ..self
         }
     }
 
@@ -148,29 +153,8 @@ impl Executor {
         message: &surety_attest::engine::Message,
     ) -> Result<surety_attest::engine::StepOutcome, Failure> {
         let setting = self.setting(process)?;
-        let mut resident = self.resident_at(&setting, process, size)?;
-        Ok(resident.dry_run(message)?)
-    }
-
-    fn setting(&self, process: &ProcessId) -> Result<Setting, Failure> {
-        let item = self
-            .archive
-            .item(&(*process).into())?
-            .ok_or(Failure::Missing("process"))?;
-        let module: ItemId = item
-            .tag("Module")
-            .and_then(|it| it.parse().ok())
-            .ok_or(Failure::Missing("module"))?;
-        let module = self
-            .archive
-            .item(&module)?
-            .ok_or(Failure::Missing("module"))?;
-        let program = message::program(self.engine.profile(), &item, &module);
-        Ok(Setting {
-            process: item,
-            module,
-            program,
-        })
+        let mut held = self.held_at(setting, process, size)?;
+        Ok(held.resident.dry_run(message)?)
     }
 
     fn input(&self, process: &ProcessId, slot: Slot) -> Result<Input, Failure> {
@@ -179,25 +163,27 @@ impl Executor {
             .ok_or(Failure::Missing("input"))
     }
 
-    /// Applies one input, giving the leaf and the state after it.
+    /// Applies the next input, giving the leaf and the state after it.
     fn step(
         &self,
-        setting: &Setting,
-        resident: &mut dyn Resident,
-        process: &ProcessId,
-        slot: Slot,
+        held: &mut Held,
+        (series, process): (Series, &ProcessId),
         stride: &mut Stride,
     ) -> Result<EvaluatedLeaf, Failure> {
+        let slot = Slot(held.size);
         let input = self.input(process, slot)?;
+        let setting = &held.setting;
         let message = message::message(&setting.process, &input).ok_or(Failure::Input(slot))?;
-        let outcome = resident.step(&message)?;
-        let head = resident.state_root();
+        let outcome = held.resident.step(&message)?;
+        held.size = slot.next().0;
+        let head = held.resident.state_root();
         let due = stride.advance(self.engine.as_ref(), slot, outcome.gas);
         if due {
             // [XE-2]
-            let snapshot = resident.snapshot();
+            let (snapshot, tree) = (held.resident.snapshot(), held.resident.page_tree());
+            held.pages = snapshot.pages.len();
             self.archive
-                .keep_state(process, slot.next().0, &head, &snapshot)?;
+                .keep_state(series, process, held.size, &snapshot, &tree)?;
         }
         let leaf = Leaf {
             slot,
@@ -223,68 +209,142 @@ impl Executor {
         inputs: u64,
         gas: u64,
     ) -> Result<Vec<EvaluatedLeaf>, Failure> {
-        let setting = self.setting(process)?;
-        let held = lock(&self.evaluated)
-            .remove(process)
-            .filter(|it| it.size == from.0);
-        let mut resident = match held {
-            Some(held) => held.resident,
+        let held = self.take(Series::Evaluated, process);
+        let mut held = match held.filter(|it| it.size == from.0) {
+            Some(held) => held,
             None => {
                 self.archive.forget_states_after(process, from.0)?;
-                self.resident_at(&setting, process, from.0)?
+                self.held_at(self.setting(process)?, process, from.0)?
             }
         };
         let mut stride = Stride { inputs, gas };
         let mut leaves = Vec::new();
-        for offset in 0..count {
-            let slot = from.plus(offset);
-            match self.step(&setting, resident.as_mut(), process, slot, &mut stride) {
+        for _ in 0..count {
+            match self.step(&mut held, (Series::Evaluated, process), &mut stride) {
                 Ok(leaf) => leaves.push(leaf),
                 // What was evaluated before is kept; the rest is tried again.
                 Err(_) if !leaves.is_empty() => break,
                 Err(failure) => return Err(failure),
             }
         }
-        let size = from
-            .0
-            .saturating_add(u64::try_from(leaves.len()).unwrap_or(0));
-        lock(&self.evaluated).insert(
-            *process,
-            Held {
-                size,
-                history: None,
-                resident,
-            },
-        );
+        // A step that was made and whose state could not be kept has no leaf.
+        let evaluated = u64::try_from(leaves.len()).unwrap_or(u64::MAX);
+        if held.size == from.0.saturating_add(evaluated) {
+            self.put(Series::Evaluated, process, held);
+        }
         Ok(leaves)
     }
 
-    /// The process in the state after `size` inputs, from the nearest snapshot (rule XE-1).
-    fn resident_at(
-        &self,
-        setting: &Setting,
-        process: &ProcessId,
-        size: u64,
-    ) -> Result<Box<dyn Resident>, Failure> {
-        let (mut at, mut resident) = match self.archive.state_before(process, size)? {
-            Some((at, snapshot)) => (at, self.engine.restore(&setting.program, &snapshot)?),
-            None => (0, self.boot(setting, process)?),
-        };
-        while at < size {
-            let input = self.input(process, Slot(at))?;
-            let message =
-                message::message(&setting.process, &input).ok_or(Failure::Input(Slot(at)))?;
-            resident.step(&message)?;
-            at = at.saturating_add(1);
-        }
-        Ok(resident)
+    fn take(&self, series: Series, process: &ProcessId) -> Option<Held> {
+        lock(&self.residents).take(series, process)
     }
 
-    fn boot(&self, setting: &Setting, process: &ProcessId) -> Result<Box<dyn Resident>, Failure> {
+    /// Keeps a process for its next job; what goes for it is dropped when nobody waits.
+    fn put(&self, series: Series, process: &ProcessId, held: Held) {
+        let gone = {
+            let mut residents = lock(&self.residents);
+            let gone = residents.put(series, process, held);
+            let count = u64::try_from(residents.count()).unwrap_or(u64::MAX);
+            self.metrics.residents.set(count);
+            self.metrics.resident_bytes.set(residents.bytes());
+            gone
+        };
+        drop(gone);
+    }
+
+    /// The process in the state after `size` inputs, from the nearest snapshot (rule XE-1).
+    fn held_at(
+        &self,
+        setting: Arc<Setting>,
+        process: &ProcessId,
+        size: u64,
+    ) -> Result<Held, Failure> {
+        let before = self
+            .archive
+            .state_before(Series::Evaluated, process, size)?;
+        self.replayed(setting, process, before, size)
+    }
+
+    /// The process from a state, or from its boot, brought to the state after `size` inputs.
+    fn replayed(
+        &self,
+        setting: Arc<Setting>,
+        process: &ProcessId,
+        before: Option<(u64, Snapshot)>,
+        size: u64,
+    ) -> Result<Held, Failure> {
+        let mut held = match before {
+            Some((at, snapshot)) => self.restored(setting, at, &snapshot)?,
+            None => self.boot(setting, process)?,
+        };
+        while held.size < size {
+            let slot = Slot(held.size);
+            let input = self.input(process, slot)?;
+            let message = message::message(&held.setting.process, &input);
+            held.resident.step(&message.ok_or(Failure::Input(slot))?)?;
+            held.size = held.size.saturating_add(1);
+        }
+        Ok(held)
+    }
+
+    fn restored(
+        &self,
+        setting: Arc<Setting>,
+        size: u64,
+        snapshot: &Snapshot,
+    ) -> Result<Held, Failure> {
+        self.metrics.wakes.inc();
+        Ok(Held {
+            size,
+            history: None,
+            resident: self.engine.restore(&setting.program, snapshot)?,
+            pages: snapshot.pages.len(),
+            setting,
+        })
+    }
+
+    fn boot(&self, setting: Arc<Setting>, process: &ProcessId) -> Result<Held, Failure> {
         let first = self.input(process, Slot(0))?;
         let first =
             Assignment::from_item(&first.assignment).map_err(|_| Failure::Input(Slot(0)))?;
-        Ok(self.engine.boot(&setting.program, message::clock(&first))?)
+        let resident = self.engine.boot(&setting.program, message::clock(&first))?;
+        Ok(Held {
+            size: 0,
+            history: None,
+            pages: resident.snapshot().pages.len(),
+            resident,
+            setting,
+        })
+    }
+
+    /// The state with a root that a process has after `size` inputs: as it is kept, or from an earlier one by replay of at
+    /// most `inputs_max` inputs (rule SK-4); nothing if that is too far, or gives another state.
+    fn state_at(
+        &self,
+        setting: &Arc<Setting>,
+        process: &ProcessId,
+        (size, root): (u64, Digest),
+        inputs_max: u64,
+    ) -> Result<Option<Snapshot>, Failure> {
+        if let Some(snapshot) = self.archive.state(&root)? {
+            return Ok(Some(snapshot));
+        }
+        let mut before = None;
+        for series in [Series::Evaluated, Series::Checked] {
+            let found = self.archive.state_before(series, process, size)?;
+            let found = found.filter(|(at, _)| size - at <= inputs_max);
+            before = before.into_iter().chain(found).max_by_key(|(at, _)| *at);
+        }
+        if before.is_none() && size > inputs_max {
+            return Ok(None);
+        }
+        let held = self.replayed(Arc::clone(setting), process, before, size);
+        let mut held = match held {
+            // Not all inputs are here.
+            Err(Failure::Missing(_)) => return Ok(None),
+            held => held?,
+        };
+        Ok((held.resident.state_root() == root).then(|| held.resident.snapshot()))
     }
 }
 

@@ -78,6 +78,9 @@ metrics! {
     http_requests: Family<HttpLabel, Counter> = "HTTP requests answered.";
     peers: Gauge = "Connected peers.";
     processes: Gauge = "Processes that this node follows.";
+    residents: Gauge = "Processes that this node keeps in memory.";
+    resident_bytes: Gauge = "Bytes of memory that those processes take, as estimated.";
+    wakes: Counter = "Processes restored from a kept state.";
     ledger_height: Gauge = "Height of the last ledger block applied.";
     blocks_behind: Gauge = "Ledger blocks known to exist but not applied yet.";
     queue_length: Gauge = "Inputs waiting for the machines of this node.";

@@ -155,7 +155,10 @@ pub async fn run(
         .cloned()
         .ok_or(BlockError::Genesis)?;
     let engine: Arc<dyn Engine> = Arc::new(WasmEngine::new(profile.clone())?);
-    let executor = Arc::new(Executor::new(archive.clone(), engine, network));
+    let metrics = Arc::new(Metrics::new());
+    let executor = Executor::new(archive.clone(), engine, network);
+    let resident_bytes = config.resident_mib.saturating_mul(1 << 20);
+    let executor = Arc::new(executor.bounded(resident_bytes, Arc::clone(&metrics)));
     let setting = Setting {
         operator,
         item_key: keys.item.address(),
@@ -195,7 +198,6 @@ pub async fn run(
     let http = listener.local_addr().map_err(failed)?;
 
     let signer = Signer::new(operator, network, keys.hot, keys.item, faults);
-    let metrics = Arc::new(Metrics::new());
     let parts = Parts {
         core,
         first,

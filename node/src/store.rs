@@ -28,7 +28,7 @@ pub use memory::MemoryStore;
 pub use rocks::RocksStore;
 
 /// The number of the layout of columns, keys and values that this program writes (rule DB-3).
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 macro_rules! columns {
     ($($(#[$doc:meta])* $column:ident = $name:literal;)*) => {
@@ -65,7 +65,7 @@ columns! {
     Results = "results";
     /// Memory pages by hash.
     Pages = "pages";
-    /// Snapshots of states: which pages, at which input.
+    /// States without their pages, how often each part is referred to, and which state is after which input.
     Snapshots = "snapshots";
     /// Claims, own and seen.
     Claims = "claims";

@@ -1,5 +1,5 @@
-//! Parts of a state as they travel: the pages that a stretch of inputs touches, and the list of all
-//! pages.
+//! Parts of a state as they travel: the pages that a stretch of inputs touches, and the nodes of the
+//! tree over all pages.
 //!
 //! A state is linear memory in pages of [`PAGE_BYTES`], its size, and the mutable globals. How
 //! pages and state are hashed is the engine's matter; here is only what is well-formed.
@@ -8,7 +8,7 @@
 //!
 //! - `[W-1]` Pages stand in strictly ascending order of their index, which is below [`PAGES`].
 //! - `[W-2]` A page has [`PAGE_BYTES`] bytes, or none if all of them are zero; the zero page is not
-//!   spelled out, so one set of pages has one spelling. A manifest leaves zero pages out.
+//!   spelled out, so one set of pages has one spelling.
 //! - `[W-3]` Globals are given as the bits of their values, in the order of the module.
 
 use serde_bytes::ByteBuf;
@@ -23,6 +23,12 @@ pub const PAGE_BYTES: usize = 4096;
 pub const PAGE_TREE_DEPTH: u32 = 22;
 /// Pages that a state can have: 16 GiB.
 pub const PAGES: u32 = 1 << PAGE_TREE_DEPTH;
+/// Levels of that tree in one node, as it is kept and sent.
+pub const PAGE_NODE_BITS: u32 = 6;
+/// Children of one node.
+pub const PAGE_NODE_WIDTH: usize = 1 << PAGE_NODE_BITS;
+/// The level of the topmost node, which has the rest of the levels; the lowest is 0.
+pub const PAGE_NODE_TOP: u32 = (PAGE_TREE_DEPTH - 1) / PAGE_NODE_BITS;
 /// Pages of 4 KiB in one WebAssembly page.
 pub const PAGES_PER_WASM_PAGE: u32 = 16;
 /// Pages that one witness can hold, 128 MiB: what fits the number of values of one object.
@@ -57,23 +63,40 @@ impl Wire for Witness {
     const BYTES_MAX: usize = 160 << 20;
 }
 
-/// The list of a state's pages by their hashes: what the state's root is made of.
+/// A state without its pages: what its root is made of (rules ST-3 and ST-5).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
-pub struct Manifest {
+pub struct StateHead {
     /// The size of memory, in WebAssembly pages of 64 KiB.
     pub wasm_pages: u32,
     /// The mutable globals (rule W-3).
     pub globals: Vec<u64>,
-    /// Every page that is not zero, with its hash.
-    pub pages: Vec<(u32, Digest)>,
+    /// The top of the tree over the pages.
+    pub top: Digest,
 }
 
-impl Wire for Manifest {
+impl Wire for StateHead {
     const KIND: u8 = 51;
-    const BYTES_MAX: usize = 4 << 20;
+    const BYTES_MAX: usize = 16 * 1024;
 }
 
-/// Why a witness or a manifest is not well-formed.
+/// A node of the tree over the pages: what lies below it that is not zero (rule ST-6).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct PageNode {
+    /// How many nodes are between it and a page.
+    pub level: u8,
+    /// The children that are not zero, by the bits of their places.
+    pub present: u64,
+    /// The digests of those children, in the order of their places: hashes of pages at level 0, else
+    /// the tops of nodes.
+    pub digests: Vec<Digest>,
+}
+
+impl Wire for PageNode {
+    const KIND: u8 = 53;
+    const BYTES_MAX: usize = 4 * 1024;
+}
+
+/// Why a part of a state is not well-formed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PagesFault {
     /// Page indices do not ascend strictly, or exceed the tree (rule W-1).
@@ -82,6 +105,9 @@ pub enum PagesFault {
     /// A page has another length, or spells out zeros (rule W-2).
     #[error("page {0} is not in its one spelling")]
     Bytes(u32),
+    /// A node's level, places and digests do not fit together.
+    #[error("a node of the tree over the pages is malformed")]
+    Node,
     /// More pages or globals than allowed.
     #[error("too many pages or globals")]
     TooMany,
@@ -107,13 +133,41 @@ impl Witness {
     }
 }
 
-impl Manifest {
-    /// Checks rule W-1 and the bounds.
+impl StateHead {
+    /// Checks the bounds.
     ///
     /// # Errors
-    /// The first rule that is broken.
+    /// More globals than allowed.
     pub fn check(&self) -> Result<(), PagesFault> {
-        check_shape(&self.globals, self.pages.iter().map(|(index, _)| *index))
+        check_shape(&self.globals, std::iter::empty())
+    }
+}
+
+impl PageNode {
+    /// Checks that there is such a node and that each child present has its digest.
+    ///
+    /// # Errors
+    /// If it is not so.
+    pub fn check(&self) -> Result<(), PagesFault> {
+        let children = match u32::from(self.level) {
+            PAGE_NODE_TOP => 1 << (PAGE_TREE_DEPTH - PAGE_NODE_TOP * PAGE_NODE_BITS),
+            level if level < PAGE_NODE_TOP => PAGE_NODE_WIDTH,
+            _ => 0,
+        };
+        let places = u64::BITS as usize - self.present.leading_zeros() as usize;
+        if places == 0
+            || places > children
+            || self.present.count_ones() as usize != self.digests.len()
+        {
+            return Err(PagesFault::Node);
+        }
+        Ok(())
+    }
+
+    /// The children that are not zero, by their places.
+    pub fn children(&self) -> impl Iterator<Item = (usize, &Digest)> {
+        let present = |at: &usize| self.present >> at & 1 == 1;
+        (0..PAGE_NODE_WIDTH).filter(present).zip(&self.digests)
     }
 }
 

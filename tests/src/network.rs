@@ -9,12 +9,11 @@
 //! - `[NW-4]` What a villain says itself is not lost: a lie that nobody hears is none.
 
 use surety_attest::effect::Want;
-use surety_node::archive::{Archive, ArchiveError, LOG_PAGE_MAX};
+use surety_node::archive::{Archive, ArchiveError, Ask, LOG_PAGE_MAX, Parts};
 use surety_node::core::Fetched;
 use surety_protocol::block::Block;
-use surety_protocol::id::{Digest, EvidenceId};
+use surety_protocol::id::{Digest, EvidenceId, ProcessId};
 use surety_protocol::time::{Height, Slot};
-use surety_protocol::witness::Manifest;
 
 use crate::random::Random;
 
@@ -39,12 +38,12 @@ pub enum Answer {
     Fetched(Fetched),
     /// A state, which goes into the archive of who asked.
     State {
+        /// The process.
+        process: ProcessId,
         /// Its root.
         root: Digest,
-        /// Its pages by their hashes.
-        manifest: Manifest,
-        /// The pages.
-        pages: Vec<Vec<u8>>,
+        /// All of it.
+        parts: Parts,
     },
 }
 
@@ -59,16 +58,12 @@ pub fn serve(archive: &Archive, wanted: &Wanted) -> Result<Option<Answer>, Archi
             (!slots.is_empty()).then_some(Fetched::Log(slots))
         }
         Wanted::Want(Want::Item(id)) => archive.item(id)?.map(Fetched::Item),
-        Wanted::Want(Want::State { root, .. }) => {
-            let Some(manifest) = archive.manifest(root)? else {
-                return Ok(None);
-            };
-            let hashes: Vec<Digest> = manifest.pages.iter().map(|(_, hash)| *hash).collect();
-            let pages = archive.pages(&hashes)?;
-            return Ok(Some(Answer::State {
+        Wanted::Want(Want::State { process, root, .. }) => {
+            let state = state(archive, root)?;
+            return Ok(state.map(|parts| Answer::State {
+                process: *process,
                 root: *root,
-                manifest,
-                pages,
+                parts,
             }));
         }
         Wanted::Want(Want::Claims { root, claimant }) => {
@@ -120,6 +115,35 @@ pub fn serve(archive: &Archive, wanted: &Wanted) -> Result<Option<Answer>, Archi
         }
     };
     Ok(fetched.map(Answer::Fetched))
+}
+
+/// All parts of a state.
+fn state(archive: &Archive, root: &Digest) -> Result<Option<Parts>, ArchiveError> {
+    let mut ask = Ask {
+        head: Some(*root),
+        ..Ask::default()
+    };
+    let mut state = archive.state_parts(&ask)?;
+    let Some(head) = &state.head else {
+        return Ok(None);
+    };
+    ask = Ask {
+        nodes: vec![head.top],
+        ..Ask::default()
+    };
+    while ask != Ask::default() {
+        let parts = archive.state_parts(&ask)?;
+        ask = Ask::default();
+        for node in &parts.nodes {
+            match node.level {
+                0 => ask.pages.extend(&node.digests),
+                _ => ask.nodes.extend(&node.digests),
+            }
+        }
+        state.nodes.extend(parts.nodes);
+        state.pages.extend(parts.pages);
+    }
+    Ok(Some(state))
 }
 
 /// How the network behaves.

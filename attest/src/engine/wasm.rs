@@ -246,4 +246,9 @@ impl<V: Vm> Resident for Process<V> {
     fn snapshot(&self) -> Snapshot {
         self.execution.state().clone()
     }
+
+    fn page_tree(&mut self) -> PageTree {
+        self.state_root();
+        self.tree.clone()
+    }
 }

@@ -1,7 +1,9 @@
 use super::*;
 use std::collections::BTreeSet;
-use surety_protocol::merkle::MultiProof;
-use surety_protocol::witness::PAGES;
+
+use proptest::prelude::*;
+use surety_protocol::merkle::{MultiProof, node};
+use surety_protocol::witness::{PAGE_NODE_TOP, PAGE_TREE_DEPTH, PageNode};
 
 fn sample() -> Snapshot {
     let mut snapshot = Snapshot {
@@ -61,26 +63,99 @@ fn the_root_commits_to_size_and_globals() {
     );
 }
 
+/// The root by the rules alone, one level after the other.
+fn plain_root(pages: &BTreeMap<u32, Digest>) -> Digest {
+    let mut zero = page_hash(&ZERO_PAGE);
+    let mut level: BTreeMap<u32, Digest> = pages.clone();
+    for _ in 0..PAGE_TREE_DEPTH {
+        let get = |index| level.get(&index).copied().unwrap_or(zero);
+        let parents: BTreeSet<u32> = level.keys().map(|index| index / 2).collect();
+        let above = parents.into_iter();
+        level = above
+            .map(|index| (index, node(&get(2 * index), &get(2 * index + 1))))
+            .collect();
+        zero = node(&zero, &zero);
+    }
+    seal(u64::from(PAGES), level.get(&0).unwrap_or(&zero))
+}
+
+/// Places near one another, at the borders of nodes, and anywhere.
+fn places() -> impl Strategy<Value = u32> {
+    prop_oneof![
+        0..200_u32,
+        (0..8_u32, 0..3_u32).prop_map(|(at, step)| (at << (6 * (step + 1))) % PAGES),
+        0..PAGES,
+    ]
+}
+
+proptest! {
+    #[test]
+    fn a_tree_is_that_of_its_pages_however_it_came_to_be(
+        updates in prop::collection::vec(
+            prop::collection::vec((places(), 0..3_u8), 1..40), 1..6,
+        ),
+    ) {
+        let hash = |byte| page_hash(&[byte; PAGE_BYTES]);
+        let (mut tree, mut pages) = (PageTree::default(), BTreeMap::new());
+        for update in updates {
+            let (earlier, root) = (tree.clone(), tree.root());
+            tree.update(update.iter().map(|(index, byte)| (*index, hash(*byte))));
+            pages.extend(update.iter().map(|(index, byte)| (*index, hash(*byte))));
+            pages.retain(|_, digest| *digest != hash(0));
+            prop_assert_eq!(tree.root(), plain_root(&pages));
+            prop_assert_eq!(earlier.root(), root);
+        }
+        let known: BTreeSet<u32> = pages.keys().copied().step_by(2).chain([5, PAGES - 1]).collect();
+        let leaf = |index: &u32| (u64::from(*index), pages.get(index).copied().unwrap_or(hash(0)));
+        let leaves: Vec<_> = known.iter().map(leaf).collect();
+        let proof = tree.prove(&known).unwrap();
+        prop_assert_eq!(proof.root_from_many(&leaves), Some(tree.root()));
+        // Its records are all of it, and each says its digest.
+        let mut found = BTreeMap::new();
+        let mut branches: Vec<Branch<'_>> = tree.branch().into_iter().collect();
+        while let Some(branch) = branches.pop() {
+            let record = branch.record();
+            prop_assert_eq!(node_digest(&record), Some(branch.digest()));
+            let below: Vec<Digest> = branch.below().map(|it| it.digest()).collect();
+            let children = branch.pages().map(|(_, hash)| hash).chain(below);
+            prop_assert_eq!(children.collect::<Vec<_>>(), record.digests);
+            found.extend(branch.pages());
+            branches.extend(branch.below());
+        }
+        prop_assert_eq!(found, pages);
+    }
+}
+
 #[test]
-fn a_manifest_gives_the_root_and_the_snapshot() {
+fn a_node_has_one_record() {
+    let tree = sample().tree();
+    let record = tree.branch().unwrap().record();
+    let with = |change: fn(&mut PageNode)| {
+        let mut record = record.clone();
+        change(&mut record);
+        node_digest(&record)
+    };
+    assert_eq!(with(|_| {}), Some(tree.top()));
+    assert_eq!(with(|it| it.digests.clear()), None);
+    assert_eq!(with(|it| it.present = 0), None);
+    assert_eq!(with(|it| it.level += 1), None);
+    // The topmost node has 16 children.
+    assert_eq!(with(|it| it.present = 1 << 16), None);
+    assert_ne!(with(|it| it.present = 1 << 15), Some(tree.top()));
+    assert_ne!(with(|it| it.level -= 1), Some(tree.top()));
+    let blank = |it: &mut PageNode| {
+        it.present |= 2;
+        it.digests.push(zero_top(PAGE_NODE_TOP - 1));
+    };
+    assert_eq!(with(blank), None, "a subtree of zeros is spelled out");
+}
+
+#[test]
+fn a_head_has_the_root() {
     let snapshot = sample();
-    let manifest = snapshot.manifest();
-    assert_eq!(manifest_root(&manifest), snapshot.root());
-    let store: BTreeMap<Digest, Arc<Page>> = snapshot
-        .pages
-        .values()
-        .map(|page| (page_hash(page), page.clone()))
-        .collect();
-    let found = Snapshot::from_manifest(&manifest, |hash| store.get(hash).cloned());
-    assert_eq!(found, Ok(snapshot));
-    let (_, first) = manifest.pages[0];
     assert_eq!(
-        Snapshot::from_manifest(&manifest, |_| None),
-        Err(SnapshotFault::Missing(first))
-    );
-    assert_eq!(
-        Snapshot::from_manifest(&manifest, |_| Some(Arc::new([3; PAGE_BYTES]))),
-        Err(SnapshotFault::Differs(first))
+        head_root(&snapshot.head(snapshot.tree().top())),
+        snapshot.root()
     );
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use surety_attest::engine::Engine;
-use surety_attest::state::manifest_root;
+use surety_attest::state::head_root;
 
 use super::stage::{ENGINE, action, boot, counter, error, message};
 
@@ -67,7 +67,10 @@ fn a_restored_process_is_the_resident_one() {
         resident.step(&action(nonce, "Hello")).unwrap();
     }
     let snapshot = resident.snapshot();
-    assert_eq!(manifest_root(&snapshot.manifest()), resident.state_root());
+    assert_eq!(
+        head_root(&snapshot.head(snapshot.tree().top())),
+        resident.state_root()
+    );
     let mut restored = ENGINE.restore(&program, &snapshot).unwrap();
     for nonce in 6..30 {
         assert_eq!(

@@ -24,19 +24,49 @@ pub(super) fn past(process: &ProcessId) -> Vec<u8> {
     [&slot(process, Slot(u64::MAX))[..], &[1]].concat()
 }
 
-/// `'r' || root`.
-pub(super) fn state(root: &Digest) -> Vec<u8> {
+/// `'r' || root`: the head of a state.
+pub(super) fn head(root: &Digest) -> Vec<u8> {
     [b"r", &root.as_bytes()[..]].concat()
 }
 
-/// `'s' || process || size`.
-pub(super) fn snapshot(process: &ProcessId, size: u64) -> Vec<u8> {
-    [b"s", &process.as_bytes()[..], &size.to_be_bytes()].concat()
+/// `'n' || digest`: a node of a tree over pages.
+pub(super) fn node(digest: &Digest) -> Vec<u8> {
+    [b"n", &digest.as_bytes()[..]].concat()
 }
 
-/// `'s' || process`.
-pub(super) fn snapshots(process: &ProcessId) -> Vec<u8> {
-    [b"s", &process.as_bytes()[..]].concat()
+/// `'c' || digest`: how often a part of a state is referred to.
+pub(super) fn count(digest: &Digest) -> Vec<u8> {
+    [b"c", &digest.as_bytes()[..]].concat()
+}
+
+/// `'w' || root || kind || digest`: what is here of a state before all of it is.
+pub(super) fn loose(root: &Digest, kind: u8, digest: &Digest) -> Vec<u8> {
+    [&begun(root)[..], &[kind], digest.as_bytes()].concat()
+}
+
+/// `'w' || root`: that a state has begun to come; it starts the keys of what is here of it.
+pub(super) fn begun(root: &Digest) -> Vec<u8> {
+    [b"w", &root.as_bytes()[..]].concat()
+}
+
+/// `'d' || kind || digest`: what is referred to less often than it is counted.
+pub(super) fn doomed(kind: u8, digest: &Digest) -> Vec<u8> {
+    [b"d", &[kind][..], digest.as_bytes()].concat()
+}
+
+/// `series || process || size`: the state of a process after so many inputs.
+pub(super) fn snapshot(series: u8, process: &ProcessId, size: u64) -> Vec<u8> {
+    [&snapshots(series, process)[..], &size.to_be_bytes()].concat()
+}
+
+/// `series || process`.
+pub(super) fn snapshots(series: u8, process: &ProcessId) -> Vec<u8> {
+    [&[series], &process.as_bytes()[..]].concat()
+}
+
+/// `'f' || process`: of which others' states are here.
+pub(super) fn fetched(process: &ProcessId) -> Vec<u8> {
+    [b"f", &process.as_bytes()[..]].concat()
 }
 
 /// `process || slot || index || item`.

@@ -1,63 +1,96 @@
-//! Snapshots of states: pages by their hash, manifests by their root, and which state is at which input.
+//! States of processes: which are kept, and how they are written and read back.
+//!
+//! # Rules
+//!
+//! - `[SK-1]` Parts of states (heads, nodes, pages) are kept by content and counted: a part is here if and only if something
+//!   refers to it. A series or a list of fetched states refers to heads, a head to the topmost node, a node to what is right
+//!   below it. Counts change in the batch that changes what they count.
+//! - `[SK-2]` A part is written with or after all that it refers to, so whatever is here is whole, at every moment and after
+//!   every crash. What nothing refers to yet because more of its state is to come is listed under the state's root; it stays
+//!   until the state is whole, or until more than [`BEGUN_MAX`] other states have begun to come since.
+//! - `[SK-3]` No batch holds more than about [`BATCH_BYTES`], however large a state is. What is to be removed beyond
+//!   [`SWEPT_MAX`] parts is listed and goes with the batches after it.
+//! - `[SK-4]` Of the states of a process the last [`RECENT`] are kept, and before them one for each power of two of inputs
+//!   that its age has reached: any input is reached from an earlier state by replay. So is what evidence needs, whose cost
+//!   grows with its age, not whether it can be had.
+//! - `[SK-5]` A state that was fetched from others is not one that was evaluated here: evaluation never starts from it. The
+//!   last [`FETCHED_MAX`] of a process are kept.
 
+mod session;
+mod thin;
+mod transfer;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use surety_attest::state::{Snapshot, SnapshotFault, manifest_root, page_hash};
-use surety_protocol::codec;
+use surety_attest::state::{
+    Branch, PageTree, Snapshot, head_root, node_digest, page_hash, page_offset, zero_top,
+};
+use surety_protocol::codec::{self, Wire};
 use surety_protocol::id::{Digest, ProcessId};
-use surety_protocol::witness::{Manifest, PAGE_BYTES};
+use surety_protocol::witness::{PAGE_BYTES, PAGE_NODE_TOP, PageNode, StateHead};
 
 use super::{Archive, ArchiveError, damaged, key};
-use crate::store::{Batch, Column, Direction};
+use crate::store::{Column, Direction};
 
-/// Why a state that somebody sent is not kept.
-#[derive(Debug, thiserror::Error)]
-pub enum StateFault {
-    /// The manifest does not have the root.
-    #[error("the manifest is not of the state asked for")]
-    Manifest,
-    /// A page does not have the hash asked for.
-    #[error("a page is not the one asked for")]
-    Page,
-    /// The store failed.
-    #[error(transparent)]
-    Archive(#[from] ArchiveError),
+use session::Session;
+pub use transfer::{Ask, NODES_MAX, PAGES_MAX, Parts, Transfer, TransferError};
+
+/// States that are kept without gaps: about as many as pass while a claim waits for its verifiers.
+const RECENT: usize = 64;
+/// Fetched states of one process.
+const FETCHED_MAX: usize = 8;
+/// States that have begun to come and are not whole.
+const BEGUN_MAX: usize = 16;
+/// Bytes after which a batch of parts is written.
+const BATCH_BYTES: usize = 8 << 20;
+/// Parts that are removed in one batch.
+const SWEPT_MAX: usize = 8_192;
+
+/// Where the states of a process come from (rule SK-5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Series {
+    /// Evaluated from the start of the log.
+    Evaluated,
+    /// Executed while a claim was checked.
+    Checked,
+}
+
+impl Series {
+    const fn tag(self) -> u8 {
+        match self {
+            Series::Evaluated => b'e',
+            Series::Checked => b'k',
+        }
+    }
 }
 
 impl Archive {
-    /// Keeps a state; pages that are here already are not written again.
+    /// Keeps the state of a process after `size` inputs; what is here of it already is not written again.
     ///
     /// # Errors
     /// If the store fails.
     pub fn keep_state(
         &self,
+        series: Series,
         process: &ProcessId,
         size: u64,
-        root: &Digest,
         snapshot: &Snapshot,
+        tree: &PageTree,
     ) -> Result<(), ArchiveError> {
-        let manifest = snapshot.manifest();
-        let mut batch = Batch::new();
-        for (index, hash) in &manifest.pages {
-            if self.store.get(Column::Pages, hash.as_bytes())?.is_none() {
-                batch.put(
-                    Column::Pages,
-                    *hash.as_bytes(),
-                    snapshot.page(*index).to_vec(),
-                );
-            }
+        let head = snapshot.head(tree.top());
+        let mut session = Session::open(self, head_root(&head))?;
+        if let Some(top) = tree.branch() {
+            keep_branch(&mut session, snapshot, &top)?;
         }
-        batch.put(
-            Column::Snapshots,
-            key::state(root),
-            codec::encode(&manifest)?,
-        );
-        batch.put(
-            Column::Snapshots,
-            key::snapshot(process, size),
-            *root.as_bytes(),
-        );
-        self.write(batch)
+        let root = session.keep_head(&head)?;
+        let root = root.ok_or_else(|| damaged(Column::Snapshots, &"a state that is not whole"))?;
+        session.refer(series, process, size, root)?;
+        let sizes: Vec<u64> = session.sizes(series, process)?;
+        for size in thin::superfluous(&sizes, RECENT) {
+            session.forget(series, process, size)?;
+        }
+        session.close()
     }
 
     /// Forgets which states were after these inputs: they are evaluated again, maybe from another branch of the log.
@@ -65,20 +98,26 @@ impl Archive {
     /// # Errors
     /// If the store fails.
     pub fn forget_states_after(&self, process: &ProcessId, size: u64) -> Result<(), ArchiveError> {
-        let prefix = key::snapshots(process);
-        let from = key::snapshot(process, size.saturating_add(1));
-        let later = self.store.scan(
-            Column::Snapshots,
-            &from,
-            &prefix,
-            usize::MAX,
-            Direction::Forward,
-        )?;
-        let mut batch = Batch::new();
-        for (at, _) in later {
-            batch.delete(Column::Snapshots, at);
+        let mut session = Session::open(self, Digest::default())?;
+        let sizes = session.sizes(Series::Evaluated, process)?;
+        for later in sizes.into_iter().filter(|it| *it > size) {
+            session.forget(Series::Evaluated, process, later)?;
         }
-        self.write(batch)
+        session.close()
+    }
+
+    /// Removes what is left to be removed (rule SK-3).
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub fn sweep(&self) -> Result<(), ArchiveError> {
+        loop {
+            let session = Session::open(self, Digest::default())?;
+            if session.swept() {
+                return Ok(());
+            }
+            session.close()?;
+        }
     }
 
     /// The latest state at or before an input, and how many inputs it has seen.
@@ -87,124 +126,154 @@ impl Archive {
     /// If the store fails or a value is damaged.
     pub fn state_before(
         &self,
+        series: Series,
         process: &ProcessId,
         size: u64,
     ) -> Result<Option<(u64, Snapshot)>, ArchiveError> {
-        let prefix = key::snapshots(process);
-        let from = key::snapshot(process, size);
+        let prefix = key::snapshots(series.tag(), process);
+        let from = key::snapshot(series.tag(), process, size);
         let found = self
             .store
             .scan(Column::Snapshots, &from, &prefix, 1, Direction::Backward)?;
         let Some((at, root)) = found.into_iter().next() else {
             return Ok(None);
         };
-        let size = at
-            .get(prefix.len()..)
-            .and_then(|it| it.try_into().ok())
-            .map(u64::from_be_bytes)
-            .ok_or_else(|| damaged(Column::Snapshots, &"a key without a size"))?;
+        let size = size_of(&at, &prefix)?;
         let root =
             Digest::try_from(root.as_slice()).map_err(|it| damaged(Column::Snapshots, &it))?;
         Ok(self.state(&root)?.map(|snapshot| (size, snapshot)))
     }
 
-    /// A state by its root, if all of it is here.
+    /// A state by its root.
     ///
     /// # Errors
-    /// If the store fails or a value is damaged.
+    /// If the store fails or a part is damaged.
     pub fn state(&self, root: &Digest) -> Result<Option<Snapshot>, ArchiveError> {
-        let Some(manifest) = self.manifest(root)? else {
+        let Some(head) = self.state_head(root)? else {
             return Ok(None);
         };
-        let mut failed = None;
-        let found = Snapshot::from_manifest(&manifest, |hash| {
-            let bytes = match self.store.get(Column::Pages, hash.as_bytes()) {
-                Ok(bytes) => bytes?,
-                Err(error) => {
-                    failed = Some(error);
-                    return None;
-                }
+        if head_root(&head) != *root {
+            return Err(damaged(Column::Snapshots, &"a head of another state"));
+        }
+        let mut pages = BTreeMap::new();
+        let whole = self.collect(PAGE_NODE_TOP, &head.top, 0, &mut pages)?;
+        if !whole {
+            // It may have been thinned out meanwhile; else it is not as rule SK-2 says.
+            return match self.state_head(root)? {
+                None => Ok(None),
+                Some(_) => Err(damaged(Column::Snapshots, &"a state that is not whole")),
             };
-            <[u8; PAGE_BYTES]>::try_from(bytes.as_slice())
-                .ok()
-                .map(Arc::new)
-        });
-        if let Some(error) = failed {
-            return Err(error.into());
         }
-        match found {
-            Ok(snapshot) => Ok(Some(snapshot)),
-            Err(SnapshotFault::Missing(_)) => Ok(None),
-            Err(fault) => Err(damaged(Column::Pages, &fault)),
-        }
+        Ok(Some(Snapshot {
+            wasm_pages: head.wasm_pages,
+            globals: head.globals,
+            pages,
+        }))
     }
 
-    /// The manifest of a state.
+    /// Collects the pages of a subtree, checking each part; whether all of it is here.
+    fn collect(
+        &self,
+        level: u32,
+        digest: &Digest,
+        first: u32,
+        pages: &mut BTreeMap<u32, Arc<[u8; PAGE_BYTES]>>,
+    ) -> Result<bool, ArchiveError> {
+        if *digest == zero_top(level) {
+            return Ok(true);
+        }
+        let Some(node) = self.page_node(digest)? else {
+            return Ok(false);
+        };
+        if u32::from(node.level) != level || node_digest(&node) != Some(*digest) {
+            return Err(damaged(Column::Snapshots, &"a node of another digest"));
+        }
+        for (at, child) in node.children() {
+            let first = first.saturating_add(page_offset(level, at));
+            if let Some(lower) = level.checked_sub(1) {
+                if !self.collect(lower, child, first, pages)? {
+                    return Ok(false);
+                }
+                continue;
+            }
+            let Some(bytes) = self.page(child)? else {
+                return Ok(false);
+            };
+            let page: [u8; PAGE_BYTES] = bytes
+                .try_into()
+                .map_err(|_| damaged(Column::Pages, &"a page of another length"))?;
+            if page_hash(&page) != *child {
+                return Err(damaged(Column::Pages, &"a page of another hash"));
+            }
+            pages.insert(first, Arc::new(page));
+        }
+        Ok(true)
+    }
+
+    /// The head of a state.
     ///
     /// # Errors
     /// If the store fails or the value is damaged.
-    pub fn manifest(&self, root: &Digest) -> Result<Option<Manifest>, ArchiveError> {
-        self.get(Column::Snapshots, &key::state(root))
+    pub fn state_head(&self, root: &Digest) -> Result<Option<StateHead>, ArchiveError> {
+        self.get(Column::Snapshots, &key::head(root))
     }
 
-    /// Pages by their hashes, those that are here.
+    /// Parts of states that somebody asks for, those that are here.
     ///
     /// # Errors
-    /// If the store fails.
-    pub fn pages(&self, hashes: &[Digest]) -> Result<Vec<Vec<u8>>, ArchiveError> {
-        let mut pages = Vec::new();
-        for hash in hashes {
-            pages.extend(self.store.get(Column::Pages, hash.as_bytes())?);
+    /// If the store fails or a value is damaged.
+    pub fn state_parts(&self, ask: &Ask) -> Result<Parts, ArchiveError> {
+        let mut parts = Parts::default();
+        if let Some(root) = &ask.head {
+            parts.head = self.state_head(root)?;
         }
-        Ok(pages)
+        for digest in &ask.nodes {
+            parts.nodes.extend(self.page_node(digest)?);
+        }
+        for hash in &ask.pages {
+            parts.pages.extend(self.page(hash)?);
+        }
+        Ok(parts)
     }
 
-    /// The pages of a manifest that are not here.
-    ///
-    /// # Errors
-    /// If the store fails.
-    pub fn missing_pages(&self, manifest: &Manifest) -> Result<Vec<Digest>, ArchiveError> {
-        let mut missing = Vec::new();
-        for (_, hash) in &manifest.pages {
-            if self.store.get(Column::Pages, hash.as_bytes())?.is_none() {
-                missing.push(*hash);
-            }
-        }
-        missing.sort_unstable();
-        missing.dedup();
-        Ok(missing)
+    fn page_node(&self, digest: &Digest) -> Result<Option<PageNode>, ArchiveError> {
+        self.get(Column::Snapshots, &key::node(digest))
     }
 
-    /// Keeps a manifest that somebody sent, if it has the root.
-    ///
-    /// # Errors
-    /// If it has not, or the store fails.
-    pub fn keep_manifest(&self, root: &Digest, manifest: &Manifest) -> Result<(), StateFault> {
-        if manifest.check().is_err() || manifest_root(manifest) != *root {
-            return Err(StateFault::Manifest);
-        }
-        let mut batch = Batch::new();
-        let bytes = codec::encode(manifest).map_err(ArchiveError::from)?;
-        batch.put(Column::Snapshots, key::state(root), bytes);
-        Ok(self.write(batch)?)
-    }
-
-    /// Keeps pages that somebody sent, if they are those asked for.
-    ///
-    /// # Errors
-    /// If one is not, or the store fails.
-    pub fn keep_pages(&self, asked: &[Digest], pages: &[Vec<u8>]) -> Result<usize, StateFault> {
-        let mut batch = Batch::new();
-        for bytes in pages {
-            let page: &[u8; PAGE_BYTES] =
-                bytes.as_slice().try_into().map_err(|_| StateFault::Page)?;
-            let hash = page_hash(page);
-            if !asked.contains(&hash) {
-                return Err(StateFault::Page);
-            }
-            batch.put(Column::Pages, *hash.as_bytes(), bytes.clone());
-        }
-        self.write(batch)?;
-        Ok(pages.len())
+    fn page(&self, hash: &Digest) -> Result<Option<Vec<u8>>, ArchiveError> {
+        Ok(self.store.get(Column::Pages, hash.as_bytes())?)
     }
 }
+
+/// Keeps a subtree, the lower parts first (rule SK-2).
+fn keep_branch(
+    session: &mut Session<'_>,
+    snapshot: &Snapshot,
+    branch: &Branch<'_>,
+) -> Result<(), ArchiveError> {
+    if session.hold_node(&branch.digest())? {
+        return Ok(());
+    }
+    for below in branch.below() {
+        keep_branch(session, snapshot, &below)?;
+    }
+    for (index, hash) in branch.pages() {
+        session.hold_page(&hash, snapshot.page(index))?;
+    }
+    // What is held is neither lost nor removed by others, so this finds all of it.
+    session.keep_node(&branch.digest(), &branch.record())?;
+    session.write_if_large()
+}
+
+fn size_of(at: &[u8], prefix: &[u8]) -> Result<u64, ArchiveError> {
+    let size = at.get(prefix.len()..).and_then(|it| it.try_into().ok());
+    size.map(u64::from_be_bytes)
+        .ok_or_else(|| damaged(Column::Snapshots, &"a key without a size"))
+}
+
+fn encoded(value: &impl Wire) -> Result<Vec<u8>, ArchiveError> {
+    Ok(codec::encode(value)?)
+}
+
+#[cfg(test)]
+mod tests;

@@ -55,6 +55,9 @@ pub(super) struct ConfigFlags {
     /// The operator for whom the node works
     #[arg(long, value_name = "ADDRESS", allow_hyphen_values = true)]
     operator: Option<String>,
+    /// MiB of memory for the processes that it executes, between two inputs
+    #[arg(long, value_name = "MIB")]
+    resident_mib: Option<String>,
     /// Which events are logged, like info,surety_node::net=debug
     #[arg(long, value_name = "FILTER")]
     log: Option<String>,
@@ -84,6 +87,7 @@ impl ConfigFlags {
             (Setting::Genesis, &self.genesis),
             (Setting::PasswordFile, &self.password_file),
             (Setting::Operator, &self.operator),
+            (Setting::ResidentMib, &self.resident_mib),
             (Setting::Log, &self.log),
             (Setting::LogFormat, &self.log_format),
         ];

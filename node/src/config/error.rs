@@ -25,6 +25,9 @@ pub enum ValueError {
     /// Not an address.
     #[error("an address of 43 characters is needed")]
     Address,
+    /// Not a number.
+    #[error("a whole number is needed, like 1024")]
+    Number,
     /// Not a log filter.
     #[error("a log filter is needed, like info,surety_node::net=debug")]
     LogFilter,

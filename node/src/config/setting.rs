@@ -111,6 +111,8 @@ settings! {
     PasswordFile = "password_file", "SURETY_PASSWORD_FILE", "--password-file";
     /// [`NodeConfig::operator`]
     Operator = "operator", "SURETY_OPERATOR", "--operator";
+    /// [`NodeConfig::resident_mib`]
+    ResidentMib = "resident_mib", "SURETY_RESIDENT_MIB", "--resident-mib";
     /// [`NodeConfig::log`]
     Log = "log", "SURETY_LOG", "--log";
     /// [`NodeConfig::log_format`]
@@ -168,6 +170,7 @@ impl Setting {
             Self::Genesis => config.genesis = Some(path(one(texts)?)?),
             Self::PasswordFile => config.password_file = Some(path(one(texts)?)?),
             Self::Operator => config.operator = Some(parsed(one(texts)?, ValueError::Address)?),
+            Self::ResidentMib => config.resident_mib = parsed(one(texts)?, ValueError::Number)?,
             Self::Log => {
                 let text = one(texts)?;
                 check_filter(text).map_err(|_| (text.to_owned(), ValueError::LogFilter))?;
@@ -207,6 +210,7 @@ impl Setting {
             Self::Genesis => config.genesis_file().display().to_string(),
             Self::PasswordFile => of_path(&config.password_file),
             Self::Operator => config.operator.map(|it| it.to_string()).unwrap_or_default(),
+            Self::ResidentMib => config.resident_mib.to_string(),
             Self::Log => config.log.clone(),
             Self::LogFormat => config.log_format.to_string(),
             Self::Faults => list(&config.faults),

@@ -14,10 +14,9 @@ use surety_protocol::verified::Authentic;
 
 use super::{
     AskError, BlocksAnswer, BlocksRequest, ClaimsAnswer, ClaimsRequest, EvidenceRequest,
-    ItemAnswer, ItemRequest, LogAnswer, LogRequest, PAGES_MAX, PagesAnswer, PagesRequest, Receipt,
-    Requests,
+    ItemAnswer, ItemRequest, LogAnswer, LogRequest, PagesAnswer, PagesRequest, Receipt, Requests,
 };
-use crate::archive::Archive;
+use crate::archive::{Archive, Ask, Parts, Transfer, TransferError};
 use crate::core::Fetched;
 use crate::net::{PeerId, Protocol};
 
@@ -84,6 +83,9 @@ impl Fetcher {
             .map(|it| it.peer)
             .filter(|it| Some(*it) != first);
         let peers: Vec<PeerId> = first.into_iter().chain(others).collect();
+        if let Wanted::Want(Want::State { process, root, .. }) = wanted {
+            return self.state(&peers, Transfer::new(*process, *root)).await;
+        }
         for peer in peers {
             match self.ask(wanted, peer).await {
                 Ok(Some(fetched)) => return Some(fetched),
@@ -134,7 +136,8 @@ impl Fetcher {
                 Ok(Some(Fetched::Log(slots)))
             }
             Wanted::Want(Want::Item(id)) => self.item(peer, *id).await,
-            Wanted::Want(Want::State { root, .. }) => self.state(peer, root).await,
+            // Not from one peer, but from all together.
+            Wanted::Want(Want::State { .. }) => Ok(None),
             Wanted::Want(Want::Claims { root, claimant }) => {
                 self.claims(peer, *root, *claimant).await
             }
@@ -146,7 +149,8 @@ impl Fetcher {
             }) => {
                 let leaves = Some((*process, *size));
                 let request = PagesRequest {
-                    manifest: None,
+                    head: None,
+                    nodes: Vec::new(),
                     pages: Vec::new(),
                     leaves,
                 };
@@ -236,46 +240,62 @@ impl Fetcher {
         }
     }
 
-    /// A state: its manifest, then the pages that are not here.
-    async fn state(&self, peer: PeerId, root: &Digest) -> Result<Option<Fetched>, AskError> {
-        let manifest = match self.archive.manifest(root) {
-            Ok(Some(manifest)) => manifest,
-            _ => {
-                let request = PagesRequest {
-                    manifest: Some(*root),
-                    pages: Vec::new(),
-                    leaves: None,
+    /// A state, from each peer what it has, until all of it is here or a whole round of them had nothing more.
+    async fn state(&self, peers: &[PeerId], mut transfer: Transfer) -> Option<Fetched> {
+        let mut silent = 0;
+        for peer in peers.iter().cycle() {
+            loop {
+                let moved = tokio::task::block_in_place(|| transfer.ask(&self.archive));
+                let Some(ask) = moved.ok()? else {
+                    return Some(Fetched::State);
                 };
-                let answer: Option<PagesAnswer> =
-                    self.exchange(peer, Protocol::Pages, &request).await?;
-                let Some(manifest) = answer.and_then(|it| it.manifest) else {
-                    return Ok(None);
-                };
-                if self.archive.keep_manifest(root, &manifest).is_err() {
-                    return self.wrong(peer).await;
+                match self.parts(*peer, &ask, &mut transfer).await {
+                    Ok(true) => silent = 0,
+                    Ok(false) => break,
+                    Err(error) => {
+                        tracing::debug!(%peer, %error, "no parts of a state");
+                        break;
+                    }
                 }
-                manifest
             }
-        };
-        let missing = self.archive.missing_pages(&manifest).unwrap_or_default();
-        for pages in missing.chunks(PAGES_MAX) {
-            let request = PagesRequest {
-                manifest: None,
-                pages: pages.to_vec(),
-                leaves: None,
-            };
-            let answer: Option<PagesAnswer> =
-                self.exchange(peer, Protocol::Pages, &request).await?;
-            let Some(answer) = answer.filter(|it| !it.pages.is_empty()) else {
-                return Ok(None);
-            };
-            let got: Vec<Vec<u8>> = answer.pages.into_iter().map(ByteBuf::into_vec).collect();
-            if self.archive.keep_pages(pages, &got).is_err() {
-                return self.wrong(peer).await;
+            silent += 1;
+            if silent >= peers.len() {
+                break;
             }
         }
-        let left = self.archive.missing_pages(&manifest).unwrap_or_default();
-        Ok(left.is_empty().then_some(Fetched::State))
+        None
+    }
+
+    /// Asks one peer for parts of a state; whether any came.
+    async fn parts(
+        &self,
+        peer: PeerId,
+        ask: &Ask,
+        transfer: &mut Transfer,
+    ) -> Result<bool, AskError> {
+        let request = PagesRequest {
+            head: ask.head,
+            nodes: ask.nodes.clone(),
+            pages: ask.pages.clone(),
+            leaves: None,
+        };
+        let answer: Option<PagesAnswer> = self.exchange(peer, Protocol::Pages, &request).await?;
+        let Some(answer) = answer else {
+            return Ok(false);
+        };
+        let parts = Parts {
+            head: answer.head,
+            nodes: answer.nodes,
+            pages: answer.pages.into_iter().map(ByteBuf::into_vec).collect(),
+        };
+        match tokio::task::block_in_place(|| transfer.accept(&self.archive, parts)) {
+            Ok(moved) => Ok(moved),
+            Err(TransferError::Wrong) => self.wrong(peer).await.map(|_| false),
+            Err(TransferError::Archive(error)) => {
+                tracing::warn!(%error, "a part of a state is not kept");
+                Ok(false)
+            }
+        }
     }
 
     /// Hands an item to a scheduler.

@@ -8,10 +8,9 @@ use surety_protocol::time::Slot;
 
 use super::{
     ANSWER_BYTES, BlocksAnswer, BlocksRequest, ClaimsAnswer, ClaimsRequest, EvidenceRequest,
-    ItemAnswer, ItemRequest, LEAVES_MAX, LogAnswer, LogRequest, PAGES_MAX, PagesAnswer,
-    PagesRequest,
+    ItemAnswer, ItemRequest, LEAVES_MAX, LogAnswer, LogRequest, PagesAnswer, PagesRequest,
 };
-use crate::archive::{Archive, ArchiveError, LOG_PAGE_MAX};
+use crate::archive::{Archive, ArchiveError, Ask, LOG_PAGE_MAX, NODES_MAX, PAGES_MAX};
 use crate::net::Protocol;
 
 /// The answer to a request, or nothing if the request is malformed: the asking peer is at fault then.
@@ -79,18 +78,14 @@ fn pages(archive: &Archive, request: &[u8]) -> Result<Option<Vec<u8>>, ArchiveEr
     let Ok(asked) = codec::decode::<PagesRequest>(request) else {
         return Ok(None);
     };
-    if asked.pages.len() > PAGES_MAX {
+    if asked.pages.len() > PAGES_MAX || asked.nodes.len() > NODES_MAX {
         return Ok(None);
     }
-    let manifest = match asked.manifest {
-        Some(root) => archive.manifest(&root)?,
-        None => None,
-    };
-    let pages = archive
-        .pages(&asked.pages)?
-        .into_iter()
-        .map(ByteBuf::from)
-        .collect();
+    let parts = archive.state_parts(&Ask {
+        head: asked.head,
+        nodes: asked.nodes,
+        pages: asked.pages,
+    })?;
     let mut leaves = Vec::new();
     if let Some((process, size)) = asked.leaves {
         for slot in 0..size.min(LEAVES_MAX) {
@@ -101,8 +96,9 @@ fn pages(archive: &Archive, request: &[u8]) -> Result<Option<Vec<u8>>, ArchiveEr
         }
     }
     Ok(Some(codec::encode(&PagesAnswer {
-        manifest,
-        pages,
+        head: parts.head,
+        nodes: parts.nodes,
+        pages: parts.pages.into_iter().map(ByteBuf::from).collect(),
         leaves,
     })?))
 }

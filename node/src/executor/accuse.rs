@@ -47,9 +47,9 @@ impl Executor {
             None => None,
             Some(start) => {
                 let root = start.state_root.ok_or(Failure::Missing("a state root"))?;
+                let state = (start.slot.next().0, root);
                 let snapshot = self
-                    .archive
-                    .state(&root)?
+                    .state_at(&setting, &body.process, state, u64::MAX)?
                     .ok_or(Failure::Missing("the state before"))?;
                 Some(
                     self.engine

@@ -1,11 +1,19 @@
 //! Re-executing the new leaves of a claim.
 
+use std::sync::Arc;
+
 use surety_attest::effect::{Executed, Finding};
-use surety_attest::engine::Resident;
 use surety_protocol::claim::{Leaf, SignedClaim};
+use surety_protocol::id::Digest;
 use surety_protocol::time::Slot;
 
-use super::{CHECKED_MAX, Executor, Failure, Held, Setting, Stride, lock};
+use super::residents::Held;
+use super::setting::Setting;
+use super::{Executor, Failure, Stride};
+use crate::archive::Series;
+
+/// Inputs that are replayed to reach a state before it is asked for elsewhere.
+const REPLAYED_MAX: u64 = 256;
 
 impl Executor {
     /// Executes a claim's new leaves from the state before them and compares each, then the head.
@@ -35,20 +43,17 @@ impl Executor {
         if self.archive.hashpath(&body.process, body.size)? != Some(body.hashpath) {
             return Err(Failure::Missing("the claim's hashpath"));
         }
-        let (mut resident, mut stride) = match self.before(&setting, claim, lead)? {
+        let (mut held, mut stride) = match self.before(&setting, claim, lead)? {
             Ok(ready) => ready,
             Err(root) => return checked(Finding::StateMissing(root)),
         };
-        let mut head = resident.state_root();
+        let mut head = held.resident.state_root();
         for claimed in &claim.leaves {
             let slot = claimed.slot;
-            let found = self.step(
-                &setting,
-                resident.as_mut(),
-                &body.process,
-                slot,
-                &mut stride,
-            )?;
+            if held.size != slot.0 {
+                return Err(Failure::Missing("the state before the claim's leaves"));
+            }
+            let found = self.step(&mut held, (Series::Checked, &body.process), &mut stride)?;
             if found.leaf != *claimed {
                 return checked(Finding::False(slot));
             }
@@ -57,16 +62,8 @@ impl Executor {
         if head != body.head_state_root {
             return checked(Finding::False(Slot(body.size.saturating_sub(1))));
         }
-        let held = Held {
-            size: body.size,
-            history: Some(body.history_root),
-            resident,
-        };
-        let mut cache = lock(&self.checked);
-        while cache.len() >= CHECKED_MAX {
-            cache.pop_first();
-        }
-        cache.insert(body.process, held);
+        held.history = Some(body.history_root);
+        self.put(Series::Checked, &body.process, held);
         checked(Finding::True)
     }
 
@@ -77,37 +74,35 @@ impl Executor {
     )]
     fn before(
         &self,
-        setting: &Setting,
+        setting: &Arc<Setting>,
         claim: &SignedClaim,
         lead: &[Leaf],
-    ) -> Result<Result<(Box<dyn Resident>, Stride), surety_protocol::id::Digest>, Failure> {
+    ) -> Result<Result<(Held, Stride), Digest>, Failure> {
         let body = &claim.statement.claim;
         let Some(start) = lead.first() else {
-            let resident = self.boot(setting, &body.process)?;
-            return Ok(Ok((resident, Stride { inputs: 0, gas: 0 })));
+            let held = self.boot(Arc::clone(setting), &body.process)?;
+            return Ok(Ok((held, Stride { inputs: 0, gas: 0 })));
         };
         let mut stride = Stride { inputs: 0, gas: 0 };
         for leaf in lead.iter().skip(1) {
             stride.inputs = stride.inputs.saturating_add(1);
             stride.gas = stride.gas.saturating_add(leaf.gas);
         }
-        let held = lock(&self.checked).remove(&body.process);
+        let held = self.take(Series::Checked, &body.process);
         if let Some(held) = held.filter(|it| it.history == Some(body.base_root)) {
-            return Ok(Ok((held.resident, stride)));
+            return Ok(Ok((held, stride)));
         }
         let Some(root) = start.state_root else {
             return Err(Failure::Missing("a state root before the claim"));
         };
-        let Some(snapshot) = self.archive.state(&root)? else {
+        let size = start.slot.next().0;
+        let state = self.state_at(setting, &body.process, (size, root), REPLAYED_MAX)?;
+        let Some(snapshot) = state else {
             return Ok(Err(root));
         };
-        let mut resident = self.engine.restore(&setting.program, &snapshot)?;
-        for leaf in lead.iter().skip(1) {
-            let input = self.input(&body.process, leaf.slot)?;
-            let message = surety_attest::message::message(&setting.process, &input)
-                .ok_or(Failure::Input(leaf.slot))?;
-            resident.step(&message)?;
-        }
-        Ok(Ok((resident, stride)))
+        let before = Some((size, snapshot));
+        let last = lead.last().map_or(size, |leaf| leaf.slot.next().0);
+        let held = self.replayed(Arc::clone(setting), &body.process, before, last)?;
+        Ok(Ok((held, stride)))
     }
 }

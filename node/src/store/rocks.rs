@@ -79,9 +79,9 @@ impl RocksStore {
                 return Err(StoreError::Foreign { path: path() });
             };
             let found = u32::from_be_bytes(bytes);
-            // Schema 1 is the first; there is nothing older to migrate.
             return match found {
                 SCHEMA => Ok(()),
+                1 => self.drop_states(),
                 0 => Err(StoreError::Foreign { path: path() }),
                 _ => Err(StoreError::NewerSchema {
                     path: path(),
@@ -101,6 +101,25 @@ impl RocksStore {
         }
         if self.db.iterator(IteratorMode::Start).next().is_some() {
             return Err(StoreError::Foreign { path: path() });
+        }
+        let mut batch = Batch::new();
+        batch.put(Column::Meta, SCHEMA_KEY, SCHEMA.to_be_bytes());
+        self.write(batch)
+    }
+
+    /// Schema 1 kept states in another form. They are made anew from the inputs, which it kept as they are now.
+    fn drop_states(&self) -> Result<(), StoreError> {
+        for column in [Column::Snapshots, Column::Pages] {
+            loop {
+                let mut batch = Batch::new();
+                for (key, _) in self.scan(column, b"", b"", 1_000, Direction::Forward)? {
+                    batch.delete(column, key);
+                }
+                if batch.is_empty() {
+                    break;
+                }
+                self.write(batch)?;
+            }
         }
         let mut batch = Batch::new();
         batch.put(Column::Meta, SCHEMA_KEY, SCHEMA.to_be_bytes());

@@ -239,13 +239,29 @@ fn a_newer_schema_is_refused_even_with_unknown_columns() {
         matches!(
             refused,
             StoreError::NewerSchema {
-                found: 2,
-                known: 1,
+                found: 3,
+                known: 2,
                 ..
             }
         ),
         "{refused}"
     );
+}
+
+#[test]
+fn of_an_older_schema_only_states_are_forgotten() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = RocksStore::open(dir.path()).unwrap();
+    for column in [Column::Pages, Column::Snapshots, Column::Items] {
+        put(&store, column, b"key", b"value");
+    }
+    put(&store, Column::Meta, b"schema", &1_u32.to_be_bytes());
+    drop(store);
+    let store = RocksStore::open(dir.path()).unwrap();
+    let has = |column| store.get(column, b"key").unwrap().is_some();
+    assert!(has(Column::Items) && !has(Column::Pages) && !has(Column::Snapshots));
+    let schema = store.get(Column::Meta, b"schema").unwrap();
+    assert_eq!(schema, Some(SCHEMA.to_be_bytes().to_vec()));
 }
 
 #[test]

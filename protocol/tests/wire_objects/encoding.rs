@@ -58,7 +58,8 @@ fn every_object_has_one_encoding() {
     one_encoding(&objects::operator_entry(), kinds);
     one_encoding(&objects::attested_result(), kinds);
     one_encoding(&objects::witness(), kinds);
-    one_encoding(&objects::manifest(), kinds);
+    one_encoding(&objects::state_head(), kinds);
+    one_encoding(&objects::page_node(), kinds);
     one_encoding(&surety_protocol::profile::Profile::v1(), kinds);
     assert_eq!(kinds.len(), 24);
 }

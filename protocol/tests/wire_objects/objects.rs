@@ -20,7 +20,7 @@ use surety_protocol::params::Params;
 use surety_protocol::profile::Profile;
 use surety_protocol::stake::Stake;
 use surety_protocol::time::{Height, Slot};
-use surety_protocol::witness::{Manifest, PAGE_BYTES, Witness, WitnessPage};
+use surety_protocol::witness::{PAGE_BYTES, PageNode, StateHead, Witness, WitnessPage};
 
 pub(crate) fn named(name: &str) -> Digest {
     digest(Domain::OBJECT, &[name.as_bytes()])
@@ -142,11 +142,19 @@ pub(crate) fn witness() -> Witness {
     }
 }
 
-pub(crate) fn manifest() -> Manifest {
-    Manifest {
+pub(crate) fn state_head() -> StateHead {
+    StateHead {
         wasm_pages: 1,
         globals: vec![7],
-        pages: vec![(0, named("a")), (9, named("b"))],
+        top: named("top"),
+    }
+}
+
+pub(crate) fn page_node() -> PageNode {
+    PageNode {
+        level: 1,
+        present: 0b1001,
+        digests: vec![named("a"), named("b")],
     }
 }
 

@@ -1,8 +1,12 @@
 //! Requests between nodes: whoever should have something is asked first, then everybody else.
 
+use std::collections::BTreeMap;
+
 use surety_attest::effect::Want;
+use surety_attest::state::{node_digest, page_hash};
+use surety_node::archive::{Archive, Parts, Transfer, TransferError};
 use surety_node::core::Input;
-use surety_protocol::id::Address;
+use surety_protocol::id::{Address, Digest, ProcessId};
 
 use super::Simulation;
 use super::event::Event;
@@ -160,18 +164,12 @@ impl Simulation {
         let input = match answer {
             Answer::Fetched(fetched) => Input::Fetched(fetched),
             Answer::State {
+                process,
                 root,
-                manifest,
-                pages,
+                parts,
             } => {
-                let archive = &node.archive;
-                let asked: Vec<_> = manifest.pages.iter().map(|(_, hash)| *hash).collect();
-                archive
-                    .keep_manifest(&root, &manifest)
-                    .and_then(|()| archive.keep_pages(&asked, &pages))
-                    .map_err(|it| Violation::new("archive", it))?;
-                let left = archive.missing_pages(&manifest);
-                if !left.map_err(|it| Violation::new("archive", it))?.is_empty() {
+                let here = transferred(&node.archive, process, root, &parts);
+                if !here.map_err(|it| Violation::new("archive", it))? {
                     return Ok(());
                 }
                 Input::Fetched(surety_node::core::Fetched::State)
@@ -179,4 +177,33 @@ impl Simulation {
         };
         self.step(who, input)
     }
+}
+
+/// Takes a state into an archive as it is asked for; whether all of it is there then.
+fn transferred(
+    archive: &Archive,
+    process: ProcessId,
+    root: Digest,
+    state: &Parts,
+) -> Result<bool, TransferError> {
+    let nodes: BTreeMap<_, _> = state.nodes.iter().map(|it| (node_digest(it), it)).collect();
+    let pages: BTreeMap<_, _> = state.pages.iter().map(|it| (hash(it), it)).collect();
+    let mut transfer = Transfer::new(process, root);
+    while let Some(ask) = transfer.ask(archive)? {
+        let node = |digest: &Digest| nodes.get(&Some(*digest)).copied().cloned();
+        let page = |digest: &Digest| pages.get(&Some(*digest)).copied().cloned();
+        let parts = Parts {
+            head: ask.head.and(state.head.clone()),
+            nodes: ask.nodes.iter().filter_map(node).collect(),
+            pages: ask.pages.iter().filter_map(page).collect(),
+        };
+        if !transfer.accept(archive, parts)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn hash(page: &Vec<u8>) -> Option<Digest> {
+    page.as_slice().try_into().ok().map(page_hash)
 }

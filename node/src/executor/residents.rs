@@ -1,0 +1,97 @@
+//! Processes that are kept in memory between jobs, and their bound (rule XE-4).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use surety_attest::engine::Resident;
+use surety_protocol::id::{Digest, ProcessId};
+use surety_protocol::witness::PAGE_BYTES;
+
+use super::Setting;
+use crate::archive::Series;
+
+/// What a process takes beside its pages: instance, tree, mappings, its items.
+const PROCESS_BYTES: u64 = 256 << 10;
+
+/// A resident process and how many inputs it has seen, after which history.
+pub(super) struct Held {
+    pub(super) setting: Arc<Setting>,
+    pub(super) size: u64,
+    pub(super) history: Option<Digest>,
+    pub(super) resident: Box<dyn Resident>,
+    /// Pages that are not zero, as of the last state root.
+    pub(super) pages: usize,
+}
+
+impl Held {
+    /// Each page is there twice: in the guest's memory, and as the state of before.
+    fn bytes(&self) -> u64 {
+        let pages = u64::try_from(self.pages.saturating_mul(2 * PAGE_BYTES));
+        pages.unwrap_or(u64::MAX).saturating_add(PROCESS_BYTES)
+    }
+}
+
+type Owner = (u8, ProcessId);
+
+const fn owner(series: Series, process: &ProcessId) -> Owner {
+    (series as u8, *process)
+}
+
+/// The residents, of which the longest unused go when they are too many.
+pub(super) struct Residents {
+    bytes_max: u64,
+    bytes: u64,
+    used: u64,
+    held: BTreeMap<Owner, (u64, Held)>,
+    by_use: BTreeMap<u64, Owner>,
+}
+
+impl Residents {
+    pub(super) const fn new(bytes_max: u64) -> Residents {
+        Residents {
+            bytes_max,
+            bytes: 0,
+            used: 0,
+            held: BTreeMap::new(),
+            by_use: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.held.len()
+    }
+
+    pub(super) const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Takes a process out, to be used; whoever does puts it back.
+    pub(super) fn take(&mut self, series: Series, process: &ProcessId) -> Option<Held> {
+        self.remove(&owner(series, process))
+    }
+
+    /// Puts a process in, gives those that have to go for it. The last used stays, however large it is.
+    pub(super) fn put(&mut self, series: Series, process: &ProcessId, held: Held) -> Vec<Held> {
+        let owner = owner(series, process);
+        let mut gone: Vec<Held> = self.remove(&owner).into_iter().collect();
+        self.used = self.used.wrapping_add(1);
+        self.bytes = self.bytes.saturating_add(held.bytes());
+        self.held.insert(owner, (self.used, held));
+        self.by_use.insert(self.used, owner);
+        while self.bytes > self.bytes_max && self.held.len() > 1 {
+            let Some((_, oldest)) = self.by_use.first_key_value() else {
+                break;
+            };
+            let oldest = *oldest;
+            gone.extend(self.remove(&oldest));
+        }
+        gone
+    }
+
+    fn remove(&mut self, owner: &Owner) -> Option<Held> {
+        let (used, held) = self.held.remove(owner)?;
+        self.by_use.remove(&used);
+        self.bytes = self.bytes.saturating_sub(held.bytes());
+        Some(held)
+    }
+}
