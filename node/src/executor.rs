@@ -2,7 +2,7 @@
 //!
 //! # Rules
 //!
-//! - `[XE-1]` A job's outcome depends on the store and the engine only. Residents are a cache: without one the state is
+//! - `[XE-1]` A job's outcome depends on the store, the network's profiles and their engines only. Residents are a cache: without one the state is
 //!   restored from the nearest snapshot and the inputs after it are replayed.
 //! - `[XE-2]` Snapshots are kept at every state root, before the outcome is given.
 //! - `[XE-3]` What this host cannot do is an abstention with its reason, never an outcome.
@@ -14,17 +14,21 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use surety_attest::effect::{EvaluatedLeaf, Executed, Job};
-use surety_attest::engine::{Engine, EngineError, Program, Resident};
+use surety_attest::engine::{Engine, EngineError, Program, Resident, StepOutcome};
 use surety_attest::message;
+use surety_attest::state::Snapshot;
 use surety_protocol::assignment::Assignment;
 use surety_protocol::claim::Leaf;
 use surety_protocol::execution::{Execution, ExecutionRequest, Input};
-use surety_protocol::id::{AssignmentId, Digest, ItemId, NetworkId, ProcessId};
+use surety_protocol::id::{AssignmentId, Digest, ItemId, NetworkId, ProcessId, ProfileId};
 use surety_protocol::item::Item;
-use surety_protocol::time::Slot;
+use surety_protocol::profile::Profile;
+use surety_protocol::profiles::{Holding, Profiles, Ruling, Stride};
+use surety_protocol::time::{Height, Slot};
 use surety_protocol::verified::Authentic;
 
 use crate::archive::{Archive, ArchiveError};
+use crate::engines::Engines;
 
 /// Processes kept resident for checks; those that a compute unit evaluates are kept besides.
 const CHECKED_MAX: usize = 16;
@@ -46,17 +50,33 @@ pub enum Failure {
     Input(Slot),
 }
 
+/// A process as it runs: its state, for which profile, and what has come since the last state root.
+struct Running {
+    resident: Box<dyn Resident>,
+    profile: ProfileId,
+    stride: Stride,
+}
+
+/// An input that was applied.
+struct Applied {
+    input: Input,
+    outcome: StepOutcome,
+    ruling: Ruling,
+    /// Whether a state root is due after it.
+    due: bool,
+}
+
 /// A resident process and how many inputs it has seen, after which history.
 struct Held {
     size: u64,
     history: Option<Digest>,
-    resident: Box<dyn Resident>,
+    running: Running,
 }
 
 /// Executes for one node.
 pub struct Executor {
     archive: Archive,
-    engine: Arc<dyn Engine>,
+    engines: Engines,
     network: NetworkId,
     evaluated: Mutex<BTreeMap<ProcessId, Held>>,
     checked: Mutex<BTreeMap<ProcessId, Held>>,
@@ -72,47 +92,55 @@ impl std::fmt::Debug for Executor {
 struct Setting {
     process: Authentic<Item>,
     module: Authentic<Item>,
-    program: Program,
+}
+
+impl Setting {
+    /// What is run under a profile.
+    fn program(&self, profile: &Profile) -> Program {
+        message::program(profile, &self.process, &self.module)
+    }
 }
 
 impl Executor {
     /// An executor over a node's archive.
-    pub const fn new(archive: Archive, engine: Arc<dyn Engine>, network: NetworkId) -> Executor {
+    pub const fn new(archive: Archive, engines: Engines, network: NetworkId) -> Executor {
         Executor {
             archive,
-            engine,
+            engines,
             network,
             evaluated: Mutex::new(BTreeMap::new()),
             checked: Mutex::new(BTreeMap::new()),
         }
     }
 
-    /// The engine.
-    pub fn engine(&self) -> &dyn Engine {
-        self.engine.as_ref()
+    /// The engine of a profile.
+    ///
+    /// # Errors
+    /// Abstains if this program or this machine cannot execute it.
+    pub fn engine(&self, profile: &Profile) -> Result<Arc<dyn Engine>, EngineError> {
+        self.engines.of(profile)
     }
 
-    /// Performs a job; blocks for as long as it takes.
-    pub fn perform(&self, job: Job) -> Executed {
+    /// Performs a job under the network's profiles; blocks for as long as it takes.
+    pub fn perform(&self, job: Job, profiles: &Profiles) -> Executed {
         let outcome = match &job {
             Job::Evaluate {
                 process,
                 from,
                 count,
-                inputs_since_root,
-                gas_since_root,
+                stride,
             } => self
-                .evaluate(process, *from, *count, *inputs_since_root, *gas_since_root)
+                .evaluate(profiles, process, *from, *count, *stride)
                 .map(|leaves| Executed::Evaluated {
                     process: *process,
                     leaves,
                 }),
-            Job::Check { claim, lead } => self.check(claim, lead),
+            Job::Check { claim, lead } => self.check(profiles, claim, lead),
             Job::Accuse {
                 claim,
                 history,
                 slot,
-            } => self.accuse(claim, history, *slot),
+            } => self.accuse(profiles, claim, history, *slot),
             Job::AccuseScheduler {
                 process,
                 slot,
@@ -127,9 +155,12 @@ impl Executor {
         })
     }
 
-    /// Executes what evidence asks for.
+    /// Executes what evidence asks for, under one of the network's profiles.
     pub fn judge(&self, request: &ExecutionRequest) -> Execution {
-        surety_attest::judge::execute(self.engine.as_ref(), request)
+        match self.engines.of(&request.profile) {
+            Ok(engine) => surety_attest::judge::execute(engine.as_ref(), request),
+            Err(why) => Execution::Abstained(why.to_string()),
+        }
     }
 
     /// Evaluates a message on the state of a process without effect.
@@ -138,13 +169,16 @@ impl Executor {
     /// Why it cannot be evaluated here.
     pub fn dry_run(
         &self,
+        profiles: &Profiles,
         process: &ProcessId,
         size: u64,
         message: &surety_attest::engine::Message,
-    ) -> Result<surety_attest::engine::StepOutcome, Failure> {
+    ) -> Result<StepOutcome, Failure> {
         let setting = self.setting(process)?;
-        let mut resident = self.resident_at(&setting, process, size)?;
-        Ok(resident.dry_run(message)?)
+        let mut running = self.running_at(profiles, &setting, process, size)?;
+        let height = running.stride.height(Height(message.block_height));
+        self.carry(&setting, &mut running, profiles.at(height))?;
+        Ok(running.resident.dry_run(message)?)
     }
 
     fn setting(&self, process: &ProcessId) -> Result<Setting, Failure> {
@@ -160,11 +194,9 @@ impl Executor {
             .archive
             .item(&module)?
             .ok_or(Failure::Missing("module"))?;
-        let program = message::program(self.engine.profile(), &item, &module);
         Ok(Setting {
             process: item,
             module,
-            program,
         })
     }
 
@@ -174,25 +206,74 @@ impl Executor {
             .ok_or(Failure::Missing("input"))
     }
 
-    /// Applies one input, giving the leaf and the state after it.
-    fn step(
+    /// Takes a process over to another profile: the state stays, what it may do and costs changes.
+    fn carry(
         &self,
         setting: &Setting,
-        resident: &mut dyn Resident,
+        running: &mut Running,
+        holding: &Holding,
+    ) -> Result<(), Failure> {
+        if running.profile != holding.id {
+            let engine = self.engines.of(&holding.profile)?;
+            let snapshot = running.resident.snapshot();
+            running.resident = engine.restore(&setting.program(&holding.profile), &snapshot)?;
+            running.profile = holding.id;
+        }
+        Ok(())
+    }
+
+    /// Applies one input under the profile that holds for it (rule PR-4).
+    fn apply(
+        &self,
+        profiles: &Profiles,
+        setting: &Setting,
+        running: &mut Running,
         process: &ProcessId,
         slot: Slot,
-        stride: &mut Stride,
-    ) -> Result<EvaluatedLeaf, Failure> {
+    ) -> Result<Applied, Failure> {
         let input = self.input(process, slot)?;
         let message = message::message(&setting.process, &input).ok_or(Failure::Input(slot))?;
-        let outcome = resident.step(&message)?;
-        let head = resident.state_root();
-        let due = stride.advance(self.engine.as_ref(), slot, outcome.gas);
+        let stamp = Height(message.block_height);
+        let height = running.stride.height(stamp);
+        let holding = profiles.at(height);
+        self.carry(setting, running, holding)?;
+        let outcome = running.resident.step(&message)?;
+        let due = running.stride.advance(profiles, slot, stamp, outcome.gas);
+        Ok(Applied {
+            input,
+            outcome,
+            ruling: Ruling {
+                profile: holding.id,
+                height,
+            },
+            due,
+        })
+    }
+
+    /// Applies one input, giving the leaf and the state after it; under what a claim takes for the network's profiles, the
+    /// state is not the process' where those are others.
+    fn step(
+        &self,
+        network: &Profiles,
+        profiles: &Profiles,
+        setting: &Setting,
+        running: &mut Running,
+        process: &ProcessId,
+        slot: Slot,
+    ) -> Result<EvaluatedLeaf, Failure> {
+        let Applied {
+            input,
+            outcome,
+            ruling,
+            due,
+        } = self.apply(profiles, setting, running, process, slot)?;
+        let head = running.resident.state_root();
         if due {
             // [XE-2]
-            let snapshot = resident.snapshot();
-            self.archive
-                .keep_state(process, slot.next().0, &head, &snapshot)?;
+            let snapshot = running.resident.snapshot();
+            let truly = network.at(ruling.height).id == ruling.profile;
+            let at = truly.then_some((process, slot.next().0));
+            self.archive.keep_state(at, &head, &snapshot)?;
         }
         let leaf = Leaf {
             slot,
@@ -205,6 +286,7 @@ impl Executor {
         Ok(EvaluatedLeaf {
             leaf,
             head,
+            ruling,
             parts: outcome.result.parts(),
             subject,
         })
@@ -212,28 +294,28 @@ impl Executor {
 
     fn evaluate(
         &self,
+        profiles: &Profiles,
         process: &ProcessId,
         from: Slot,
         count: u64,
-        inputs: u64,
-        gas: u64,
+        stride: Stride,
     ) -> Result<Vec<EvaluatedLeaf>, Failure> {
         let setting = self.setting(process)?;
         let held = lock(&self.evaluated)
             .remove(process)
             .filter(|it| it.size == from.0);
-        let mut resident = match held {
-            Some(held) => held.resident,
+        let mut running = match held {
+            Some(held) => held.running,
             None => {
                 self.archive.forget_states_after(process, from.0)?;
-                self.resident_at(&setting, process, from.0)?
+                self.running_at(profiles, &setting, process, from.0)?
             }
         };
-        let mut stride = Stride { inputs, gas };
+        running.stride = stride;
         let mut leaves = Vec::new();
         for offset in 0..count {
             let slot = from.plus(offset);
-            match self.step(&setting, resident.as_mut(), process, slot, &mut stride) {
+            match self.step(profiles, profiles, &setting, &mut running, process, slot) {
                 Ok(leaf) => leaves.push(leaf),
                 // What was evaluated before is kept; the rest is tried again.
                 Err(_) if !leaves.is_empty() => break,
@@ -248,57 +330,81 @@ impl Executor {
             Held {
                 size,
                 history: None,
-                resident,
+                running,
             },
         );
         Ok(leaves)
     }
 
     /// The process in the state after `size` inputs, from the nearest snapshot (rule XE-1).
-    fn resident_at(
+    fn running_at(
         &self,
+        profiles: &Profiles,
         setting: &Setting,
         process: &ProcessId,
         size: u64,
-    ) -> Result<Box<dyn Resident>, Failure> {
-        let (mut at, mut resident) = match self.archive.state_before(process, size)? {
-            Some((at, snapshot)) => (at, self.engine.restore(&setting.program, &snapshot)?),
-            None => (0, self.boot(setting, process)?),
+    ) -> Result<Running, Failure> {
+        let (mut at, mut running) = match self.archive.state_before(process, size)? {
+            Some((at, snapshot)) => {
+                let last = Slot(at.saturating_sub(1));
+                (
+                    at,
+                    self.restore(profiles, setting, process, last, &snapshot)?,
+                )
+            }
+            None => (0, self.boot(profiles, setting, process)?),
         };
         while at < size {
-            let input = self.input(process, Slot(at))?;
-            let message =
-                message::message(&setting.process, &input).ok_or(Failure::Input(Slot(at)))?;
-            resident.step(&message)?;
+            self.apply(profiles, setting, &mut running, process, Slot(at))?;
             at = at.saturating_add(1);
         }
-        Ok(resident)
+        Ok(running)
     }
 
-    fn boot(&self, setting: &Setting, process: &ProcessId) -> Result<Box<dyn Resident>, Failure> {
-        let first = self.input(process, Slot(0))?;
-        let first =
-            Assignment::from_item(&first.assignment).map_err(|_| Failure::Input(Slot(0)))?;
-        Ok(self.engine.boot(&setting.program, message::clock(&first))?)
+    /// The process in a state that stands in the leaf of this slot, and so ends a stride.
+    fn restore(
+        &self,
+        profiles: &Profiles,
+        setting: &Setting,
+        process: &ProcessId,
+        last: Slot,
+        snapshot: &Snapshot,
+    ) -> Result<Running, Failure> {
+        // What comes next may show another profile yet.
+        let holding = profiles.at(self.stamp(process, last)?);
+        let engine = self.engines.of(&holding.profile)?;
+        Ok(Running {
+            resident: engine.restore(&setting.program(&holding.profile), snapshot)?,
+            profile: holding.id,
+            stride: Stride::default(),
+        })
     }
-}
 
-/// What has come since the last state root.
-struct Stride {
-    inputs: u64,
-    gas: u64,
-}
+    fn boot(
+        &self,
+        profiles: &Profiles,
+        setting: &Setting,
+        process: &ProcessId,
+    ) -> Result<Running, Failure> {
+        let first = self.assignment(process, Slot(0))?;
+        let holding = profiles.at(Height(first.block_height));
+        let engine = self.engines.of(&holding.profile)?;
+        let program = setting.program(&holding.profile);
+        Ok(Running {
+            resident: engine.boot(&program, message::clock(&first))?,
+            profile: holding.id,
+            stride: Stride::default(),
+        })
+    }
 
-impl Stride {
-    /// Counts an input; whether a state root is due after it.
-    fn advance(&mut self, engine: &dyn Engine, slot: Slot, gas: u64) -> bool {
-        self.inputs = self.inputs.saturating_add(1);
-        self.gas = self.gas.saturating_add(gas);
-        let due = slot == Slot(0) || engine.profile().ends_stride(self.inputs, self.gas);
-        if due {
-            *self = Stride { inputs: 0, gas: 0 };
-        }
-        due
+    /// The height that an input is stamped with.
+    fn stamp(&self, process: &ProcessId, slot: Slot) -> Result<Height, Failure> {
+        Ok(Height(self.assignment(process, slot)?.block_height))
+    }
+
+    fn assignment(&self, process: &ProcessId, slot: Slot) -> Result<Assignment, Failure> {
+        let input = self.input(process, slot)?;
+        Assignment::from_item(&input.assignment).map_err(|_| Failure::Input(slot))
     }
 }
 

@@ -25,14 +25,13 @@ pub enum StateFault {
 }
 
 impl Archive {
-    /// Keeps a state; pages that are here already are not written again.
+    /// Keeps a state, of a process after so many inputs if it is that; pages that are here already are not written again.
     ///
     /// # Errors
     /// If the store fails.
     pub fn keep_state(
         &self,
-        process: &ProcessId,
-        size: u64,
+        at: Option<(&ProcessId, u64)>,
         root: &Digest,
         snapshot: &Snapshot,
     ) -> Result<(), ArchiveError> {
@@ -52,11 +51,13 @@ impl Archive {
             key::state(root),
             codec::encode(&manifest)?,
         );
-        batch.put(
-            Column::Snapshots,
-            key::snapshot(process, size),
-            *root.as_bytes(),
-        );
+        if let Some((process, size)) = at {
+            batch.put(
+                Column::Snapshots,
+                key::snapshot(process, size),
+                *root.as_bytes(),
+            );
+        }
         self.write(batch)
     }
 

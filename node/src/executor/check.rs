@@ -1,22 +1,27 @@
 //! Re-executing the new leaves of a claim.
 
 use surety_attest::effect::{Executed, Finding};
-use surety_attest::engine::Resident;
 use surety_protocol::claim::{Leaf, SignedClaim};
+use surety_protocol::profiles::Profiles;
 use surety_protocol::time::Slot;
 
-use super::{CHECKED_MAX, Executor, Failure, Held, Setting, Stride, lock};
+use super::{CHECKED_MAX, Executor, Failure, Held, Running, Setting, lock};
 
 impl Executor {
     /// Executes a claim's new leaves from the state before them and compares each, then the head.
-    pub(super) fn check(&self, claim: &SignedClaim, lead: &[Leaf]) -> Result<Executed, Failure> {
+    pub(super) fn check(
+        &self,
+        network: &Profiles,
+        claim: &SignedClaim,
+        lead: &[Leaf],
+    ) -> Result<Executed, Failure> {
         let body = &claim.statement.claim;
         let id = body.id().map_err(|_| Failure::Missing("claim"))?;
         let checked = |finding| Ok(Executed::Checked { claim: id, finding });
-        if self.engine.profile().id().ok() != Some(body.profile) {
-            // What another profile gives, this node cannot tell.
-            return Err(Failure::Missing("the claim's profile"));
-        }
+        // Executed as the claim says, so that whatever it says falsely can be proven (rule E-35).
+        let profiles = &network
+            .until(&body.profile)
+            .ok_or(Failure::Missing("the claim's profile"))?;
         let setting = self.setting(&body.process)?;
         if surety_protocol::id::ItemId::from(body.module) != setting.module.id() {
             return Err(Failure::Missing("a claim of the process' own module"));
@@ -35,32 +40,34 @@ impl Executor {
         if self.archive.hashpath(&body.process, body.size)? != Some(body.hashpath) {
             return Err(Failure::Missing("the claim's hashpath"));
         }
-        let (mut resident, mut stride) = match self.before(&setting, claim, lead)? {
+        let mut running = match self.before(profiles, &setting, claim, lead)? {
             Ok(ready) => ready,
             Err(root) => return checked(Finding::StateMissing(root)),
         };
-        let mut head = resident.state_root();
+        let mut head = running.resident.state_root();
+        let mut height = None;
         for claimed in &claim.leaves {
             let slot = claimed.slot;
             let found = self.step(
+                network,
+                profiles,
                 &setting,
-                resident.as_mut(),
+                &mut running,
                 &body.process,
                 slot,
-                &mut stride,
             )?;
-            if found.leaf != *claimed {
+            if found.leaf != *claimed || found.ruling.profile != body.profile {
                 return checked(Finding::False(slot));
             }
-            head = found.head;
+            (head, height) = (found.head, Some(found.ruling.height));
         }
-        if head != body.head_state_root {
+        if head != body.head_state_root || height != Some(body.height) {
             return checked(Finding::False(Slot(body.size.saturating_sub(1))));
         }
         let held = Held {
             size: body.size,
             history: Some(body.history_root),
-            resident,
+            running,
         };
         let mut cache = lock(&self.checked);
         while cache.len() >= CHECKED_MAX {
@@ -71,29 +78,20 @@ impl Executor {
     }
 
     /// The process before the claim's new leaves; or the root of the state that is missing.
-    #[allow(
-        clippy::type_complexity,
-        reason = "two outcomes of one step, used once"
-    )]
     fn before(
         &self,
+        profiles: &Profiles,
         setting: &Setting,
         claim: &SignedClaim,
         lead: &[Leaf],
-    ) -> Result<Result<(Box<dyn Resident>, Stride), surety_protocol::id::Digest>, Failure> {
+    ) -> Result<Result<Running, surety_protocol::id::Digest>, Failure> {
         let body = &claim.statement.claim;
         let Some(start) = lead.first() else {
-            let resident = self.boot(setting, &body.process)?;
-            return Ok(Ok((resident, Stride { inputs: 0, gas: 0 })));
+            return Ok(Ok(self.boot(profiles, setting, &body.process)?));
         };
-        let mut stride = Stride { inputs: 0, gas: 0 };
-        for leaf in lead.iter().skip(1) {
-            stride.inputs = stride.inputs.saturating_add(1);
-            stride.gas = stride.gas.saturating_add(leaf.gas);
-        }
         let held = lock(&self.checked).remove(&body.process);
         if let Some(held) = held.filter(|it| it.history == Some(body.base_root)) {
-            return Ok(Ok((held.resident, stride)));
+            return Ok(Ok(held.running));
         }
         let Some(root) = start.state_root else {
             return Err(Failure::Missing("a state root before the claim"));
@@ -101,13 +99,10 @@ impl Executor {
         let Some(snapshot) = self.archive.state(&root)? else {
             return Ok(Err(root));
         };
-        let mut resident = self.engine.restore(&setting.program, &snapshot)?;
+        let mut running = self.restore(profiles, setting, &body.process, start.slot, &snapshot)?;
         for leaf in lead.iter().skip(1) {
-            let input = self.input(&body.process, leaf.slot)?;
-            let message = surety_attest::message::message(&setting.process, &input)
-                .ok_or(Failure::Input(leaf.slot))?;
-            resident.step(&message)?;
+            self.apply(profiles, setting, &mut running, &body.process, leaf.slot)?;
         }
-        Ok(Ok((resident, stride)))
+        Ok(Ok(running))
     }
 }

@@ -60,7 +60,8 @@ fn every_object_has_one_encoding() {
     one_encoding(&objects::witness(), kinds);
     one_encoding(&objects::manifest(), kinds);
     one_encoding(&surety_protocol::profile::Profile::v1(), kinds);
-    assert_eq!(kinds.len(), 24);
+    one_encoding(&objects::activation(), kinds);
+    assert_eq!(kinds.len(), 25);
 }
 
 #[test]
