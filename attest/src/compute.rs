@@ -3,8 +3,8 @@
 //! # Rules
 //!
 //! - `[CU-1]` Inputs are evaluated in order, one job of a process at a time.
-//! - `[CU-2]` A claim is cut when [`CUT_LEAVES`] new leaves are there or the oldest has waited [`CUT_TICKS`], and a little later
-//!   if another compute unit has precedence; it carries at most the leaves that a claim can carry.
+//! - `[CU-2]` A claim is cut when [`CUT_LEAVES`] new leaves are there or the oldest has waited [`CUT_TICKS`] (a little longer if
+//!   another compute unit has precedence), and where the profile changes; it carries at most the leaves that a claim can carry.
 //! - `[CU-3]` An equal claim of another operator is signed rather than cutting an own one, so that approvals are shared.
 //! - `[CU-4]` A claim starts where the last one ended. If that end is not certified [`PATIENCE_BLOCKS`] blocks later, the next
 //!   claim starts at the certified end.
@@ -19,10 +19,10 @@ use surety_protocol::approval::{BATCH_MAX, ClaimBatch};
 use surety_protocol::claim::{LEAVES_MAX, Leaf, SignedClaim};
 use surety_protocol::facts::BlockFacts;
 use surety_protocol::history::History;
-use surety_protocol::id::{Address, ClaimId, Digest, ModuleId, NetworkId, ProcessId, ProfileId};
+use surety_protocol::id::{Address, ClaimId, Digest, ModuleId, NetworkId, ProcessId};
 use surety_protocol::machine::Outbox;
 use surety_protocol::origin::Action;
-use surety_protocol::profile::Profile;
+use surety_protocol::profiles::Ruling;
 use surety_protocol::time::{Height, Slot, Tick};
 
 use crate::effect::{Effect, EvaluatedLeaf, Event, Gossip, Record};
@@ -45,8 +45,6 @@ const RETRY_TICKS: u64 = 1_000;
 pub struct Compute {
     operator: Address,
     network: NetworkId,
-    profile_id: ProfileId,
-    profile: Profile,
     processes: BTreeMap<ProcessId, Process>,
     height: Height,
     /// Operators whose claims count, to take turns with.
@@ -61,17 +59,10 @@ pub struct Compute {
 
 impl Compute {
     /// A compute unit.
-    pub const fn new(
-        operator: Address,
-        network: NetworkId,
-        profile_id: ProfileId,
-        profile: Profile,
-    ) -> Compute {
+    pub const fn new(operator: Address, network: NetworkId) -> Compute {
         Compute {
             operator,
             network,
-            profile_id,
-            profile,
             processes: BTreeMap::new(),
             height: Height(0),
             rivals: BTreeSet::new(),
@@ -115,12 +106,19 @@ impl Compute {
     }
 
     /// Takes back an evaluated leaf at the start of a node; in order.
-    pub fn restore(&mut self, process: ProcessId, module: ModuleId, leaf: Leaf, head: Digest) {
+    pub fn restore(
+        &mut self,
+        process: ProcessId,
+        module: ModuleId,
+        leaf: Leaf,
+        head: Digest,
+        ruling: Ruling,
+    ) {
         let it = self
             .processes
             .entry(process)
             .or_insert_with(|| Process::new(process, module));
-        it.append(&self.profile, leaf, head);
+        it.append(leaf, head, ruling);
         // Whatever no claim covers has waited long enough.
         it.unclaimed_since = Some(Tick(0));
     }
@@ -160,7 +158,7 @@ impl Compute {
             // What is being executed may contain the slot that was given up, even if the log has another by then.
             it.stale = it.executing;
             if it.history.size() > size {
-                it.rewind(*process, &self.profile, size);
+                it.rewind(*process, size);
             }
         }
     }
@@ -191,9 +189,10 @@ impl Compute {
                 process,
                 leaf: evaluated.leaf.clone(),
                 head: evaluated.head,
+                ruling: evaluated.ruling,
                 parts: evaluated.parts,
             }));
-            it.append(&self.profile, evaluated.leaf, evaluated.head);
+            it.append(evaluated.leaf, evaluated.head, evaluated.ruling);
             it.unclaimed_since.get_or_insert(now);
             out.push(Effect::Notify(Event::Evaluated { process, slot, gas }));
         }
@@ -242,9 +241,11 @@ impl Compute {
             || claim.first_new != it.cut
             || it.history.root_at(claim.first_new) != Some(claim.base_root)
             || it.history.root_at(claim.size) != Some(claim.history_root)
-            || it
-                .head(claim.size)
-                .is_none_or(|(head, _)| *head != claim.head_state_root)
+            || it.same_profile(claim.size) != claim.size
+            || it.head(claim.size).is_none_or(|it| {
+                let said = (claim.head_state_root, claim.profile, claim.height);
+                said != (it.state, it.ruling.profile, it.ruling.height)
+            })
         {
             return;
         }
@@ -348,14 +349,15 @@ impl Compute {
         if it.signing || size <= it.cut {
             return;
         }
-        let most = it.cut.saturating_add(LEAVES_MAX as u64);
+        let most = size.min(it.cut.saturating_add(LEAVES_MAX as u64));
+        let end = it.same_profile(most);
         if let Some((faulty, slot)) = self.force_cut
             && faulty == process
             && slot.0 >= it.cut
         {
             // Everything up to the slot before, then the slot in a claim that ends with it.
             if size > slot.0 {
-                let end = most.min(slot.next().0);
+                let end = end.min(slot.next().0);
                 if end == slot.next().0 {
                     self.force_cut = None;
                 }
@@ -369,8 +371,9 @@ impl Compute {
         }
         let waited = it.unclaimed_since.map_or(0, |since| now.since(since));
         let turn = self.turn(&process).saturating_mul(TURN_TICKS);
-        if size.saturating_sub(it.cut) >= CUT_LEAVES || waited >= CUT_TICKS.saturating_add(turn) {
-            self.sign(process, most.min(size), guard, out);
+        let due = size.saturating_sub(it.cut) >= CUT_LEAVES || end < most;
+        if due || waited >= CUT_TICKS.saturating_add(turn) {
+            self.sign(process, end, guard, out);
         }
     }
 
@@ -395,7 +398,7 @@ impl Compute {
         let Some(it) = self.processes.get_mut(&process) else {
             return;
         };
-        let Some((claim, leaves)) = it.claim(self.network, self.profile_id, process, size) else {
+        let Some((claim, leaves)) = it.claim(self.network, process, size) else {
             return;
         };
         let certified = claim.first_new == it.certified && claim.base_root == it.certified_root;

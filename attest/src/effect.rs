@@ -18,6 +18,7 @@ use surety_protocol::id::{
 };
 use surety_protocol::item::{Item, ItemDraft};
 use surety_protocol::origin::Action;
+use surety_protocol::profiles::{Ruling, Stride};
 use surety_protocol::time::{Slot, Timestamp};
 use surety_protocol::verified::Authentic;
 
@@ -114,6 +115,8 @@ pub enum Record {
         leaf: Leaf,
         /// The state after it.
         head: Digest,
+        /// The profile under which it was evaluated.
+        ruling: Ruling,
         /// The result's parts.
         parts: Vec<Vec<u8>>,
     },
@@ -216,10 +219,8 @@ pub enum Job {
         from: Slot,
         /// How many.
         count: u64,
-        /// Inputs since the last state root, before these.
-        inputs_since_root: u64,
-        /// Gas since the last state root, before these.
-        gas_since_root: u64,
+        /// The inputs since the last state root, before these.
+        stride: Stride,
     },
     /// Evaluate the new leaves of a claim.
     Check {
@@ -307,6 +308,8 @@ pub struct EvaluatedLeaf {
     pub leaf: Leaf,
     /// The state after it.
     pub head: Digest,
+    /// The profile under which it was evaluated.
+    pub ruling: Ruling,
     /// The result's parts.
     pub parts: Vec<Vec<u8>>,
     /// What was evaluated: the message, or at slot 0 the process item.

@@ -141,6 +141,9 @@ pub enum Abstain {
     /// This host cannot watch memory pages.
     #[error("the host has no pages of 4096 bytes, or refuses a signal handler")]
     Unsupported,
+    /// This program does not know the profile's rules.
+    #[error("this program does not execute that profile")]
+    Profile,
     /// A snapshot from the host's own store does not fit the module.
     #[error("the snapshot does not fit the module")]
     Snapshot,

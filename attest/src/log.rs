@@ -3,11 +3,13 @@
 //! # Rules
 //!
 //! - `[LO-1]` An input enters a log if its assignment is signed by the scheduler that the process names, continues the hash
-//!   chain, does not turn the clock back, and comes with the message that it names.
+//!   chain, turns neither the clock nor the block height back, and comes with the message that it names.
 //! - `[LO-2]` What comes early waits, at most [`AHEAD_MAX`] inputs for each process; the gap is asked for.
 //! - `[LO-3]` A second assignment for a known slot, with other signing bytes, is not dropped: the pair is evidence. The log
 //!   keeps the one that the next assignment continues.
 //! - `[LO-4]` A log is followed from slot 0: its process item comes with the first assignment.
+//! - `[LO-5]` An input that is stamped with a height beyond the horizon, up to which profiles are settled, is not taken; it is
+//!   when it comes again later.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +18,7 @@ use surety_protocol::hashpath::Hashpath;
 use surety_protocol::id::{Address, AssignmentId, MessageId, ModuleId, ProcessId};
 use surety_protocol::item::Item;
 use surety_protocol::machine::Outbox;
-use surety_protocol::time::{Slot, Timestamp};
+use surety_protocol::time::{Height, Slot, Timestamp};
 use surety_protocol::verified::Authentic;
 
 use crate::effect::{Effect, Record, Want};
@@ -65,6 +67,7 @@ pub struct Log {
     pub hashpath: Hashpath,
     chain: HashChain,
     timestamp: Timestamp,
+    height: Height,
     recent: BTreeMap<Slot, Entry>,
     ahead: BTreeMap<Slot, (Authentic<Item>, Option<Authentic<Item>>)>,
 }
@@ -77,6 +80,7 @@ struct Entry {
     chain: HashChain,
     hashpath: Hashpath,
     timestamp: Timestamp,
+    height: Height,
     /// Whether a second assignment of this slot has come.
     doubled: bool,
 }
@@ -108,9 +112,10 @@ impl Logs {
         self.logs.iter()
     }
 
-    /// Takes an input from anywhere (rules LO-1 to LO-4).
+    /// Takes an input from anywhere (rules LO-1 to LO-5).
     pub fn append(
         &mut self,
+        horizon: Height,
         item: Authentic<Item>,
         message: Option<Authentic<Item>>,
         out: &mut Outbox<Effect>,
@@ -118,6 +123,10 @@ impl Logs {
         let Ok(assignment) = Assignment::from_item(&item) else {
             return Appended::Refused("not an assignment");
         };
+        // [LO-5]
+        if Height(assignment.block_height) > horizon {
+            return Appended::Nothing;
+        }
         let process = assignment.process;
         if !self.logs.contains_key(&process) {
             if assignment.slot != Slot(0) {
@@ -163,6 +172,7 @@ impl Log {
             hashpath: Hashpath::start(process),
             chain: HashChain::start(&process),
             timestamp: Timestamp(0),
+            height: Height(0),
             recent: BTreeMap::new(),
             ahead: BTreeMap::new(),
         })
@@ -213,12 +223,19 @@ impl Log {
             out.push(Effect::Fetch(gap));
             return fork;
         }
-        if assignment.hash_chain != self.chain || assignment.timestamp < self.timestamp {
+        if !self.continued_by(&assignment) {
             return Appended::Refused("does not continue the log");
         }
         self.push(&assignment, &item, message, out);
         self.drain(out);
         Appended::Grew
+    }
+
+    /// Whether an assignment is the next of this log (rule LO-1).
+    fn continued_by(&self, next: &Assignment) -> bool {
+        next.hash_chain == self.chain
+            && next.timestamp >= self.timestamp
+            && Height(next.block_height) >= self.height
     }
 
     fn push(
@@ -234,6 +251,7 @@ impl Log {
             chain: self.chain,
             hashpath: self.hashpath,
             timestamp: self.timestamp,
+            height: self.height,
             doubled: false,
         };
         self.recent.insert(assignment.slot, entry);
@@ -244,6 +262,7 @@ impl Log {
         self.chain = assignment.next_hash_chain();
         self.hashpath = self.hashpath.extend(assignment.id);
         self.timestamp = assignment.timestamp;
+        self.height = Height(assignment.block_height);
         out.push(Effect::Persist(Record::Input {
             process: assignment.process,
             slot: assignment.slot,
@@ -261,9 +280,7 @@ impl Log {
     fn drain(&mut self, out: &mut Outbox<Effect>) {
         while let Some((item, message)) = self.ahead.remove(&Slot(self.size)) {
             match Assignment::from_item(&item) {
-                Ok(next) if next.hash_chain == self.chain && next.timestamp >= self.timestamp => {
-                    self.push(&next, &item, message, out);
-                }
+                Ok(next) if self.continued_by(&next) => self.push(&next, &item, message, out),
                 _ => break,
             }
         }
@@ -314,6 +331,7 @@ impl Log {
         self.chain = entry.chain;
         self.hashpath = entry.hashpath;
         self.timestamp = entry.timestamp;
+        self.height = entry.height;
         Some(Appended::Shrank)
     }
 }

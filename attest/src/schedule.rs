@@ -5,7 +5,8 @@
 //! - `[SC-1]` A process is scheduled here if its `Scheduler` tag names this scheduler's key. Slot 0 is the process item's.
 //! - `[SC-2]` A slot is reserved durably, with message and draft, before it is signed. One slot of a process is in
 //!   flight at a time, so a crash leaves at most one reserved slot, which is signed again with the same bytes.
-//! - `[SC-3]` Timestamps never decrease. The hash chain is AO's.
+//! - `[SC-3]` Neither timestamps nor block heights decrease: the height decides the profile (rule PR-4). The hash chain is
+//!   AO's.
 //! - `[SC-4]` A message is assigned once; sent again it gets the slot that it has.
 //! - `[SC-5]` What waits is bounded for each process; beyond it the answer is to try again.
 
@@ -47,6 +48,7 @@ struct Log {
     next: Slot,
     chain: HashChain,
     timestamp: Timestamp,
+    height: Height,
     /// What is reserved and not yet signed.
     reserved: Option<Authentic<Item>>,
     waiting: VecDeque<(Authentic<Item>, Timestamp, Height)>,
@@ -236,6 +238,7 @@ impl Log {
             next: Slot(0),
             chain: HashChain::start(&process),
             timestamp: Timestamp(0),
+            height: Height(0),
             reserved: None,
             waiting: VecDeque::new(),
             assigned: BTreeMap::new(),
@@ -251,6 +254,7 @@ impl Log {
         self.next = assignment.slot.next();
         self.chain = assignment.next_hash_chain();
         self.timestamp = self.timestamp.max(assignment.timestamp);
+        self.height = self.height.max(Height(assignment.block_height));
         let message = assignment
             .message
             .unwrap_or(MessageId::new(*assignment.process.as_bytes()));
@@ -271,8 +275,8 @@ impl Log {
             epoch: 0,
             slot: self.next,
             hash_chain: self.chain,
-            block_height: height.0,
             // [SC-3]
+            block_height: self.height.max(height).0,
             timestamp: self.timestamp.max(wall),
             message: (!is_process).then(|| item.id().into()),
             exclude: Vec::new(),

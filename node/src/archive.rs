@@ -25,6 +25,7 @@ use surety_protocol::execution::Input;
 use surety_protocol::hashpath::Hashpath;
 use surety_protocol::id::{Address, ClaimId, Digest, EvidenceId, ItemId, ProcessId};
 use surety_protocol::item::Item;
+use surety_protocol::profiles::Ruling;
 use surety_protocol::time::{Height, Slot};
 use surety_protocol::verified::Authentic;
 
@@ -51,6 +52,7 @@ pub enum ArchiveError {
 struct StoredLeaf {
     leaf: Leaf,
     head: Digest,
+    ruling: Ruling,
 }
 
 impl Wire for StoredLeaf {
@@ -225,6 +227,19 @@ impl Archive {
     ) -> Result<Option<(Leaf, Digest)>, ArchiveError> {
         let found: Option<StoredLeaf> = self.get(Column::Leaves, &key::slot(process, slot))?;
         Ok(found.map(|it| (it.leaf, it.head)))
+    }
+
+    /// A leaf, the state after it, and the profile under which it was evaluated.
+    ///
+    /// # Errors
+    /// If the store fails or the value is damaged.
+    pub fn evaluated(
+        &self,
+        process: &ProcessId,
+        slot: Slot,
+    ) -> Result<Option<(Leaf, Digest, Ruling)>, ArchiveError> {
+        let found: Option<StoredLeaf> = self.get(Column::Leaves, &key::slot(process, slot))?;
+        Ok(found.map(|it| (it.leaf, it.head, it.ruling)))
     }
 
     /// A result's parts.

@@ -235,7 +235,9 @@ impl Core {
                 attest::Effect::Persist(record) => {
                     out.push(Effect::Persist(Write::Record(record)));
                 }
-                attest::Effect::Execute(job) => out.push(Effect::Execute(job)),
+                attest::Effect::Execute(job) => {
+                    out.push(Effect::Execute(job, self.ledger.profiles_shared()));
+                }
                 attest::Effect::SignAssignment(draft) => sign(Signing::Assignment(draft), out),
                 attest::Effect::SignClaim {
                     claim,

@@ -12,26 +12,27 @@
 
 mod accuse;
 mod check;
+mod reach;
 mod residents;
 mod setting;
+mod step;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use surety_attest::effect::{EvaluatedLeaf, Executed, Job};
-use surety_attest::engine::{Engine, EngineError, on_deep_stack};
-use surety_attest::message;
-use surety_attest::state::Snapshot;
-use surety_protocol::assignment::Assignment;
-use surety_protocol::claim::Leaf;
+use surety_attest::engine::{Engine, EngineError, StepOutcome, on_deep_stack};
 use surety_protocol::execution::{Execution, ExecutionRequest, Input};
-use surety_protocol::id::{AssignmentId, Digest, NetworkId, ProcessId};
-use surety_protocol::time::Slot;
+use surety_protocol::id::{NetworkId, ProcessId};
+use surety_protocol::profile::Profile;
+use surety_protocol::profiles::{Profiles, Stride};
+use surety_protocol::time::{Height, Slot};
 
 use crate::archive::{Archive, ArchiveError, Series};
+use crate::engines::Engines;
 use crate::metrics::Metrics;
 
 use residents::{Held, Residents};
-use setting::{Modules, Setting};
+use setting::Modules;
 
 /// Bytes of residents unless the configuration says otherwise: some 300 processes of AOS.
 pub const RESIDENT_BYTES: u64 = 1 << 30;
@@ -56,7 +57,7 @@ pub enum Failure {
 /// Executes for one node.
 pub struct Executor {
     archive: Archive,
-    engine: Arc<dyn Engine>,
+    engines: Engines,
     network: NetworkId,
     modules: Mutex<Modules>,
     residents: Mutex<Residents>,
@@ -71,10 +72,10 @@ impl std::fmt::Debug for Executor {
 
 impl Executor {
     /// An executor over a node's archive.
-    pub fn new(archive: Archive, engine: Arc<dyn Engine>, network: NetworkId) -> Executor {
+    pub fn new(archive: Archive, engines: Engines, network: NetworkId) -> Executor {
         Executor {
             archive,
-            engine,
+            engines,
             network,
             modules: Mutex::default(),
             residents: Mutex::new(Residents::new(RESIDENT_BYTES)),
@@ -92,14 +93,17 @@ impl Executor {
         }
     }
 
-    /// The engine.
-    pub fn engine(&self) -> &dyn Engine {
-        self.engine.as_ref()
+    /// The engine of a profile.
+    ///
+    /// # Errors
+    /// Abstains if this program or this machine cannot execute it.
+    pub fn engine(&self, profile: &Profile) -> Result<Arc<dyn Engine>, EngineError> {
+        self.engines.of(profile)
     }
 
-    /// Performs a job; blocks for as long as it takes.
-    pub fn perform(&self, job: Job) -> Executed {
-        let outcome = on_deep_stack(|| self.outcome(&job));
+    /// Performs a job under the network's profiles; blocks for as long as it takes.
+    pub fn perform(&self, job: Job, profiles: &Profiles) -> Executed {
+        let outcome = on_deep_stack(|| self.outcome(&job, profiles));
         let outcome = outcome.unwrap_or_else(|abstain| Err(EngineError::from(abstain).into()));
         outcome.unwrap_or_else(|failure| Executed::Abstained {
             job: Box::new(job),
@@ -107,26 +111,25 @@ impl Executor {
         })
     }
 
-    fn outcome(&self, job: &Job) -> Result<Executed, Failure> {
+    fn outcome(&self, job: &Job, profiles: &Profiles) -> Result<Executed, Failure> {
         match job {
             Job::Evaluate {
                 process,
                 from,
                 count,
-                inputs_since_root,
-                gas_since_root,
+                stride,
             } => self
-                .evaluate(process, *from, *count, *inputs_since_root, *gas_since_root)
+                .evaluate(profiles, process, *from, *count, *stride)
                 .map(|leaves| Executed::Evaluated {
                     process: *process,
                     leaves,
                 }),
-            Job::Check { claim, lead } => self.check(claim, lead),
+            Job::Check { claim, lead } => self.check(profiles, claim, lead),
             Job::Accuse {
                 claim,
                 history,
                 slot,
-            } => self.accuse(claim, history, *slot),
+            } => self.accuse(profiles, claim, history, *slot),
             Job::AccuseScheduler {
                 process,
                 slot,
@@ -137,9 +140,12 @@ impl Executor {
         }
     }
 
-    /// Executes what evidence asks for.
+    /// Executes what evidence asks for, under one of the network's profiles.
     pub fn judge(&self, request: &ExecutionRequest) -> Execution {
-        surety_attest::judge::execute(self.engine.as_ref(), request)
+        match self.engines.of(&request.profile) {
+            Ok(engine) => surety_attest::judge::execute(engine.as_ref(), request),
+            Err(why) => Execution::Abstained(why.to_string()),
+        }
     }
 
     /// Evaluates a message on the state of a process without effect.
@@ -148,12 +154,15 @@ impl Executor {
     /// Why it cannot be evaluated here.
     pub fn dry_run(
         &self,
+        profiles: &Profiles,
         process: &ProcessId,
         size: u64,
         message: &surety_attest::engine::Message,
-    ) -> Result<surety_attest::engine::StepOutcome, Failure> {
+    ) -> Result<StepOutcome, Failure> {
         let setting = self.setting(process)?;
-        let mut held = self.held_at(setting, process, size)?;
+        let mut held = self.held_at(profiles, setting, process, size)?;
+        let height = held.stride.height(Height(message.block_height));
+        self.carry(&mut held, profiles.at(height))?;
         Ok(held.resident.dry_run(message)?)
     }
 
@@ -163,64 +172,26 @@ impl Executor {
             .ok_or(Failure::Missing("input"))
     }
 
-    /// Applies the next input, giving the leaf and the state after it.
-    fn step(
-        &self,
-        held: &mut Held,
-        (series, process): (Series, &ProcessId),
-        stride: &mut Stride,
-    ) -> Result<EvaluatedLeaf, Failure> {
-        let slot = Slot(held.size);
-        let input = self.input(process, slot)?;
-        let setting = &held.setting;
-        let message = message::message(&setting.process, &input).ok_or(Failure::Input(slot))?;
-        let outcome = held.resident.step(&message)?;
-        held.size = slot.next().0;
-        let head = held.resident.state_root();
-        let due = stride.advance(self.engine.as_ref(), slot, outcome.gas);
-        if due {
-            // [XE-2]
-            let (snapshot, tree) = (held.resident.snapshot(), held.resident.page_tree());
-            held.pages = snapshot.pages.len();
-            self.archive
-                .keep_state(series, process, held.size, &snapshot, &tree)?;
-        }
-        let leaf = Leaf {
-            slot,
-            assignment: AssignmentId::from(input.assignment.id()),
-            result_root: outcome.result.root(),
-            gas: outcome.gas,
-            state_root: due.then_some(head),
-        };
-        let subject = input.message.unwrap_or_else(|| setting.process.clone());
-        Ok(EvaluatedLeaf {
-            leaf,
-            head,
-            parts: outcome.result.parts(),
-            subject,
-        })
-    }
-
     fn evaluate(
         &self,
+        profiles: &Profiles,
         process: &ProcessId,
         from: Slot,
         count: u64,
-        inputs: u64,
-        gas: u64,
+        stride: Stride,
     ) -> Result<Vec<EvaluatedLeaf>, Failure> {
         let held = self.take(Series::Evaluated, process);
         let mut held = match held.filter(|it| it.size == from.0) {
             Some(held) => held,
             None => {
                 self.archive.forget_states_after(process, from.0)?;
-                self.held_at(self.setting(process)?, process, from.0)?
+                self.held_at(profiles, self.setting(process)?, process, from.0)?
             }
         };
-        let mut stride = Stride { inputs, gas };
+        held.stride = stride;
         let mut leaves = Vec::new();
         for _ in 0..count {
-            match self.step(&mut held, (Series::Evaluated, process), &mut stride) {
+            match self.step(profiles, profiles, &mut held, (Series::Evaluated, process)) {
                 Ok(leaf) => leaves.push(leaf),
                 // What was evaluated before is kept; the rest is tried again.
                 Err(_) if !leaves.is_empty() => break,
@@ -250,120 +221,6 @@ impl Executor {
             gone
         };
         drop(gone);
-    }
-
-    /// The process in the state after `size` inputs, from the nearest snapshot (rule XE-1).
-    fn held_at(
-        &self,
-        setting: Arc<Setting>,
-        process: &ProcessId,
-        size: u64,
-    ) -> Result<Held, Failure> {
-        let before = self
-            .archive
-            .state_before(Series::Evaluated, process, size)?;
-        self.replayed(setting, process, before, size)
-    }
-
-    /// The process from a state, or from its boot, brought to the state after `size` inputs.
-    fn replayed(
-        &self,
-        setting: Arc<Setting>,
-        process: &ProcessId,
-        before: Option<(u64, Snapshot)>,
-        size: u64,
-    ) -> Result<Held, Failure> {
-        let mut held = match before {
-            Some((at, snapshot)) => self.restored(setting, at, &snapshot)?,
-            None => self.boot(setting, process)?,
-        };
-        while held.size < size {
-            let slot = Slot(held.size);
-            let input = self.input(process, slot)?;
-            let message = message::message(&held.setting.process, &input);
-            held.resident.step(&message.ok_or(Failure::Input(slot))?)?;
-            held.size = held.size.saturating_add(1);
-        }
-        Ok(held)
-    }
-
-    fn restored(
-        &self,
-        setting: Arc<Setting>,
-        size: u64,
-        snapshot: &Snapshot,
-    ) -> Result<Held, Failure> {
-        self.metrics.wakes.inc();
-        Ok(Held {
-            size,
-            history: None,
-            resident: self.engine.restore(&setting.program, snapshot)?,
-            pages: snapshot.pages.len(),
-            setting,
-        })
-    }
-
-    fn boot(&self, setting: Arc<Setting>, process: &ProcessId) -> Result<Held, Failure> {
-        let first = self.input(process, Slot(0))?;
-        let first =
-            Assignment::from_item(&first.assignment).map_err(|_| Failure::Input(Slot(0)))?;
-        let resident = self.engine.boot(&setting.program, message::clock(&first))?;
-        Ok(Held {
-            size: 0,
-            history: None,
-            pages: resident.snapshot().pages.len(),
-            resident,
-            setting,
-        })
-    }
-
-    /// The state with a root that a process has after `size` inputs: as it is kept, or from an earlier one by replay of at
-    /// most `inputs_max` inputs (rule SK-4); nothing if that is too far, or gives another state.
-    fn state_at(
-        &self,
-        setting: &Arc<Setting>,
-        process: &ProcessId,
-        (size, root): (u64, Digest),
-        inputs_max: u64,
-    ) -> Result<Option<Snapshot>, Failure> {
-        if let Some(snapshot) = self.archive.state(&root)? {
-            return Ok(Some(snapshot));
-        }
-        let mut before = None;
-        for series in [Series::Evaluated, Series::Checked] {
-            let found = self.archive.state_before(series, process, size)?;
-            let found = found.filter(|(at, _)| size - at <= inputs_max);
-            before = before.into_iter().chain(found).max_by_key(|(at, _)| *at);
-        }
-        if before.is_none() && size > inputs_max {
-            return Ok(None);
-        }
-        let held = self.replayed(Arc::clone(setting), process, before, size);
-        let mut held = match held {
-            // Not all inputs are here.
-            Err(Failure::Missing(_)) => return Ok(None),
-            held => held?,
-        };
-        Ok((held.resident.state_root() == root).then(|| held.resident.snapshot()))
-    }
-}
-
-/// What has come since the last state root.
-struct Stride {
-    inputs: u64,
-    gas: u64,
-}
-
-impl Stride {
-    /// Counts an input; whether a state root is due after it.
-    fn advance(&mut self, engine: &dyn Engine, slot: Slot, gas: u64) -> bool {
-        self.inputs = self.inputs.saturating_add(1);
-        self.gas = self.gas.saturating_add(gas);
-        let due = slot == Slot(0) || engine.profile().ends_stride(self.inputs, self.gas);
-        if due {
-            *self = Stride { inputs: 0, gas: 0 };
-        }
-        due
     }
 }
 

@@ -43,7 +43,6 @@ use std::time::Duration;
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use surety_protocol::id::{Address, NetworkId};
-use surety_protocol::profile::Profile;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -80,8 +79,6 @@ pub struct ApiState {
     pub roles: Vec<RoleName>,
     /// The network.
     pub network: NetworkId,
-    /// What execution means to it.
-    pub profile: Profile,
 }
 
 /// What the handlers share.
@@ -159,6 +156,7 @@ routes! {
     get "/v1/accounts/{address}" => stake::account;
     get "/v1/ledger" => chain::about;
     get "/v1/ledger/params" => chain::params;
+    get "/v1/ledger/profiles" => chain::profiles;
     get "/v1/ledger/blocks/{height}" => chain::block;
     get "/v1/ledger/checkpoint" => chain::checkpoint;
     get "/v1/certificates" => stake::certificates;

@@ -10,6 +10,7 @@ pub mod config;
 pub mod core;
 pub mod devnet;
 pub mod driver;
+pub mod engines;
 pub mod exchange;
 pub mod executor;
 pub mod fault;

@@ -9,12 +9,13 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use surety_attest::engine::{Engine, EngineError, WasmEngine};
+use surety_attest::engine::EngineError;
 use surety_attest::verify::Lottery;
 use surety_protocol::block::Genesis;
 use surety_protocol::bls::{BlsError, SecretKey};
 use surety_protocol::codec::{self, CodecError};
 use surety_protocol::id::{Address, NetworkId};
+use surety_protocol::time::Height;
 use surety_slashing::ledger::BlockError;
 use tokio_util::sync::CancellationToken;
 
@@ -22,6 +23,7 @@ use crate::archive::{Archive, ArchiveError};
 use crate::config::NodeConfig;
 use crate::core::{Core, Identity, RestoreError};
 use crate::driver::{self, DriverError, Parts};
+use crate::engines::Engines;
 use crate::executor::Executor;
 use crate::fault::{Fault, NotAFault};
 use crate::http::{self, ApiState};
@@ -149,23 +151,17 @@ pub async fn run(
     let store: Arc<dyn Store> = Arc::new(RocksStore::open(&config.dir.join("db"))?);
     belongs(store.as_ref(), network)?;
     let archive = Archive::new(store);
-    let profile = genesis
-        .profiles
-        .first()
-        .cloned()
-        .ok_or(BlockError::Genesis)?;
-    let engine: Arc<dyn Engine> = Arc::new(WasmEngine::new(profile.clone())?);
     let metrics = Arc::new(Metrics::new());
-    let executor = Executor::new(archive.clone(), engine, network);
+    let executor = Executor::new(archive.clone(), Engines::wasm(), network);
     let resident_bytes = config.resident_mib.saturating_mul(1 << 20);
     let executor = Arc::new(executor.bounded(resident_bytes, Arc::clone(&metrics)));
+    // A machine that cannot execute at all says so at once.
+    executor.engine(&genesis.profiles.at(Height(0)).profile)?;
     let setting = Setting {
         operator,
         item_key: keys.item.address(),
         network,
         params: genesis.params.clone(),
-        profile_id: profile.id()?,
-        profile,
         lottery: Lottery::new(Arc::clone(&keys.hot)),
         faults: faults.clone(),
     };
@@ -215,7 +211,6 @@ pub async fn run(
         item_key: setting.item_key,
         roles: config.roles.clone(),
         network,
-        profile: setting.profile,
     };
     let serving = tokio::spawn(http::serve(listener, state, shutdown.clone()));
     let peer = net.local_peer_id();

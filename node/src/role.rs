@@ -17,10 +17,9 @@ use std::fmt;
 
 use surety_attest::effect::Effect;
 use surety_attest::verify::Lottery;
-use surety_protocol::id::{Address, NetworkId, ProcessId, ProfileId};
+use surety_protocol::id::{Address, NetworkId, ProcessId};
 use surety_protocol::machine::Outbox;
 use surety_protocol::params::Params;
-use surety_protocol::profile::Profile;
 use surety_protocol::time::Tick;
 use surety_slashing::ledger::Ledger;
 
@@ -77,10 +76,6 @@ pub struct Setting {
     pub network: NetworkId,
     /// Its parameters.
     pub params: Params,
-    /// The profile that it executes.
-    pub profile: Profile,
-    /// The profile's id.
-    pub profile_id: ProfileId,
     /// The hot key, for sortition.
     pub lottery: Lottery,
     /// Faults to commit.

@@ -16,7 +16,7 @@ use crate::hash::{Domain, digest};
 use crate::id::{Address, BlockId, Digest, NetworkId};
 use crate::merkle;
 use crate::params::Params;
-use crate::profile::Profile;
+use crate::profiles::Profiles;
 use crate::stake::Stake;
 use crate::time::Height;
 
@@ -30,8 +30,8 @@ pub struct Genesis {
     pub name: String,
     /// The parameters.
     pub params: Params,
-    /// The profiles that claims may name.
-    pub profiles: Vec<Profile>,
+    /// The profiles, each with the height from which it holds.
+    pub profiles: Profiles,
     /// The operator whose node orders the blocks.
     pub proposer: Address,
     /// Its hot key.

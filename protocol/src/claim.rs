@@ -26,7 +26,7 @@ use crate::id::{
     Address, AssignmentId, ClaimId, Digest, ModuleId, NetworkId, ProcessId, ProfileId,
 };
 use crate::merkle::Proof;
-use crate::time::Slot;
+use crate::time::{Height, Slot};
 
 /// New leaves in one claim.
 pub const LEAVES_MAX: usize = 64;
@@ -66,8 +66,10 @@ impl Leaf {
 pub struct Claim {
     /// The network on which it can cost stake.
     pub network: NetworkId,
-    /// The meaning of execution.
+    /// The profile of the new leaves (rule CL-7).
     pub profile: ProfileId,
+    /// The stamp that decides it: of the first input of the stride that the last leaf is in.
+    pub height: Height,
     /// The program.
     pub module: ModuleId,
     /// The process.

@@ -17,7 +17,7 @@ use crate::codec::{self, CodecError, Wire};
 use crate::hash::{Domain, digest};
 use crate::id::{EvidenceId, NetworkId};
 use crate::merkle::{MultiProof, Proof};
-use crate::profile::Profile;
+use crate::profiles::Profiles;
 use crate::witness::Witness;
 
 /// Bytes of an evidence file: a module, a witness of the whole stride, and its messages.
@@ -81,8 +81,8 @@ pub struct FalseClaim {
     pub statement: Statement,
     /// The registration item that binds the signing key to the offender.
     pub registration: ByteBuf,
-    /// The profile that the claim names.
-    pub profile: Profile,
+    /// The network's profiles, up to the one that the claim names.
+    pub profiles: Profiles,
     /// The item of the module that the process names.
     pub module: ByteBuf,
     /// The process item.

@@ -27,6 +27,7 @@ pub mod merkle;
 pub mod origin;
 pub mod params;
 pub mod profile;
+pub mod profiles;
 pub mod sortition;
 pub mod stake;
 pub mod time;

@@ -18,6 +18,7 @@ use crate::codec::{self, CodecError, Wire};
 use crate::hash::{Domain, digest};
 use crate::id::{Address, ClaimId, Digest, EvidenceId, NetworkId, ProcessId};
 use crate::item::{Item, ItemDraft};
+use crate::profiles::Activation;
 use crate::stake::Stake;
 use crate::time::{Height, Slot};
 
@@ -148,6 +149,8 @@ pub enum Action {
     },
     /// A validator's word on a challenge.
     Verdict(Verdict),
+    /// An operator's word on the next profile.
+    Profile(Box<Activation>),
 }
 
 /// A challenge with the evidence that travels inside it.
@@ -197,6 +200,7 @@ impl Action {
             Action::Certificate(_) => "Certificate",
             Action::Challenge { .. } => "Challenge",
             Action::Verdict(_) => "Verdict",
+            Action::Profile(_) => "Profile",
         }
     }
 
@@ -239,6 +243,7 @@ impl Action {
                 })?;
             }
             Action::Verdict(verdict) => data = codec::encode(verdict)?,
+            Action::Profile(wanted) => data = codec::encode(wanted.as_ref())?,
         }
         Ok(ItemDraft {
             target: Some(*network.as_bytes()),
@@ -288,6 +293,7 @@ impl Action {
                 }
             }
             "Verdict" => Action::Verdict(codec::decode(item.data())?),
+            "Profile" => Action::Profile(Box::new(codec::decode(item.data())?)),
             _ => return Err(ActionError::Unknown),
         };
         Ok((action, Height(expires)))

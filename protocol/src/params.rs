@@ -52,6 +52,9 @@ pub struct Params {
     pub item_life_blocks: u64,
     /// Items in one block.
     pub block_items_max: u64,
+    /// Blocks from the vote that adds a profile until it may hold: for whoever has to install a program that knows it.
+    /// No input counts that is stamped further ahead.
+    pub profile_notice_blocks: u64,
 }
 
 impl Params {
@@ -79,6 +82,8 @@ impl Params {
             reward: Fraction::new(1, 10),
             item_life_blocks: 1200,
             block_items_max: 4096,
+            // Two days.
+            profile_notice_blocks: 2 * 24 * 3600 * 2,
         }
     }
 
@@ -93,6 +98,7 @@ impl Params {
             unbond_blocks: 240,
             evidence_age_blocks: 200,
             verdict_blocks: 60,
+            profile_notice_blocks: 10,
             ..Params::standard()
         }
     }
@@ -108,6 +114,7 @@ impl Params {
             && self.reward.denominator > 0
             && self.reward.numerator.saturating_mul(2) <= self.reward.denominator
             && self.block_interval_ms > 0
+            && self.profile_notice_blocks > 0
     }
 }
 

@@ -2,18 +2,24 @@
 //!
 //! # Rules
 //!
-//! - `[PR-1]` A profile's id is `digest(PROFILE, [canonical encoding])`. Its `version` names the
-//!   rules that are not numbers: the cost of instructions, the host functions, the commitment to a
-//!   state.
-//! - `[PR-2]` A stride ends with its `stride`-th input, or with the input that brings the gas since
-//!   the last state root to `stride_gas_max`, whichever comes first; so a stride holds less than
-//!   `stride_gas_max + gas_max` of gas.
+//! - `[PR-1]` The id of a network's first profile is `digest(PROFILE, [canonical encoding])`, that of each later one
+//!   `digest(PROFILE, [id of the one before, height from which it holds, canonical encoding])`. Its `version` names the
+//!   rules that are not numbers: the cost of instructions, the host functions, the commitment to a state.
+//! - `[PR-2]` A stride ends with its `stride`-th input, or with the input that brings the gas since the last state root to
+//!   `stride_gas_max`, whichever comes first; so a stride holds less than `stride_gas_max + gas_max` of gas.
+//! - `[PR-6]` Every number is at least 1 and bounded: stack and memory by those of profile 1, the others by
+//!   [`FACTOR_MAX`] times those.
 
 use serde_tuple::{Deserialize_tuple, Serialize_tuple};
 
 use crate::codec::{self, CodecError, Wire};
 use crate::hash::{Domain, digest};
 use crate::id::ProfileId;
+
+/// How much more than the first profile another may let an execution take.
+const FACTOR_MAX: u64 = 16;
+/// The version that this program executes.
+const VERSION: u32 = 1;
 
 /// The numbers of one profile.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
@@ -45,7 +51,7 @@ impl Profile {
     /// The first profile.
     pub const fn v1() -> Self {
         Self {
-            version: 1,
+            version: VERSION,
             // One to three seconds of one core; an ordinary AOS message takes five million.
             gas_max: 9_000_000_000,
             // Consecutive AOS messages touch nearly the same pages, so sixteen share one
@@ -63,7 +69,7 @@ impl Profile {
         }
     }
 
-    /// The profile's id (rule PR-1).
+    /// Its id as a network's first profile (rule PR-1).
     ///
     /// # Errors
     /// Never: eight numbers fit the limit.
@@ -71,8 +77,26 @@ impl Profile {
         Ok(digest(Domain::PROFILE, &[&codec::encode(self)?]).into())
     }
 
-    /// Whether a state root is due after an input (rule PR-2): `inputs` and `gas` count from the
-    /// last root, this input included.
+    /// Whether this program knows the rules that are not numbers.
+    pub const fn executable(&self) -> bool {
+        self.version == VERSION
+    }
+
+    /// Whether an execution under it is bounded (rule PR-6).
+    pub fn bounded(&self) -> bool {
+        let v1 = Profile::v1();
+        let within = |number: u64, most: u64| (1..=most).contains(&number);
+        let factor = |number: u64, usual: u64| within(number, usual.saturating_mul(FACTOR_MAX));
+        factor(self.gas_max, v1.gas_max)
+            && factor(self.stride, v1.stride)
+            && factor(self.stride_gas_max, v1.stride_gas_max)
+            && within(self.stack_slots_max.into(), v1.stack_slots_max.into())
+            && within(self.memory_bytes_max, v1.memory_bytes_max)
+            && factor(self.module_bytes_max, v1.module_bytes_max)
+            && factor(self.reply_bytes_max, v1.reply_bytes_max)
+    }
+
+    /// Whether a state root is due after an input (rule PR-2): `inputs` and `gas` count from the last root, this input included.
     pub const fn ends_stride(&self, inputs: u64, gas: u64) -> bool {
         inputs >= self.stride || gas >= self.stride_gas_max
     }

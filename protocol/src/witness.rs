@@ -92,7 +92,7 @@ pub struct PageNode {
 }
 
 impl Wire for PageNode {
-    const KIND: u8 = 53;
+    const KIND: u8 = 54;
     const BYTES_MAX: usize = 4 * 1024;
 }
 

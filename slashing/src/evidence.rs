@@ -48,6 +48,8 @@ pub struct Proven {
 /// What exactly is false.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Finding {
+    /// The profile, or the height that decides it, is not that of the inputs.
+    Profile,
     /// The result is not what the input gives.
     Result,
     /// The gas is not what the evaluation takes.
@@ -66,6 +68,9 @@ impl Finding {
     /// The finding in words.
     pub const fn describe(self) -> &'static str {
         match self {
+            Finding::Profile => {
+                "the claimed profile is not the one that holds at the height of the inputs"
+            }
             Finding::Result => "the claimed result is not what the input gives",
             Finding::Gas => "the claimed gas is not what the evaluation takes",
             Finding::StateRoot => "the claimed state root is not that of the state after the input",

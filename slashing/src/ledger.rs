@@ -16,6 +16,7 @@ mod bond;
 mod case;
 mod certify;
 mod entry;
+mod profile;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,10 +27,10 @@ use surety_protocol::block::{self, Block, Genesis, next_beacon};
 use surety_protocol::bls::PublicKey;
 use surety_protocol::codec::CodecError;
 use surety_protocol::id::{
-    Address, BlockId, ClaimId, Digest, EvidenceId, ItemId, NetworkId, ProcessId, ProfileId,
+    Address, BlockId, ClaimId, Digest, EvidenceId, ItemId, NetworkId, ProcessId,
 };
 use surety_protocol::params::Params;
-use surety_protocol::profile::Profile;
+use surety_protocol::profiles::{Activation, Profiles};
 use surety_protocol::stake::{AmountError, Fraction, Stake};
 use surety_protocol::time::{Height, Slot};
 use surety_protocol::validators::ValidatorSet;
@@ -46,7 +47,9 @@ pub const RECENT_HEIGHTS: u64 = 4096;
 pub struct Ledger {
     network: NetworkId,
     params: Params,
-    profiles: BTreeMap<ProfileId, Profile>,
+    profiles: Arc<Profiles>,
+    /// Which profile each operator wants next.
+    votes: BTreeMap<Address, Activation>,
     proposer: Address,
     proposer_key: PublicKey,
     supply: Stake,
@@ -107,6 +110,8 @@ pub enum LedgerEvent {
     },
     /// Stake moved to escrow.
     Slashed(Slashing),
+    /// The operators added a profile.
+    Profile(Activation),
 }
 
 /// Why a block is not the next one.
@@ -156,14 +161,10 @@ impl Ledger {
             [(a, _), (b, _)] => a < b,
             _ => true,
         });
-        if !genesis.params.sound() || !ascending || genesis.profiles.is_empty() {
+        if !genesis.params.sound() || !ascending {
             return Err(BlockError::Genesis);
         }
         let network = genesis.id()?;
-        let mut profiles = BTreeMap::new();
-        for profile in &genesis.profiles {
-            profiles.insert(profile.id()?, profile.clone());
-        }
         let mut supply = Stake::ZERO;
         for (_, balance) in &genesis.balances {
             supply = supply.plus(*balance)?;
@@ -177,7 +178,8 @@ impl Ledger {
         Ok(Ledger {
             network,
             params: genesis.params.clone(),
-            profiles,
+            profiles: Arc::new(genesis.profiles.clone()),
+            votes: BTreeMap::new(),
             proposer: genesis.proposer,
             proposer_key: genesis.proposer_key,
             supply,

@@ -3,8 +3,8 @@
 //! # Rules
 //!
 //! - `[RF-1]` A validator judges every open case of which it is an elector and not the accused, once.
-//! - `[RF-2]` What the file proves must be what the challenge says. If it is not, or the file proves nothing, the verdict
-//!   is innocent; if this host could not tell, there is no verdict.
+//! - `[RF-2]` What the file proves must be what the challenge says. If it is not, or the file proves nothing, or its profiles
+//!   are not the network's, the verdict is innocent; if this host could not tell, there is no verdict.
 //! - `[RF-3]` A file that does not have the announced id, or more bytes than announced, is not the file.
 
 use surety_protocol::evidence::Evidence;
@@ -50,7 +50,13 @@ pub fn is_file(ledger: &Ledger, evidence: &EvidenceId, bytes: &[u8]) -> bool {
 pub fn open(ledger: &Ledger, evidence: &EvidenceId, bytes: &[u8]) -> Judgement {
     match evidence::open(bytes) {
         Ok(Opened::Proven(proven)) => Judgement::Verdict(agrees(ledger, evidence, &proven)),
-        Ok(Opened::Execute { request, pending }) => Judgement::Execute { request, pending },
+        Ok(Opened::Execute { request, pending }) => {
+            let last = pending.profiles().last();
+            match ledger.profiles().iter().any(|it| it.id == last.id) {
+                true => Judgement::Execute { request, pending },
+                false => Judgement::Verdict(false),
+            }
+        }
         Err(_) => Judgement::Verdict(false),
     }
 }

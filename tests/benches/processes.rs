@@ -16,14 +16,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use surety_attest::engine::WasmEngine;
 use surety_attest::sample;
 use surety_node::archive::Series;
+use surety_node::engines::Engines;
 use surety_node::executor::{Executor, RESIDENT_BYTES};
 use surety_protocol::hash::{Domain, digest};
 use surety_protocol::id::NetworkId;
 use surety_protocol::item::ItemDraft;
-use surety_protocol::profile::Profile;
 
 #[path = "report.rs"]
 mod report;
@@ -89,9 +88,8 @@ fn milliseconds<T>(work: impl FnOnce() -> T) -> (f64, T) {
 
 fn town(store: &Arc<Counting>, resident_bytes: u64, module: &[u8]) -> Town {
     let archive = town::archive(store);
-    let engine = Arc::new(WasmEngine::new(Profile::v1()).expect("an engine"));
     let network = NetworkId::from(digest(Domain::OBJECT, &[b"processes"]));
-    let executor = Executor::new(archive.clone(), engine, network);
+    let executor = Executor::new(archive.clone(), Engines::wasm(), network);
     Town::new(
         archive,
         executor.bounded(resident_bytes, Arc::default()),

@@ -11,6 +11,8 @@ use surety_node::store::{Batch, Column, Direction, Entry, RocksStore, Store, Sto
 use surety_protocol::assignment::{Assignment, AssignmentDraft, HashChain};
 use surety_protocol::id::{ItemId, ProcessId};
 use surety_protocol::item::{Item, ItemDraft, ItemKey};
+use surety_protocol::profile::Profile;
+use surety_protocol::profiles::{Profiles, Stride};
 use surety_protocol::time::{Slot, Timestamp};
 use surety_protocol::verified::Authentic;
 
@@ -70,14 +72,14 @@ pub(crate) struct Citizen {
     chain: HashChain,
     scheduled: u64,
     evaluated: u64,
-    inputs_since_root: u64,
-    gas_since_root: u64,
+    stride: Stride,
 }
 
 /// The archive, the executor, and who signs.
 pub(crate) struct Town {
     pub(crate) archive: Archive,
     pub(crate) executor: Executor,
+    profiles: Profiles,
     scheduler: ItemKey,
     user: ItemKey,
     module: ItemId,
@@ -97,6 +99,7 @@ impl Town {
         let town = Town {
             archive,
             executor,
+            profiles: Profiles::of(Profile::v1()).expect("a profile"),
             scheduler: ItemKey::ed25519(&[3; 32]),
             user,
             module: module.id(),
@@ -129,8 +132,7 @@ impl Town {
                 chain: HashChain::start(&id),
                 scheduled: 0,
                 evaluated: 0,
-                inputs_since_root: 0,
-                gas_since_root: 0,
+                stride: Stride::default(),
             };
             self.assign(&mut batch, &mut citizen, None, item);
             citizen
@@ -200,23 +202,22 @@ impl Town {
     /// Evaluates up to so many of a process' inputs in one job; how many it was.
     pub(crate) fn evaluate(&self, citizen: &mut Citizen, count: u64) -> u64 {
         let count = count.min(citizen.scheduled - citizen.evaluated);
-        let done = self.executor.perform(Job::Evaluate {
+        let job = Job::Evaluate {
             process: citizen.id,
             from: Slot(citizen.evaluated),
             count,
-            inputs_since_root: citizen.inputs_since_root,
-            gas_since_root: citizen.gas_since_root,
-        });
+            stride: citizen.stride,
+        };
+        let done = self.executor.perform(job, &self.profiles);
         let Executed::Evaluated { leaves, .. } = done else {
             panic!("not evaluated: {done:?}");
         };
         for leaf in &leaves {
             citizen.evaluated += 1;
-            citizen.inputs_since_root += 1;
-            citizen.gas_since_root += leaf.leaf.gas;
-            if leaf.leaf.state_root.is_some() {
-                (citizen.inputs_since_root, citizen.gas_since_root) = (0, 0);
-            }
+            let ends = leaf.leaf.state_root.is_some();
+            citizen
+                .stride
+                .follow(leaf.ruling.height, leaf.leaf.gas, ends);
         }
         leaves.len() as u64
     }

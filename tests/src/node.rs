@@ -9,7 +9,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use surety_attest::engine::Engine;
 use surety_attest::verify::Lottery;
 use surety_node::archive::Archive;
 use surety_node::config::RoleName;
@@ -26,7 +25,8 @@ use surety_protocol::time::Tick;
 
 use crate::disk::Disk;
 use crate::network::Wanted;
-use crate::world::{Operator, World, params, profile};
+use crate::table_engine;
+use crate::world::{Operator, World, params};
 
 /// Milliseconds for which a node remembers what it has seen of gossip.
 const SEEN_TICKS: u64 = 60_000;
@@ -126,7 +126,6 @@ impl Node {
         &mut self,
         world: &World,
         operator: &Operator,
-        engine: &Arc<dyn Engine>,
         now: Tick,
     ) -> Result<Vec<Effect>, StartError> {
         let setting = Setting {
@@ -134,8 +133,6 @@ impl Node {
             item_key: operator.item_key,
             network: world.network,
             params: params(),
-            profile: profile(),
-            profile_id: profile().id()?,
             lottery: Lottery::new(Arc::clone(&operator.hot_key)),
             faults: self.faults.clone(),
         };
@@ -151,7 +148,7 @@ impl Node {
         };
         let mut core = Core::new(&world.genesis, identity, roles)?;
         let effects = core.restore(&self.archive)?;
-        let executor = Executor::new(self.archive.clone(), Arc::clone(engine), world.network);
+        let executor = Executor::new(self.archive.clone(), table_engine::engines(), world.network);
         let signer = Signer::new(
             operator.address,
             world.network,

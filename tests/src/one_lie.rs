@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use serde_bytes::ByteBuf;
-use surety_attest::effect::{Executed, Job, Record};
-use surety_attest::engine::WasmEngine;
+use surety_attest::effect::{EvaluatedLeaf, Executed, Finding, Job, Record};
 use surety_node::archive::{Archive, write};
+use surety_node::engines::Engines;
 use surety_node::executor::Executor;
 use surety_node::store::{Batch, MemoryStore};
 use surety_protocol::assignment::{Assignment, AssignmentDraft, HashChain};
@@ -14,10 +14,11 @@ use surety_protocol::claim::{Claim, Leaf, SignedClaim, Statement};
 use surety_protocol::hash::{Domain, digest};
 use surety_protocol::hashpath::Hashpath;
 use surety_protocol::history::History;
-use surety_protocol::id::{Address, Digest, ItemId, NetworkId, ProcessId};
+use surety_protocol::id::{Address, ItemId, NetworkId, ProcessId};
 use surety_protocol::item::{Item, ItemDraft, ItemKey};
 use surety_protocol::origin::{Action, Registration};
 use surety_protocol::profile::Profile;
+use surety_protocol::profiles::{Profiles, Stride};
 use surety_protocol::time::{Height, Slot, Timestamp};
 use surety_protocol::verified::Authentic;
 
@@ -30,6 +31,8 @@ pub enum Falsehood {
     Gas,
     /// Its state root, or the head's where the slot has none.
     State,
+    /// Its profile: everything is as the network's first profile has it, and the claim says that it still holds.
+    Profile,
     /// Nothing: an honest claim, accused all the same.
     Nothing,
 }
@@ -45,6 +48,8 @@ pub struct Lie {
     pub process: ProcessId,
     /// The slot that it is about.
     pub slot: Slot,
+    /// What a verifier of the network finds about the claim.
+    pub found: Finding,
 }
 
 /// Why the story could not be told.
@@ -59,6 +64,8 @@ struct Stage {
     process: ProcessId,
     module: ItemId,
     chain: HashChain,
+    hashpath: Hashpath,
+    stamp: fn(Slot) -> Height,
     slot: Slot,
 }
 
@@ -72,11 +79,27 @@ pub fn tell(
     slot: Slot,
     falsehood: Falsehood,
 ) -> Result<Lie, Failed> {
+    let profiles = Profiles::of(Profile::v1())?;
+    tell_under(&profiles, |_| Height(1), module, messages, slot, falsehood)
+}
+
+/// The same in a network with these profiles, where slots are stamped with these heights.
+///
+/// # Errors
+/// If the module does not run.
+pub fn tell_under(
+    profiles: &Profiles,
+    stamp: fn(Slot) -> Height,
+    module: &[u8],
+    messages: &[ItemDraft],
+    slot: Slot,
+    falsehood: Falsehood,
+) -> Result<Lie, Failed> {
     let network = NetworkId::from(digest(Domain::OBJECT, &[b"one lie"]));
     let operator = ItemKey::ed25519(&[1; 32]);
     let hot = SecretKey::from_bytes(&[2; 32])?;
     let registration = register(&network, &operator, &hot)?;
-    let mut stage = Stage::new(network, module)?;
+    let mut stage = Stage::new(network, stamp, module)?;
     let mut batch = Batch::new();
     write::put_registration(
         &mut batch,
@@ -88,9 +111,13 @@ pub fn tell(
     for draft in messages {
         stage.message(draft.clone())?;
     }
-    let (leaves, heads) = stage.evaluate()?;
-    let claim = stage.claim(network, &leaves, &heads, slot, falsehood)?;
-    let (claim, history) = claim;
+    let believed = match falsehood {
+        Falsehood::Profile => profiles.until(&profiles.at(Height(0)).id),
+        _ => None,
+    };
+    let evaluated = stage.evaluate(believed.as_ref().unwrap_or(profiles))?;
+    let (claim, history) =
+        stage.claim(network, &evaluated, slot, falsehood, profiles.last().from)?;
     let frontier = frontier(&history, claim.first_new)?;
     let new = history
         .get(usize::try_from(claim.first_new)?..)
@@ -103,17 +130,31 @@ pub fn tell(
         leaves: new,
     };
     signed.check(network)?;
-    let accused = stage.executor.perform(Job::Accuse {
+    let lead = history
+        .get(..usize::try_from(signed.statement.claim.first_new)?)
+        .unwrap_or_default();
+    let start = lead.iter().rposition(|leaf| leaf.state_root.is_some());
+    let check = Job::Check {
+        claim: Box::new(signed.clone()),
+        lead: lead.get(start.unwrap_or(0)..).unwrap_or_default().to_vec(),
+    };
+    let found = match stage.executor.perform(check, profiles) {
+        Executed::Checked { finding, .. } => finding,
+        other => return Err(format!("not checked: {other:?}").into()),
+    };
+    let job = Job::Accuse {
         claim: Box::new(signed),
         history,
         slot,
-    });
+    };
+    let accused = stage.executor.perform(job, profiles);
     match accused {
         Executed::Accused { evidence, .. } => Ok(Lie {
             evidence: evidence.to_vec(),
             offender: operator.address(),
             process: stage.process,
             slot,
+            found,
         }),
         other => Err(format!("no evidence: {other:?}").into()),
     }
@@ -145,11 +186,10 @@ fn frontier(history: &[Leaf], size: u64) -> Result<surety_protocol::history::Fro
 }
 
 impl Stage {
-    fn new(network: NetworkId, module: &[u8]) -> Result<Stage, Failed> {
+    fn new(network: NetworkId, stamp: fn(Slot) -> Height, module: &[u8]) -> Result<Stage, Failed> {
         let (scheduler, user) = (ItemKey::ed25519(&[3; 32]), ItemKey::ed25519(&[4; 32]));
         let archive = Archive::new(Arc::new(MemoryStore::new()));
-        let engine = Arc::new(WasmEngine::new(Profile::v1())?);
-        let executor = Executor::new(archive.clone(), engine, network);
+        let executor = Executor::new(archive.clone(), Engines::wasm(), network);
         let module = user.sign_item(
             &ItemDraft::default()
                 .tag("Data-Protocol", "ao")
@@ -174,6 +214,8 @@ impl Stage {
             process: id,
             module: module.id(),
             chain: HashChain::start(&id),
+            hashpath: Hashpath::start(id),
+            stamp,
             slot: Slot(0),
         };
         stage.put(Record::Item(module))?;
@@ -211,7 +253,7 @@ impl Stage {
             epoch: 0,
             slot: self.slot,
             hash_chain: self.chain,
-            block_height: 1,
+            block_height: (self.stamp)(self.slot).0,
             timestamp: Timestamp(1_700_000_000_000 + self.slot.0),
             message: message.map(Into::into),
             exclude: Vec::new(),
@@ -225,23 +267,26 @@ impl Stage {
             message: Some(subject),
         })?;
         self.chain = assignment.next_hash_chain();
+        self.hashpath = self.hashpath.extend(assignment.id);
+        self.put(Record::Hashpath {
+            process: self.process,
+            size: self.slot.next().0,
+            hashpath: self.hashpath,
+        })?;
         self.slot = self.slot.next();
         Ok(())
     }
 
     /// Evaluates the whole log, as a compute unit does.
-    fn evaluate(&self) -> Result<(Vec<Leaf>, Vec<Digest>), Failed> {
-        let done = self.executor.perform(Job::Evaluate {
+    fn evaluate(&self, profiles: &Profiles) -> Result<Vec<EvaluatedLeaf>, Failed> {
+        let job = Job::Evaluate {
             process: self.process,
             from: Slot(0),
             count: self.slot.0,
-            inputs_since_root: 0,
-            gas_since_root: 0,
-        });
-        match done {
-            Executed::Evaluated { leaves, .. } => {
-                Ok(leaves.into_iter().map(|it| (it.leaf, it.head)).unzip())
-            }
+            stride: Stride::default(),
+        };
+        match self.executor.perform(job, profiles) {
+            Executed::Evaluated { leaves, .. } => Ok(leaves),
             other => Err(format!("not evaluated: {other:?}").into()),
         }
     }
@@ -250,21 +295,20 @@ impl Stage {
     fn claim(
         &self,
         network: NetworkId,
-        leaves: &[Leaf],
-        heads: &[Digest],
+        evaluated: &[EvaluatedLeaf],
         slot: Slot,
         falsehood: Falsehood,
+        until: Height,
     ) -> Result<(Claim, Vec<Leaf>), Failed> {
         let size = slot.next().0;
-        let mut history: Vec<Leaf> = leaves
-            .iter()
-            .take(usize::try_from(size)?)
-            .cloned()
-            .collect();
-        let last = history.last_mut().ok_or("the slot is beyond the log")?;
-        let mut head = *heads
-            .get(usize::try_from(slot.0)?)
+        let evaluated = evaluated
+            .get(..usize::try_from(size)?)
             .ok_or("the slot is beyond the log")?;
+        let EvaluatedLeaf {
+            mut head, ruling, ..
+        } = *evaluated.last().ok_or("no slots")?;
+        let mut history: Vec<Leaf> = evaluated.iter().map(|it| it.leaf.clone()).collect();
+        let last = history.last_mut().ok_or("no slots")?;
         let other = digest(Domain::OBJECT, &[b"false"]);
         match falsehood {
             Falsehood::Result => last.result_root = other,
@@ -273,9 +317,15 @@ impl Stage {
                 head = other;
                 last.state_root = last.state_root.map(|_| other);
             }
-            Falsehood::Nothing => {}
+            Falsehood::Profile | Falsehood::Nothing => {}
         }
-        let first_new = size.saturating_sub(20);
+        // At most twenty new leaves, all of one profile.
+        let mut first_new = size.saturating_sub(20);
+        for (place, it) in (1..).zip(evaluated) {
+            if it.ruling.profile != ruling.profile {
+                first_new = first_new.max(place);
+            }
+        }
         let mut digests = History::new();
         let mut hashpath = Hashpath::start(self.process);
         for leaf in &history {
@@ -284,7 +334,12 @@ impl Stage {
         }
         let claim = Claim {
             network,
-            profile: Profile::v1().id()?,
+            profile: ruling.profile,
+            // Of what names another profile than holds there, nobody takes notice.
+            height: match falsehood {
+                Falsehood::Profile => ruling.height.min(until.minus(1)),
+                _ => ruling.height,
+            },
             module: self.module.into(),
             process: self.process,
             fork: 0,

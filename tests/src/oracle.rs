@@ -15,16 +15,15 @@ mod publish;
 mod truth;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use surety_attest::effect::Event;
-use surety_attest::engine::Engine;
 use surety_node::core::{Core, Write};
 use surety_protocol::evidence::OffenceKind;
 use surety_protocol::id::{
     Address, AssignmentId, BlockId, ClaimId, Digest, EvidenceId, ItemId, MessageId, ProcessId,
 };
 use surety_protocol::item::Item;
+use surety_protocol::profiles::Profiles;
 use surety_protocol::stake::Stake;
 use surety_protocol::time::{Height, Slot};
 use surety_protocol::verified::Authentic;
@@ -82,9 +81,9 @@ pub struct Oracle {
 
 impl Oracle {
     /// An oracle; these operators must not be harmed.
-    pub fn new(engine: Arc<dyn Engine>, honest: BTreeSet<Address>) -> Oracle {
+    pub fn new(profiles: Profiles, honest: BTreeSet<Address>) -> Oracle {
         Oracle {
-            truth: Truth::new(engine),
+            truth: Truth::new(profiles),
             honest,
             height: Height(0),
             blocks: BTreeMap::new(),

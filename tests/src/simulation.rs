@@ -6,7 +6,6 @@ mod exchange;
 
 use std::sync::Arc;
 
-use surety_attest::engine::Engine;
 use surety_node::archive::write;
 use surety_node::core::{Core, Effect, Input, Write};
 use surety_node::store::Batch;
@@ -20,9 +19,8 @@ use crate::network::{Links, Weather};
 use crate::node::Node;
 use crate::oracle::{Oracle, Violation};
 use crate::random::Random;
-use crate::table_engine;
 use crate::trace::Trace;
-use crate::world::{OPENING, World, profile};
+use crate::world::{OPENING, World};
 use event::Event;
 
 /// How often a core is told that time passed.
@@ -102,7 +100,6 @@ struct Simulation {
     plan: Plan,
     cast: Cast,
     world: World,
-    engine: Arc<dyn Engine>,
     agenda: Agenda<Event>,
     links: Links,
     random: Random,
@@ -125,7 +122,6 @@ impl Simulation {
         let cast = Cast::new(&plan, &mut random.fork());
         let world = World::new(&plan, &cast, &mut random.fork());
         let world = world.map_err(|it| Violation::new("world", it))?;
-        let engine = table_engine::shared(profile());
         let honest = cast
             .all_honest()
             .into_iter()
@@ -142,7 +138,7 @@ impl Simulation {
             .collect();
         Ok(Simulation {
             links: Links::new(Weather::with_loss(plan.loss), random.fork()),
-            oracle: Oracle::new(Arc::clone(&engine), honest),
+            oracle: Oracle::new(world.genesis.profiles.clone(), honest),
             agenda: Agenda::default(),
             trace: Trace::default(),
             healed: false,
@@ -152,7 +148,6 @@ impl Simulation {
             plan,
             cast,
             world,
-            engine,
             random,
             nodes,
             watch,
@@ -235,7 +230,7 @@ impl Simulation {
             return Ok(());
         };
         let effects = node
-            .start(&self.world, operator, &self.engine, now)
+            .start(&self.world, operator, now)
             .map_err(|it| Violation::new("restart", it))?;
         let life = node.life;
         let first = self.random.below(TICK);

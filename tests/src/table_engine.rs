@@ -22,6 +22,7 @@ use surety_attest::engine::{
 };
 use surety_attest::result::ProcessResult;
 use surety_attest::state::{Page, PageTree, Snapshot, page_hash, state_root};
+use surety_node::engines::Engines;
 use surety_protocol::hash::{Domain, digest};
 use surety_protocol::id::Digest;
 use surety_protocol::profile::Profile;
@@ -244,9 +245,9 @@ impl Engine for TableEngine {
 /// The bytes of the module of all table processes.
 pub const MODULE: &[u8] = b"table";
 
-/// An engine to share between the nodes of one simulation: it holds nothing but the profile.
-pub fn shared(profile: Profile) -> Arc<dyn Engine> {
-    Arc::new(TableEngine::new(profile))
+/// Engines of tables, one for each profile.
+pub const fn engines() -> Engines {
+    Engines::new(|profile| Ok(Arc::new(TableEngine::new(profile))))
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use surety_protocol::item::{Item, ItemDraft, ItemKey};
 use surety_protocol::origin::{Action, Registration};
 use surety_protocol::params::Params;
 use surety_protocol::profile::Profile;
+use surety_protocol::profiles::{Activation, Profiles};
 use surety_protocol::stake::Stake;
 use surety_protocol::time::{Height, Tick};
 use surety_protocol::verified::Authentic;
@@ -85,9 +86,20 @@ pub const fn params() -> Params {
     Params::devnet()
 }
 
-/// The profile of every simulated network.
-pub const fn profile() -> Profile {
-    Profile::v1()
+/// The height from which the second profile holds: while users send.
+const CHANGE: Height = Height(5);
+
+/// The profiles of every simulated network: the strides become shorter while it runs.
+fn profiles() -> Result<Profiles, WorldError> {
+    let first = Profile::v1();
+    let second = Profile {
+        stride: 3,
+        ..first.clone()
+    };
+    let mut profiles = Profiles::of(first).map_err(failed)?;
+    let (from, profile) = (CHANGE, second);
+    profiles.add(Activation { from, profile }).map_err(failed)?;
+    Ok(profiles)
 }
 
 struct Keys {
@@ -122,7 +134,7 @@ impl World {
         let genesis = Genesis {
             name: "simulation".into(),
             params: params(),
-            profiles: vec![profile()],
+            profiles: profiles()?,
             proposer: proposer.wallet.address(),
             proposer_key: *proposer.hot_key.public_key(),
             balances,

@@ -12,7 +12,9 @@
 #[allow(dead_code, reason = "shared with the tests of bad input")]
 mod program;
 
-use program::{Devnet, surety, text};
+use std::path::PathBuf;
+
+use program::{Devnet, surety, text, until};
 use serde_json::Value;
 
 /// Runs the built-in workload with a fault and checks what must come of it.
@@ -193,4 +195,121 @@ fn killed_nodes_come_back_and_nothing_is_lost_doubled_or_slashed() {
         let tombstoned = operator["tombstoned"].as_bool().unwrap();
         assert_eq!(tombstoned, text(operator, "operator") == liar, "{operator}");
     }
+}
+
+/// Every operator says that from this height on strides have three inputs, and inputs less gas.
+fn vote(devnet: &Devnet, from: u64) {
+    let (from, nodes) = (from.to_string(), devnet.ready()["nodes"].as_array());
+    for node in nodes.unwrap() {
+        let dir = PathBuf::from(text(node, "dir")).join("operator");
+        let keys = ["--key-dir", dir.to_str().unwrap()];
+        let vote = [
+            "stake",
+            "profile",
+            "--from",
+            &from,
+            "--stride",
+            "3",
+            "--gas-max",
+            "800000000",
+            "--wait",
+        ];
+        let voted = devnet.run(&[&vote[..], &keys[..]].concat());
+        assert_eq!(voted.code, 0, "{}{}", voted.stdout, voted.stderr);
+        if text(&voted.data(), "status") == "added" {
+            return;
+        }
+    }
+    panic!("nobody's vote was the last that it took");
+}
+
+/// The distances between the state roots of a process' leaves, with what the claim about each slot names as its profile.
+fn strides(devnet: &Devnet, process: &str) -> Vec<(u64, String)> {
+    let claims = devnet.get(&format!("/v1/processes/{process}/claims?limit=1000"));
+    let mut found = std::collections::BTreeMap::new();
+    for claim in claims["items"].as_array().unwrap() {
+        let claim = devnet.get(&format!("/v1/claims/{}", text(claim, "claim")));
+        if text(&claim, "status") == "refuted" {
+            continue;
+        }
+        for leaf in claim["leaves"].as_array().unwrap() {
+            let root = leaf["state_root"].is_string();
+            found.insert(
+                leaf["slot"].as_u64().unwrap(),
+                (root, text(&claim, "profile")),
+            );
+        }
+    }
+    let mut last = 0;
+    let mut strides = Vec::new();
+    for (slot, (root, profile)) in found {
+        if root {
+            strides.push((slot - last, profile));
+            last = slot;
+        }
+    }
+    strides
+}
+
+#[test]
+fn a_running_network_changes_its_profile_and_still_punishes_a_lie_from_before() {
+    let devnet = Devnet::start(&["--fault", "compute:wrong-state@11"]);
+    let process = devnet.spawn();
+    let last = devnet.send(&process, 8);
+    devnet.certified(&process, last + 1);
+    let height = || devnet.get("/v1/ledger")["height"].as_u64().unwrap();
+    let from = height() + 40;
+    vote(&devnet, from);
+    // Of the six who judge the liar four are left, who are not more than two thirds.
+    let mut judges = [devnet.kill(5), devnet.kill(6)];
+    let last = devnet.send(&process, 4);
+    let case = || {
+        devnet.get("/v1/cases?limit=10")["items"]
+            .as_array()
+            .unwrap()
+            .clone()
+    };
+    until("a case is opened", || (!case().is_empty()).then_some(()));
+    assert!(height() < from, "the lie is from before");
+    devnet.certified(&process, last + 1);
+    until("the height comes", || (height() > from).then_some(()));
+    assert_eq!(devnet.slashed(0), Vec::<Value>::new());
+    for judge in &mut judges {
+        judge.restart();
+    }
+    let slashings = devnet.slashed(1);
+    assert_eq!(slashings.len(), 1);
+    assert_eq!(text(&slashings[0], "offender"), devnet.operator(1));
+    assert_eq!(text(&slashings[0], "kind"), "false-claim");
+    assert_eq!(slashings[0]["slot"], 11);
+    assert!(slashings[0]["height"].as_u64() > Some(from));
+    // The stride under way ends as it began, with slot 16.
+    let last = devnet.send(&process, 8);
+    devnet.certified(&process, last + 1);
+    // A node that is started again after the change goes on where it was.
+    let mut first = devnet.kill(0);
+    first.restart();
+    let last = devnet.send(&process, 7);
+    devnet.certified(&process, last + 1);
+
+    let profiles = devnet.get("/v1/ledger/profiles");
+    let profiles = profiles["items"].as_array().unwrap();
+    assert_eq!(profiles.len(), 2);
+    let (old, new) = (text(&profiles[0], "id"), text(&profiles[1], "id"));
+    assert_eq!(text(&devnet.get("/v1/node")["profile"], "id"), new);
+    let strides = strides(&devnet, &process);
+    let expected = [0, 16].map(|it| (it, old.clone()));
+    assert_eq!(strides[..2], expected);
+    assert!(strides.len() > 3, "{strides:?}");
+    let short = (3, new.clone());
+    assert!(strides[2..].iter().all(|it| *it == short), "{strides:?}");
+    let replay = devnet.run(&["audit", "replay", &process]);
+    assert_eq!(replay.code, 0, "{}{}", replay.stdout, replay.stderr);
+    // The file holds what it takes to see which profile its inputs have.
+    let file = devnet.dir().join("lie.cbor");
+    let id = text(&slashings[0], "evidence");
+    std::fs::write(&file, devnet.bytes(&format!("/v1/evidence/{id}"))).unwrap();
+    let verified = surety(&["--json", "audit", "verify", file.to_str().unwrap()]);
+    assert_eq!(verified.code, 0, "{}{}", verified.stdout, verified.stderr);
+    assert_eq!(text(&verified.data(), "offender"), devnet.operator(1));
 }

@@ -11,15 +11,18 @@
 use std::path::PathBuf;
 use std::process::Command;
 
+use surety_attest::effect::Finding as Found;
 use surety_attest::engine::WasmEngine;
-use surety_harness::one_lie::{Falsehood, Lie, hundred, tell};
+use surety_harness::one_lie::{Falsehood, Lie, hundred, tell, tell_under};
+use surety_node::engines::Engines;
 use surety_protocol::codec;
 use surety_protocol::evidence::{Evidence, FalseClaim, Offence};
 use surety_protocol::execution::{Execution, ExecutionRequest};
 use surety_protocol::hash::{Domain, digest};
 use surety_protocol::id::Digest;
 use surety_protocol::profile::Profile;
-use surety_protocol::time::Slot;
+use surety_protocol::profiles::{Activation, Profiles};
+use surety_protocol::time::{Height, Slot};
 use surety_slashing::evidence::{Finding, Proven, Refused, judge};
 
 fn sample(slot: u64, falsehood: Falsehood) -> Lie {
@@ -84,9 +87,11 @@ fn every_kind_of_lie_is_proven_and_the_truth_is_not() {
             (lie.offender, lie.process)
         );
         assert_eq!((proven.slot, proven.finding), (Slot(slot), finding));
+        assert_eq!(lie.found, Found::False(Slot(slot)));
     }
     for slot in [0, 77, 80] {
         let honest = sample(slot, Falsehood::Nothing);
+        assert_eq!(honest.found, Found::True);
         assert_eq!(judge.judge(&honest.evidence), Err(Refused::Innocent));
     }
 }
@@ -195,7 +200,24 @@ fn no_change_of_meaning_is_accepted() {
             "another process",
             Box::new(|it| it.process = it.module.clone()),
         ),
-        ("another profile", Box::new(|it| it.profile.gas_max += 1)),
+        (
+            "another profile",
+            Box::new(|it| {
+                let mut profile = Profile::v1();
+                profile.gas_max += 1;
+                it.profiles = Profiles::of(profile).unwrap();
+            }),
+        ),
+        (
+            "one profile more",
+            Box::new(|it| {
+                let next = Activation {
+                    from: Height(1),
+                    profile: Profile::v1(),
+                };
+                it.profiles.add(next).unwrap();
+            }),
+        ),
         ("no witness", Box::new(|it| it.witness = None)),
         (
             "a page dropped",
@@ -253,4 +275,77 @@ fn a_hundred_messages_of_aos() {
         let honest = tell(&module, &hundred(true), Slot(90), Falsehood::Nothing).unwrap();
         assert_eq!(Judge::new().judge(&honest.evidence), Err(Refused::Innocent));
     }
+}
+
+/// From height 10 on strides of 5 and less gas; half of the log is stamped so.
+fn changing() -> Profiles {
+    let mut profiles = Profiles::of(Profile::v1()).unwrap();
+    let profile = Profile {
+        stride: 5,
+        gas_max: 1_000_000_000,
+        ..Profile::v1()
+    };
+    let from = Height(10);
+    profiles.add(Activation { from, profile }).unwrap();
+    profiles
+}
+
+/// Slots 1 to 16, 17 to 32 and 33 to 48 are strides of the first profile, although 40 shows the second; 49 begins with it.
+fn stamp(slot: Slot) -> Height {
+    Height(if slot.0 < 40 { 9 } else { 10 })
+}
+
+fn across(slot: u64, falsehood: Falsehood) -> Lie {
+    let module = surety_attest::sample::WASM;
+    tell_under(
+        &changing(),
+        stamp,
+        module,
+        &hundred(false),
+        Slot(slot),
+        falsehood,
+    )
+    .unwrap()
+}
+
+#[test]
+fn a_lie_is_judged_under_the_profile_of_its_stride() {
+    let engines = Engines::wasm();
+    let judged = |lie: &Lie| {
+        judge(&lie.evidence, |request| {
+            let engine = engines.of(&request.profile).unwrap();
+            surety_attest::judge::execute(engine.as_ref(), request)
+        })
+    };
+    let profile_of = |lie: &Lie| {
+        let mut found = None;
+        let _ = judge(&lie.evidence, |request| {
+            found = Some(request.profile.stride);
+            Execution::Abstained(String::new())
+        });
+        found.unwrap()
+    };
+    // Before the change, in the stride in which it shows, right after, and later.
+    for (slot, stride) in [(39, 16), (47, 16), (48, 16), (49, 5), (53, 5), (77, 5)] {
+        let honest = across(slot, Falsehood::Nothing);
+        assert_eq!(profile_of(&honest), stride, "slot {slot}");
+        assert_eq!(judged(&honest), Err(Refused::Innocent), "slot {slot}");
+        assert_eq!(honest.found, Found::True, "slot {slot}");
+        let lie = across(slot, Falsehood::Gas);
+        assert_eq!(lie.found, Found::False(Slot(slot)));
+        assert_eq!(judged(&lie).unwrap().finding, Finding::Gas, "slot {slot}");
+    }
+    // Who goes on as if nothing had changed says nothing else that is false, and is guilty of that; before, it is not.
+    for slot in [49, 52, 53, 77] {
+        let late = across(slot, Falsehood::Profile);
+        assert_eq!(late.found, Found::False(Slot(slot)));
+        let proven = judged(&late).unwrap();
+        assert_eq!(
+            (proven.slot, proven.finding),
+            (Slot(slot), Finding::Profile)
+        );
+    }
+    let early = across(48, Falsehood::Profile);
+    assert_eq!(judged(&early), Err(Refused::Innocent));
+    assert_eq!(early.found, Found::True);
 }

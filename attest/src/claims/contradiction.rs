@@ -19,7 +19,7 @@ impl Contradiction {
     pub fn between(first: &SignedClaim, second: &SignedClaim) -> Option<Contradiction> {
         let (a, b) = (&first.statement.claim, &second.statement.claim);
         // [E-20]
-        if (a.profile, a.process, a.fork) != (b.profile, b.process, b.fork) {
+        if (a.process, a.fork) != (b.process, b.fork) {
             return None;
         }
         // [E-21], [E-22]

@@ -6,7 +6,7 @@ use surety_protocol::hash::{Domain, digest};
 use surety_protocol::hashpath::Hashpath;
 use surety_protocol::history::History;
 use surety_protocol::id::{AssignmentId, ModuleId, NetworkId, ProcessId, ProfileId};
-use surety_protocol::time::Slot;
+use surety_protocol::time::{Height, Slot};
 
 use super::*;
 
@@ -26,6 +26,7 @@ fn claim(first_new: u64, size: u64, change: impl Fn(&mut Claim, &mut [Leaf])) ->
     let mut body = Claim {
         network: NetworkId::default(),
         profile: ProfileId::default(),
+        height: Height(0),
         module: ModuleId::default(),
         process: ProcessId::default(),
         fork: 0,
@@ -94,17 +95,18 @@ fn another_state_after_the_same_history_is_one() {
 }
 
 #[test]
-fn other_inputs_programs_and_signers_are_none() {
+fn other_inputs_and_signers_are_none() {
     let input = claim(3, 8, |_, leaves| {
         leaves[5].assignment = AssignmentId::default()
     });
     assert_eq!(contradicted(&input), None);
     let lie = |leaves: &mut [Leaf]| leaves[5].gas += 1;
+    // Another profile is no excuse: the log decides which one holds.
     let profile = claim(3, 8, |body, leaves| {
         body.profile = ProfileId::new([1; 32]);
         lie(leaves);
     });
-    assert_eq!(contradicted(&profile), None);
+    assert_eq!(contradicted(&profile), Some(Slot(5)));
     let mut signer = claim(3, 8, |_, leaves| lie(leaves));
     signer.statement.claimant = Address::new([2; 32]);
     assert_eq!(contradicted(&signer), None);

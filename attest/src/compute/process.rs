@@ -3,10 +3,10 @@
 use surety_protocol::claim::{Claim, Leaf};
 use surety_protocol::hashpath::Hashpath;
 use surety_protocol::history::History;
-use surety_protocol::id::{Digest, ModuleId, NetworkId, ProcessId, ProfileId};
+use surety_protocol::id::{Digest, ModuleId, NetworkId, ProcessId};
 use surety_protocol::machine::Outbox;
 use surety_protocol::merkle;
-use surety_protocol::profile::Profile;
+use surety_protocol::profiles::{Ruling, Stride};
 use surety_protocol::time::{Height, Slot, Tick};
 
 use crate::effect::{Effect, Job};
@@ -14,22 +14,30 @@ use crate::effect::{Effect, Job};
 /// Inputs of one job.
 const JOB_INPUTS: u64 = 16;
 
+/// How a process stands after a leaf.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Head {
+    pub(super) state: Digest,
+    pub(super) hashpath: Hashpath,
+    /// The profile under which the leaf was evaluated.
+    pub(super) ruling: Ruling,
+}
+
 /// One process as this compute unit keeps up with it.
 #[derive(Debug)]
 pub(super) struct Process {
     pub(super) module: ModuleId,
     pub(super) history: History,
     pub(super) leaves: Vec<Leaf>,
-    /// The state and the hashpath after each leaf.
-    pub(super) heads: Vec<(Digest, Hashpath)>,
+    /// What is after each leaf.
+    pub(super) heads: Vec<Head>,
     pub(super) hashpath: Hashpath,
     pub(super) log_size: u64,
     pub(super) executing: bool,
     /// What is being executed is of a branch of the log that was given up.
     pub(super) stale: bool,
     pub(super) retry_at: Tick,
-    pub(super) inputs_since_root: u64,
-    pub(super) gas_since_root: u64,
+    pub(super) stride: Stride,
     /// Leaves below this are claimed.
     pub(super) cut: u64,
     pub(super) cut_at: Height,
@@ -52,8 +60,7 @@ impl Process {
             executing: false,
             stale: false,
             retry_at: Tick(0),
-            inputs_since_root: 0,
-            gas_since_root: 0,
+            stride: Stride::default(),
             cut: 0,
             cut_at: Height(0),
             unclaimed_since: None,
@@ -63,23 +70,22 @@ impl Process {
         }
     }
 
-    pub(super) fn append(&mut self, profile: &Profile, leaf: Leaf, head: Digest) {
+    pub(super) fn append(&mut self, leaf: Leaf, state: Digest, ruling: Ruling) {
         let Ok(digest) = leaf.digest() else { return };
         self.history.append(digest);
         self.hashpath = self.hashpath.extend(leaf.assignment);
-        self.heads.push((head, self.hashpath));
-        self.inputs_since_root = self.inputs_since_root.saturating_add(1);
-        self.gas_since_root = self.gas_since_root.saturating_add(leaf.gas);
-        if leaf.slot == Slot(0) || profile.ends_stride(self.inputs_since_root, self.gas_since_root)
-        {
-            self.inputs_since_root = 0;
-            self.gas_since_root = 0;
-        }
+        self.heads.push(Head {
+            state,
+            hashpath: self.hashpath,
+            ruling,
+        });
+        self.stride
+            .follow(ruling.height, leaf.gas, leaf.state_root.is_some());
         self.leaves.push(leaf);
     }
 
     /// Starts over and takes back what stays valid.
-    pub(super) fn rewind(&mut self, process: ProcessId, profile: &Profile, size: u64) {
+    pub(super) fn rewind(&mut self, process: ProcessId, size: u64) {
         let keep = usize::try_from(size).unwrap_or(usize::MAX);
         let leaves: Vec<Leaf> = self.leaves.iter().take(keep).cloned().collect();
         let heads = std::mem::take(&mut self.heads);
@@ -90,8 +96,8 @@ impl Process {
         self.stale = old.stale;
         self.certified = old.certified;
         self.certified_root = old.certified_root;
-        for (leaf, (head, _)) in leaves.into_iter().zip(heads) {
-            self.append(profile, leaf, head);
+        for (leaf, head) in leaves.into_iter().zip(heads) {
+            self.append(leaf, head.state, head.ruling);
         }
         // [CU-4] Where a claim ended within what was given up, only a certified end is safe to go on from.
         let safe = if self.history.root_at(old.certified) == Some(old.certified_root) {
@@ -114,29 +120,42 @@ impl Process {
             process,
             from: Slot(size),
             count: self.log_size.saturating_sub(size).min(JOB_INPUTS),
-            inputs_since_root: self.inputs_since_root,
-            gas_since_root: self.gas_since_root,
+            stride: self.stride,
         }));
     }
 
-    /// The state and the hashpath after the first `size` leaves.
-    pub(super) fn head(&self, size: u64) -> Option<&(Digest, Hashpath)> {
+    /// What is after the first `size` leaves.
+    pub(super) fn head(&self, size: u64) -> Option<&Head> {
         self.heads.get(usize::try_from(size.checked_sub(1)?).ok()?)
+    }
+
+    /// The end, at most at `size`, of the unclaimed leaves that are of one profile (rule CL-7).
+    pub(super) fn same_profile(&self, size: u64) -> u64 {
+        let mut end = self.cut;
+        let first = self.head(end.saturating_add(1)).map(|it| it.ruling.profile);
+        while end < size && self.head(end.saturating_add(1)).map(|it| it.ruling.profile) == first {
+            end = end.saturating_add(1);
+        }
+        end
     }
 
     pub(super) fn claim(
         &self,
         network: NetworkId,
-        profile: ProfileId,
         process: ProcessId,
         size: u64,
     ) -> Option<(Claim, Vec<Leaf>)> {
         let new = usize::try_from(self.cut).ok()?..usize::try_from(size).ok()?;
         let leaves = self.leaves.get(new)?.to_vec();
-        let (head_state_root, hashpath) = *self.head(size)?;
+        let Head {
+            state,
+            hashpath,
+            ruling,
+        } = *self.head(size)?;
         let claim = Claim {
             network,
-            profile,
+            profile: ruling.profile,
+            height: ruling.height,
             module: self.module,
             process,
             fork: 0,
@@ -145,7 +164,7 @@ impl Process {
             first_new: self.cut,
             base_root: self.history.root_at(self.cut)?,
             hashpath,
-            head_state_root,
+            head_state_root: state,
         };
         Some((claim, leaves))
     }

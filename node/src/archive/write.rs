@@ -66,6 +66,7 @@ pub fn put(batch: &mut Batch, record: Record) -> Result<(), ArchiveError> {
             process,
             leaf,
             head,
+            ruling,
             parts,
         } => {
             let at = key::slot(&process, leaf.slot);
@@ -78,7 +79,7 @@ pub fn put(batch: &mut Batch, record: Record) -> Result<(), ArchiveError> {
             batch.put(
                 Column::Leaves,
                 at,
-                codec::encode(&StoredLeaf { leaf, head })?,
+                codec::encode(&StoredLeaf { leaf, head, ruling })?,
             );
         }
         Record::Guard(record) => {

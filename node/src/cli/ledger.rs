@@ -28,6 +28,8 @@ enum Verb {
     Status,
     /// Show the network's parameters
     Params,
+    /// Show the network's profiles, and what operators want next
+    Profiles,
     /// Show the free balance of an address
     Account {
         /// The address
@@ -55,6 +57,7 @@ pub(super) fn run(context: &Context, args: LedgerArgs) -> Result<(), CliError> {
     match args.verb {
         Verb::Status => context.show("/v1/ledger"),
         Verb::Params => context.show("/v1/ledger/params"),
+        Verb::Profiles => context.show("/v1/ledger/profiles"),
         Verb::Account { address } => context.show(&format!("/v1/accounts/{address}")),
         Verb::Blocks { from, limit } => blocks(context, from, limit),
         Verb::Checkpoint { out } => checkpoint(context, &out),

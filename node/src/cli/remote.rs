@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
+use surety_protocol::profile::Profile;
 use tokio::time::Instant;
 
 use super::Context;
@@ -118,6 +119,21 @@ pub(super) fn number(value: &Value, name: &'static str) -> Result<u64, CliError>
         .get(name)
         .and_then(Value::as_u64)
         .ok_or_else(|| lacks(name))
+}
+
+/// The numbers of a profile.
+pub(super) fn profile(it: &Value) -> Result<Profile, CliError> {
+    let small = |name| u32::try_from(number(it, name)?).map_err(|_| lacks(name));
+    Ok(Profile {
+        version: small("version")?,
+        gas_max: number(it, "gas_max")?,
+        stride: number(it, "stride")?,
+        stride_gas_max: number(it, "stride_gas_max")?,
+        stack_slots_max: small("stack_slots_max")?,
+        memory_bytes_max: number(it, "memory_bytes_max")?,
+        module_bytes_max: number(it, "module_bytes_max")?,
+        reply_bytes_max: number(it, "reply_bytes_max")?,
+    })
 }
 
 fn lacks(name: &'static str) -> CliError {

@@ -1,5 +1,7 @@
 //! `surety stake`: what an operator does with its stake, signed by its own key.
 
+mod profile;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -46,6 +48,8 @@ enum Verb {
         #[command(flatten)]
         signing: Signing,
     },
+    /// Say which profile is to hold next; more than two thirds of the stake that say the same add it
+    Profile(profile::Vote),
     /// Show an operator and its balance
     Status {
         /// The operator; without one that of the node
@@ -116,6 +120,7 @@ pub(super) fn run(context: &Context, args: StakeArgs) -> Result<(), CliError> {
         Verb::Withdraw { signing } => act(context, &signing, &Action::Withdraw, |before, after| {
             after.free() > before.free()
         }),
+        Verb::Profile(vote) => profile::run(context, &vote),
         Verb::Status { address } => status(context, address),
     }
 }

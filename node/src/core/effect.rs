@@ -1,5 +1,7 @@
 //! What a node asks for.
 
+use std::sync::Arc;
+
 use surety_attest::effect::{Event, Job, Record, Source, Want};
 use surety_attest::guard::{ApprovalDraft, SafeToSign, VerdictDraft};
 use surety_protocol::assignment::AssignmentDraft;
@@ -10,6 +12,7 @@ use surety_protocol::history::Frontier;
 use surety_protocol::id::{Address, EvidenceId, ItemId};
 use surety_protocol::item::{Item, ItemDraft};
 use surety_protocol::origin::Action;
+use surety_protocol::profiles::Profiles;
 use surety_protocol::time::Height;
 use surety_protocol::verified::Authentic;
 use surety_slashing::ledger::LedgerEvent;
@@ -21,8 +24,8 @@ use crate::net::{Acceptance, Topic};
 pub enum Effect {
     /// Make durable (rule CO-1).
     Persist(Write),
-    /// Execute.
-    Execute(Job),
+    /// Execute, under these profiles of the network.
+    Execute(Job, Arc<Profiles>),
     /// Execute what evidence asks for.
     Judge {
         /// The evidence.

@@ -82,7 +82,11 @@ impl Core {
         };
         let mut asked = Outbox::default();
         let begins = self.shared.logs.get(&read.process).is_none();
-        let appended = self.shared.logs.append(assignment, message, &mut asked);
+        let horizon = self.ledger.horizon();
+        let appended = self
+            .shared
+            .logs
+            .append(horizon, assignment, message, &mut asked);
         self.perform(now, asked.drain(), out);
         match appended {
             Appended::Grew => {
@@ -159,12 +163,8 @@ impl Core {
         let Some(operator) = self.ledger.operator(&claimant) else {
             return Acceptance::Ignore;
         };
-        if !self.ledger.is_active(&claimant)
-            || self
-                .ledger
-                .profile(&claim.statement.claim.profile)
-                .is_none()
-        {
+        // [L-52]
+        if !self.ledger.is_active(&claimant) || !self.ledger.hears(&claim.statement.claim) {
             return Acceptance::Ignore;
         }
         if !claim.statement.signed_by(&operator.registration.key) {

@@ -14,6 +14,7 @@ use surety_protocol::facts::BlockFacts;
 use surety_protocol::id::{EvidenceId, ItemId};
 use surety_protocol::item::Item;
 use surety_protocol::machine::Outbox;
+use surety_protocol::profiles::Profiles;
 use surety_protocol::time::{Height, Slot, Tick};
 use surety_protocol::verified::Authentic;
 
@@ -48,7 +49,8 @@ impl Core {
         for role in &mut self.roles {
             let mut asked = Outbox::default();
             role.restore(archive, &self.ledger, &mut self.shared, &mut asked)?;
-            delivered.extend(restored(asked.drain(), &mut out));
+            let profiles = self.ledger.profiles_shared();
+            delivered.extend(restored(asked.drain(), &profiles, &mut out));
         }
         for item in delivered {
             self.deliver(Tick(0), item, &mut out);
@@ -102,6 +104,7 @@ impl Core {
     }
 
     fn logs(&mut self, archive: &Archive) -> Result<(), RestoreError> {
+        let horizon = self.ledger.horizon();
         for process in archive.processes()? {
             let mut from = Slot(0);
             loop {
@@ -112,9 +115,8 @@ impl Core {
                 from = from.plus(u64::try_from(slots.len()).unwrap_or(0));
                 for (assignment, message) in slots {
                     // What is in the archive is not written again.
-                    self.shared
-                        .logs
-                        .append(assignment, message, &mut Outbox::default());
+                    let logs = &mut self.shared.logs;
+                    logs.append(horizon, assignment, message, &mut Outbox::default());
                 }
             }
             let module = self.shared.logs.get(&process).map(|log| log.module);
@@ -135,6 +137,7 @@ impl Core {
 /// What the roles ask for at the start: signatures that a stop interrupted; and, given back, what may not have arrived.
 fn restored(
     asked: Vec<surety_attest::effect::Effect>,
+    profiles: &Arc<Profiles>,
     out: &mut Outbox<Effect>,
 ) -> Vec<Authentic<Item>> {
     let mut delivered = Vec::new();
@@ -146,7 +149,7 @@ fn restored(
             Asked::SignMessage { source, draft } => {
                 super::sign(super::Signing::Message { source, draft }, out);
             }
-            Asked::Execute(job) => out.push(Effect::Execute(job)),
+            Asked::Execute(job) => out.push(Effect::Execute(job, Arc::clone(profiles))),
             Asked::Notify(event) => out.push(Effect::Notify(event)),
             Asked::Deliver(item) => delivered.push(item),
             // Nothing else is interrupted by a stop.

@@ -9,6 +9,7 @@ use surety_protocol::id::{Address, NetworkId};
 use surety_protocol::item::ItemKey;
 use surety_protocol::params::Params;
 use surety_protocol::profile::Profile;
+use surety_protocol::profiles::Profiles;
 use surety_protocol::stake::Stake;
 
 use super::{DevnetError, Options};
@@ -62,7 +63,8 @@ impl Plan {
         let genesis = Genesis {
             name: format!("devnet-{}", random_text()?.get(..8).unwrap_or_default()),
             params: Params::devnet(),
-            profiles: vec![Profile::v1()],
+            profiles: Profiles::of(Profile::v1())
+                .map_err(|it| DevnetError::Other(it.to_string()))?,
             proposer: first.operator.address(),
             proposer_key: *first.hot.public_key(),
             balances,

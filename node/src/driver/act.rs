@@ -31,9 +31,9 @@ impl Driver {
         match effect {
             // Made durable before.
             Effect::Persist(_) => {}
-            Effect::Execute(job) => {
+            Effect::Execute(job, profiles) => {
                 let executor = std::sync::Arc::clone(&self.executor);
-                self.beside(move || Input::Executed(executor.perform(job)));
+                self.beside(move || Input::Executed(executor.perform(job, &profiles)));
             }
             Effect::Judge { evidence, request } => {
                 let executor = std::sync::Arc::clone(&self.executor);
@@ -141,6 +141,8 @@ impl Driver {
         let fetcher = self.fetcher.clone();
         let completions = self.completions.clone();
         let executor = std::sync::Arc::clone(&self.executor);
+        let ledger = self.core.ledger();
+        let profiles = (ledger.profiles_shared(), ledger.height());
         tokio::spawn(async move {
             let fetched = fetcher.get(&wanted, first).await;
             fetcher.end(&wanted);
@@ -150,7 +152,9 @@ impl Driver {
                 // Compiled when it comes, so that no claim waits for it; a refusal shows when it is executed.
                 let item = item.clone();
                 let compiled = tokio::task::spawn_blocking(move || {
-                    drop(executor.engine().check(item.data()));
+                    let (profiles, height) = profiles;
+                    let engine = executor.engine(&profiles.at(height).profile);
+                    drop(engine.and_then(|it| it.check(item.data())));
                 });
                 drop(compiled.await);
             }
@@ -268,6 +272,18 @@ impl Driver {
             LedgerEvent::Slashed(slashing) => {
                 self.metrics.slashings.inc();
                 tracing::warn!(offender = %slashing.offender, kind = slashing.kind.name(), "slashed");
+            }
+            LedgerEvent::Profile(added) => {
+                let (from, version) = (added.from.0, added.profile.version);
+                if added.profile.executable() {
+                    tracing::info!(from, version, "a profile was added");
+                } else {
+                    tracing::error!(
+                        from,
+                        version,
+                        "a profile was added that this program does not execute"
+                    );
+                }
             }
             LedgerEvent::Refused { item, reason } => tracing::debug!(%item, %reason, "refused"),
             _ => {}

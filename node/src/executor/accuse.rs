@@ -14,7 +14,8 @@ use surety_protocol::evidence::{
 use surety_protocol::history::History;
 use surety_protocol::id::{Address, AssignmentId, ItemId, ProcessId};
 use surety_protocol::item::Item;
-use surety_protocol::time::Slot;
+use surety_protocol::profiles::Profiles;
+use surety_protocol::time::{Height, Slot};
 use surety_protocol::verified::Authentic;
 
 use super::{Executor, Failure};
@@ -23,11 +24,15 @@ impl Executor {
     /// The evidence that the leaf of a slot, or the head after it, is not what the inputs give.
     pub(super) fn accuse(
         &self,
+        network: &Profiles,
         claim: &SignedClaim,
         history: &[Leaf],
         slot: Slot,
     ) -> Result<Executed, Failure> {
         let body = &claim.statement.claim;
+        let profiles = network
+            .until(&body.profile)
+            .ok_or(Failure::Missing("the claim's profile"))?;
         let setting = self.setting(&body.process)?;
         let leaves =
             stretch(history, slot).ok_or(Failure::Missing("a state root before the lie"))?;
@@ -49,12 +54,13 @@ impl Executor {
                 let root = start.state_root.ok_or(Failure::Missing("a state root"))?;
                 let state = (start.slot.next().0, root);
                 let snapshot = self
-                    .state_at(&setting, &body.process, state, u64::MAX)?
+                    .state_at(&profiles, &setting, &body.process, state, u64::MAX)?
                     .ok_or(Failure::Missing("the state before"))?;
-                Some(
-                    self.engine
-                        .witness(&setting.program, &snapshot, &messages)?,
-                )
+                // [E-35]
+                let stamp = messages.first().map(|it| Height(it.block_height));
+                let profile = &profiles.at(stamp.unwrap_or_default()).profile;
+                let engine = self.engines.of(profile)?;
+                Some(engine.witness(&setting.program(profile), &snapshot, &messages)?)
             }
         };
         let digests: Result<History, _> = history.iter().map(Leaf::digest).collect();
@@ -66,7 +72,7 @@ impl Executor {
         let offence = FalseClaim {
             statement: claim.statement.clone(),
             registration: self.registration(&claim.statement.claimant)?,
-            profile: self.engine.profile().clone(),
+            profiles,
             module: ByteBuf::from(setting.module.bytes()),
             process: ByteBuf::from(setting.process.bytes()),
             witness,

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use surety_attest::engine::Resident;
-use surety_protocol::id::{Digest, ProcessId};
+use surety_protocol::id::{Digest, ProcessId, ProfileId};
+use surety_protocol::profiles::Stride;
 use surety_protocol::witness::PAGE_BYTES;
 
-use super::Setting;
+use super::setting::Setting;
 use crate::archive::Series;
 
 /// What a process takes beside its pages: instance, tree, mappings, its items.
@@ -18,6 +19,9 @@ pub(super) struct Held {
     pub(super) setting: Arc<Setting>,
     pub(super) size: u64,
     pub(super) history: Option<Digest>,
+    /// Under which profile it runs, and what has come since the last state root.
+    pub(super) profile: ProfileId,
+    pub(super) stride: Stride,
     pub(super) resident: Box<dyn Resident>,
     /// Pages that are not zero, as of the last state root.
     pub(super) pages: usize,

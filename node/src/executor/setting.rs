@@ -7,6 +7,7 @@ use surety_attest::engine::Program;
 use surety_attest::message;
 use surety_protocol::id::{ItemId, ProcessId};
 use surety_protocol::item::Item;
+use surety_protocol::profile::Profile;
 use surety_protocol::verified::Authentic;
 
 use super::{Executor, Failure, lock};
@@ -18,7 +19,18 @@ const MODULES_MAX: usize = 64;
 pub(super) struct Setting {
     pub(super) process: Authentic<Item>,
     pub(super) module: Authentic<Item>,
-    pub(super) program: Program,
+    bytes: Arc<[u8]>,
+}
+
+impl Setting {
+    /// What is run under a profile.
+    pub(super) fn program(&self, profile: &Profile) -> Program {
+        let program = message::program(profile, &self.process, &self.module);
+        Program {
+            bytes: Arc::clone(&self.bytes),
+            ..program
+        }
+    }
 }
 
 /// Module items by their ids, and their bytes as the engine takes them: all processes of a module share them.
@@ -35,12 +47,10 @@ impl Executor {
             .and_then(|it| it.parse().ok())
             .ok_or(Failure::Missing("module"))?;
         let (module, bytes) = self.module(module)?;
-        let mut program = message::program(self.engine.profile(), &process, &module);
-        program.bytes = bytes;
         Ok(Arc::new(Setting {
             process,
             module,
-            program,
+            bytes,
         }))
     }
 

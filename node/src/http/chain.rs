@@ -9,6 +9,8 @@ use surety_protocol::block::Checkpoint;
 use surety_protocol::codec;
 use surety_protocol::id::BlockId;
 use surety_protocol::item::Item;
+use surety_protocol::profile::Profile;
+use surety_protocol::profiles::Holding;
 use surety_protocol::stake::Fraction;
 use surety_protocol::time::Height;
 
@@ -55,8 +57,52 @@ pub(super) async fn params(State(api): State<Api>) -> Response {
         "reward": fraction(it.reward),
         "item_life_blocks": it.item_life_blocks,
         "block_items_max": it.block_items_max,
+        "profile_notice_blocks": it.profile_notice_blocks,
     }))
     .into_response()
+}
+
+/// `GET /v1/ledger/profiles`: the profiles of the network, each with the height from which it holds, and what operators want
+/// next.
+pub(super) async fn profiles(State(api): State<Api>) -> Response {
+    let ledger = &api.now().ledger;
+    let items: Vec<Value> = ledger.profiles().iter().map(profile).collect();
+    let votes: Vec<Value> = ledger
+        .profile_votes()
+        .map(|(operator, it)| {
+            let mut vote = numbers(&it.profile);
+            if let Value::Object(vote) = &mut vote {
+                vote.insert("operator".into(), json!(operator));
+                vote.insert("from".into(), json!(it.from));
+            }
+            vote
+        })
+        .collect();
+    Json(json!({ "items": items, "votes": votes, "next": null })).into_response()
+}
+
+/// A profile of the network, and whether this program executes it.
+pub(super) fn profile(it: &Holding) -> Value {
+    let mut told = numbers(&it.profile);
+    if let Value::Object(told) = &mut told {
+        told.insert("id".into(), json!(it.id));
+        told.insert("from".into(), json!(it.from));
+        told.insert("executable".into(), json!(it.profile.executable()));
+    }
+    told
+}
+
+fn numbers(it: &Profile) -> Value {
+    json!({
+        "version": it.version,
+        "gas_max": it.gas_max,
+        "stride": it.stride,
+        "stride_gas_max": it.stride_gas_max,
+        "stack_slots_max": it.stack_slots_max,
+        "memory_bytes_max": it.memory_bytes_max,
+        "module_bytes_max": it.module_bytes_max,
+        "reply_bytes_max": it.reply_bytes_max,
+    })
 }
 
 fn fraction(it: Fraction) -> Value {

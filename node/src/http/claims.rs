@@ -156,6 +156,7 @@ fn body(ledger: &Ledger, id: &ClaimId, claim: &Claim, claimants: &[Address]) -> 
         "process": claim.process,
         "module": claim.module,
         "profile": claim.profile,
+        "height": claim.height,
         "claimants": claimants,
         "first_new": claim.first_new,
         "size": claim.size,

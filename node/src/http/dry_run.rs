@@ -109,12 +109,16 @@ pub(super) async fn post(
     Document(question): Document<Question>,
 ) -> Result<Response, Problem> {
     question.check()?;
-    let size = known(&api.now(), &process)?.evaluated;
+    let view = api.now();
+    let size = known(&view, &process)?.evaluated;
     let executor = Arc::clone(&api.node.handle.executor);
     let outcome = api
         .heavy(move |archive| {
             let message = question.message(archive, process, size)?;
-            executor.dry_run(&process, size, &message).map_err(refused)
+            let profiles = view.ledger.profiles();
+            executor
+                .dry_run(profiles, &process, size, &message)
+                .map_err(refused)
         })
         .await?;
     Ok(Json(outcome.result.to_json()).into_response())

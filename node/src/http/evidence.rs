@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use surety_attest::effect::Record;
 use surety_protocol::evidence::{EVIDENCE_BYTES_MAX, Evidence};
+use surety_protocol::execution::{Execution, ExecutionRequest};
 use surety_protocol::id::EvidenceId;
 use surety_slashing::evidence::{self, Proven, Refused};
 use surety_slashing::ledger::Ledger;
@@ -77,8 +78,14 @@ pub(super) async fn post(State(api): State<Api>, request: Request) -> Result<Res
     let view = api.now();
     let proven = api
         .heavy(move |archive| {
-            let proven =
-                evidence::judge(&bytes, |request| executor.judge(request)).map_err(refused)?;
+            let execute = |request: &ExecutionRequest| {
+                // Nobody makes this node an engine for what is not the network's.
+                match view.ledger.profiles().contain(&request.profile) {
+                    true => executor.judge(request),
+                    false => Execution::Invalid("its profile is not one of the network's".into()),
+                }
+            };
+            let proven = evidence::judge(&bytes, execute).map_err(refused)?;
             concerns(&view.ledger, &proven)?;
             let mut batch = Batch::new();
             write::put(

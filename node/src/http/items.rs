@@ -89,10 +89,12 @@ async fn module(api: &Api, item: Authentic<Item>) -> Result<Response, Problem> {
         return Ok(Json(stored).into_response());
     }
     let executor = Arc::clone(&api.node.handle.executor);
+    let ledger = Arc::clone(&api.now().ledger);
     api.heavy(move |archive| {
+        let profile = &ledger.profiles().at(ledger.height()).profile;
         executor
-            .engine()
-            .check(item.data())
+            .engine(profile)
+            .and_then(|engine| engine.check(item.data()))
             .map_err(|error| dry_run::engine(&error))?;
         let mut batch = Batch::new();
         write::put(&mut batch, Record::Item(item))?;

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use surety_protocol::origin::origin;
 
+use super::chain::profile;
 use super::problem::Problem;
 use super::{Api, OPENAPI, ROUTES};
 use crate::metrics::CONTENT_TYPE as OPENMETRICS;
@@ -37,8 +38,7 @@ pub(super) async fn openapi() -> Response {
 /// `GET /v1/node`: who the node is. `origin` is the process id of the ledger, which is the network's id.
 pub(super) async fn about(State(api): State<Api>) -> Result<Response, Problem> {
     let (node, net) = (&api.node, &api.node.handle.net);
-    let profile = &node.profile;
-    let id = profile.id().map_err(|error| Problem::internal(&error))?;
+    let ledger = &api.now().ledger;
     let peers = net.peers().await.map_or(0, |it| it.len());
     let about = json!({
         "version": env!("CARGO_PKG_VERSION"),
@@ -49,18 +49,8 @@ pub(super) async fn about(State(api): State<Api>) -> Result<Response, Problem> {
         "peer_id": net.local_peer_id().to_string(),
         "listen": listen(&api),
         "roles": node.roles,
-        "profile": {
-            "id": id,
-            "version": profile.version,
-            "gas_max": profile.gas_max,
-            "stride": profile.stride,
-            "stride_gas_max": profile.stride_gas_max,
-            "stack_slots_max": profile.stack_slots_max,
-            "memory_bytes_max": profile.memory_bytes_max,
-            "module_bytes_max": profile.module_bytes_max,
-            "reply_bytes_max": profile.reply_bytes_max,
-        },
-        "height": api.now().ledger.height(),
+        "profile": profile(ledger.profiles().at(ledger.height())),
+        "height": ledger.height(),
         "peers": peers,
     });
     Ok(Json(about).into_response())

@@ -21,12 +21,7 @@ pub(super) struct ComputeRole {
 
 impl ComputeRole {
     pub(super) fn new(setting: &Setting) -> ComputeRole {
-        let machine = Compute::new(
-            setting.operator,
-            setting.network,
-            setting.profile_id,
-            setting.profile.clone(),
-        );
+        let machine = Compute::new(setting.operator, setting.network);
         let fault = setting.faults.iter().find_map(Fault::claim_slot);
         ComputeRole { machine, fault }
     }
@@ -50,13 +45,14 @@ impl Role for ComputeRole {
     ) -> Result<(), ArchiveError> {
         for (process, log) in shared.logs.iter() {
             let mut slot = Slot(0);
-            while let Some((leaf, head)) = archive.leaf(process, slot)? {
+            while let Some((leaf, head, ruling)) = archive.evaluated(process, slot)? {
                 // What was evaluated of a branch that was given up since is evaluated again.
                 let given_up = log.assignment(slot).is_some_and(|it| it != leaf.assignment);
                 if slot.0 >= log.size || given_up {
                     break;
                 }
-                self.machine.restore(*process, log.module, leaf, head);
+                self.machine
+                    .restore(*process, log.module, leaf, head, ruling);
                 slot = slot.next();
             }
             let entry = ledger.process(process);

@@ -114,6 +114,10 @@ fn the_id_is_of_the_claim_and_not_of_its_signer() {
             ..claim.clone()
         },
         surety_protocol::claim::Claim {
+            height: surety_protocol::time::Height(10),
+            ..claim.clone()
+        },
+        surety_protocol::claim::Claim {
             module: Default::default(),
             ..claim.clone()
         },

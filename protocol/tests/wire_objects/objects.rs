@@ -18,6 +18,7 @@ use surety_protocol::merkle::Proof;
 use surety_protocol::origin::{Challenge, Registration, Verdict};
 use surety_protocol::params::Params;
 use surety_protocol::profile::Profile;
+use surety_protocol::profiles::{Activation, Profiles};
 use surety_protocol::stake::Stake;
 use surety_protocol::time::{Height, Slot};
 use surety_protocol::witness::{PAGE_BYTES, PageNode, StateHead, Witness, WitnessPage};
@@ -63,6 +64,7 @@ pub(crate) fn signed_claim(first_new: u64, size: u64) -> SignedClaim {
     let claim = Claim {
         network: network(),
         profile: Profile::v1().id().unwrap(),
+        height: Height(9),
         module: surety_protocol::id::ModuleId::new([6; 32]),
         process,
         fork: 0,
@@ -163,7 +165,7 @@ pub(crate) fn false_claim() -> FalseClaim {
     FalseClaim {
         statement: signed_claim(2, 6).statement,
         registration: ByteBuf::from(b"registration".to_vec()),
-        profile: Profile::v1(),
+        profiles: profiles(),
         module: ByteBuf::from(b"module".to_vec()),
         process: ByteBuf::from(b"process".to_vec()),
         witness: Some(witness()),
@@ -237,11 +239,26 @@ pub(crate) fn verdict() -> Verdict {
     )
 }
 
+pub(crate) fn activation() -> Activation {
+    let from = Height(12);
+    let profile = Profile {
+        stride: 8,
+        ..Profile::v1()
+    };
+    Activation { from, profile }
+}
+
+pub(crate) fn profiles() -> Profiles {
+    let mut profiles = Profiles::of(Profile::v1()).unwrap();
+    profiles.add(activation()).unwrap();
+    profiles
+}
+
 pub(crate) fn genesis() -> Genesis {
     Genesis {
         name: "ünit".into(),
         params: Params::standard(),
-        profiles: vec![Profile::v1()],
+        profiles: profiles(),
         proposer: address(1),
         proposer_key: *key(1).public_key(),
         balances: vec![

@@ -2,8 +2,8 @@
 //!
 //! # Rules
 //!
-//! - `[E-20]` Both statements are signed by the offender's registered hot key, for the same network, profile, process
-//!   and fork.
+//! - `[E-20]` Both statements are signed by the offender's registered hot key, for the same network, process and fork.
+//!   Which profile an input has is decided by the log, so that naming another is no excuse.
 //! - `[E-21]` Each leaf is in its statement's history, at its slot; both name the same assignment. An assignment's id
 //!   fixes the whole log before it by its hash chain, so the inputs were the same.
 //! - `[E-22]` The leaves differ; or the statements have one history and size, and their head state roots differ.
@@ -30,9 +30,9 @@ pub(super) fn judge(
         }
     }
     let (a, b) = (&first.claim, &second.claim);
-    if (a.profile, a.process, a.fork) != (b.profile, b.process, b.fork) {
+    if (a.process, a.fork) != (b.process, b.fork) {
         return Err(Refused::Inconsistent(
-            "the claims are of different processes or profiles",
+            "the claims are of different processes",
         ));
     }
     // [E-21]

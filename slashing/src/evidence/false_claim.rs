@@ -2,8 +2,9 @@
 //!
 //! # Rules
 //!
-//! - `[E-30]` The statement is signed by the offender's registered hot key, for this network; the profile is the one it
-//!   names, the process item the one it names, the module item the one that the process names.
+//! - `[E-30]` The statement is signed by the offender's registered hot key, for this network; the profiles end with the one it
+//!   names, whose id names the others too; the process item is the one it names, the module item the one that the process
+//!   names.
 //! - `[E-31]` The leaves are consecutive and in the claimed history. Either the stretch is slot 0 alone and has no
 //!   witness, or its first leaf holds the state root to start from and the witness fits it. No leaf between the first
 //!   and the last holds a state root: strides are counted from the last one, and where it is due shows only from there.
@@ -13,17 +14,20 @@
 //!   the outcome. Leaves before it are not judged here: whoever finds two false leaves shows the first.
 //! - `[E-34]` A state root belongs into leaf 0 and wherever a stride ends (rule PR-2); a root missing there, or standing
 //!   elsewhere, is false.
+//! - `[E-35]` The stretch is executed under the profile that holds at the stamp of its first input (rule PR-4). A claim that
+//!   names another for a new leaf, or for its last leaf another height, is false.
 
 use std::sync::Arc;
 
 use surety_protocol::assignment::Assignment;
 use surety_protocol::claim::{Leaf, Statement};
 use surety_protocol::evidence::{FalseClaim, OffenceKind};
-use surety_protocol::execution::{Execution, ExecutionRequest, Input, Start};
+use surety_protocol::execution::{Execution, ExecutionRequest, Input, Start, Step};
 use surety_protocol::id::{AssignmentId, EvidenceId, MessageId, ModuleId, NetworkId, ProcessId};
 use surety_protocol::item::Item;
 use surety_protocol::origin::Registration;
-use surety_protocol::profile::Profile;
+use surety_protocol::profiles::{Holding, Profiles, Stride};
+use surety_protocol::time::Height;
 
 use super::{Finding, Opened, Proven, Refused, authentic, registration};
 
@@ -34,7 +38,9 @@ pub struct PendingFalseClaim {
     network: NetworkId,
     registration: Registration,
     statement: Statement,
-    profile: Profile,
+    profiles: Profiles,
+    /// The stamps of the inputs.
+    stamps: Vec<Height>,
     leaf: Leaf,
 }
 
@@ -52,7 +58,7 @@ pub(super) fn open(
     if claim.network != network {
         return Err(Refused::Inconsistent("the claim is of another network"));
     }
-    if offence.profile.id()? != claim.profile {
+    if offence.profiles.last().id != claim.profile {
         return Err(Refused::Inconsistent("the claim names another profile"));
     }
     let process = authentic(&offence.process, "process")?;
@@ -66,14 +72,18 @@ pub(super) fn open(
         return Err(Refused::Inconsistent("the process names another module"));
     }
     let start = start(&offence)?;
-    let inputs = inputs(&offence, &process)?;
+    let (inputs, stamps) = inputs(&offence, &process)?;
+    let holding = holding(&offence.profiles, &stamps)?;
+    if u64::try_from(inputs.len()).map_or(true, |inputs| inputs > holding.profile.stride) {
+        return Err(UNFIT);
+    }
     let leaf = offence
         .leaves
         .last()
         .cloned()
         .ok_or(Refused::Inconsistent("no leaves"))?;
     let request = ExecutionRequest {
-        profile: offence.profile.clone(),
+        profile: holding.profile.clone(),
         module: Arc::new(module),
         process: Arc::new(process),
         start,
@@ -84,13 +94,23 @@ pub(super) fn open(
         network,
         registration,
         statement: offence.statement,
-        profile: offence.profile,
+        profiles: offence.profiles,
+        stamps,
         leaf,
     };
     Ok(Opened::Execute {
         request: Box::new(request),
         pending: Box::new(pending),
     })
+}
+
+/// The inputs are not those of the leaves, or more than a stride of them.
+const UNFIT: Refused = Refused::Inconsistent("leaves and inputs do not fit one another");
+
+/// The profile of the stretch (rule E-35).
+fn holding<'a>(profiles: &'a Profiles, stamps: &[Height]) -> Result<&'a Holding, Refused> {
+    let first = stamps.first().ok_or(UNFIT)?;
+    Ok(profiles.at(*first))
 }
 
 /// Where the stretch starts (rule E-31).
@@ -116,13 +136,8 @@ fn start(offence: &FalseClaim) -> Result<Start, Refused> {
         .leaves
         .len()
         .saturating_sub(usize::from(offence.witness.is_some()));
-    if stretch == 0
-        || stretch != offence.inputs.len()
-        || u64::try_from(stretch).map_or(true, |inputs| inputs > offence.profile.stride)
-    {
-        return Err(Refused::Inconsistent(
-            "leaves and inputs do not fit one another",
-        ));
+    if stretch == 0 || stretch != offence.inputs.len() {
+        return Err(UNFIT);
     }
     if offence
         .leaves
@@ -150,10 +165,11 @@ fn start(offence: &FalseClaim) -> Result<Start, Refused> {
     }
 }
 
-/// The inputs, bound to the leaves (rule E-32).
-fn inputs(offence: &FalseClaim, process: &Item) -> Result<Vec<Input>, Refused> {
+/// The inputs, bound to the leaves (rule E-32), with their stamps.
+fn inputs(offence: &FalseClaim, process: &Item) -> Result<(Vec<Input>, Vec<Height>), Refused> {
     let skip = usize::from(offence.witness.is_some());
     let mut inputs = Vec::with_capacity(offence.inputs.len());
+    let mut stamps = Vec::with_capacity(offence.inputs.len());
     for (leaf, input) in offence.leaves.iter().skip(skip).zip(&offence.inputs) {
         let item = authentic(&input.assignment, "assignment")?;
         let assignment = Assignment::from_item(&item).map_err(|_| Refused::Item("assignment"))?;
@@ -176,16 +192,22 @@ fn inputs(offence: &FalseClaim, process: &Item) -> Result<Vec<Input>, Refused> {
             }
             _ => return Err(Refused::Inconsistent("a message is missing or unasked for")),
         };
+        stamps.push(Height(assignment.block_height));
         inputs.push(Input {
             assignment: item,
             message,
         });
     }
-    Ok(inputs)
+    Ok((inputs, stamps))
 }
 
 impl PendingFalseClaim {
-    /// Judges by the outcome of the execution (rules E-33, E-34).
+    /// The profiles under which the file is judged.
+    pub const fn profiles(&self) -> &Profiles {
+        &self.profiles
+    }
+
+    /// Judges by the outcome of the execution (rules E-33 to E-35).
     ///
     /// # Errors
     /// Why it proves nothing.
@@ -198,16 +220,17 @@ impl PendingFalseClaim {
         let last = steps
             .last()
             .ok_or(Refused::Execution("nothing was executed".into()))?;
-        let gas = steps
-            .iter()
-            .fold(0_u64, |sum, step| sum.saturating_add(step.gas));
         let leaf = &self.leaf;
         let claim = &self.statement.claim;
-        let inputs = u64::try_from(steps.len()).unwrap_or(u64::MAX);
-        let due = leaf.slot.0 == 0 || self.profile.ends_stride(inputs, gas);
-        let expected = due.then_some(*state_root);
+        let height = self.stamps.first().copied().unwrap_or_default();
         let is_head = leaf.slot.0.checked_add(1) == Some(claim.size);
-        let finding = if leaf.result_root != last.result_root {
+        let is_new = leaf.slot.0 >= claim.first_new;
+        let expected = self.due(steps).then_some(*state_root);
+        let finding = if is_new && self.profiles.at(height).id != claim.profile
+            || is_head && claim.height != height
+        {
+            Finding::Profile
+        } else if leaf.result_root != last.result_root {
             Finding::Result
         } else if leaf.gas != last.gas {
             Finding::Gas
@@ -229,5 +252,16 @@ impl PendingFalseClaim {
             claim: Some(claim.id()?),
             finding,
         })
+    }
+
+    /// Whether a state root is due after the last input (rule E-34).
+    fn due(&self, steps: &[Step]) -> bool {
+        let mut stride = Stride::default();
+        let mut due = false;
+        for (stamp, step) in self.stamps.iter().zip(steps) {
+            // Where a root was due before, none stands (rule E-31): the last is late, but it is still due.
+            due |= stride.advance(&self.profiles, self.leaf.slot, *stamp, step.gas);
+        }
+        due
     }
 }

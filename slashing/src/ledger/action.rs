@@ -74,6 +74,12 @@ pub enum ItemRefused {
     /// No such case, or it is closed.
     #[error("no open case")]
     NoCase,
+    /// The height of a profile is too near.
+    #[error("a profile needs more notice")]
+    Notice,
+    /// The profile cannot follow those that there are.
+    #[error(transparent)]
+    Profile(#[from] surety_protocol::profiles::NotProfiles),
     /// The verdict is not a validator's of this case.
     #[error("not a validator of this case")]
     NotElector,
@@ -164,6 +170,7 @@ impl Ledger {
                 return self.challenge(signer, challenge, evidence, events);
             }
             Action::Verdict(verdict) => return self.verdict(&verdict, events),
+            Action::Profile(wanted) => return self.vote(signer, *wanted, events),
         })
     }
 

@@ -55,7 +55,8 @@ impl Ledger {
         events: &mut Vec<LedgerEvent>,
     ) -> Result<(), ItemRefused> {
         let claim = &certificate.claim;
-        if claim.network != self.network || !self.profiles.contains_key(&claim.profile) {
+        // [L-52]
+        if claim.network != self.network || !self.hears(claim) {
             return Err(ItemRefused::NotContinuous);
         }
         // [L-21]

@@ -3,7 +3,7 @@
 //! # Rules
 //!
 //! - `[L-40]` Entries are sorted by key; each is a leaf over class, name and canonical value. The root commits to
-//!   balances, operators, processes, randomness, cases, penalties and totals: with the headers of recent blocks all that
+//!   balances, operators, processes, randomness, cases, penalties, profiles and totals: with the headers of recent blocks all that
 //!   a next block depends on.
 //! - `[L-41]` Any entry can be proven against the root of the block that left it.
 
@@ -69,7 +69,7 @@ impl Ledger {
     }
 
     /// What nobody outside proves alone, folded into one digest each.
-    fn others(&self) -> [(&'static str, Digest); 6] {
+    fn others(&self) -> [(&'static str, Digest); 7] {
         let mut digests = Vec::new();
         for ((height, claimant), root) in &self.digests {
             digests.extend_from_slice(&height.0.to_be_bytes());
@@ -108,6 +108,12 @@ impl Ledger {
             seen.extend_from_slice(item.as_bytes());
             seen.extend_from_slice(&expires.0.to_be_bytes());
         }
+        // The id of the last profile names all before it.
+        let mut profiles = self.profiles.last().id.as_bytes().to_vec();
+        for (operator, wanted) in &self.votes {
+            profiles.extend_from_slice(operator.as_bytes());
+            profiles.extend_from_slice(&codec::encode(wanted).unwrap_or_default());
+        }
         let totals = [self.supply.0.to_be_bytes(), self.burned.0.to_be_bytes()].concat();
         let beacon = self.beacon();
         let object = |bytes: &[u8]| digest(Domain::OBJECT, &[bytes]);
@@ -118,6 +124,7 @@ impl Ledger {
             ("item-keys", object(&keys)),
             ("operators", object(&details)),
             ("penalties", penalties),
+            ("profiles", object(&profiles)),
             (
                 "progress",
                 digest(Domain::OBJECT, &[&totals, beacon.as_bytes(), &seen]),

@@ -4,11 +4,8 @@ use std::sync::Arc;
 
 use surety_protocol::attested::ProcessEntry;
 use surety_protocol::bls::PublicKey;
-use surety_protocol::id::{
-    Address, BlockId, Digest, EvidenceId, ItemId, NetworkId, ProcessId, ProfileId,
-};
+use surety_protocol::id::{Address, BlockId, Digest, EvidenceId, ItemId, NetworkId, ProcessId};
 use surety_protocol::params::Params;
-use surety_protocol::profile::Profile;
 use surety_protocol::stake::Stake;
 use surety_protocol::time::Height;
 use surety_protocol::validators::ValidatorSet;
@@ -24,11 +21,6 @@ impl Ledger {
     /// The parameters.
     pub const fn params(&self) -> &Params {
         &self.params
-    }
-
-    /// A registered profile.
-    pub fn profile(&self, id: &ProfileId) -> Option<&Profile> {
-        self.profiles.get(id)
     }
 
     /// Who orders blocks.

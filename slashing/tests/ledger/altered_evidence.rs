@@ -6,6 +6,7 @@ use surety_protocol::codec;
 use surety_protocol::evidence::{Evidence, FalseClaim, InputBytes, Offence};
 use surety_protocol::origin::Action;
 use surety_protocol::profile::Profile;
+use surety_protocol::profiles::Profiles;
 use surety_protocol::time::Slot;
 use surety_slashing::evidence::{self, Finding, Refused};
 
@@ -65,7 +66,7 @@ fn parts_that_the_claim_does_not_name_are_refused() {
             inconsistent("the claim is of another network"),
         ),
         (
-            with(&|it| it.profile = strides(5)),
+            with(&|it| it.profiles = Profiles::of(strides(5)).unwrap()),
             inconsistent("the claim names another profile"),
         ),
         (
@@ -278,7 +279,7 @@ fn long(it: &Setting, leaves: &[Leaf], profile: &Profile, from: usize, slot: usi
         leaves,
         slot as u64,
     );
-    file.profile = profile.clone();
+    file.profiles = Profiles::of(profile.clone()).unwrap();
     file.leaves = leaves[from..=slot].to_vec();
     let indices: Vec<u64> = file.leaves.iter().map(|leaf| leaf.slot.0).collect();
     file.path = history(leaves)

@@ -262,10 +262,6 @@ fn a_genesis_must_be_sound() {
     let bad = [
         unsorted,
         twice,
-        Genesis {
-            profiles: Vec::new(),
-            ..good.clone()
-        },
         with(Params {
             evidence_age_blocks: 20,
             ..params()

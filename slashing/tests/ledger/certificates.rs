@@ -6,6 +6,7 @@ use surety_protocol::bls::aggregate;
 use surety_protocol::certificate::{Certificate, CertificateError};
 use surety_protocol::claim::Claim;
 use surety_protocol::origin::Action;
+use surety_protocol::params::Params;
 use surety_protocol::sortition::{self, Draw};
 use surety_protocol::time::Height;
 use surety_slashing::ledger::ItemRefused;
@@ -16,7 +17,12 @@ use crate::support::{
 
 #[test]
 fn enough_tickets_certify_a_claim_once() {
-    let mut trial = Trial::new(params(), 5);
+    // However long it takes until enough tickets have drawn, nothing is settled meanwhile.
+    let params = Params {
+        challenge_window_blocks: 200,
+        ..params()
+    };
+    let mut trial = Trial::new(params, 5);
     let claim = trial.claim(&trial.process.leaves(4), 0);
     let id = claim.id().unwrap();
     let it = trial.certify(&claim);
@@ -207,6 +213,7 @@ fn a_certificate_continues_what_is_certified_and_rests_on_what_was_committed() {
         changed(&|it| it.size = 4),
         changed(&|it| it.network = Default::default()),
         changed(&|it| it.profile = Default::default()),
+        changed(&|it| it.height = Height(1_000_000)),
     ];
     for claim in claims {
         let it = certification(&mut trial.world, &trial.claimant, &claim);

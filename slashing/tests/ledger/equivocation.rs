@@ -148,7 +148,7 @@ fn what_is_no_equivocation_is_refused() {
     branch[3].assignment = process.assignment(0);
     let branch = side(&world, &process, &branch, 3);
     let other_slot = side(&world, &process, &lying(&process, 5, 3), 2);
-    let differ = Refused::Inconsistent("the claims are of different processes or profiles");
+    let differ = Refused::Inconsistent("the claims are of different processes");
     let inputs = Refused::Inconsistent("the leaves are of different inputs");
     let cases = [
         (with(&|it| it.second = it.first.clone()), Refused::History),
@@ -175,10 +175,6 @@ fn what_is_no_equivocation_is_refused() {
         ),
         (
             claimed(&|it| it.process = Default::default()),
-            differ.clone(),
-        ),
-        (
-            claimed(&|it| it.profile = Default::default()),
             differ.clone(),
         ),
         (claimed(&|it| it.fork = 1), differ),

@@ -22,5 +22,6 @@ mod following;
 mod judging;
 mod operators;
 mod penalties;
+mod profiles;
 mod support;
 mod taken_back;

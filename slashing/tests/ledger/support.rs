@@ -10,7 +10,7 @@ mod world;
 pub(crate) use accuse::{Accusation, accusation, announce, honest};
 pub(crate) use claims::{Certification, certification, claim_of, commit, record, statement};
 pub(crate) use people::Person;
-pub(crate) use process::{Process, history, leaves_root, profile};
+pub(crate) use process::{Process, STAMP, history, leaves_root, profile, profiles};
 pub(crate) use trial::Trial;
 pub(crate) use world::{World, ao, params, refusals};
 

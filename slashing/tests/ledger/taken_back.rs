@@ -134,7 +134,8 @@ fn who_was_proven_to_lie_neither_claims_nor_approves() {
     let by_claimant = certification(&mut trial.world, &trial.claimant, &claim);
     let second = Person::new(2);
     let by_second = certification(&mut trial.world, &second, &claim);
-    trial.world.pass(25);
+    // Long enough for nearly every ticket to have drawn.
+    trial.world.pass(100);
     let judges: Vec<&Person> = trial.judges[1..].iter().collect();
     let mut all = judges.clone();
     all.push(&trial.claimant);

@@ -1,18 +1,19 @@
-//! What every input truly gives, computed once by a reference process of the same engine.
+//! What every input truly gives, computed once by a reference process of the same engines.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
-
-use surety_attest::engine::Engine;
 use surety_attest::message;
 use surety_attest::state::Snapshot;
+use surety_node::engines::Engines;
 use surety_protocol::assignment::Assignment;
 use surety_protocol::claim::{Leaf, SignedClaim};
 use surety_protocol::execution::Input;
 use surety_protocol::id::{AssignmentId, Digest, ItemId, ProcessId};
 use surety_protocol::item::Item;
-use surety_protocol::time::Slot;
+use surety_protocol::profiles::{Profiles, Ruling, Stride};
+use surety_protocol::time::{Height, Slot};
 use surety_protocol::verified::Authentic;
+
+use crate::table_engine;
 
 /// An input and what it truly gives.
 #[derive(Debug)]
@@ -20,13 +21,14 @@ struct Known {
     leaf: Leaf,
     head: Digest,
     after: Snapshot,
-    inputs: u64,
-    gas: u64,
+    ruling: Ruling,
+    stride: Stride,
 }
 
 /// The reference: every item that any node has kept, and the processes that they make.
 pub(super) struct Truth {
-    engine: Arc<dyn Engine>,
+    profiles: Profiles,
+    engines: Engines,
     items: BTreeMap<ItemId, Authentic<Item>>,
     known: BTreeMap<ProcessId, Vec<Known>>,
 }
@@ -38,9 +40,10 @@ impl std::fmt::Debug for Truth {
 }
 
 impl Truth {
-    pub(super) fn new(engine: Arc<dyn Engine>) -> Truth {
+    pub(super) fn new(profiles: Profiles) -> Truth {
         Truth {
-            engine,
+            profiles,
+            engines: table_engine::engines(),
             items: BTreeMap::new(),
             known: BTreeMap::new(),
         }
@@ -62,12 +65,14 @@ impl Truth {
         let known = self.evaluate(body.process, &assignments)?;
         let mut last = None;
         for (claimed, known) in claim.leaves.iter().zip(known.iter().skip(before.len())) {
-            if *claimed != known.leaf {
+            if *claimed != known.leaf || known.ruling.profile != body.profile {
                 return Ok(Some(claimed.slot));
             }
             last = Some(known);
         }
-        let lies = last.is_some_and(|known| known.head != body.head_state_root);
+        let lies = last.is_some_and(|known| {
+            known.head != body.head_state_root || known.ruling.height != body.height
+        });
         Ok(lies.then(|| Slot(body.size.saturating_sub(1))))
     }
 
@@ -111,13 +116,19 @@ impl Truth {
             .tag("Module")
             .and_then(|it| it.parse().ok())
             .ok_or("no module")?;
-        let program = message::program(self.engine.profile(), subject, self.item(module)?);
         let assignment = self.item(assignment)?.clone();
         let read = Assignment::from_item(&assignment).map_err(|it| it.to_string())?;
         let message = read.message.map(|id| self.item(id).cloned()).transpose()?;
+        let mut stride = before.map(|it| it.stride).unwrap_or_default();
+        let stamp = Height(read.block_height);
+        let height = stride.height(stamp);
+        let holding = self.profiles.at(height);
+        let program = message::program(&holding.profile, subject, self.item(module)?);
+        let engine = self.engines.of(&holding.profile);
+        let engine = engine.map_err(|it| it.to_string())?;
         let resident = match before {
-            Some(before) => self.engine.restore(&program, &before.after),
-            None => self.engine.boot(&program, message::clock(&read)),
+            Some(before) => engine.restore(&program, &before.after),
+            None => engine.boot(&program, message::clock(&read)),
         };
         let mut resident = resident.map_err(|it| it.to_string())?;
         let id = AssignmentId::from(assignment.id());
@@ -132,9 +143,7 @@ impl Truth {
             .step(&input.ok_or("no input")?)
             .map_err(|it| it.to_string())?;
         let head = resident.state_root();
-        let (inputs, gas) = before.map_or((0, 0), |it| (it.inputs, it.gas));
-        let (inputs, gas) = (inputs.saturating_add(1), gas.saturating_add(outcome.gas));
-        let due = read.slot == Slot(0) || self.engine.profile().ends_stride(inputs, gas);
+        let due = stride.advance(&self.profiles, read.slot, stamp, outcome.gas);
         let leaf = Leaf {
             slot: read.slot,
             assignment: id,
@@ -142,13 +151,15 @@ impl Truth {
             gas: outcome.gas,
             state_root: due.then_some(head),
         };
-        let (inputs, gas) = if due { (0, 0) } else { (inputs, gas) };
         Ok(Known {
             leaf,
             head,
             after: resident.snapshot(),
-            inputs,
-            gas,
+            ruling: Ruling {
+                profile: holding.id,
+                height,
+            },
+            stride,
         })
     }
 }

@@ -20,7 +20,9 @@ impl Simulation {
         match effect {
             // Made durable before.
             Effect::Persist(_) => {}
-            Effect::Execute(job) => self.beside(who, 30, Work::Job(Box::new(job))),
+            Effect::Execute(job, profiles) => {
+                self.beside(who, 30, Work::Job(Box::new(job), profiles));
+            }
             Effect::Judge { evidence, request } => {
                 self.beside(who, 30, Work::Judge(evidence, request));
             }
@@ -86,12 +88,12 @@ impl Simulation {
             return Ok(());
         };
         let input = match work {
-            Work::Job(job) => Input::Executed(match (weakness, job.as_ref()) {
+            Work::Job(job, profiles) => Input::Executed(match (weakness, job.as_ref()) {
                 (Some(Weakness::BlindVerifiers), Job::Check { claim, .. }) => Executed::Checked {
                     claim: claim.statement.claim.id().unwrap_or_default(),
                     finding: Finding::True,
                 },
-                _ => running.executor.perform(*job),
+                _ => running.executor.perform(*job, &profiles),
             }),
             Work::Judge(evidence, request) => {
                 let execution = match weakness {

@@ -1,9 +1,12 @@
 //! What can happen in a run, and what happens then.
 
+use std::sync::Arc;
+
 use surety_node::core::{Input, Signing};
 use surety_protocol::execution::ExecutionRequest;
 use surety_protocol::id::EvidenceId;
 use surety_protocol::item::Item;
+use surety_protocol::profiles::Profiles;
 use surety_protocol::verified::Authentic;
 
 use super::{AFTERMATH, LAZY_SYNC, LOOK, PATIENCE, Simulation, TICK};
@@ -87,8 +90,8 @@ pub(super) enum Event {
 /// Something heavy.
 #[derive(Debug)]
 pub(super) enum Work {
-    /// An execution.
-    Job(Box<surety_attest::effect::Job>),
+    /// An execution, under these profiles.
+    Job(Box<surety_attest::effect::Job>, Arc<Profiles>),
     /// An execution that evidence asks for.
     Judge(EvidenceId, Box<ExecutionRequest>),
     /// A signature.
@@ -104,7 +107,7 @@ impl Event {
             Event::Gossip { to, heard, .. } => ("gossip", *to, heard.id.as_bytes().to_vec()),
             Event::Work { who, work, .. } => {
                 let kind = match work {
-                    Work::Job(_) => "execute",
+                    Work::Job(..) => "execute",
                     Work::Judge(..) => "judge",
                     Work::Sign(_) => "sign",
                 };

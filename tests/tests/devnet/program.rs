@@ -167,6 +167,17 @@ impl Devnet {
         self.try_get(path).expect(path)
     }
 
+    /// The bytes of an answer.
+    pub(crate) fn bytes(&self, path: &str) -> Vec<u8> {
+        let url = format!("{}{path}", text(&self.ready, "http"));
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let bytes = runtime.block_on(async { reqwest::get(url).await?.bytes().await });
+        bytes.expect(path).to_vec()
+    }
+
     fn try_get(&self, path: &str) -> Option<Value> {
         get(&format!("{}{path}", text(&self.ready, "http")))
     }
@@ -269,7 +280,7 @@ impl Drop for Killed {
 }
 
 /// Asks until a condition holds.
-fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some(found) = ask() {

@@ -17,17 +17,17 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use serde_json::{Value, json};
-use surety_attest::engine::WasmEngine;
 use surety_protocol::id::ProcessId;
-use surety_protocol::profile::Profile;
+use surety_protocol::profiles::{Activation, Profiles};
+use surety_protocol::time::Height;
 
 use self::claims::Claims;
 use self::evaluate::Replayed;
 use self::fetch::Source;
-use super::verify::bounded;
 use crate::cli::Context;
-use crate::cli::remote::{number, parsed};
+use crate::cli::remote::{number, profile};
 use crate::cli::show;
+use crate::engines::Engines;
 use crate::shell::{CliError, Exit};
 
 /// Slots that are fetched together.
@@ -142,14 +142,14 @@ async fn replay(
     slots: Range<u64>,
 ) -> Result<(Done, Option<Mismatch>), CliError> {
     let client = context.client()?;
-    let node = client.get("/v1/node").await?;
-    let engine = WasmEngine::new(profile(&node)?).map_err(evaluate::failed)?;
+    let told = client.get("/v1/ledger/profiles").await?;
+    let (profiles, engines) = (profiles(&told)?, Engines::wasm());
     let mut source = Source::open(&client, process).await?;
     let claims = Claims::fetch(&client, process, &slots).await?;
     context
         .shell
         .progress(format!("{} claims of the process are known", claims.len()));
-    let mut replayed = Replayed::new(&engine, &source.process, &source.module);
+    let mut replayed = Replayed::new(&engines, profiles, &source.process, &source.module);
     let mut done = Done {
         claims: claims.len(),
         ..Done::default()
@@ -192,28 +192,19 @@ async fn replay(
     Ok((done, None))
 }
 
-/// The profile of the node, known by its id.
-fn profile(node: &Value) -> Result<Profile, CliError> {
-    let it = node.get("profile").unwrap_or(&Value::Null);
-    let profile = Profile {
-        version: u32::try_from(number(it, "version")?).unwrap_or(0),
-        gas_max: number(it, "gas_max")?,
-        stride: number(it, "stride")?,
-        stride_gas_max: number(it, "stride_gas_max")?,
-        stack_slots_max: u32::try_from(number(it, "stack_slots_max")?).unwrap_or(0),
-        memory_bytes_max: number(it, "memory_bytes_max")?,
-        module_bytes_max: number(it, "module_bytes_max")?,
-        reply_bytes_max: number(it, "reply_bytes_max")?,
-    };
-    if profile.id().ok() != Some(parsed(it, "id")?) || !bounded(&profile) {
-        return Err(CliError::new(
-            Exit::Failure,
-            "profile-unknown",
-            "the node executes a profile that this program does not",
-        )
-        .with_help("use the version of surety that the network runs"));
+/// The profiles of the network as the node tells them; the claims name the same, or are found to differ.
+fn profiles(told: &Value) -> Result<Profiles, CliError> {
+    let mut all = Vec::new();
+    let items = told.get("items").and_then(Value::as_array);
+    for it in items.into_iter().flatten() {
+        let (from, profile) = (Height(number(it, "from")?), profile(it)?);
+        all.push(Activation { from, profile });
     }
-    Ok(profile)
+    Profiles::try_from(all).map_err(|why| {
+        let message = format!("the node's profiles are not those of a network: {why}");
+        CliError::new(Exit::Failure, "profile-unknown", message)
+            .with_help("use the version of surety that the network runs")
+    })
 }
 
 #[cfg(test)]

@@ -73,6 +73,7 @@ fn statement(statement: &Statement) -> Value {
         "process": claim.process,
         "module": claim.module,
         "profile": claim.profile,
+        "height": claim.height,
         "first_new": claim.first_new,
         "size": claim.size,
         "history_root": claim.history_root,

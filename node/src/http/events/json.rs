@@ -127,6 +127,7 @@ async fn of_ledger(api: &Api, height: Height, event: &LedgerEvent) -> Value {
         LedgerEvent::Closed { evidence, state } => {
             json!({ "kind": "closed", "evidence": evidence, "state": state.name() })
         }
+        LedgerEvent::Profile(added) => json!({ "kind": "profile", "from": added.from }),
         LedgerEvent::Slashed(slashing) => {
             let mut data = slashing_json(slashing);
             if let Value::Object(data) = &mut data {

@@ -40,6 +40,11 @@ async fn the_ledger_is_shown() {
     assert_eq!(ledger["head"], stage.ledger.head().to_string());
     assert_eq!(ledger["supply"], "2000000000000000");
     assert_eq!(ledger["validators"], 2);
+    let node = stage.get("/v1/node").await.json();
+    let profiles = stage.get("/v1/ledger/profiles").await.json();
+    assert_eq!(profiles["items"], serde_json::json!([node["profile"]]));
+    assert_eq!(profiles["items"][0]["from"], 0);
+    assert_eq!(profiles["votes"], serde_json::json!([]));
     let params = stage.get("/v1/ledger/params").await.json();
     assert_eq!(params["ticket"], "10000000000000");
     assert_eq!(

@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock};
 
 use axum::Router;
 use surety_attest::effect::{Executed, Job, Record};
-use surety_attest::engine::WasmEngine;
+use surety_attest::engine::{Engine, EngineError, WasmEngine};
 use surety_attest::sample;
 use surety_protocol::assignment::{Assignment, AssignmentDraft, HashChain};
 use surety_protocol::block::Genesis;
@@ -16,8 +16,9 @@ use surety_protocol::id::{Address, MessageId, ProcessId};
 use surety_protocol::item::{Item, ItemDraft, ItemKey};
 use surety_protocol::params::Params;
 use surety_protocol::profile::Profile;
+use surety_protocol::profiles::{Profiles, Stride};
 use surety_protocol::stake::Stake;
-use surety_protocol::time::{Slot, Timestamp};
+use surety_protocol::time::{Height, Slot, Timestamp};
 use surety_protocol::verified::Authentic;
 use surety_slashing::ledger::Ledger;
 use surety_slashing::order::Proposer;
@@ -27,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 use crate::archive::{Archive, write};
 use crate::config::RoleName;
 use crate::driver::{Command, NodeHandle};
+use crate::engines::Engines;
 use crate::executor::Executor;
 use crate::http::{Api, ApiState, router};
 use crate::net::{self, NetConfig, NetEvent, identity};
@@ -42,8 +44,20 @@ fn profile() -> Profile {
     }
 }
 
+fn profiles() -> Profiles {
+    Profiles::of(profile()).unwrap()
+}
+
+/// The height that every input is stamped with.
+const STAMP: Height = Height(7);
+
 static ENGINE: LazyLock<Arc<WasmEngine>> =
     LazyLock::new(|| Arc::new(WasmEngine::new(profile()).unwrap()));
+
+fn engine(_: Profile) -> Result<Arc<dyn Engine>, EngineError> {
+    let engine: Arc<WasmEngine> = Arc::clone(&ENGINE);
+    Ok(engine)
+}
 
 /// An operator with its keys.
 pub(super) struct Person {
@@ -115,7 +129,7 @@ impl Stage {
                 k: 2,
                 ..Params::devnet()
             },
-            profiles: vec![profile()],
+            profiles: profiles(),
             proposer: alice.address(),
             proposer_key: *alice.hot.public_key(),
             balances,
@@ -123,8 +137,11 @@ impl Stage {
         let ledger = Ledger::new(&genesis).unwrap();
         let network = ledger.network();
         let archive = Archive::new(Arc::new(MemoryStore::new()));
-        let engine = Arc::clone(&*ENGINE);
-        let executor = Arc::new(Executor::new(archive.clone(), engine, network));
+        let executor = Arc::new(Executor::new(
+            archive.clone(),
+            Engines::new(engine),
+            network,
+        ));
         let shutdown = CancellationToken::new();
         let keypair = identity::keypair_of(&mut [7; 32]).unwrap();
         let (net, net_events, _) =
@@ -141,7 +158,6 @@ impl Stage {
             item_key: alice.node.address(),
             roles: vec![RoleName::Compute, RoleName::Gateway],
             network,
-            profile: profile(),
         };
         let module = module_of(sample::WASM);
         let process = ItemDraft::default()
@@ -225,7 +241,7 @@ impl Stage {
                 epoch: 0,
                 slot: Slot(slot),
                 hash_chain: chain,
-                block_height: 7,
+                block_height: STAMP.0,
                 timestamp: Timestamp(CLOCK + slot),
                 message: message.as_ref().map(|it| MessageId::from(it.id())),
                 exclude: Vec::new(),
@@ -254,10 +270,10 @@ impl Stage {
             process: self.process_id(),
             from: Slot(0),
             count,
-            inputs_since_root: 0,
-            gas_since_root: 0,
+            stride: Stride::default(),
         };
-        let Executed::Evaluated { process, leaves } = self.handle.executor.perform(job) else {
+        let done = self.handle.executor.perform(job, &profiles());
+        let Executed::Evaluated { process, leaves } = done else {
             panic!("not evaluated");
         };
         assert_eq!(leaves.len() as u64, count);
@@ -266,6 +282,7 @@ impl Stage {
                 process,
                 leaf: it.leaf,
                 head: it.head,
+                ruling: it.ruling,
                 parts: it.parts,
             });
         }

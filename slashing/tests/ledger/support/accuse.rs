@@ -12,7 +12,7 @@ use surety_protocol::time::Slot;
 use surety_protocol::witness::Witness;
 
 use super::process::history;
-use super::{Person, Process, World, profile};
+use super::{Person, Process, World, profiles};
 
 /// An evidence file and what announces it.
 pub(crate) struct Accusation {
@@ -80,7 +80,7 @@ pub(crate) fn accusation(
     FalseClaim {
         registration: ByteBuf::from(world.registrations[&offender.address()].clone()),
         statement: statement.clone(),
-        profile: profile(),
+        profiles: profiles(),
         module: ByteBuf::from(process.module.bytes()),
         process: ByteBuf::from(process.process.bytes()),
         witness,

@@ -11,7 +11,7 @@ use surety_protocol::origin::Action;
 use surety_protocol::sortition;
 use surety_protocol::time::Height;
 
-use super::{Person, Process, World, leaves_root, profile, refusals};
+use super::{Person, Process, STAMP, World, leaves_root, profile, refusals};
 
 /// The claim of all these leaves, of which those from `first_new` on are new.
 pub(crate) fn claim_of(world: &World, process: &Process, leaves: &[Leaf], first_new: u64) -> Claim {
@@ -20,6 +20,7 @@ pub(crate) fn claim_of(world: &World, process: &Process, leaves: &[Leaf], first_
     Claim {
         network: world.ledger.network(),
         profile: profile().id().unwrap(),
+        height: STAMP,
         module: process.module_id(),
         process: process.id(),
         fork: 0,

@@ -6,7 +6,8 @@ use surety_protocol::history::History;
 use surety_protocol::id::{AssignmentId, Digest, MessageId, ModuleId, ProcessId};
 use surety_protocol::item::{Item, ItemDraft, ItemKey};
 use surety_protocol::profile::Profile;
-use surety_protocol::time::{Slot, Timestamp};
+use surety_protocol::profiles::Profiles;
+use surety_protocol::time::{Height, Slot, Timestamp};
 use surety_protocol::verified::Authentic;
 
 use super::named;
@@ -19,6 +20,14 @@ pub(crate) fn profile() -> Profile {
         ..Profile::v1()
     }
 }
+
+/// From the genesis on.
+pub(crate) fn profiles() -> Profiles {
+    Profiles::of(profile()).unwrap()
+}
+
+/// The height that every input is stamped with.
+pub(crate) const STAMP: Height = Height(7);
 
 pub(crate) struct Process {
     pub(crate) module: Authentic<Item>,
@@ -74,7 +83,7 @@ impl Process {
             epoch: 0,
             slot,
             hash_chain,
-            block_height: 7,
+            block_height: STAMP.0,
             timestamp: Timestamp(1_700_000_000_000 + slot.0),
             message,
             exclude: Vec::new(),

@@ -17,7 +17,7 @@ use surety_protocol::time::Height;
 use surety_slashing::ledger::{ItemRefused, Ledger, LedgerEvent};
 use surety_slashing::order::Proposer;
 
-use super::{Person, profile};
+use super::{Person, profiles};
 
 pub(crate) const fn ao(amount: u64) -> Stake {
     Stake::from_ao(amount)
@@ -62,7 +62,7 @@ impl World {
         let genesis = Genesis {
             name: "test".into(),
             params,
-            profiles: vec![profile()],
+            profiles: profiles(),
             proposer: Person::new(0x70).address(),
             proposer_key: *proposer_key.public_key(),
             balances,

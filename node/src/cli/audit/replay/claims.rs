@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::Value;
-use surety_protocol::id::{ClaimId, Digest, ProcessId};
+use surety_protocol::id::{ClaimId, Digest, ProcessId, ProfileId};
 
 use super::Mismatch;
 use super::evaluate::Step;
@@ -29,6 +29,8 @@ struct Told {
     size: u64,
     history_root: Digest,
     head_state_root: Digest,
+    profile: ProfileId,
+    height: u64,
     leaves: Vec<Value>,
 }
 
@@ -147,6 +149,8 @@ impl Told {
             size: number(told, "size")?,
             history_root: parsed(told, "history_root")?,
             head_state_root: parsed(told, "head_state_root")?,
+            profile: parsed(told, "profile")?,
+            height: number(told, "height")?,
             leaves: leaves.cloned().unwrap_or_default(),
         })
     }
@@ -177,6 +181,15 @@ impl Told {
             let (said, is) = (is(&self.history_root), is(&step.history_root));
             return Some(self.mismatch(slot, "history root", said, is));
         }
+        // [CL-7]
+        if step.ruling.profile != self.profile {
+            let (said, is) = (self.profile.to_string(), step.ruling.profile.to_string());
+            return Some(self.mismatch(slot, "profile", said, is));
+        }
+        if step.ruling.height.0 != self.height {
+            let (said, is) = (self.height.to_string(), step.ruling.height.to_string());
+            return Some(self.mismatch(slot, "height of the profile", said, is));
+        }
         let head = step.head.filter(|head| *head != self.head_state_root)?;
         Some(self.mismatch(
             slot,
@@ -192,7 +205,8 @@ mod tests {
     use serde_json::json;
     use surety_protocol::claim::Leaf;
     use surety_protocol::id::AssignmentId;
-    use surety_protocol::time::Slot;
+    use surety_protocol::profiles::Ruling;
+    use surety_protocol::time::{Height, Slot};
 
     use super::*;
 
@@ -214,6 +228,10 @@ mod tests {
             size: 8,
             history_root: digest(4),
             head: Some(digest(5)),
+            ruling: Ruling {
+                profile: digest(6).into(),
+                height: Height(7),
+            },
         }
     }
 
@@ -226,6 +244,8 @@ mod tests {
             "size": 8,
             "history_root": digest(history_root),
             "head_state_root": digest(head),
+            "profile": digest(6),
+            "height": 7,
             "leaves": [{}, leaf],
         });
         Claims::of(vec![Told::read(digest(9).into(), &claim).unwrap()])

@@ -1,26 +1,34 @@
 //! Evaluating a log in this process, input by input.
 
-use surety_attest::engine::{Abstain, Engine, EngineError, Program, Resident};
+use surety_attest::engine::{Abstain, EngineError, Resident};
 use surety_attest::message;
 use surety_protocol::assignment::Assignment;
 use surety_protocol::claim::Leaf;
 use surety_protocol::execution::Input;
 use surety_protocol::history::Frontier;
-use surety_protocol::id::{AssignmentId, Digest};
+use surety_protocol::id::{AssignmentId, Digest, ProfileId};
 use surety_protocol::item::Item;
-use surety_protocol::time::Slot;
+use surety_protocol::profiles::{Profiles, Ruling, Stride};
+use surety_protocol::time::{Height, Slot};
 
+use crate::engines::Engines;
 use crate::shell::{CliError, Exit};
 
 /// A process that is being replayed.
 pub(super) struct Replayed<'a> {
-    engine: &'a dyn Engine,
+    engines: &'a Engines,
+    profiles: Profiles,
     process: Item,
-    program: Program,
-    resident: Option<Box<dyn Resident>>,
+    module: Item,
+    running: Option<Running>,
     history: Frontier,
-    inputs: u64,
-    gas: u64,
+    stride: Stride,
+}
+
+/// The process, and the profile that it runs under.
+struct Running {
+    resident: Box<dyn Resident>,
+    profile: ProfileId,
 }
 
 /// What one input gave.
@@ -32,19 +40,26 @@ pub(super) struct Step {
     pub(super) history_root: Digest,
     /// The state after it, if it was asked for.
     pub(super) head: Option<Digest>,
+    /// The profile under which it was evaluated.
+    pub(super) ruling: Ruling,
 }
 
 impl<'a> Replayed<'a> {
     /// A process before slot 0.
-    pub(super) fn new(engine: &'a dyn Engine, process: &Item, module: &Item) -> Replayed<'a> {
+    pub(super) fn new(
+        engines: &'a Engines,
+        profiles: Profiles,
+        process: &Item,
+        module: &Item,
+    ) -> Replayed<'a> {
         Replayed {
-            program: message::program(engine.profile(), process, module),
-            engine,
+            engines,
+            profiles,
             process: process.clone(),
-            resident: None,
+            module: module.clone(),
+            running: None,
             history: Frontier::empty(),
-            inputs: 0,
-            gas: 0,
+            stride: Stride::default(),
         }
     }
 
@@ -57,20 +72,17 @@ impl<'a> Replayed<'a> {
     pub(super) fn step(&mut self, input: &Input, head: bool) -> Result<Step, CliError> {
         let slot = Slot(self.size());
         let message = message::message(&self.process, input).ok_or_else(|| unexecutable(slot))?;
-        let mut resident = match self.resident.take() {
-            Some(resident) => resident,
-            None => self.boot(input)?,
-        };
-        let outcome = resident.step(&message).map_err(failed)?;
-        self.inputs = self.inputs.saturating_add(1);
-        self.gas = self.gas.saturating_add(outcome.gas);
+        let stamp = Height(message.block_height);
+        let height = self.stride.height(stamp);
+        let mut running = self.running(input, height)?;
+        let outcome = running.resident.step(&message).map_err(failed)?;
         // As every compute unit does (rule PR-2): after the process itself, and where a stride ends.
-        let due = slot == Slot(0) || self.engine.profile().ends_stride(self.inputs, self.gas);
-        if due {
-            (self.inputs, self.gas) = (0, 0);
-        }
-        let root = (due || head).then(|| resident.state_root());
-        self.resident = Some(resident);
+        let due = self
+            .stride
+            .advance(&self.profiles, slot, stamp, outcome.gas);
+        let root = (due || head).then(|| running.resident.state_root());
+        let profile = running.profile;
+        self.running = Some(running);
         let leaf = Leaf {
             slot,
             assignment: AssignmentId::from(input.assignment.id()),
@@ -87,14 +99,31 @@ impl<'a> Replayed<'a> {
             size: self.size(),
             history_root: self.history.root(),
             head: root,
+            ruling: Ruling { profile, height },
         })
     }
 
-    fn boot(&self, first: &Input) -> Result<Box<dyn Resident>, CliError> {
-        let first = Assignment::from_item(&first.assignment).map_err(|_| unexecutable(Slot(0)))?;
-        self.engine
-            .boot(&self.program, message::clock(&first))
-            .map_err(failed)
+    /// The process under the profile that holds at a height: carried on, or booted for the first input.
+    fn running(&mut self, input: &Input, height: Height) -> Result<Running, CliError> {
+        let holding = self.profiles.at(height);
+        let before = match self.running.take() {
+            Some(running) if running.profile == holding.id => return Ok(running),
+            before => before,
+        };
+        let engine = self.engines.of(&holding.profile).map_err(failed)?;
+        let program = message::program(&holding.profile, &self.process, &self.module);
+        let resident = match before {
+            Some(before) => engine.restore(&program, &before.resident.snapshot()),
+            None => {
+                let first =
+                    Assignment::from_item(&input.assignment).map_err(|_| unexecutable(Slot(0)))?;
+                engine.boot(&program, message::clock(&first))
+            }
+        };
+        Ok(Running {
+            resident: resident.map_err(failed)?,
+            profile: holding.id,
+        })
     }
 }
 
@@ -108,6 +137,10 @@ fn unexecutable(slot: Slot) -> CliError {
 pub(super) fn failed(error: EngineError) -> CliError {
     let (code, help) = match &error {
         EngineError::Abstain(Abstain::Memory) => ("abstained", "try a machine with more memory"),
+        EngineError::Abstain(Abstain::Profile) => (
+            "profile-unknown",
+            "use the version of surety that the network runs",
+        ),
         EngineError::Abstain(_) => ("abstained", "try another machine"),
         _ => (
             "module-refused",

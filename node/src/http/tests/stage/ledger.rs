@@ -16,7 +16,7 @@ use surety_protocol::sortition::{self, Draw};
 use surety_protocol::stake::Stake;
 use surety_protocol::time::{Height, Slot};
 
-use super::{Stage, profile};
+use super::{STAMP, Stage, profile};
 use crate::archive::write;
 use crate::store::Batch;
 
@@ -90,6 +90,7 @@ impl Stage {
         let claim = Claim {
             network: self.ledger.network(),
             profile: profile().id().unwrap(),
+            height: STAMP,
             module: ModuleId::from(self.module.id()),
             process,
             fork: 0,

@@ -1,0 +1,67 @@
+//! The engines of a node: one for each profile that it executes.
+//!
+//! # Rules
+//!
+//! - `[XE-5]` Every profile of the network is executed for as long as the node runs: logs are replayed from slot 0, and a lie
+//!   is judged under the profile of its inputs, however many have followed. An engine is made when it is first asked for.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use surety_attest::engine::{Abstain, Engine, EngineError, WasmEngine};
+use surety_protocol::profile::Profile;
+use surety_protocol::profiles::PROFILES_MAX;
+
+/// Makes the engine of a profile.
+type Maker = fn(Profile) -> Result<Arc<dyn Engine>, EngineError>;
+
+/// One engine for each profile (rule XE-5).
+pub struct Engines {
+    make: Maker,
+    made: Mutex<Vec<Arc<dyn Engine>>>,
+}
+
+impl std::fmt::Debug for Engines {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Engines(..)")
+    }
+}
+
+impl Engines {
+    /// Engines made in this way.
+    pub const fn new(make: Maker) -> Engines {
+        Engines {
+            make,
+            made: Mutex::new(Vec::new()),
+        }
+    }
+
+    /// Those that execute WebAssembly.
+    pub const fn wasm() -> Engines {
+        Engines::new(wasm)
+    }
+
+    /// The engine of a profile.
+    ///
+    /// # Errors
+    /// Abstains if this program or this machine cannot execute it.
+    pub fn of(&self, profile: &Profile) -> Result<Arc<dyn Engine>, EngineError> {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(engine) = made.iter().find(|it| it.profile() == profile) {
+            return Ok(Arc::clone(engine));
+        }
+        let engine = (self.make)(profile.clone())?;
+        // Only profiles of the network are asked for, of which there are no more.
+        if made.len() >= PROFILES_MAX {
+            made.remove(0);
+        }
+        made.push(Arc::clone(&engine));
+        Ok(engine)
+    }
+}
+
+fn wasm(profile: Profile) -> Result<Arc<dyn Engine>, EngineError> {
+    if !profile.executable() {
+        return Err(Abstain::Profile.into());
+    }
+    Ok(Arc::new(WasmEngine::new(profile)?))
+}
