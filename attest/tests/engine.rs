@@ -18,6 +18,8 @@ mod aos;
 mod bench;
 #[path = "engine/bulk.rs"]
 mod bulk;
+#[path = "engine/golden.rs"]
+mod golden;
 #[path = "engine/hostile.rs"]
 mod hostile;
 #[path = "engine/rollback.rs"]
