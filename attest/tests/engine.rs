@@ -12,6 +12,8 @@
     reason = "a test that panics has failed"
 )]
 
+#[path = "engine/agreement.rs"]
+mod agreement;
 #[path = "engine/aos.rs"]
 mod aos;
 #[path = "engine/bench.rs"]
@@ -24,7 +26,5 @@ mod rollback;
 mod sample;
 #[path = "engine/stage.rs"]
 mod stage;
-#[path = "engine/watching.rs"]
-mod watching;
 #[path = "engine/witness.rs"]
 mod witness;
