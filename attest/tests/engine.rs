@@ -12,6 +12,8 @@
     reason = "a test that panics has failed"
 )]
 
+#[path = "engine/agreement.rs"]
+mod agreement;
 #[path = "engine/aos.rs"]
 mod aos;
 #[path = "engine/bench.rs"]
@@ -32,7 +34,5 @@ mod sqlite;
 mod stage;
 #[path = "engine/wasi.rs"]
 mod wasi;
-#[path = "engine/watching.rs"]
-mod watching;
 #[path = "engine/witness.rs"]
 mod witness;
