@@ -61,7 +61,7 @@ fn every_object_has_one_encoding() {
     one_encoding(&objects::state_head(), kinds);
     one_encoding(&objects::page_node(), kinds);
     one_encoding(&surety_protocol::profile::Profile::v1(), kinds);
-    assert_eq!(kinds.len(), 24);
+    assert_eq!(kinds.len(), 25);
 }
 
 #[test]
