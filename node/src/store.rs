@@ -18,6 +18,8 @@
 //!   unfinished record, does not open: what it would forget may be what keeps a key from signing
 //!   twice.
 //! - `[DB-5]` One process at a time uses a directory.
+//! - `[DB-6]` Batches become durable in the order in which they were made: of those that nobody waited for, a crash leaves
+//!   the first so many.
 
 mod memory;
 mod rocks;
@@ -155,6 +157,23 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// The disk failed: whether the batch was made shows only after reopening.
     fn write(&self, batch: Batch) -> Result<(), StoreError>;
+
+    /// Makes all changes of a batch, durably only when [`Store::sync`] or a later write returns (rule DB-6), so that several
+    /// can wait together.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    fn append(&self, batch: Batch) -> Result<(), StoreError> {
+        self.write(batch)
+    }
+
+    /// Waits until everything appended so far is durable.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    fn sync(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
 
     /// Entries in order (rule DB-2).
     ///

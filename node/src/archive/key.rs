@@ -34,7 +34,7 @@ pub(super) fn node(digest: &Digest) -> Vec<u8> {
     [b"n", &digest.as_bytes()[..]].concat()
 }
 
-/// `'c' || digest`: how often a part of a state is referred to.
+/// `'c' || digest`: how often a part of a state is referred to, if more than once.
 pub(super) fn count(digest: &Digest) -> Vec<u8> {
     [b"c", &digest.as_bytes()[..]].concat()
 }

@@ -2,21 +2,22 @@
 //!
 //! One session at a time works on an archive, so what it reads is what its batch changes.
 
+mod batch;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 
 use surety_attest::state::{head_root, zero_top};
-use surety_protocol::codec;
 use surety_protocol::id::{Digest, ProcessId};
 use surety_protocol::witness::{PAGE_NODE_TOP, PageNode, StateHead};
 
-use super::{BATCH_BYTES, BEGUN_MAX, FETCHED_MAX, SWEPT_MAX, Series, encoded, size_of};
+use super::{BATCH_BYTES, FETCHED_MAX, SWEPT_MAX, Series, encoded, size_of};
 use crate::archive::{Archive, ArchiveError, damaged, key};
-use crate::store::{Batch, Column, Direction, Entry};
+use crate::store::Column;
 
 /// What a part of a state is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Kind {
+pub(super) enum Kind {
     Head,
     Node,
     Page,
@@ -42,12 +43,22 @@ type Place = (Column, Vec<u8>);
 /// Parts, and how many references to each.
 type Parts = BTreeMap<(Kind, Digest), u64>;
 
+impl Archive {
+    /// Whether a part is here.
+    pub(super) fn has(&self, kind: Kind, digest: &Digest) -> Result<bool, ArchiveError> {
+        let (column, at) = kind.place(digest);
+        Ok(self.store.get(column, &at)?.is_some())
+    }
+}
+
 /// A session for the sake of the state with one root.
 pub(super) struct Session<'a> {
     archive: &'a Archive,
     _turn: MutexGuard<'a, ()>,
     root: Digest,
-    /// What the batch will write, and its bytes.
+    /// How often parts are counted: in the store, and after the batch.
+    counts: BTreeMap<Digest, (u64, u64)>,
+    /// What else the batch will write, and its bytes.
     changes: BTreeMap<Place, Option<Vec<u8>>>,
     bytes: usize,
     /// Parts that this session counted and nothing refers to yet; and those that the store lists so.
@@ -70,6 +81,7 @@ impl<'a> Session<'a> {
             archive,
             _turn: turn,
             root,
+            counts: BTreeMap::new(),
             changes: BTreeMap::new(),
             bytes: 0,
             loose: Parts::new(),
@@ -117,8 +129,8 @@ impl<'a> Session<'a> {
             }
             return Ok(true);
         }
-        for (_, child) in below(record) {
-            if self.count(&child)? == 0 {
+        for part in below(record) {
+            if self.count(part)? == 0 {
                 return Ok(false);
             }
         }
@@ -135,7 +147,7 @@ impl<'a> Session<'a> {
         let root = head_root(head);
         if !self.hold(Kind::Head, &root)? {
             if let Some(top) = topmost(head) {
-                if self.count(&top.1)? == 0 {
+                if self.count(top)? == 0 {
                     return Ok(None);
                 }
                 self.take(top)?;
@@ -283,107 +295,30 @@ impl<'a> Session<'a> {
             };
             self.release(part, count)?;
         }
-        self.write()
-    }
-
-    /// Writes everything so far, with the lists of what is loose and doomed as they are.
-    fn write(&mut self) -> Result<(), ArchiveError> {
-        let root = self.root;
-        let place = |(kind, digest): &(Kind, Digest)| key::loose(&root, kind.tag(), digest);
-        let (now, before) = (self.loose.clone(), std::mem::take(&mut self.loose_stored));
-        if before.is_empty() && !now.is_empty() {
-            self.begin()?;
-        } else if now.is_empty() && !before.is_empty() {
-            self.put((Column::Snapshots, key::begun(&root)), None);
-        }
-        self.list(&now, &before, place);
-        self.loose_stored = now;
-        let place = |(kind, digest): &(Kind, Digest)| key::doomed(kind.tag(), digest);
-        let (now, before) = (self.doomed.clone(), std::mem::take(&mut self.doomed_stored));
-        self.list(&now, &before, place);
-        self.doomed_stored = now;
-        let mut batch = Batch::new();
-        for ((column, at), value) in std::mem::take(&mut self.changes) {
-            match value {
-                Some(value) => batch.put(column, at, value),
-                None => batch.delete(column, at),
-            }
-        }
-        self.bytes = 0;
-        self.archive.write(batch)
-    }
-
-    /// Notes that the state has begun to come, and gives up the one that began first of too many.
-    fn begin(&mut self) -> Result<(), ArchiveError> {
-        let mut begun = Vec::new();
-        for (at, order) in self.scan(b"w", usize::MAX)? {
-            if let Ok(root) = Digest::try_from(at.get(1..).unwrap_or_default()) {
-                begun.push((number(&order)?, root));
-            }
-        }
-        begun.sort_unstable();
-        let next = begun.last().map_or(0, |(order, _)| order.saturating_add(1));
-        let at = (Column::Snapshots, key::begun(&self.root));
-        self.put(at, Some(next.to_be_bytes().to_vec()));
-        let superfluous = (begun.len() + 1).saturating_sub(BEGUN_MAX);
-        for (_, oldest) in begun.into_iter().take(superfluous) {
-            self.put((Column::Snapshots, key::begun(&oldest)), None);
-            let given_up = self.listed(&key::begun(&oldest), usize::MAX)?;
-            let place = |(kind, digest): &(Kind, Digest)| key::loose(&oldest, kind.tag(), digest);
-            self.list(&Parts::new(), &given_up, place);
-            for (part, count) in given_up {
-                self.doom(part, count)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Writes a list of parts as far as it differs from what is stored of it.
-    fn list(&mut self, now: &Parts, before: &Parts, at: impl Fn(&(Kind, Digest)) -> Vec<u8>) {
-        for part in before.keys().filter(|it| !now.contains_key(it)) {
-            self.put((Column::Snapshots, at(part)), None);
-        }
-        for (part, count) in now
-            .iter()
-            .filter(|(part, count)| before.get(part) != Some(count))
-        {
-            let value = count.to_be_bytes().to_vec();
-            self.put((Column::Snapshots, at(part)), Some(value));
-        }
-    }
-
-    /// The parts that the store lists under keys with this start.
-    fn listed(&self, prefix: &[u8], limit: usize) -> Result<Parts, ArchiveError> {
-        let mut parts = Parts::new();
-        for (at, count) in self.scan(prefix, limit)? {
-            let rest = at.get(prefix.len()..).unwrap_or_default();
-            // The prefix itself says only that the list is there.
-            let Some((tag, digest)) = rest.split_first() else {
-                continue;
-            };
-            let kind = Kind::ALL.into_iter().find(|kind| kind.tag() == *tag);
-            let kind = kind.ok_or_else(|| damaged(Column::Snapshots, &"a part of no kind"))?;
-            let digest = Digest::try_from(digest).map_err(|it| damaged(Column::Snapshots, &it))?;
-            parts.insert((kind, digest), number(&count)?);
-        }
-        Ok(parts)
+        self.write()?;
+        // Others need not wait for the disk: what they write is durable later than this.
+        let store = Arc::clone(&self.archive.store);
+        drop(self);
+        Ok(store.sync()?)
     }
 
     fn hold(&mut self, kind: Kind, digest: &Digest) -> Result<bool, ArchiveError> {
-        let count = self.count(digest)?;
+        let part = (kind, *digest);
+        let count = self.count(part)?;
         if count == 0 {
             return Ok(false);
         }
-        self.set_count(digest, count.saturating_add(1));
-        self.add_loose((kind, *digest));
+        self.set_count(part, count.saturating_add(1));
+        self.add_loose(part);
         Ok(true)
     }
 
     /// Writes a part that was not here, and holds it.
     fn make(&mut self, kind: Kind, digest: &Digest, bytes: Vec<u8>) {
+        let part = (kind, *digest);
         self.put(kind.place(digest), Some(bytes));
-        self.set_count(digest, 1);
-        self.add_loose((kind, *digest));
+        self.set_count(part, 1);
+        self.add_loose(part);
     }
 
     fn add_loose(&mut self, part: (Kind, Digest)) {
@@ -394,8 +329,8 @@ impl<'a> Session<'a> {
     /// Turns what is held into a reference; what is here and not held is counted once more.
     fn take(&mut self, part: (Kind, Digest)) -> Result<(), ArchiveError> {
         if !self.less_loose(&part) {
-            let count = self.count(&part.1)?;
-            self.set_count(&part.1, count.saturating_add(1));
+            let count = self.count(part)?;
+            self.set_count(part, count.saturating_add(1));
         }
         Ok(())
     }
@@ -434,65 +369,6 @@ impl<'a> Session<'a> {
         let count = self.doomed.entry(part).or_insert(0);
         *count = count.saturating_add(references);
         Ok(())
-    }
-
-    /// Counts fewer references; without any the part is removed, and what it refers to is doomed.
-    fn release(&mut self, part: (Kind, Digest), references: u64) -> Result<(), ArchiveError> {
-        let (kind, digest) = part;
-        let left = self.count(&digest)?.saturating_sub(references);
-        self.set_count(&digest, left);
-        if left > 0 {
-            return Ok(());
-        }
-        let place = kind.place(&digest);
-        let children = match kind {
-            Kind::Page => Vec::new(),
-            Kind::Node => self.read(&place)?.iter().flat_map(below).collect(),
-            Kind::Head => self.read(&place)?.iter().filter_map(topmost).collect(),
-        };
-        self.put(place, None);
-        for child in children {
-            self.doom(child, 1)?;
-        }
-        Ok(())
-    }
-
-    fn count(&self, digest: &Digest) -> Result<u64, ArchiveError> {
-        let at = (Column::Snapshots, key::count(digest));
-        self.get(&at)?.map_or(Ok(0), |it| number(&it))
-    }
-
-    fn set_count(&mut self, digest: &Digest, count: u64) {
-        let value = (count > 0).then(|| count.to_be_bytes().to_vec());
-        self.put((Column::Snapshots, key::count(digest)), value);
-    }
-
-    fn read<T: codec::Wire>(&self, place: &Place) -> Result<Option<T>, ArchiveError> {
-        let bytes = self.get(place)?;
-        let read = bytes.map(|it| codec::decode(&it).map_err(|it| damaged(place.0, &it)));
-        read.transpose()
-    }
-
-    fn get(&self, place: &Place) -> Result<Option<Vec<u8>>, ArchiveError> {
-        match self.changes.get(place) {
-            Some(value) => Ok(value.clone()),
-            None => Ok(self.archive.store.get(place.0, &place.1)?),
-        }
-    }
-
-    fn put(&mut self, place: Place, value: Option<Vec<u8>>) {
-        self.bytes = self
-            .bytes
-            .saturating_add(value.as_ref().map_or(0, Vec::len));
-        self.changes.insert(place, value);
-    }
-
-    fn scan(&self, prefix: &[u8], limit: usize) -> Result<Vec<Entry>, ArchiveError> {
-        let (column, forward) = (Column::Snapshots, Direction::Forward);
-        Ok(self
-            .archive
-            .store
-            .scan(column, prefix, prefix, limit, forward)?)
     }
 }
 

@@ -10,9 +10,8 @@ use surety_attest::state::{head_root, node_digest, page_hash, zero_top};
 use surety_protocol::id::{Digest, ProcessId};
 use surety_protocol::witness::{PAGE_NODE_TOP, PAGE_NODE_WIDTH, PageNode, StateHead};
 
-use super::session::Session;
-use crate::archive::{Archive, ArchiveError, key};
-use crate::store::Column;
+use super::session::{Kind, Session};
+use crate::archive::{Archive, ArchiveError};
 
 /// Pages that are asked for at once, 2 MiB.
 pub const PAGES_MAX: usize = 512;
@@ -222,8 +221,11 @@ impl Transfer {
                 Step::Keep(_) => None,
             };
             if let Some((list, digest)) = list {
-                let counted = archive.store.get(Column::Snapshots, &key::count(&digest))?;
-                if counted.is_some() || !named.insert(digest) {
+                let kind = match &step {
+                    Step::Page(_) => Kind::Page,
+                    _ => Kind::Node,
+                };
+                if archive.has(kind, &digest)? || !named.insert(digest) {
                     continue;
                 }
                 list.push(digest);
