@@ -13,6 +13,8 @@
 #[allow(dead_code, reason = "shared with other tests of networks")]
 mod program;
 
+use std::time::Duration;
+
 use program::{Devnet, text};
 use serde_json::Value;
 
@@ -48,7 +50,8 @@ fn a_table_of_ten_thousand_rows_is_the_same_at_two_compute_units_and_certified()
         eval(INSERT);
     }
     let last = eval(COUNT);
-    devnet.certified(&process, last + 1);
+    // Each of seven nodes compiles the module, which takes ten seconds of a core, before it takes part.
+    devnet.certified_within(Duration::from_secs(300), &process, last + 1);
     let result = devnet.get(&format!("/v1/processes/{process}/slots/{last}/result"));
     assert!(result.to_string().contains("rows: 104"), "{result}");
     let computing = devnet.ready()["nodes"].as_array().unwrap().iter();

@@ -184,7 +184,12 @@ impl Devnet {
 
     /// Waits until so many slots are certified.
     pub(crate) fn certified(&self, process: &str, slots: u64) {
-        until("the slots are certified", || {
+        self.certified_within(PATIENCE, process, slots);
+    }
+
+    /// The same with another patience.
+    pub(crate) fn certified_within(&self, patience: Duration, process: &str, slots: u64) {
+        wait(patience, "the slots are certified", || {
             let about = self.try_get(&format!("/v1/processes/{process}"))?;
             (about["certified"].as_u64()? >= slots).then_some(())
         });
@@ -280,8 +285,12 @@ impl Drop for Killed {
 }
 
 /// Asks until a condition holds.
-pub(crate) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
+pub(crate) fn until<T>(what: &str, ask: impl FnMut() -> Option<T>) -> T {
+    wait(PATIENCE, what, ask)
+}
+
+fn wait<T>(patience: Duration, what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + patience;
     loop {
         if let Some(found) = ask() {
             return found;
