@@ -18,12 +18,20 @@ mod agreement;
 mod aos;
 #[path = "engine/bench.rs"]
 mod bench;
+#[path = "engine/bombs.rs"]
+mod bombs;
+#[path = "engine/bounds.rs"]
+mod bounds;
+#[path = "engine/floats.rs"]
+mod floats;
 #[path = "engine/hostile.rs"]
 mod hostile;
 #[path = "engine/rollback.rs"]
 mod rollback;
 #[path = "engine/sample.rs"]
 mod sample;
+#[path = "engine/select.rs"]
+mod select;
 #[path = "engine/stage.rs"]
 mod stage;
 #[path = "engine/witness.rs"]
