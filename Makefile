@@ -27,7 +27,9 @@ help:
 	@echo "make bench-exec what AOS costs per message, beside AO's own loader"
 	@echo "make bench-gas  what a unit of gas takes, for each class of operator"
 	@echo "make bench-processes how many processes one node carries"
+	@echo "make bench-compile what the heaviest modules take before they run"
 	@echo "make sim     the simulator over many seeds (SEEDS=1000)"
+	@echo "make fuzz    random modules, bytes and witnesses, for a time (SECONDS=1800)"
 
 .PHONY: own
 ## Makes a target directory that several checkouts share this one's: else Cargo would take what another one built last,
@@ -112,6 +114,11 @@ bench-processes: setup aos
 	SURETY_AOS_MODULES=$$modules \
 	  cargo bench --locked --profile $(PROFILE) --package surety-harness --bench processes
 
+.PHONY: bench-compile
+## What the heaviest modules that the rules let through take before they run.
+bench-compile: setup
+	cargo bench --locked --profile $(PROFILE) --package surety-harness --bench compile
+
 .PHONY: lint
 ## Warnings are errors here.
 lint: setup
@@ -124,3 +131,9 @@ lint: setup
 SEEDS ?= 1000
 sim: build
 	$(BIN)/surety sim run --seed 1 --seeds $(SEEDS)
+
+.PHONY: fuzz
+## Random modules on both machines, everything that is decoded, altered witnesses; a failure names its seed.
+SECONDS ?= 1800
+fuzz: build
+	$(BIN)/surety-fuzz all --seconds $(SECONDS)

@@ -18,8 +18,14 @@ mod agreement;
 mod aos;
 #[path = "engine/bench.rs"]
 mod bench;
+#[path = "engine/bombs.rs"]
+mod bombs;
+#[path = "engine/bounds.rs"]
+mod bounds;
 #[path = "engine/bulk.rs"]
 mod bulk;
+#[path = "engine/floats.rs"]
+mod floats;
 #[path = "engine/golden.rs"]
 mod golden;
 #[path = "engine/hostile.rs"]
@@ -28,6 +34,8 @@ mod hostile;
 mod rollback;
 #[path = "engine/sample.rs"]
 mod sample;
+#[path = "engine/select.rs"]
+mod select;
 #[path = "engine/sqlite.rs"]
 mod sqlite;
 #[path = "engine/stage.rs"]

@@ -17,6 +17,7 @@
 pub mod cast;
 pub mod clock;
 pub mod disk;
+pub mod fuzz;
 pub mod network;
 pub mod node;
 pub mod one_lie;

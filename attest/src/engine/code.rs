@@ -12,10 +12,14 @@ use crate::state::Snapshot;
 
 /// Modules kept; one of AOS has 2 MB of code.
 const KEPT_MAX: usize = 64;
+/// Bytes of the rewritten modules kept, which have about twice as much of code; one of AOS has 1 MB.
+const KEPT_BYTES_MAX: usize = 128 << 20;
 
 /// A module that passed the check, ready in one machine.
 pub(super) struct Code<V: Vm> {
     pub(super) code: V::Code,
+    /// Bytes of the rewritten module.
+    bytes: usize,
     /// Mutable globals.
     globals: usize,
     /// WebAssembly pages that memory starts with.
@@ -88,12 +92,17 @@ impl<V: Vm> Library<V> {
         let wasm_pages_max = checked.wasm_pages_max.unwrap_or(u64::MAX);
         let code = Arc::new(Code {
             code: self.vm.prepare(&checked)?,
+            bytes: checked.bytes.len(),
             globals: checked.globals.len(),
             wasm_pages_min: checked.wasm_pages_min,
             memory_bytes_max: wasm_pages_max.saturating_mul(WASM_PAGE_BYTES),
         });
         let mut kept = kept();
-        if kept.len() >= KEPT_MAX {
+        let full = |kept: &BTreeMap<_, Arc<Code<V>>>| {
+            let bytes: usize = kept.values().map(|code| code.bytes).sum();
+            kept.len() >= KEPT_MAX || bytes + code.bytes > KEPT_BYTES_MAX
+        };
+        while !kept.is_empty() && full(&kept) {
             kept.pop_first();
         }
         kept.insert(key, Arc::clone(&code));

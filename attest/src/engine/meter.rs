@@ -17,6 +17,8 @@
 //! - `[GA-5]` A call takes a frame of slots and gives it back when it returns: parameters, locals, the most operands at a
 //!   time, and [`FRAME_SLOTS`]. Too few slots left end the guest. A function that calls nothing and whose frame has at most
 //!   [`LEAF_SLOTS`] takes none.
+//! - `[GA-6]` An empty `block` stands before every `select` that does not follow a `local.get` or `global.get`. It changes
+//!   nothing but keeps machines from taking the `select` together with the comparison before it: wasmi 2.0 does that wrongly.
 
 mod blocks;
 pub(super) mod cost;
@@ -74,7 +76,7 @@ impl Survey {
 }
 
 impl Meter {
-    /// Rewrites a function of `module` that has so many parameters and gives such results (rules GA-2 to GA-5).
+    /// Rewrites a function of `module` that has so many parameters and gives such results (rules GA-2 to GA-6).
     pub(super) fn rewrite(
         &self,
         module: &[u8],
@@ -106,6 +108,8 @@ impl Meter {
             .get_operators_reader()?
             .into_iter_with_offsets()
             .peekable();
+        // Whether the condition of a `select` would be what was just fetched (rule GA-6).
+        let mut got = false;
         for index in 0.. {
             let Some(next) = operators.next() else { break };
             let (operator, at) = next?;
@@ -119,12 +123,20 @@ impl Meter {
             let bytes = module.get(at..end).unwrap_or_default();
             match operator {
                 Operator::Call { .. } | Operator::CallIndirect { .. } => code.call(bytes),
+                Operator::Select if !got => {
+                    code.emit([Instruction::Block(BlockType::Empty), Instruction::End]);
+                    code.raw(bytes);
+                }
                 Operator::Return => {
                     code.leave();
                     code.raw(bytes);
                 }
                 _ => code.raw(bytes),
             }
+            got = matches!(
+                operator,
+                Operator::LocalGet { .. } | Operator::GlobalGet { .. }
+            );
         }
         code.leave();
         code.out.instruction(&Instruction::End);

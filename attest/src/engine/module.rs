@@ -17,14 +17,27 @@
 //! - `[MO-4]` No export begins with `surety:`. What runs is the module rewritten: custom sections
 //!   dropped; mutable global `i` exported as `surety:global:i`; the start function exported as
 //!   `surety:start` instead of run at instantiation, since a restored process must not run it
-//!   again; its code metered (rules GA-1 to GA-5).
-//! - `[MO-5]` A function has at most [`LOCALS_MAX`] locals, and the rewritten module at most
-//!   [`GROWTH_MAX`] times the bytes that the profile allows for one.
+//!   again; its code metered (rules GA-1 to GA-6).
+//! - `[MO-5]` The frame of a function (rule GA-5, without the 4) has at most 16,384 slots; rewritten,
+//!   it has at most 262,144 bytes, and the module at most [`GROWTH_MAX`] times the bytes that the
+//!   profile allows for one.
+//! - `[MO-6]` There are at most 65,536 types, imports, functions, globals, exports, segments of each
+//!   kind, elements in all of them, and entries that a table starts with.
+//! - `[MO-7]` A type has at most 64 parameters and 16 results, a `br_table` at most 16,384 targets
+//!   beside the default; at most 64 loops lie within each other.
+//! - `[MO-8]` All functions together weigh at most 16,777,216 points: 50 for each, 25 for a
+//!   `call_indirect`, 8 for a `call` and for what costs 12 of gas or more, 2 for every other operator,
+//!   1 for a target of a `br_table`; and for each `block`, `loop`, `if`, `br_if` and `br_table` 16
+//!   more, an eighth of the function's locals and a thirty-second of all of these that it has (both
+//!   rounded down).
 //! - `[MO-9]` Before anything else `memory.copy` and `memory.fill` become calls of two functions that
 //!   are appended to the module: `bulk.wat` has them, in terms of loads and stores.
 
+mod bounds;
 mod lower;
 mod rewrite;
+
+use std::collections::BTreeMap;
 
 use wasmparser::types::{CoreTypeId, EntityType, Types, TypesRef};
 use wasmparser::{
@@ -32,14 +45,13 @@ use wasmparser::{
     Parser, Payload, ValType, ValidPayload, Validator, ValidatorResources, WasmFeatures,
 };
 
+use self::bounds::{FRAME_SLOTS_MAX, Scales};
 use super::host;
 use super::meter::Survey;
 use super::meter::cost::Costs;
 use surety_protocol::witness::GLOBALS_MAX;
 
 const RESERVED_PREFIX: &str = "surety:";
-/// Locals of a function, beside its parameters: more than any compiler leaves.
-const LOCALS_MAX: u32 = 16_384;
 /// Metering a module of AOS adds a third; code that is all calls and forks grows five times.
 const GROWTH_MAX: u64 = 6;
 /// The export of the start function (rule MO-4).
@@ -84,9 +96,15 @@ pub enum ModuleRefused {
     /// An export has a reserved name (rule MO-4).
     #[error("exports the reserved name {0}")]
     ReservedName(String),
-    /// A function has more locals than allowed (rule MO-5).
-    #[error("a function has more than {LOCALS_MAX} locals")]
-    Locals,
+    /// A function has a larger frame than allowed, or grows too long (rule MO-5).
+    #[error("a function is too large")]
+    Function,
+    /// There is too much of something (rules MO-6 and MO-7).
+    #[error("too many {0}")]
+    Bound(&'static str),
+    /// It would take too long to compile (rule MO-8).
+    #[error("its functions weigh too much")]
+    Weight,
     /// More mutable globals than allowed, or one that is not a number.
     #[error("too many mutable globals, or one that is not a number")]
     Globals,
@@ -98,9 +116,6 @@ pub enum ModuleRefused {
         /// Bytes that the process may use.
         limit: u64,
     },
-    /// The compiler refuses it.
-    #[error("does not compile")]
-    Compile,
     /// It does not survive its boot (rule EN-1).
     #[error("does not boot: {0}")]
     Boot(String),
@@ -166,10 +181,15 @@ pub(super) fn metered(module: &[u8], costs: Costs) -> Result<Vec<u8>, ModuleRefu
 fn validate(module: &[u8], costs: Costs) -> Result<(Types, Vec<Survey>), ModuleRefused> {
     let mut validator = Validator::new_with_features(features());
     let mut surveys = Vec::new();
+    let mut scales = Scales::default();
     for payload in Parser::new(0).parse_all(module) {
         let payload = payload.map_err(invalid)?;
-        match validator.payload(&payload).map_err(invalid)? {
-            ValidPayload::Func(function, body) => surveys.push(survey(function, &body, costs)?),
+        let valid = validator.payload(&payload).map_err(invalid)?;
+        bounds::count(&payload)?;
+        match valid {
+            ValidPayload::Func(function, body) => {
+                surveys.push(survey(function, &body, costs, &mut scales)?);
+            }
             ValidPayload::End(types) => return Ok((types, surveys)),
             ValidPayload::Ok | ValidPayload::Parser(_) => {}
         }
@@ -181,26 +201,27 @@ fn survey(
     function: FuncToValidate<ValidatorResources>,
     body: &FunctionBody<'_>,
     costs: Costs,
+    scales: &mut Scales,
 ) -> Result<Survey, ModuleRefused> {
-    let mut locals = 0_u32;
-    for group in body.get_locals_reader().map_err(invalid)? {
-        let (count, _) = group.map_err(invalid)?;
-        locals = locals.saturating_add(count);
-    }
-    if locals > LOCALS_MAX {
-        return Err(ModuleRefused::Locals);
-    }
     let mut validator = function.into_validator(Default::default());
     let mut reader = body.get_binary_reader();
     validator.read_locals(&mut reader).map_err(invalid)?;
+    // Parameters too.
+    let locals = validator.len_locals();
+    let fits = |operands: u32| locals.saturating_add(operands) <= FRAME_SLOTS_MAX;
     let mut operators = OperatorsReader::new(reader);
     let mut survey = Survey::new(costs);
     while !operators.eof() {
         let (operator, offset) = operators.read_with_offset().map_err(invalid)?;
         validator.op(offset, &operator).map_err(invalid)?;
+        if !fits(validator.operand_stack_height()) {
+            return Err(ModuleRefused::Function);
+        }
         survey.operator(&operator, validator.operand_stack_height());
+        scales.operator(&operator)?;
     }
     operators.finish().map_err(invalid)?;
+    scales.function(locals)?;
     Ok(survey)
 }
 
@@ -217,39 +238,35 @@ pub(super) fn features() -> WasmFeatures {
 /// The exports of a valid module.
 struct Exports<'a> {
     types: TypesRef<'a>,
-    list: Vec<wasmparser::Export<'a>>,
+    by_name: BTreeMap<&'a str, (ExternalKind, u32)>,
 }
 
 impl<'a> Exports<'a> {
     fn read(module: &'a [u8], types: TypesRef<'a>) -> Result<Self, ModuleRefused> {
-        let mut list = Vec::new();
+        let mut by_name = BTreeMap::new();
         for payload in Parser::new(0).parse_all(module) {
             if let Payload::ExportSection(section) = payload.map_err(invalid)? {
                 for export in section {
-                    list.push(export.map_err(invalid)?);
+                    let export = export.map_err(invalid)?;
+                    if export.name.starts_with(RESERVED_PREFIX) {
+                        return Err(ModuleRefused::ReservedName(export.name.to_owned()));
+                    }
+                    let function = Some(export).filter(|it| it.kind == ExternalKind::Func);
+                    let function = function.and_then(|it| function_type(types, it.index));
+                    if function.is_some_and(has_vector) {
+                        return Err(ModuleRefused::Export(export.name.to_owned()));
+                    }
+                    by_name.insert(export.name, (export.kind, export.index));
                 }
             }
         }
-        for export in &list {
-            if export.name.starts_with(RESERVED_PREFIX) {
-                return Err(ModuleRefused::ReservedName(export.name.to_owned()));
-            }
-            let function = Some(export).filter(|it| it.kind == ExternalKind::Func);
-            let function = function.and_then(|it| function_type(types, it.index));
-            if function.is_some_and(has_vector) {
-                return Err(ModuleRefused::Export(export.name.to_owned()));
-            }
-        }
-        Ok(Self { types, list })
+        Ok(Self { types, by_name })
     }
 
     fn find(&self, name: &str, kind: ExternalKind) -> Result<u32, ModuleRefused> {
-        let found = self
-            .list
-            .iter()
-            .find(|export| export.name == name && export.kind == kind);
+        let found = self.by_name.get(name).filter(|found| found.0 == kind);
         found
-            .map(|export| export.index)
+            .map(|(_, index)| *index)
             .ok_or_else(|| ModuleRefused::Export(name.to_owned()))
     }
 

@@ -8,7 +8,7 @@
 //!
 //! - `[VM-1]` Results, gas, stack and memory are the same in every machine, to the bit.
 //! - `[VM-2]` What a machine cannot do, for lack of memory or of native stack, is an abstention ([`Halt::Host`]), never a
-//!   trap.
+//!   trap. So is a module that passed the check and that a machine does not take.
 //! - `[VM-3]` Whoever judges evidence executes it on both. If they differ it abstains: an engine has a fault, and nobody
 //!   pays for that. Only the compiling one sees what a witness lacks.
 
@@ -41,7 +41,7 @@ pub(super) trait Vm: Send + Sync + Sized + 'static {
     /// Makes a checked module ready.
     ///
     /// # Errors
-    /// The compiler refuses it, or this host abstains.
+    /// This host abstains; what the check lets through, every machine takes.
     fn prepare(&self, module: &Checked) -> Result<Self::Code, EngineError>;
 
     /// Instantiates; memory is what the data segments make it, and not watched. Runs nothing of the guest.

@@ -21,6 +21,11 @@ impl Costs {
         entry: 4,
         operator: v1,
     };
+
+    /// What an operator costs.
+    pub(in crate::engine) fn of(&self, operator: &Operator<'_>) -> u64 {
+        (self.operator)(operator)
+    }
 }
 
 #[cfg(test)]

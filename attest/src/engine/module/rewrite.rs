@@ -1,5 +1,7 @@
 //! What is executed instead of a module: the same, with its state laid open and its code paying for itself (rule MO-4).
 
+use std::collections::BTreeMap;
+
 use wasm_encoder::{
     BlockType, CodeSection, ConstExpr, Encode, ExportKind, ExportSection, GlobalSection,
     GlobalType, RawSection, SectionId,
@@ -7,6 +9,7 @@ use wasm_encoder::{
 use wasmparser::types::TypesRef;
 use wasmparser::{BinaryReader, ExternalKind, Parser, Payload, ValType};
 
+use super::bounds::FUNCTION_BYTES_MAX;
 use super::{ModuleRefused, RESERVED_PREFIX, START, function_type, invalid};
 use crate::engine::meter::{self, Meter, Survey};
 
@@ -190,29 +193,37 @@ impl Rewriter<'_> {
         let rewritten = self
             .meter
             .rewrite(self.module, body, survey, params, results);
-        rewritten.map_err(invalid)
+        let rewritten = rewritten.map_err(invalid)?;
+        if rewritten.byte_len() > FUNCTION_BYTES_MAX {
+            return Err(ModuleRefused::Function);
+        }
+        Ok(rewritten)
     }
 }
 
 /// The lists of several results that functions have: a block that gives as many needs a type of its own.
 struct Results {
     lists: Vec<Vec<ValType>>,
-    /// The index of the first of their types.
-    first: u32,
+    /// The index of the type of each.
+    types: BTreeMap<Vec<ValType>, u32>,
 }
 
 impl Results {
     fn of(types: TypesRef<'_>) -> Self {
-        let mut lists: Vec<Vec<ValType>> = Vec::new();
+        let mut lists = Vec::new();
+        let mut known = BTreeMap::new();
+        let mut next = types.core_type_count_in_module();
         for index in 0..types.function_count() {
             let results = function_type(types, index).map_or(&[][..], |ty| ty.results());
-            if results.len() > 1 && !lists.iter().any(|it| it == results) {
+            if results.len() > 1 && !known.contains_key(results) {
                 lists.push(results.to_vec());
+                known.insert(results.to_vec(), next);
+                next = next.saturating_add(1);
             }
         }
         Self {
             lists,
-            first: types.core_type_count_in_module(),
+            types: known,
         }
     }
 
@@ -221,9 +232,7 @@ impl Results {
             [] => BlockType::Empty,
             [one] => BlockType::Result(meter::encoded(*one)),
             several => {
-                let place = self.lists.iter().position(|it| it == several).unwrap_or(0);
-                let place = u32::try_from(place).unwrap_or(u32::MAX);
-                BlockType::FunctionType(self.first.saturating_add(place))
+                BlockType::FunctionType(self.types.get(several).copied().unwrap_or(u32::MAX))
             }
         }
     }

@@ -3,7 +3,7 @@
 mod guest;
 mod instance;
 
-use wasmi::errors::HostError;
+use wasmi::errors::{ErrorKind, HostError, InstantiationError};
 use wasmi::{Config, Engine, Linker, Module, TrapCode, Val, ValType};
 
 use self::guest::InterpreterGuest;
@@ -11,7 +11,7 @@ pub(in crate::engine) use self::instance::InterpreterInstance;
 use super::{Halt, Number, Trap, Vm, low};
 use crate::engine::host::HostFunction;
 use crate::engine::module::Checked;
-use crate::engine::{Abstain, EngineError, ModuleRefused};
+use crate::engine::{Abstain, EngineError};
 
 /// Bytes of the interpreter's own stack: far more than the slots that a guest may take (rule GA-5), so that they end first.
 const STACK_BYTES: usize = 256 << 20;
@@ -60,8 +60,7 @@ impl Vm for Interpreter {
     const WATCHES: bool = false;
 
     fn prepare(&self, module: &Checked) -> Result<InterpreterCode, EngineError> {
-        let translated =
-            Module::new(&self.engine, &module.bytes).map_err(|_| ModuleRefused::Compile)?;
+        let translated = Module::new(&self.engine, &module.bytes).map_err(|_| Abstain::Engine)?;
         let mut linker = Linker::new(&self.engine);
         link(&mut linker, &translated).map_err(|_| Abstain::Engine)?;
         Ok(InterpreterCode {
@@ -84,6 +83,7 @@ impl HostError for Halt {}
 
 /// Gives a checked module's imports their functions.
 fn link(linker: &mut Linker<instance::State>, module: &Module) -> Result<(), wasmi::Error> {
+    // A module may import a function twice.
     linker.allow_shadowing(true);
     for import in module.imports() {
         let function = HostFunction::find(import.module(), import.name());
@@ -131,6 +131,11 @@ fn value(ty: ValType, number: Option<Number>) -> Val {
 fn halted(error: &wasmi::Error) -> Halt {
     if let Some(halt) = error.downcast_ref::<Halt>() {
         return halt.clone();
+    }
+    if let ErrorKind::Instantiation(InstantiationError::ElementSegmentDoesNotFit { .. }) =
+        error.kind()
+    {
+        return Trap::TableOutOfBounds.into();
     }
     let trap = match error.as_trap_code() {
         Some(TrapCode::UnreachableCodeReached) => Trap::Unreachable,

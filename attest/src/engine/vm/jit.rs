@@ -13,7 +13,7 @@ use super::{Halt, Number, Trap, Vm, low};
 use crate::engine::host::HostFunction;
 use crate::engine::module::{self, Checked};
 use crate::engine::stack::WASM_STACK_BYTES;
-use crate::engine::{Abstain, EngineError, ModuleRefused};
+use crate::engine::{Abstain, EngineError};
 use crate::memory::{Creator, RESERVED, Watching, install};
 
 /// Compiles modules and runs what it compiled. Its memories are watched by the kernel.
@@ -49,8 +49,7 @@ impl Vm for Jit {
     const WATCHES: bool = true;
 
     fn prepare(&self, module: &Checked) -> Result<JitCode, EngineError> {
-        let compiled =
-            Module::new(&self.engine, &module.bytes).map_err(|_| ModuleRefused::Compile)?;
+        let compiled = Module::new(&self.engine, &module.bytes).map_err(|_| Abstain::Engine)?;
         let mut linker = Linker::new(&self.engine);
         link(&mut linker, &compiled).map_err(|_| Abstain::Engine)?;
         Ok(JitCode {
@@ -83,6 +82,8 @@ fn config(watching: Watching) -> Config {
         .wasm_relaxed_simd(false)
         .cranelift_opt_level(OptLevel::Speed)
         .cranelift_nan_canonicalization(true)
+        // A module's table is small (rule MO-6), and calls through one that fills itself as it is used take more code.
+        .table_lazy_init(false)
         .max_wasm_stack(WASM_STACK_BYTES)
         // Not used, but wasmtime wants it not to be smaller.
         .async_stack_size(2 * WASM_STACK_BYTES)
@@ -97,6 +98,8 @@ fn config(watching: Watching) -> Config {
 
 /// Gives a checked module's imports their functions.
 fn link(linker: &mut Linker<instance::State>, module: &Module) -> wasmtime::Result<()> {
+    // A module may import a function twice.
+    linker.allow_shadowing(true);
     for import in module.imports() {
         let Some(ty) = import.ty().func().cloned() else {
             continue;

@@ -1,0 +1,210 @@
+//! What is not a number has one spelling: every operator of floats, over every kind of operand, on both machines.
+
+use surety_attest::engine::{Engine, WasmEngine};
+use surety_protocol::profile::Profile;
+
+use super::stage::{CLOCK, ENGINE, action, text};
+
+/// Patterns of each width: quiet and signalling, of both signs, with payloads; infinities, zeros, subnormals, numbers.
+const F32: &[u64] = &[
+    0x7fc0_0000,
+    0xffc0_0000,
+    0x7f80_0001,
+    0xff80_0001,
+    0x7fff_ffff,
+    0xffff_ffff,
+    0x7fa0_0000,
+    0x7fc1_2345,
+    0xffaa_aaaa,
+    0x7f80_0000,
+    0xff80_0000,
+    0,
+    0x8000_0000,
+    1,
+    0x8000_0001,
+    0x3f80_0000,
+    0xbf80_0000,
+    0x7f7f_ffff,
+    0x4b80_0001,
+    0x3f00_0000,
+];
+const F64: &[u64] = &[
+    0x7ff8_0000_0000_0000,
+    0xfff8_0000_0000_0000,
+    0x7ff0_0000_0000_0001,
+    0xfff0_0000_0000_0001,
+    0x7fff_ffff_ffff_ffff,
+    0xffff_ffff_ffff_ffff,
+    0x7ff4_0000_0000_0000,
+    0x7ff8_1234_5678_9abc,
+    0xfff5_5555_5555_5555,
+    0x7ff0_0000_0000_0000,
+    0xfff0_0000_0000_0000,
+    0,
+    1 << 63,
+    1,
+    (1 << 63) | 1,
+    0x3ff0_0000_0000_0000,
+    0xbff0_0000_0000_0000,
+    0x7fef_ffff_ffff_ffff,
+    0x4340_0000_0000_0001,
+    0x3fe0_0000_0000_0000,
+    0x36a0_0000_0000_0000,
+    0x47ef_ffff_e000_0000,
+];
+
+/// Operators whose result is canonical if it is not a number.
+const UNARY: &[&str] = &["ceil", "floor", "trunc", "nearest", "sqrt"];
+const BINARY: &[&str] = &["add", "sub", "mul", "div", "min", "max"];
+/// Operators that only move bits.
+const MOVES: &[&str] = &["neg", "abs"];
+
+/// What the operators store, in order, as the compiling machine leaves it; the other is compared with it.
+fn stored(bytes: u64, stores: &[String]) -> Vec<u64> {
+    let ty = if bytes == 4 { "i32" } else { "i64" };
+    let code: String = stores
+        .iter()
+        .zip(0_u64..)
+        .map(|(value, index)| {
+            format!(
+                "({ty}.store (i32.const {}) {value})",
+                0x10000 + bytes * index
+            )
+        })
+        .collect();
+    let pages = 2 + stores.len() as u64 * bytes / 65_536;
+    let program = text(&format!(
+        r#"(memory (export "memory") {pages}) (data (i32.const 64) "{{\"ok\":true,\"response\":{{}}}}\00")
+        (func (export "handle") (param i32 i32) (result i32) {code} (i32.const 64))"#
+    ));
+    let other = WasmEngine::interpreting(Profile::v1()).unwrap();
+    let run = |engine: &WasmEngine| {
+        let mut process = engine.boot(&program, CLOCK).unwrap();
+        let outcome = process.step(&action(1, "Hello")).unwrap();
+        assert_eq!(outcome.result.error, None);
+        process.snapshot()
+    };
+    let state = run(&ENGINE);
+    assert_eq!(run(&other), state);
+    let byte = |at: u64| u64::from(state.page((at / 4096) as u32)[(at % 4096) as usize]);
+    let word = |index: u64| {
+        let at = 0x10000 + bytes * index;
+        (0..bytes)
+            .rev()
+            .fold(0, |word, place| word << 8 | byte(at + place))
+    };
+    (0..stores.len() as u64).map(word).collect()
+}
+
+/// All of it for one type of float.
+fn all(ty: &str, patterns: &[u64], quiet: u64, infinity: u64) {
+    let (bytes, int) = if ty == "f32" { (4, "i32") } else { (8, "i64") };
+    let sign = 1_u64 << (bytes * 8 - 1);
+    let is_nan = |bits: u64| bits & !sign > infinity;
+    let float = |bits: u64| format!("({ty}.reinterpret_{int} ({int}.const {bits:#x}))");
+    let back = |value: String| format!("({int}.reinterpret_{ty} {value})");
+    let mut stores = Vec::new();
+    for operator in UNARY {
+        for a in patterns {
+            stores.push(back(format!("({ty}.{operator} {})", float(*a))));
+        }
+    }
+    for operator in BINARY {
+        for a in patterns {
+            for b in patterns {
+                stores.push(back(format!(
+                    "({ty}.{operator} {} {})",
+                    float(*a),
+                    float(*b)
+                )));
+            }
+        }
+    }
+    let mut seen = 0;
+    for part in stores.chunks(400) {
+        for (bits, store) in stored(bytes, part).into_iter().zip(part) {
+            seen += usize::from(is_nan(bits));
+            assert!(!is_nan(bits) || bits == quiet, "{store}: {bits:#x}");
+        }
+    }
+    assert!(seen > 500, "{seen}");
+    // Bits that are moved stay what they are, by whichever way.
+    let mut moves = Vec::new();
+    for a in patterns {
+        moves.push((back(float(*a)), *a));
+        moves.push((
+            back(format!("({ty}.copysign {} {})", float(*a), float(sign))),
+            a | sign,
+        ));
+        moves.push((
+            back(format!("(select {} {} (i32.const 1))", float(*a), float(0))),
+            *a,
+        ));
+        for operator in MOVES {
+            let moved = if *operator == "neg" {
+                a ^ sign
+            } else {
+                a & !sign
+            };
+            moves.push((back(format!("({ty}.{operator} {})", float(*a))), moved));
+        }
+    }
+    let code: Vec<String> = moves.iter().map(|(code, _)| code.clone()).collect();
+    for (bits, (code, expected)) in stored(bytes, &code).into_iter().zip(&moves) {
+        assert_eq!(bits, *expected, "{code}");
+    }
+}
+
+#[test]
+fn of_32_bits() {
+    all("f32", F32, 0x7fc0_0000, 0x7f80_0000);
+}
+
+#[test]
+fn of_64_bits() {
+    all("f64", F64, 0x7ff8_0000_0000_0000, 0x7ff0_0000_0000_0000);
+}
+
+#[test]
+fn conversions_are_canonical_too() {
+    let narrow = F64.iter().map(|bits| {
+        format!(
+            "(i32.reinterpret_f32 (f32.demote_f64 (f64.reinterpret_i64 (i64.const {bits:#x}))))"
+        )
+    });
+    for bits in stored(4, &narrow.collect::<Vec<_>>()) {
+        assert!(
+            bits & 0x7fff_ffff <= 0x7f80_0000 || bits == 0x7fc0_0000,
+            "{bits:#x}"
+        );
+    }
+    let wide = F32.iter().map(|bits| {
+        format!(
+            "(i64.reinterpret_f64 (f64.promote_f32 (f32.reinterpret_i32 (i32.const {bits:#x}))))"
+        )
+    });
+    for bits in stored(8, &wide.collect::<Vec<_>>()) {
+        let positive = bits & !(1 << 63);
+        assert!(
+            positive <= 0x7ff0 << 48 || bits == 0x7ff8 << 48,
+            "{bits:#x}"
+        );
+    }
+    let mut saturated = Vec::new();
+    for (ty, int, patterns) in [("f32", "i32", F32), ("f64", "i64", F64)] {
+        for to in ["i32", "i64"] {
+            for sign in ["s", "u"] {
+                for bits in patterns {
+                    let value = format!(
+                        "({to}.trunc_sat_{ty}_{sign} ({ty}.reinterpret_{int} ({int}.const {bits:#x})))"
+                    );
+                    saturated.push(match to {
+                        "i32" => format!("(i64.extend_i32_u {value})"),
+                        _ => value,
+                    });
+                }
+            }
+        }
+    }
+    stored(8, &saturated);
+}
