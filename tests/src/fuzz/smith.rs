@@ -75,7 +75,7 @@ fn smithed(random: &mut Random) -> Option<Vec<u8>> {
         reference_types_enabled: false,
         relaxed_simd_enabled: false,
         shared_everything_threads_enabled: false,
-        simd_enabled: true,
+        simd_enabled: random.percent(40),
         tail_call_enabled: false,
         threads_enabled: false,
         wide_arithmetic_enabled: false,
@@ -83,7 +83,18 @@ fn smithed(random: &mut Random) -> Option<Vec<u8>> {
         ..Config::default()
     };
     let module = Smithed::new(config, &mut Unstructured::new(&entropy)).ok()?;
-    Some(module.to_bytes())
+    Some(module.to_bytes()).filter(|bytes| !has_vector_global(bytes))
+}
+
+/// Whether a mutable global is a vector, which is refused (rule MO-2).
+fn has_vector_global(module: &[u8]) -> bool {
+    let sections = Parser::new(0).parse_all(module).filter_map(Result::ok);
+    let globals = sections.filter_map(|payload| match payload {
+        Payload::GlobalSection(globals) => Some(globals),
+        _ => None,
+    });
+    let mut types = globals.flatten().filter_map(|global| Some(global.ok()?.ty));
+    types.any(|ty| ty.mutable && ty.content_type == wasmparser::ValType::V128)
 }
 
 /// The parts of a module that are woven.
