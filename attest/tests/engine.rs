@@ -16,8 +16,6 @@
 mod agreement;
 #[path = "engine/aos.rs"]
 mod aos;
-#[path = "engine/bench.rs"]
-mod bench;
 #[path = "engine/bombs.rs"]
 mod bombs;
 #[path = "engine/bounds.rs"]

@@ -12,7 +12,7 @@
 //! - `[DB-2]` Keys are ordered as byte strings. A scan sees only keys that start with its prefix,
 //!   begins at `from` (inclusive, clamped to the prefix) and returns at most `limit` entries of one
 //!   consistent state.
-//! - `[DB-3]` The database carries the number of its schema. A newer one is refused, never
+//! - `[DB-3]` The database carries the number of its schema. Another one is refused, never
 //!   reinterpreted.
 //! - `[DB-4]` A database that lost files, or whose log is damaged anywhere but in its last,
 //!   unfinished record, does not open: what it would forget may be what keeps a key from signing
@@ -218,6 +218,16 @@ pub enum StoreError {
         found: u32,
         /// The newest that this program can read.
         known: u32,
+    },
+    /// An older program wrote it, whose objects this one does not read (rule DB-3).
+    #[error(
+        "the database in {path} has schema {found}, of which this program cannot read the objects"
+    )]
+    OlderSchema {
+        /// Where the database lies.
+        path: PathBuf,
+        /// Its schema.
+        found: u32,
     },
     /// It has data but no schema number: another program's database.
     #[error("{path} holds a database that is not a node's")]

@@ -136,6 +136,11 @@ impl From<StoreError> for CliError {
                 "store-newer",
                 "run the program that wrote it, or a newer one",
             ),
+            StoreError::OlderSchema { .. } => (
+                Exit::Config,
+                "store-older",
+                "run the program that wrote it, or start in a network of this one with an empty directory",
+            ),
             StoreError::Foreign { .. } => (
                 Exit::Config,
                 "store-foreign",

@@ -83,8 +83,11 @@ impl RocksStore {
             let found = u32::from_be_bytes(bytes);
             return match found {
                 SCHEMA => Ok(()),
-                1 => self.drop_states(),
                 0 => Err(StoreError::Foreign { path: path() }),
+                ..SCHEMA => Err(StoreError::OlderSchema {
+                    path: path(),
+                    found,
+                }),
                 _ => Err(StoreError::NewerSchema {
                     path: path(),
                     found,
@@ -103,25 +106,6 @@ impl RocksStore {
         }
         if self.db.iterator(IteratorMode::Start).next().is_some() {
             return Err(StoreError::Foreign { path: path() });
-        }
-        let mut batch = Batch::new();
-        batch.put(Column::Meta, SCHEMA_KEY, SCHEMA.to_be_bytes());
-        self.write(batch)
-    }
-
-    /// Schema 1 kept states in another form. They are made anew from the inputs, which it kept as they are now.
-    fn drop_states(&self) -> Result<(), StoreError> {
-        for column in [Column::Snapshots, Column::Pages] {
-            loop {
-                let mut batch = Batch::new();
-                for (key, _) in self.scan(column, b"", b"", 1_000, Direction::Forward)? {
-                    batch.delete(column, key);
-                }
-                if batch.is_empty() {
-                    break;
-                }
-                self.write(batch)?;
-            }
         }
         let mut batch = Batch::new();
         batch.put(Column::Meta, SCHEMA_KEY, SCHEMA.to_be_bytes());

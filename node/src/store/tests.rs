@@ -249,19 +249,19 @@ fn a_newer_schema_is_refused_even_with_unknown_columns() {
 }
 
 #[test]
-fn of_an_older_schema_only_states_are_forgotten() {
+fn an_older_schema_is_refused_and_left_as_it_is() {
     let dir = tempfile::tempdir().unwrap();
     let store = RocksStore::open(dir.path()).unwrap();
-    for column in [Column::Pages, Column::Snapshots, Column::Items] {
-        put(&store, column, b"key", b"value");
-    }
+    put(&store, Column::Guard, b"key", b"value");
     put(&store, Column::Meta, b"schema", &1_u32.to_be_bytes());
     drop(store);
-    let store = RocksStore::open(dir.path()).unwrap();
-    let has = |column| store.get(column, b"key").unwrap().is_some();
-    assert!(has(Column::Items) && !has(Column::Pages) && !has(Column::Snapshots));
-    let schema = store.get(Column::Meta, b"schema").unwrap();
-    assert_eq!(schema, Some(SCHEMA.to_be_bytes().to_vec()));
+    for _ in 0..2 {
+        let refused = RocksStore::open(dir.path()).unwrap_err();
+        assert!(
+            matches!(refused, StoreError::OlderSchema { found: 1, .. }),
+            "{refused}"
+        );
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ mod guest;
 mod instance;
 
 use wasmi::errors::{ErrorKind, HostError, InstantiationError};
-use wasmi::{Config, Engine, Linker, Module, TrapCode, Val, ValType};
+use wasmi::{AsContextMut, Config, Engine, Linker, Module, TrapCode, Val, ValType};
 
 use self::guest::InterpreterGuest;
 pub(in crate::engine) use self::instance::InterpreterInstance;
@@ -90,17 +90,21 @@ fn link(linker: &mut Linker<instance::State>, module: &Module) -> Result<(), was
         let (Some(ty), Some(function)) = (import.ty().func().cloned(), function) else {
             continue;
         };
-        let call =
-            move |caller: wasmi::Caller<'_, instance::State>, args: &[Val], results: &mut [Val]| {
-                let args: Vec<Number> = args.iter().map(number).collect();
-                let mut guest = InterpreterGuest::of_caller(caller).map_err(wasmi::Error::host)?;
-                let answer = function.call(&mut guest, &args);
-                let answer = answer.map_err(wasmi::Error::host)?;
-                if let Some(result) = results.first_mut() {
-                    *result = value(result.ty(), answer);
-                }
-                Ok(())
-            };
+        let call = move |mut caller: wasmi::Caller<'_, instance::State>,
+                         args: &[Val],
+                         results: &mut [Val]| {
+            let args: Vec<Number> = args.iter().map(number).collect();
+            // Nothing of the guest runs before its parts are known: a start function is an export.
+            let parts = caller.data().parts.clone();
+            let parts = parts.ok_or_else(|| wasmi::Error::host(Halt::from(Abstain::Engine)))?;
+            let mut guest = InterpreterGuest::new(caller.as_context_mut(), parts);
+            let answer = function.call(&mut guest, &args);
+            let answer = answer.map_err(wasmi::Error::host)?;
+            if let Some(result) = results.first_mut() {
+                *result = value(result.ty(), answer);
+            }
+            Ok(())
+        };
         linker.func_new(import.module(), import.name(), ty, call)?;
     }
     Ok(())

@@ -5,7 +5,9 @@ mod instance;
 
 use std::sync::Arc;
 
-use wasmtime::{Config, Engine, InstancePre, Linker, Module, OptLevel, Val, ValType, WasmFeatures};
+use wasmtime::{
+    AsContextMut, Config, Engine, InstancePre, Linker, Module, OptLevel, Val, ValType, WasmFeatures,
+};
 
 use self::guest::JitGuest;
 pub(in crate::engine) use self::instance::JitInstance;
@@ -108,11 +110,14 @@ fn link(linker: &mut Linker<instance::State>, module: &Module) -> wasmtime::Resu
             continue;
         };
         let answers = ty.results().next();
-        let call = move |caller: wasmtime::Caller<'_, instance::State>,
+        let call = move |mut caller: wasmtime::Caller<'_, instance::State>,
                          args: &[Val],
                          results: &mut [Val]| {
             let args: Vec<Number> = args.iter().map(number).collect();
-            let mut guest = JitGuest::of_caller(caller)?;
+            // Nothing of the guest runs before its parts are known: a start function is an export.
+            let parts = caller.data().parts.clone();
+            let parts = parts.ok_or_else(|| wasmtime::Error::new(Halt::from(Abstain::Engine)))?;
+            let mut guest = JitGuest::new(caller.as_context_mut(), parts);
             let answer = function.call(&mut guest, &args);
             let answer = answer.map_err(wasmtime::Error::new)?;
             if let (Some(result), Some(ty)) = (results.first_mut(), &answers) {

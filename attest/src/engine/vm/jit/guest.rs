@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use wasmtime::{AsContextMut, Caller, StoreContextMut, Val};
+use wasmtime::{StoreContextMut, Val};
 
 use super::instance::{Parts, State};
 use super::{halted, number, value};
@@ -10,15 +10,9 @@ use crate::engine::vm::{Guest, Halt, Meters, Moment, Number, Trap};
 use crate::engine::{Abstain, WitnessFault};
 use crate::memory::Withheld;
 
-/// The store, or what a host function was given of it.
-enum Entry<'a> {
-    Outside(StoreContextMut<'a, State>),
-    Inside(Caller<'a, State>),
-}
-
 /// A compiled instance that runs.
 pub(in crate::engine) struct JitGuest<'a> {
-    entry: Entry<'a>,
+    store: StoreContextMut<'a, State>,
     parts: Parts,
 }
 
@@ -33,33 +27,7 @@ impl From<Withheld> for Halt {
 
 impl<'a> JitGuest<'a> {
     pub(super) const fn new(store: StoreContextMut<'a, State>, parts: Parts) -> Self {
-        Self {
-            entry: Entry::Outside(store),
-            parts,
-        }
-    }
-
-    pub(super) fn of_caller(caller: Caller<'a, State>) -> wasmtime::Result<Self> {
-        // Nothing of the guest runs before its parts are known: a start function is an export.
-        let parts = caller.data().parts.clone();
-        Ok(Self {
-            parts: parts.ok_or_else(|| wasmtime::Error::new(Halt::from(Abstain::Engine)))?,
-            entry: Entry::Inside(caller),
-        })
-    }
-
-    fn store(&mut self) -> StoreContextMut<'_, State> {
-        match &mut self.entry {
-            Entry::Outside(store) => store.as_context_mut(),
-            Entry::Inside(caller) => caller.as_context_mut(),
-        }
-    }
-
-    fn state(&self) -> &State {
-        match &self.entry {
-            Entry::Outside(store) => store.data(),
-            Entry::Inside(caller) => caller.data(),
-        }
+        Self { store, parts }
     }
 
     /// A range within memory that may be touched from now on.
@@ -89,26 +57,23 @@ impl<'a> JitGuest<'a> {
 
 impl Guest for JitGuest<'_> {
     fn wide(&self) -> bool {
-        self.state().wide
+        self.store.data().wide
     }
 
     fn moment(&mut self) -> &mut Moment {
-        match &mut self.entry {
-            Entry::Outside(store) => &mut store.data_mut().moment,
-            Entry::Inside(caller) => &mut caller.data_mut().moment,
-        }
+        &mut self.store.data_mut().moment
     }
 
     fn has(&mut self, export: &str) -> bool {
         let instance = self.parts.instance;
-        instance.get_func(self.store(), export).is_some()
+        instance.get_func(&mut self.store, export).is_some()
     }
 
     fn call(&mut self, export: &str, args: &[Number]) -> Result<Option<Number>, Halt> {
         let instance = self.parts.instance;
-        let function = instance.get_func(self.store(), export);
+        let function = instance.get_func(&mut self.store, export);
         let function = function.ok_or(Abstain::Engine)?;
-        let ty = function.ty(self.store());
+        let ty = function.ty(&mut self.store);
         let args = args
             .iter()
             .copied()
@@ -122,7 +87,7 @@ impl Guest for JitGuest<'_> {
         let mut results: Vec<Val> = ty.results().map(|ty| value(&ty, None)).collect();
         let region = self.parts.region.clone();
         let _running = region.run();
-        let called = function.call(self.store(), &args, &mut results);
+        let called = function.call(&mut self.store, &args, &mut results);
         self.believable()?;
         called.map_err(halted)?;
         Ok(results.first().map(number))
@@ -131,52 +96,43 @@ impl Guest for JitGuest<'_> {
     fn meters(&mut self) -> Meters {
         let (gas, stack) = (self.parts.gas, self.parts.stack);
         Meters {
-            gas: gas.get(self.store()).i64().unwrap_or(-1),
-            stack: stack.get(self.store()).i32().unwrap_or(-1),
+            gas: gas.get(&mut self.store).i64().unwrap_or(-1),
+            stack: stack.get(&mut self.store).i32().unwrap_or(-1),
         }
     }
 
     fn set_meters(&mut self, meters: Meters) -> Result<(), Halt> {
         let (gas, stack) = (self.parts.gas, self.parts.stack);
-        let set = gas.set(self.store(), Val::I64(meters.gas));
-        set.and_then(|()| stack.set(self.store(), Val::I32(meters.stack)))
+        let set = gas.set(&mut self.store, Val::I64(meters.gas));
+        set.and_then(|()| stack.set(&mut self.store, Val::I32(meters.stack)))
             .map_err(|_| Abstain::Engine.into())
     }
 
     fn memory_bytes(&self) -> u64 {
-        let memory = self.parts.memory;
-        let bytes = match &self.entry {
-            Entry::Outside(store) => memory.data_size(store),
-            Entry::Inside(caller) => memory.data_size(caller),
-        };
-        bytes as u64
+        self.parts.memory.data_size(&self.store) as u64
     }
 
     fn wasm_pages_max(&self) -> Option<u64> {
-        let memory = self.parts.memory;
-        match &self.entry {
-            Entry::Outside(store) => memory.ty(store).maximum(),
-            Entry::Inside(caller) => memory.ty(caller).maximum(),
-        }
+        self.parts.memory.ty(&self.store).maximum()
     }
 
     fn grow(&mut self, wasm_pages: u64) -> bool {
         // If the kernel is what refused, the region knows, and the step is not believed.
         let memory = self.parts.memory;
-        memory.grow(self.store(), wasm_pages).is_ok()
+        memory.grow(&mut self.store, wasm_pages).is_ok()
     }
 
     fn read(&mut self, at: u64, bytes: u64) -> Result<Vec<u8>, Halt> {
         let range = self.open(at, bytes, false)?;
         let memory = self.parts.memory;
-        let data = memory.data(self.store()).get(range);
+        let data = memory.data(&mut self.store).get(range);
         Ok(data.ok_or(Trap::MemoryOutOfBounds)?.to_vec())
     }
 
     fn write(&mut self, at: u64, bytes: &[u8]) -> Result<(), Halt> {
         let range = self.open(at, bytes.len() as u64, true)?;
         let memory = self.parts.memory;
-        let data = memory.data_mut(self.store()).get_mut(range);
+        let data = memory.data_mut(&mut self.store).get_mut(range);
         data.ok_or(Trap::MemoryOutOfBounds)?.copy_from_slice(bytes);
         Ok(())
     }
@@ -185,7 +141,7 @@ impl Guest for JitGuest<'_> {
         let from = self.open(from, bytes, false)?;
         let to = self.open(to, bytes, true)?;
         let memory = self.parts.memory;
-        memory.data_mut(self.store()).copy_within(from, to.start);
+        memory.data_mut(&mut self.store).copy_within(from, to.start);
         Ok(())
     }
 }
