@@ -23,7 +23,7 @@ help:
 	@echo "make demo    a network of seven processes: a lie is signed, proven and paid for"
 	@echo "make test    every test"
 	@echo "make lint    format, clippy, documentation"
-	@echo "make build   the programs surety and surety-sim, in $(BIN)"
+	@echo "make build   the programs surety, surety-sim and surety-fuzz, in $(BIN)"
 	@echo "make bench-exec what AOS costs per message, beside AO's own loader"
 	@echo "make bench-gas  what a unit of gas takes, for each class of operator"
 	@echo "make bench-processes how many processes one node carries"

@@ -47,8 +47,7 @@ mod step;
 mod vm;
 mod wasm;
 
-use std::sync::Arc;
-
+use bytes::Bytes;
 use surety_protocol::id::{Digest, ModuleId};
 use surety_protocol::profile::Profile;
 use surety_protocol::witness::{PagesFault, Witness};
@@ -67,8 +66,8 @@ pub use wasm::WasmEngine;
 pub struct Program {
     /// The module's id.
     pub module_id: ModuleId,
-    /// The module's bytes, as its data item carries them.
-    pub bytes: Arc<[u8]>,
+    /// The module's bytes, as its data item carries them; clones share them.
+    pub bytes: Bytes,
     /// What the module is told of its process at every input.
     pub environment: Environment,
     /// Bytes of memory that the process may use.

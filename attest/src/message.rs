@@ -11,8 +11,7 @@
 //! - `[ME-4]` The limits are the process' own tags, else the module's, else the profile's; `Memory-Limit` is `<n>-<unit>` with
 //!   units b, kb, mb, gb of 1024, `Compute-Limit` a number of gas.
 
-use std::sync::Arc;
-
+use bytes::Bytes;
 use surety_protocol::assignment::Assignment;
 use surety_protocol::execution::Input;
 use surety_protocol::id::base64url;
@@ -32,13 +31,22 @@ pub fn program(profile: &Profile, process: &Item, module: &Item) -> Program {
         .unwrap_or(profile.gas_max);
     Program {
         module_id: module.id().into(),
-        bytes: Arc::from(module.data()),
+        bytes: Bytes::from_owner(Data(module.clone())),
         environment: Environment {
             process: subject(process),
             module: subject(module),
         },
         memory_limit: memory.min(profile.memory_bytes_max),
         compute_limit: compute.min(profile.gas_max),
+    }
+}
+
+/// What an item carries, shared with it.
+struct Data(Item);
+
+impl AsRef<[u8]> for Data {
+    fn as_ref(&self) -> &[u8] {
+        self.0.data()
     }
 }
 

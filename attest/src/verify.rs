@@ -293,7 +293,8 @@ impl Verifier {
                 self.accuse_of_false_claim(claim, slot, evidence, claims, out);
             }
             Executed::Abstained { job, .. } => {
-                if let Job::Check { claim, .. } = *job
+                // An accusation that could not be made is made again, after another check.
+                if let Job::Check { claim, .. } | Job::Accuse { claim, .. } = *job
                     && let Ok(id) = claim.statement.claim.id()
                     && let Some(duty) = self.duties.get_mut(&id)
                 {

@@ -2,9 +2,10 @@
 //!
 //! # Rules
 //!
-//! - `[XE-1]` A job's outcome depends on the store and the engine only. Residents are a cache: without one the state is
-//!   restored from the nearest snapshot and the inputs after it are replayed.
-//! - `[XE-2]` Snapshots are kept at every state root, before the outcome is given.
+//! - `[XE-1]` A job's outcome depends on the store, the network's profiles and their engines only. Residents are a cache:
+//!   without one the state is restored from the nearest snapshot and the inputs after it are replayed.
+//! - `[XE-2]` Snapshots are kept at every state root that is one under the network's own profiles, before the outcome is
+//!   given.
 //! - `[XE-3]` What this host cannot do is an abstention with its reason, never an outcome.
 //! - `[XE-4]` Residents take at most the bytes that the node's configuration allows; beyond, those longest unused are dropped,
 //!   and restored when they are needed (rule XE-1). Processes at work are not counted: there are at most as many as

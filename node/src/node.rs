@@ -151,6 +151,8 @@ pub async fn run(
     let store: Arc<dyn Store> = Arc::new(RocksStore::open(&config.dir.join("db"))?);
     belongs(store.as_ref(), network)?;
     let archive = Archive::new(store);
+    // What was to be removed from it when the node ended last.
+    tokio::task::block_in_place(|| archive.sweep())?;
     let metrics = Arc::new(Metrics::new());
     let executor = Executor::new(archive.clone(), Engines::wasm(), network);
     let resident_bytes = config.resident_mib.saturating_mul(1 << 20);

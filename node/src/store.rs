@@ -18,8 +18,6 @@
 //!   unfinished record, does not open: what it would forget may be what keeps a key from signing
 //!   twice.
 //! - `[DB-5]` One process at a time uses a directory.
-//! - `[DB-6]` Batches become durable in the order in which they were made: of those that nobody waited for, a crash leaves
-//!   the first so many.
 
 mod memory;
 mod rocks;
@@ -30,7 +28,7 @@ pub use memory::MemoryStore;
 pub use rocks::RocksStore;
 
 /// The number of the layout of columns, keys and values that this program writes (rule DB-3).
-pub const SCHEMA: u32 = 2;
+pub const SCHEMA: u32 = 3;
 
 macro_rules! columns {
     ($($(#[$doc:meta])* $column:ident = $name:literal;)*) => {
@@ -152,28 +150,19 @@ pub trait Store: Send + Sync {
     /// The disk failed or what it holds is damaged.
     fn get(&self, column: Column, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
 
+    /// Whether a key has a value.
+    ///
+    /// # Errors
+    /// As [`Store::get`].
+    fn has(&self, column: Column, key: &[u8]) -> Result<bool, StoreError> {
+        Ok(self.get(column, key)?.is_some())
+    }
+
     /// Makes all changes of a batch, durably (rule DB-1). An empty batch touches nothing.
     ///
     /// # Errors
     /// The disk failed: whether the batch was made shows only after reopening.
     fn write(&self, batch: Batch) -> Result<(), StoreError>;
-
-    /// Makes all changes of a batch, durably only when [`Store::sync`] or a later write returns (rule DB-6), so that several
-    /// can wait together.
-    ///
-    /// # Errors
-    /// As [`Store::write`].
-    fn append(&self, batch: Batch) -> Result<(), StoreError> {
-        self.write(batch)
-    }
-
-    /// Waits until everything appended so far is durable.
-    ///
-    /// # Errors
-    /// As [`Store::write`].
-    fn sync(&self) -> Result<(), StoreError> {
-        Ok(())
-    }
 
     /// Entries in order (rule DB-2).
     ///

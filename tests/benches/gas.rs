@@ -248,7 +248,7 @@ fn module(class: &Class) -> Vec<u8> {
 fn measure(engine: &WasmEngine, module: &[u8]) -> (u64, f64) {
     let program = Program {
         module_id: ModuleId::default(),
-        bytes: module.into(),
+        bytes: module.to_vec().into(),
         environment: Environment::default(),
         memory_limit: 1 << 30,
         compute_limit: u64::MAX,

@@ -42,20 +42,15 @@ impl Store for Counting {
     }
 
     fn write(&self, batch: Batch) -> Result<(), StoreError> {
-        self.store.write(batch)
-    }
-
-    fn append(&self, batch: Batch) -> Result<(), StoreError> {
-        let values = batch.ops().iter();
-        let bytes: usize = values
+        let of_states = batch
+            .ops()
+            .iter()
+            .filter(|(column, ..)| [Column::Pages, Column::Snapshots].contains(column));
+        let bytes: usize = of_states
             .map(|(_, key, value)| key.len() + value.as_ref().map_or(0, Vec::len))
             .sum();
         self.written.fetch_add(bytes as u64, Ordering::Relaxed);
-        self.store.append(batch)
-    }
-
-    fn sync(&self) -> Result<(), StoreError> {
-        self.store.sync()
+        self.store.write(batch)
     }
 
     fn scan(

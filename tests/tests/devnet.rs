@@ -258,7 +258,7 @@ fn a_running_network_changes_its_profile_and_still_punishes_a_lie_from_before() 
     let last = devnet.send(&process, 8);
     devnet.certified(&process, last + 1);
     let height = || devnet.get("/v1/ledger")["height"].as_u64().unwrap();
-    let from = height() + 40;
+    let from = height() + 80;
     vote(&devnet, from);
     // Of the six who judge the liar four are left, who are not more than two thirds.
     let mut judges = [devnet.kill(5), devnet.kill(6)];

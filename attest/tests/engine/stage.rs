@@ -1,6 +1,6 @@
 //! What the tests share: an engine, programs and messages.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use surety_attest::engine::{
     Engine, Environment, Message, Program, Resident, StepOutcome, Subject, WasmEngine,
@@ -33,7 +33,7 @@ pub(crate) fn program(bytes: &[u8]) -> Program {
     };
     Program {
         module_id: ModuleId::new([1; 32]),
-        bytes: Arc::from(bytes),
+        bytes: bytes.to_vec().into(),
         environment: Environment { process, module },
         memory_limit: 512 << 20,
         compute_limit: u64::MAX,

@@ -120,16 +120,16 @@ impl Archive {
         }
     }
 
-    /// The latest state at or before an input, and how many inputs it has seen.
+    /// The latest state at or before an input: how many inputs it has seen, and its root.
     ///
     /// # Errors
     /// If the store fails or a value is damaged.
-    pub fn state_before(
+    pub fn place_before(
         &self,
         series: Series,
         process: &ProcessId,
         size: u64,
-    ) -> Result<Option<(u64, Snapshot)>, ArchiveError> {
+    ) -> Result<Option<(u64, Digest)>, ArchiveError> {
         let prefix = key::snapshots(series.tag(), process);
         let from = key::snapshot(series.tag(), process, size);
         let found = self
@@ -138,9 +138,24 @@ impl Archive {
         let Some((at, root)) = found.into_iter().next() else {
             return Ok(None);
         };
-        let size = size_of(&at, &prefix)?;
         let root =
             Digest::try_from(root.as_slice()).map_err(|it| damaged(Column::Snapshots, &it))?;
+        Ok(Some((size_of(&at, &prefix)?, root)))
+    }
+
+    /// The same with the state, if all of it is here.
+    ///
+    /// # Errors
+    /// If the store fails or a part is damaged.
+    pub fn state_before(
+        &self,
+        series: Series,
+        process: &ProcessId,
+        size: u64,
+    ) -> Result<Option<(u64, Snapshot)>, ArchiveError> {
+        let Some((size, root)) = self.place_before(series, process, size)? else {
+            return Ok(None);
+        };
         Ok(self.state(&root)?.map(|snapshot| (size, snapshot)))
     }
 

@@ -18,6 +18,7 @@ use surety_protocol::profiles::Profiles;
 use surety_protocol::time::{Height, Slot};
 use surety_protocol::verified::Authentic;
 
+use super::reach::Target;
 use super::{Executor, Failure};
 
 impl Executor {
@@ -52,9 +53,13 @@ impl Executor {
             None => None,
             Some(start) => {
                 let root = start.state_root.ok_or(Failure::Missing("a state root"))?;
-                let state = (start.slot.next().0, root);
+                let target = Target {
+                    size: start.slot.next().0,
+                    root,
+                    base: body.first_new,
+                };
                 let snapshot = self
-                    .state_at(&profiles, &setting, &body.process, state, u64::MAX)?
+                    .state_at(&profiles, &setting, &body.process, target, u64::MAX)?
                     .ok_or(Failure::Missing("the state before"))?;
                 // [E-35]
                 let stamp = messages.first().map(|it| Height(it.block_height));

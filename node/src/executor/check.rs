@@ -8,6 +8,7 @@ use surety_protocol::id::Digest;
 use surety_protocol::profiles::Profiles;
 use surety_protocol::time::Slot;
 
+use super::reach::Target;
 use super::residents::Held;
 use super::setting::Setting;
 use super::{Executor, Failure};
@@ -96,8 +97,12 @@ impl Executor {
             return Err(Failure::Missing("a state root before the claim"));
         };
         let size = start.slot.next().0;
-        let at = (size, root);
-        let state = self.state_at(profiles, setting, &body.process, at, REPLAYED_MAX)?;
+        let target = Target {
+            size,
+            root,
+            base: body.first_new,
+        };
+        let state = self.state_at(profiles, setting, &body.process, target, REPLAYED_MAX)?;
         let Some(snapshot) = state else {
             return Ok(Err(root));
         };

@@ -1,5 +1,6 @@
 //! Coming to the state of a process after so many inputs: from what is kept, and by replay (rule XE-1).
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use surety_attest::message;
@@ -13,6 +14,17 @@ use super::residents::Held;
 use super::setting::Setting;
 use super::{Executor, Failure};
 use crate::archive::Series;
+
+/// A state of a process that a claim rests on, or lies within.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Target {
+    /// After so many inputs.
+    pub(super) size: u64,
+    /// Its root.
+    pub(super) root: Digest,
+    /// Inputs before the claim.
+    pub(super) base: u64,
+}
 
 impl Executor {
     /// The process in the state after `size` inputs, from the nearest snapshot (rule XE-1).
@@ -93,35 +105,52 @@ impl Executor {
         })
     }
 
-    /// The state with a root that a process has after `size` inputs, where a stride ends: as it is kept, or from an earlier
-    /// one by replay of at most `inputs_max` inputs (rule SK-4); nothing if that is too far, or gives another state.
+    /// The state with a root that a process has after some inputs, where a stride ends: as it is kept, or by replay of at most
+    /// `inputs_max` inputs from an earlier one (rule SK-4); nothing if that is too far, or gives another state.
     pub(super) fn state_at(
         &self,
         profiles: &Profiles,
         setting: &Arc<Setting>,
         process: &ProcessId,
-        (size, root): (u64, Digest),
+        target: Target,
         inputs_max: u64,
     ) -> Result<Option<Snapshot>, Failure> {
-        if let Some(snapshot) = self.archive.state(&root)? {
+        if let Some(snapshot) = self.archive.state(&target.root)? {
             return Ok(Some(snapshot));
         }
-        let mut before = None;
-        for series in [Series::Evaluated, Series::Checked] {
-            let found = self.archive.state_before(series, process, size)?;
-            let found = found.filter(|(at, _)| size - at <= inputs_max);
-            before = before.into_iter().chain(found).max_by_key(|(at, _)| *at);
+        let mut places = BTreeMap::new();
+        // What is kept at the place itself has another root; what is kept behind the claim's base may have been executed under
+        // other profiles than the claim's.
+        for most in [target.size.saturating_sub(1), target.base] {
+            for series in [Series::Evaluated, Series::Checked] {
+                let found = self
+                    .archive
+                    .place_before(series, process, most.min(target.size))?;
+                places.extend(found.filter(|(at, _)| target.size - at <= inputs_max));
+            }
         }
-        if before.is_none() && size > inputs_max {
-            return Ok(None);
+        let kept = places.into_iter().rev().map(Some);
+        let starts = kept.chain((target.size <= inputs_max).then_some(None));
+        for start in starts {
+            let before = match start {
+                None => None,
+                Some((at, root)) => match self.archive.state(&root)? {
+                    // It was thinned out meanwhile.
+                    None => continue,
+                    Some(snapshot) => Some((at, snapshot)),
+                },
+            };
+            let held = self.replayed(profiles, Arc::clone(setting), process, before, target.size);
+            let mut held = match held {
+                // Not all inputs are here.
+                Err(Failure::Missing(_)) => continue,
+                held => held?,
+            };
+            if held.resident.state_root() == target.root {
+                return Ok(Some(held.resident.snapshot()));
+            }
         }
-        let held = self.replayed(profiles, Arc::clone(setting), process, before, size);
-        let mut held = match held {
-            // Not all inputs are here.
-            Err(Failure::Missing(_)) => return Ok(None),
-            held => held?,
-        };
-        Ok((held.resident.state_root() == root).then(|| held.resident.snapshot()))
+        Ok(None)
     }
 
     fn assignment(&self, process: &ProcessId, slot: Slot) -> Result<Assignment, Failure> {

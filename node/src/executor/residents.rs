@@ -28,10 +28,13 @@ pub(super) struct Held {
 }
 
 impl Held {
-    /// Each page is there twice: in the guest's memory, and as the state of before.
+    /// Each page is there twice: in the guest's memory, and as the state of before. The module counts as if no other process
+    /// had it.
     fn bytes(&self) -> u64 {
-        let pages = u64::try_from(self.pages.saturating_mul(2 * PAGE_BYTES));
-        pages.unwrap_or(u64::MAX).saturating_add(PROCESS_BYTES)
+        let pages = self.pages.saturating_mul(2 * PAGE_BYTES);
+        let bytes = pages.saturating_add(self.setting.module.bytes().len());
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        bytes.saturating_add(PROCESS_BYTES)
     }
 }
 

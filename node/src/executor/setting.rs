@@ -12,29 +12,53 @@ use surety_protocol::verified::Authentic;
 
 use super::{Executor, Failure, lock};
 
-/// Modules kept, of some megabytes at most.
-const MODULES_MAX: usize = 64;
+/// Bytes of the modules kept beside the largest: those of AOS have 0.8 MB, that with SQLite 3.2.
+const MODULES_BYTES: usize = 64 << 20;
 
 /// The items that a process is made of.
 pub(super) struct Setting {
     pub(super) process: Authentic<Item>,
     pub(super) module: Authentic<Item>,
-    bytes: Arc<[u8]>,
 }
 
 impl Setting {
     /// What is run under a profile.
     pub(super) fn program(&self, profile: &Profile) -> Program {
-        let program = message::program(profile, &self.process, &self.module);
-        Program {
-            bytes: Arc::clone(&self.bytes),
-            ..program
-        }
+        message::program(profile, &self.process, &self.module)
     }
 }
 
-/// Module items by their ids, and their bytes as the engine takes them: all processes of a module share them.
-pub(super) type Modules = BTreeMap<ItemId, (Authentic<Item>, Arc<[u8]>)>;
+/// Module items by their ids, of which those longest unused go: all processes of a module share its bytes.
+#[derive(Default)]
+pub(super) struct Modules {
+    used: u64,
+    kept: BTreeMap<ItemId, (u64, Authentic<Item>)>,
+}
+
+impl Modules {
+    fn get(&mut self, id: &ItemId) -> Option<Authentic<Item>> {
+        self.used = self.used.wrapping_add(1);
+        let (used, item) = self.kept.get_mut(id)?;
+        *used = self.used;
+        Some(item.clone())
+    }
+
+    fn put(&mut self, item: &Authentic<Item>) {
+        let bytes = |kept: &BTreeMap<ItemId, (u64, Authentic<Item>)>| {
+            kept.values()
+                .map(|(_, item)| item.bytes().len())
+                .sum::<usize>()
+        };
+        while bytes(&self.kept) > MODULES_BYTES {
+            let oldest = self.kept.iter().min_by_key(|(_, (used, _))| *used);
+            let Some(oldest) = oldest.map(|(id, _)| *id) else {
+                break;
+            };
+            self.kept.remove(&oldest);
+        }
+        self.kept.insert(item.id(), (self.used, item.clone()));
+    }
+}
 
 impl Executor {
     pub(super) fn setting(&self, process: &ProcessId) -> Result<Arc<Setting>, Failure> {
@@ -46,25 +70,16 @@ impl Executor {
             .tag("Module")
             .and_then(|it| it.parse().ok())
             .ok_or(Failure::Missing("module"))?;
-        let (module, bytes) = self.module(module)?;
-        Ok(Arc::new(Setting {
-            process,
-            module,
-            bytes,
-        }))
+        let module = self.module(&module)?;
+        Ok(Arc::new(Setting { process, module }))
     }
 
-    fn module(&self, id: ItemId) -> Result<(Authentic<Item>, Arc<[u8]>), Failure> {
-        if let Some((item, bytes)) = lock(&self.modules).get(&id) {
-            return Ok((item.clone(), Arc::clone(bytes)));
+    fn module(&self, id: &ItemId) -> Result<Authentic<Item>, Failure> {
+        if let Some(item) = lock(&self.modules).get(id) {
+            return Ok(item);
         }
-        let item = self.archive.item(&id)?.ok_or(Failure::Missing("module"))?;
-        let bytes: Arc<[u8]> = Arc::from(item.data());
-        let mut modules = lock(&self.modules);
-        while modules.len() >= MODULES_MAX {
-            modules.pop_first();
-        }
-        modules.insert(id, (item.clone(), Arc::clone(&bytes)));
-        Ok((item, bytes))
+        let item = self.archive.item(id)?.ok_or(Failure::Missing("module"))?;
+        lock(&self.modules).put(&item);
+        Ok(item)
     }
 }

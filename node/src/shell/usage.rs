@@ -15,7 +15,7 @@ use super::{CliError, Exit, Shell};
 pub fn parse<C: clap::Parser>(args: &[OsString]) -> Result<C, ExitCode> {
     C::try_parse_from(args).map_err(|error| {
         let shell = Shell::new(asks_for_json(args), false);
-        shell.end(explain(&shell, &error))
+        shell.end(explain(&shell, C::command().get_name(), &error))
     })
 }
 
@@ -27,23 +27,23 @@ pub(crate) fn asks_for_json(args: &[OsString]) -> bool {
 }
 
 /// Prints the help that was asked for, or says what is wrong with the call.
-fn explain(shell: &Shell, error: &clap::Error) -> Result<(), CliError> {
+fn explain(shell: &Shell, program: &str, error: &clap::Error) -> Result<(), CliError> {
     let text = error.render().to_string();
+    let see = format!("see `{program} --help`");
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             shell.data(text.trim_end(), &json!({ "text": text }))
         }
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             shell.progress(text.trim_end());
-            Err(CliError::new(Exit::Usage, "usage", "a command is missing")
-                .with_help("see `surety --help`"))
+            Err(CliError::new(Exit::Usage, "usage", "a command is missing").with_help(see))
         }
         _ => {
             let text = text.strip_prefix("error: ").unwrap_or(&text);
             let (message, rest) = text.split_once("\n\n").unwrap_or((text, ""));
             let wrong = CliError::new(Exit::Usage, "usage", one_line(message));
             Err(wrong.with_help(match one_line(rest) {
-                rest if rest.is_empty() => "see `surety --help`".to_owned(),
+                rest if rest.is_empty() => see,
                 rest => rest,
             }))
         }

@@ -27,8 +27,6 @@ const WRITE_BUFFERS_BYTES: usize = 128 << 20;
 const BLOCK_CACHE_BYTES: usize = 128 << 20;
 /// Where the schema number lies, as four bytes, big-endian.
 const SCHEMA_KEY: &[u8] = b"schema";
-/// What is written to wait for what was written before.
-const SYNCED_KEY: &[u8] = b"synced";
 
 /// A store in a directory.
 pub struct RocksStore {
@@ -120,25 +118,6 @@ impl RocksStore {
         }
     }
 
-    fn make(&self, batch: Batch, durable: bool) -> Result<(), StoreError> {
-        if batch.is_empty() {
-            return Ok(());
-        }
-        let mut native = WriteBatch::default();
-        for (column, key, value) in &batch.ops {
-            let family = self.family(*column)?;
-            match value {
-                Some(value) => native.put_cf(family, key, value),
-                None => native.delete_cf(family, key),
-            }
-        }
-        let mut options = WriteOptions::default();
-        options.set_sync(durable);
-        self.db
-            .write_opt(native, &options)
-            .map_err(|source| self.failed(source))
-    }
-
     fn family(&self, column: Column) -> Result<&ColumnFamily, StoreError> {
         self.db
             .cf_handle(column.name())
@@ -157,20 +136,28 @@ impl Store for RocksStore {
             .map_err(|source| self.failed(source))
     }
 
+    fn has(&self, column: Column, key: &[u8]) -> Result<bool, StoreError> {
+        let value = self.db.get_pinned_cf(self.family(column)?, key);
+        Ok(value.map_err(|source| self.failed(source))?.is_some())
+    }
+
     fn write(&self, batch: Batch) -> Result<(), StoreError> {
-        self.make(batch, true)
-    }
-
-    fn append(&self, batch: Batch) -> Result<(), StoreError> {
-        self.make(batch, false)
-    }
-
-    fn sync(&self) -> Result<(), StoreError> {
-        // A batch that is durable makes durable what stands before it in the log, and shares that with all others that are
-        // written meanwhile.
-        let mut batch = Batch::new();
-        batch.put(Column::Meta, SYNCED_KEY, []);
-        self.write(batch)
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let mut native = WriteBatch::default();
+        for (column, key, value) in &batch.ops {
+            let family = self.family(*column)?;
+            match value {
+                Some(value) => native.put_cf(family, key, value),
+                None => native.delete_cf(family, key),
+            }
+        }
+        let mut options = WriteOptions::default();
+        options.set_sync(true);
+        self.db
+            .write_opt(native, &options)
+            .map_err(|source| self.failed(source))
     }
 
     fn scan(

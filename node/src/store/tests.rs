@@ -239,8 +239,8 @@ fn a_newer_schema_is_refused_even_with_unknown_columns() {
         matches!(
             refused,
             StoreError::NewerSchema {
-                found: 3,
-                known: 2,
+                found: 4,
+                known: 3,
                 ..
             }
         ),

@@ -1,6 +1,6 @@
 //! Random modules on both machines: the same refusals, results, gas and roots.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use surety_attest::engine::{
     Abstain, Engine, EngineError, Environment, Message, Program, Reexecution, Resident, Start,
@@ -76,7 +76,7 @@ pub(super) fn case(random: &mut Random) -> Result<(), String> {
 fn program(bytes: &[u8], random: &mut Random) -> Program {
     Program {
         module_id: ModuleId::default(),
-        bytes: Arc::from(bytes),
+        bytes: bytes.to_vec().into(),
         environment: Environment::default(),
         memory_limit: random.between(1, 40) << 16,
         compute_limit: random.between(1_000, 2 * GAS),

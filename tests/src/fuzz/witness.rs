@@ -1,7 +1,7 @@
 //! Re-execution of a real stride from altered witnesses: it never gives anything but what the stride gave.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use serde_bytes::ByteBuf;
 use surety_attest::engine::{
@@ -39,7 +39,7 @@ static STRIDE: LazyLock<Result<Stride, EngineError>> = LazyLock::new(|| {
     let interpreting = WasmEngine::interpreting(profile)?;
     let program = Program {
         module_id: ModuleId::default(),
-        bytes: Arc::from(sample::WASM),
+        bytes: sample::WASM.into(),
         environment: Environment::default(),
         memory_limit: 16 << 20,
         compute_limit: 300_000,

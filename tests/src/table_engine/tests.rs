@@ -11,7 +11,7 @@ fn program() -> Program {
     };
     Program {
         module_id: ModuleId::default(),
-        bytes: Arc::from(MODULE),
+        bytes: MODULE.to_vec().into(),
         environment: Environment {
             process,
             ..Environment::default()

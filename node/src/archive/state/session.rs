@@ -5,7 +5,7 @@
 mod batch;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::{MutexGuard, PoisonError};
 
 use surety_attest::state::{head_root, zero_top};
 use surety_protocol::id::{Digest, ProcessId};
@@ -47,7 +47,7 @@ impl Archive {
     /// Whether a part is here.
     pub(super) fn has(&self, kind: Kind, digest: &Digest) -> Result<bool, ArchiveError> {
         let (column, at) = kind.place(digest);
-        Ok(self.store.get(column, &at)?.is_some())
+        Ok(self.store.has(column, &at)?)
     }
 }
 
@@ -295,11 +295,7 @@ impl<'a> Session<'a> {
             };
             self.release(part, count)?;
         }
-        self.write()?;
-        // Others need not wait for the disk: what they write is durable later than this.
-        let store = Arc::clone(&self.archive.store);
-        drop(self);
-        Ok(store.sync()?)
+        self.write()
     }
 
     fn hold(&mut self, kind: Kind, digest: &Digest) -> Result<bool, ArchiveError> {

@@ -42,7 +42,7 @@ impl Session<'_> {
             }
         }
         self.bytes = 0;
-        Ok(self.archive.store.append(batch)?)
+        Ok(self.archive.store.write(batch)?)
     }
 
     /// Notes that the state has begun to come, and gives up the one that began first of too many.
