@@ -59,15 +59,49 @@ impl<V: Vm> Code<V> {
 /// Makes modules ready, and keeps them.
 pub(super) struct Library<V: Vm> {
     vm: V,
-    kept: Mutex<BTreeMap<[u8; 32], Arc<Code<V>>>>,
+    kept: Mutex<Kept<V>>,
     preparing: Mutex<()>,
+}
+
+/// Modules by the hashes of their bytes, of which those longest unused go.
+struct Kept<V: Vm> {
+    used: u64,
+    codes: BTreeMap<[u8; 32], (u64, Arc<Code<V>>)>,
+}
+
+impl<V: Vm> Kept<V> {
+    fn get(&mut self, key: &[u8; 32]) -> Option<Arc<Code<V>>> {
+        self.used = self.used.wrapping_add(1);
+        let (used, code) = self.codes.get_mut(key)?;
+        *used = self.used;
+        Some(Arc::clone(code))
+    }
+
+    fn put(&mut self, key: [u8; 32], code: &Arc<Code<V>>) {
+        let bytes = |codes: &BTreeMap<_, (u64, Arc<Code<V>>)>| {
+            codes.values().map(|(_, code)| code.bytes).sum::<usize>()
+        };
+        while self.codes.len() >= KEPT_MAX
+            || bytes(&self.codes).saturating_add(code.bytes) > KEPT_BYTES_MAX
+        {
+            let oldest = self.codes.iter().min_by_key(|(_, (used, _))| *used);
+            let Some(oldest) = oldest.map(|(key, _)| *key) else {
+                break;
+            };
+            self.codes.remove(&oldest);
+        }
+        self.codes.insert(key, (self.used, Arc::clone(code)));
+    }
 }
 
 impl<V: Vm> Library<V> {
     pub(super) fn new(vm: V) -> Self {
         Self {
             vm,
-            kept: Mutex::default(),
+            kept: Mutex::new(Kept {
+                used: 0,
+                codes: BTreeMap::new(),
+            }),
             preparing: Mutex::new(()),
         }
     }
@@ -78,7 +112,7 @@ impl<V: Vm> Library<V> {
         let key = *blake3::hash(bytes).as_bytes();
         let kept = || self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(code) = kept().get(&key) {
-            return Ok(Arc::clone(code));
+            return Ok(code);
         }
         // One at a time: whoever waited finds it made.
         let _turn = self
@@ -86,7 +120,7 @@ impl<V: Vm> Library<V> {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         if let Some(code) = kept().get(&key) {
-            return Ok(Arc::clone(code));
+            return Ok(code);
         }
         let checked = module::check(bytes, profile.module_bytes_max)?;
         let wasm_pages_max = checked.wasm_pages_max.unwrap_or(u64::MAX);
@@ -97,15 +131,7 @@ impl<V: Vm> Library<V> {
             wasm_pages_min: checked.wasm_pages_min,
             memory_bytes_max: wasm_pages_max.saturating_mul(WASM_PAGE_BYTES),
         });
-        let mut kept = kept();
-        let full = |kept: &BTreeMap<_, Arc<Code<V>>>| {
-            let bytes: usize = kept.values().map(|code| code.bytes).sum();
-            kept.len() >= KEPT_MAX || bytes + code.bytes > KEPT_BYTES_MAX
-        };
-        while !kept.is_empty() && full(&kept) {
-            kept.pop_first();
-        }
-        kept.insert(key, Arc::clone(&code));
+        kept().put(key, &code);
         Ok(code)
     }
 }

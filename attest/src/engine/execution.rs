@@ -166,6 +166,8 @@ impl<V: Vm> Execution<V> {
             self.rewatch(&mut instance)?;
             self.instance = Some(instance);
         } else if matches!(self.access, Access::Writes) && take_back(&mut instance, &self.state)? {
+            // Else what this step opened would be taken back after every later one.
+            self.rewatch(&mut instance)?;
             self.instance = Some(instance);
         }
         Ok(StepOutcome {

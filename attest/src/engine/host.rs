@@ -176,10 +176,16 @@ const TABLE: &[Entry] = &[
     (WASI, "path_rename", "ippipp", "i", Act::Fixed(BADF)),
 ];
 
-fn find(module: &str, name: &str) -> Option<&'static Entry> {
+/// The entries of a name; some have two types: emscripten's and WASI's own.
+fn named(module: &str, name: &str) -> impl Iterator<Item = &'static Entry> {
     TABLE
         .iter()
-        .find(|entry| (entry.0, entry.1) == (module, name))
+        .filter(move |entry| (entry.0, entry.1) == (module, name))
+}
+
+/// The type of a pointer.
+pub(super) const fn pointer(wide: bool) -> ValType {
+    if wide { ValType::I64 } else { ValType::I32 }
 }
 
 /// The letters of an import of the family `invoke_x`.
@@ -190,12 +196,9 @@ pub(super) fn invoked<'a>(module: &str, name: &'a str) -> Option<&'a str> {
 /// Whether the host has this function with this type (rule HO-1).
 pub(super) fn knows(module: &str, name: &str, ty: &FuncType, wide: bool) -> bool {
     if invoked(module, name).is_some() {
-        let pointer = if wide { ValType::I64 } else { ValType::I32 };
-        return ty.params().first() == Some(&pointer) && ty.results().len() <= 1;
+        return ty.params().first() == Some(&pointer(wide)) && ty.results().len() <= 1;
     }
-    // Some have two types: emscripten's and WASI's own.
-    let mut named = TABLE.iter().filter(|it| (it.0, it.1) == (module, name));
-    named.any(|(_, _, params, result, _)| {
+    named(module, name).any(|(_, _, params, result, _)| {
         let result: Vec<ValType> = spell(result, wide).into_iter().take(1).collect();
         ty.params() == spell(params, wide) && ty.results() == result
     })
@@ -226,7 +229,9 @@ impl HostFunction {
         if let Some(letters) = invoked(module, name) {
             return Some(Self::Invoke(format!("dynCall_{letters}")));
         }
-        find(module, name).map(|&(_, _, _, _, act)| Self::Act(act))
+        named(module, name)
+            .next()
+            .map(|&(_, _, _, _, act)| Self::Act(act))
     }
 
     /// Calls it.

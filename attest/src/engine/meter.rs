@@ -26,6 +26,7 @@ pub(super) mod cost;
 use wasm_encoder::{BlockType, Function, Instruction};
 use wasmparser::{BinaryReaderError, FunctionBody, Operator, ValType};
 
+use super::module::parts;
 use blocks::{Block, Blocks};
 use cost::Costs;
 
@@ -85,13 +86,9 @@ impl Meter {
         params: u32,
         results: BlockType,
     ) -> Result<Function, BinaryReaderError> {
-        let mut locals = Vec::new();
-        let mut gas = params;
-        for group in body.get_locals_reader()? {
-            let (count, ty) = group?;
-            gas = gas.saturating_add(count);
-            locals.push((count, encoded(ty)));
-        }
+        let mut locals = parts::locals(body)?;
+        let declared = locals.iter().map(|(count, _)| *count);
+        let gas = declared.fold(params, u32::saturating_add);
         locals.push((1, wasm_encoder::ValType::I64));
         let mut code = Code {
             out: Function::new(locals),
@@ -103,24 +100,13 @@ impl Meter {
         // A branch to the function's own label comes to the end of this block, which has its place: depths stay right.
         code.out.instruction(&Instruction::Block(results));
         let mut blocks = survey.blocks.finish().into_iter().peekable();
-        // One at a time: a function may have millions.
-        let mut operators = body
-            .get_operators_reader()?
-            .into_iter_with_offsets()
-            .peekable();
         // Whether the condition of a `select` would be what was just fetched (rule GA-6).
         let mut got = false;
-        for index in 0.. {
-            let Some(next) = operators.next() else { break };
-            let (operator, at) = next?;
-            let end = match operators.peek() {
-                Some(Ok((_, next))) => *next,
-                _ => body.range().end,
-            };
+        for (index, next) in parts::operators(module, body)?.enumerate() {
+            let (operator, bytes) = next?;
             if let Some(block) = blocks.next_if(|block| block.at == index) {
                 code.pay(&block);
             }
-            let bytes = module.get(at..end).unwrap_or_default();
             match operator {
                 Operator::Call { .. } | Operator::CallIndirect { .. } => code.call(bytes),
                 Operator::Select if !got => {

@@ -35,6 +35,7 @@
 
 mod bounds;
 mod lower;
+pub(super) mod parts;
 mod rewrite;
 
 use std::collections::BTreeMap;
@@ -150,7 +151,7 @@ pub(super) fn check(module: &[u8], bytes_max: u64) -> Result<Checked, ModuleRefu
     let types = types.as_ref();
     let exports = Exports::read(module, types)?;
     let wide = exports.memory()?;
-    let pointer = if wide { ValType::I64 } else { ValType::I32 };
+    let pointer = host::pointer(wide);
     exports.function("handle", &[pointer, pointer], &[pointer])?;
     exports.function("malloc", &[pointer], &[pointer])?;
     check_imports(types, &exports, wide)?;
@@ -335,7 +336,7 @@ fn check_imports(
                 .unwrap_or((&ValType::I32, &[]));
             let params = [&[ValType::I32], params].concat();
             exports.function(&format!("dynCall_{letters}"), &params, function.results())?;
-            let pointer = if wide { ValType::I64 } else { ValType::I32 };
+            let pointer = host::pointer(wide);
             exports.function("emscripten_stack_get_current", &[], &[pointer])?;
             exports.function("_emscripten_stack_restore", &[pointer], &[])?;
             exports.function("setThrew", &[pointer, ValType::I32], &[])?;

@@ -1,6 +1,6 @@
 //! Making a witness, and executing from one.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_bytes::ByteBuf;
@@ -123,16 +123,9 @@ fn pages_of(witness: &Witness) -> Snapshot {
 /// The root of the state of which these pages are known.
 fn root_over(state: &Snapshot, known: &BTreeSet<u32>, proof: &MultiProof) -> Option<Digest> {
     let zero = page_hash(&ZERO_PAGE);
-    let hashes: BTreeMap<u32, Digest> = state
-        .pages
-        .iter()
-        .map(|(index, page)| (*index, page_hash(page)))
-        .collect();
     let leaf = |index: &u32| {
-        (
-            u64::from(*index),
-            hashes.get(index).copied().unwrap_or(zero),
-        )
+        let page = state.pages.get(index);
+        (u64::from(*index), page.map_or(zero, |page| page_hash(page)))
     };
     let leaves: Vec<(u64, Digest)> = known.iter().map(leaf).collect();
     let pages_root = proof.root_from_many(&leaves)?;

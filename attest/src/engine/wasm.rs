@@ -210,16 +210,29 @@ impl<V: Vm> Engine for VmEngine<V> {
     }
 }
 
-/// A resident process: its state and the tree over its pages, which follows when asked.
+/// A resident process: its state and, from when it is first asked for, the tree over its pages.
 struct Process<V: Vm> {
     execution: Execution<V>,
-    tree: PageTree,
+    tree: Option<PageTree>,
 }
 
 impl<V: Vm> Process<V> {
-    fn new(execution: Execution<V>) -> Self {
-        let tree = execution.state().tree();
-        Self { execution, tree }
+    const fn new(execution: Execution<V>) -> Self {
+        Self {
+            execution,
+            tree: None,
+        }
+    }
+
+    /// The tree over the pages as they are now.
+    fn tree(&mut self) -> &PageTree {
+        let changed = std::mem::take(&mut self.execution.changed);
+        let state = self.execution.state();
+        if let Some(tree) = &mut self.tree {
+            let hash = |index: &u32| (*index, page_hash(state.page(*index)));
+            tree.update(changed.iter().map(hash));
+        }
+        self.tree.get_or_insert_with(|| state.tree())
     }
 }
 
@@ -233,14 +246,9 @@ impl<V: Vm> Resident for Process<V> {
     }
 
     fn state_root(&mut self) -> Digest {
-        let changed = std::mem::take(&mut self.execution.changed);
+        let pages = self.tree().root();
         let state = self.execution.state();
-        self.tree.update(
-            changed
-                .iter()
-                .map(|index| (*index, page_hash(state.page(*index)))),
-        );
-        state_root(state.wasm_pages, &self.tree.root(), &state.globals)
+        state_root(state.wasm_pages, &pages, &state.globals)
     }
 
     fn snapshot(&self) -> Snapshot {
@@ -248,7 +256,6 @@ impl<V: Vm> Resident for Process<V> {
     }
 
     fn page_tree(&mut self) -> PageTree {
-        self.state_root();
-        self.tree.clone()
+        self.tree().clone()
     }
 }

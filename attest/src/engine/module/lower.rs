@@ -6,10 +6,9 @@
 use std::borrow::Cow;
 
 use wasm_encoder::{CodeSection, Encode, Function, Instruction, RawSection, SectionId};
-use wasmparser::{BinaryReader, FunctionBody, Operator, Parser, Payload, TypeRef};
+use wasmparser::{FunctionBody, Operator, Parser, Payload, TypeRef};
 
-use super::{ModuleRefused, invalid};
-use crate::engine::meter;
+use super::{ModuleRefused, invalid, parts};
 
 /// The two functions for 32-bit memories and for 64-bit ones, compiled from `bulk.wat`.
 const NARROW: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/bulk32.wasm"));
@@ -22,6 +21,9 @@ struct Counts {
     functions: u32,
     wide: bool,
     bulk: bool,
+    /// Data segments, and how many were announced.
+    segments: u32,
+    announced: Option<u32>,
 }
 
 impl Counts {
@@ -45,7 +47,8 @@ impl Counts {
                         counts.wide = memory?.memory64;
                     }
                 }
-                Payload::DataCountSection { .. } => counts.bulk = true,
+                Payload::DataCountSection { count, .. } => counts.announced = Some(count),
+                Payload::DataSection(section) => counts.segments = section.count(),
                 Payload::CodeSectionEntry(body) if !counts.bulk => {
                     for operator in body.get_operators_reader()? {
                         counts.bulk |= is_bulk(&operator?);
@@ -61,14 +64,20 @@ impl Counts {
 const fn is_bulk(operator: &Operator<'_>) -> bool {
     matches!(
         operator,
-        Operator::MemoryCopy { .. } | Operator::MemoryFill { .. }
+        Operator::MemoryCopy {
+            dst_mem: 0,
+            src_mem: 0
+        } | Operator::MemoryFill { mem: 0 }
     )
 }
 
 /// The module without bulk memory; the same if it has none. It need not be valid: what is not remains so.
 pub(super) fn lower(module: &[u8]) -> Result<Cow<'_, [u8]>, ModuleRefused> {
     let counts = Counts::of(module).map_err(invalid)?;
-    if !counts.bulk {
+    // An announcement of another number of segments stays, and with it the module invalid.
+    let announced = counts.announced.is_some_and(|it| it == counts.segments);
+    let disagrees = counts.announced.is_some() && !announced;
+    if disagrees || !(counts.bulk || announced) {
         return Ok(Cow::Borrowed(module));
     }
     lowered(module, &counts).map(Cow::Owned).map_err(invalid)
@@ -81,32 +90,32 @@ fn lowered(module: &[u8], counts: &Counts) -> Result<Vec<u8>, wasmparser::Binary
     let mut bodies = 0_u32;
     for payload in Parser::new(0).parse_all(module) {
         let payload = payload?;
-        let section = payload.as_section();
-        let data = |(id, range)| Some((id, module.get(range)?));
-        let (id, data) = section.and_then(data).unwrap_or_default();
+        let (id, data) = parts::section(module, &payload).unwrap_or_default();
         match payload {
             // It only announces what bulk memory would use.
             Payload::DataCountSection { .. } => {}
             Payload::TypeSection(_) => {
                 let types = entries(compiled, SectionId::Type)?;
-                append(&mut out, id, data, &types)?;
+                parts::append(&mut out, id, data, 2, &types)?;
             }
             Payload::FunctionSection(_) => {
                 let mut indices = Vec::new();
                 for place in 0..2 {
                     counts.types.saturating_add(place).encode(&mut indices);
                 }
-                append(&mut out, id, data, &indices)?;
+                parts::append(&mut out, id, data, 2, &indices)?;
             }
-            Payload::CodeSectionStart { count, .. } => bodies = count,
+            Payload::CodeSectionStart { count, .. } => {
+                bodies = count;
+                if bodies == 0 {
+                    finish(&mut out, &mut code, compiled)?;
+                }
+            }
             Payload::CodeSectionEntry(body) => {
                 code.function(&rewritten(module, &body, counts.functions)?);
                 bodies = bodies.saturating_sub(1);
                 if bodies == 0 {
-                    for body in function_bodies(compiled)? {
-                        code.raw(&body);
-                    }
-                    out.section(&code);
+                    finish(&mut out, &mut code, compiled)?;
                 }
             }
             _ if id != 0 || !data.is_empty() => {
@@ -124,48 +133,21 @@ fn rewritten(
     body: &FunctionBody<'_>,
     first: u32,
 ) -> Result<Function, wasmparser::BinaryReaderError> {
-    let mut locals = Vec::new();
-    for group in body.get_locals_reader()? {
-        let (count, ty) = group?;
-        locals.push((count, meter::encoded(ty)));
-    }
-    let mut function = Function::new(locals);
-    let mut operators = body
-        .get_operators_reader()?
-        .into_iter_with_offsets()
-        .peekable();
-    while let Some(next) = operators.next() {
-        let (operator, at) = next?;
-        let end = match operators.peek() {
-            Some(Ok((_, next))) => *next,
-            _ => body.range().end,
-        };
+    let mut function = Function::new(parts::locals(body)?);
+    for next in parts::operators(module, body)? {
+        let (operator, bytes) = next?;
         match operator {
-            Operator::MemoryCopy { .. } => function.instruction(&Instruction::Call(first)),
-            Operator::MemoryFill { .. } => {
+            Operator::MemoryCopy {
+                dst_mem: 0,
+                src_mem: 0,
+            } => function.instruction(&Instruction::Call(first)),
+            Operator::MemoryFill { mem: 0 } => {
                 function.instruction(&Instruction::Call(first.saturating_add(1)))
             }
-            _ => function.raw(module.get(at..end).unwrap_or_default().iter().copied()),
+            _ => function.raw(bytes.iter().copied()),
         };
     }
     Ok(function)
-}
-
-/// A section with two entries appended.
-fn append(
-    out: &mut wasm_encoder::Module,
-    id: u8,
-    data: &[u8],
-    more: &[u8],
-) -> Result<(), wasmparser::BinaryReaderError> {
-    let mut reader = BinaryReader::new(data, 0);
-    let before = reader.read_var_u32()?;
-    let mut all = Vec::with_capacity(data.len() + more.len() + 5);
-    before.saturating_add(2).encode(&mut all);
-    all.extend_from_slice(data.get(reader.original_position()..).unwrap_or_default());
-    all.extend_from_slice(more);
-    out.section(&RawSection { id, data: &all });
-    Ok(())
 }
 
 /// The entries of a section of our own module, which has fewer than 128.
@@ -181,12 +163,17 @@ fn entries(module: &[u8], wanted: SectionId) -> Result<Vec<u8>, wasmparser::Bina
     Ok(Vec::new())
 }
 
-fn function_bodies(module: &[u8]) -> Result<Vec<Vec<u8>>, wasmparser::BinaryReaderError> {
-    let mut bodies = Vec::new();
-    for payload in Parser::new(0).parse_all(module) {
+/// Ends the code with our own functions.
+fn finish(
+    out: &mut wasm_encoder::Module,
+    code: &mut CodeSection,
+    compiled: &[u8],
+) -> Result<(), wasmparser::BinaryReaderError> {
+    for payload in Parser::new(0).parse_all(compiled) {
         if let Payload::CodeSectionEntry(body) = payload? {
-            bodies.push(module.get(body.range()).unwrap_or_default().to_vec());
+            code.raw(compiled.get(body.range()).unwrap_or_default());
         }
     }
-    Ok(bodies)
+    out.section(code);
+    Ok(())
 }

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use wasm_encoder::{
     BlockType, CodeSection, ConstExpr, Encode, ExportKind, ExportSection, GlobalSection,
-    GlobalType, RawSection, SectionId,
+    GlobalType, RawSection,
 };
 use wasmparser::types::TypesRef;
-use wasmparser::{BinaryReader, ExternalKind, Parser, Payload, ValType};
+use wasmparser::{ExternalKind, Parser, Payload, ValType};
 
 use super::bounds::FUNCTION_BYTES_MAX;
-use super::{ModuleRefused, RESERVED_PREFIX, START, function_type, invalid};
+use super::{ModuleRefused, RESERVED_PREFIX, START, function_type, invalid, parts};
 use crate::engine::meter::{self, Meter, Survey};
 
 /// The globals that the meter adds (rule GA-1).
@@ -97,16 +97,10 @@ struct Rewriter<'a> {
 }
 
 impl Rewriter<'_> {
-    fn section(&self, payload: &Payload<'_>) -> Option<(u8, &[u8])> {
-        let (id, range) = payload.as_section()?;
-        Some((id, self.module.get(range)?))
-    }
-
     /// A section as it is, byte for byte.
     fn copy(&mut self, payload: &Payload<'_>) {
-        if let Some((id, data)) = self.section(payload) {
-            let data = data.to_vec();
-            self.out.section(&RawSection { id, data: &data });
+        if let Some((id, data)) = parts::section(self.module, payload) {
+            self.out.section(&RawSection { id, data });
         }
     }
 
@@ -121,38 +115,26 @@ impl Rewriter<'_> {
                 meter::encoded(*result).encode(&mut more);
             }
         }
-        self.append(payload, SectionId::Type, self.results.lists.len(), &more)
+        self.append(payload, self.results.lists.len(), &more)
     }
 
     fn globals(&mut self, payload: &Payload<'_>) -> Result<(), ModuleRefused> {
         let mut section = Vec::new();
         meters().encode(&mut section);
         // Length and count, one byte each, come before the entries.
-        let more = section.get(2..).unwrap_or_default().to_vec();
-        self.append(payload, SectionId::Global, METERS.len(), &more)
+        let more = section.get(2..).unwrap_or_default();
+        self.append(payload, METERS.len(), more)
     }
 
     /// A section with entries appended.
     fn append(
         &mut self,
         payload: &Payload<'_>,
-        id: SectionId,
         count: usize,
         more: &[u8],
     ) -> Result<(), ModuleRefused> {
-        let (_, data) = self.section(payload).unwrap_or_default();
-        let mut reader = BinaryReader::new(data, 0);
-        let before = reader.read_var_u32().map_err(invalid)?;
-        let entries = data.get(reader.original_position()..).unwrap_or_default();
-        let mut all = Vec::with_capacity(data.len() + more.len() + 5);
-        before
-            .saturating_add(u32::try_from(count).unwrap_or(u32::MAX))
-            .encode(&mut all);
-        all.extend_from_slice(entries);
-        all.extend_from_slice(more);
-        let id = id.into();
-        self.out.section(&RawSection { id, data: &all });
-        Ok(())
+        let (id, data) = parts::section(self.module, payload).unwrap_or_default();
+        parts::append(&mut self.out, id, data, count, more).map_err(invalid)
     }
 
     fn exports(

@@ -101,7 +101,7 @@ fn link(linker: &mut Linker<instance::State>, module: &Module) -> Result<(), was
             let answer = function.call(&mut guest, &args);
             let answer = answer.map_err(wasmi::Error::host)?;
             if let Some(result) = results.first_mut() {
-                *result = value(result.ty(), answer);
+                *result = value(result.ty(), answer.map_or(0, Number::bits));
             }
             Ok(())
         };
@@ -120,9 +120,8 @@ fn number(value: &Val) -> Number {
     }
 }
 
-/// A number as a value of this type, as wide as it is.
-fn value(ty: ValType, number: Option<Number>) -> Val {
-    let bits = number.map_or(0, Number::bits);
+/// Bits as a value of this type, as many as it has.
+fn value(ty: ValType, bits: u64) -> Val {
     match ty {
         ValType::I64 => Val::I64(bits.cast_signed()),
         ValType::F32 => Val::F32(wasmi::F32::from_bits(low(bits).cast_unsigned())),

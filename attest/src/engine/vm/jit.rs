@@ -121,7 +121,7 @@ fn link(linker: &mut Linker<instance::State>, module: &Module) -> wasmtime::Resu
             let answer = function.call(&mut guest, &args);
             let answer = answer.map_err(wasmtime::Error::new)?;
             if let (Some(result), Some(ty)) = (results.first_mut(), &answers) {
-                *result = value(ty, answer);
+                *result = value(ty, answer.map_or(0, Number::bits));
             }
             Ok(())
         };
@@ -140,12 +140,8 @@ const fn number(value: &Val) -> Number {
     }
 }
 
-/// A number as a value of this type, as wide as it is.
-const fn value(ty: &ValType, number: Option<Number>) -> Val {
-    let bits = match number {
-        Some(number) => number.bits(),
-        None => 0,
-    };
+/// Bits as a value of this type, as many as it has.
+const fn value(ty: &ValType, bits: u64) -> Val {
     match ty {
         ValType::I64 => Val::I64(bits.cast_signed()),
         ValType::F32 => Val::F32(low(bits).cast_unsigned()),

@@ -20,15 +20,20 @@ impl<'a> InterpreterGuest<'a> {
         Self { store, parts }
     }
 
-    fn range(at: u64, bytes: u64) -> Option<Range<usize>> {
-        let end = usize::try_from(at.checked_add(bytes)?).ok()?;
-        Some(usize::try_from(at).ok()?..end)
+    /// A range within memory.
+    fn range(&self, at: u64, bytes: u64) -> Result<Range<usize>, Halt> {
+        let end = at.checked_add(bytes);
+        let end = end.filter(|end| *end <= self.memory_bytes());
+        let range = usize::try_from(at)
+            .ok()
+            .zip(end.and_then(|end| usize::try_from(end).ok()));
+        let (start, end) = range.ok_or(Trap::MemoryOutOfBounds)?;
+        Ok(start..end)
     }
 
     fn bytes(&mut self, at: u64, bytes: u64) -> Result<&mut [u8], Halt> {
-        let memory = self.parts.memory;
-        let range = Self::range(at, bytes).ok_or(Trap::MemoryOutOfBounds)?;
-        let data = memory.data_mut(&mut self.store).get_mut(range);
+        let range = self.range(at, bytes)?;
+        let data = self.parts.memory.data_mut(&mut self.store).get_mut(range);
         Ok(data.ok_or(Trap::MemoryOutOfBounds)?)
     }
 }
@@ -52,15 +57,17 @@ impl Guest for InterpreterGuest<'_> {
         let ty = function.ty(&self.store);
         let args = args
             .iter()
-            .copied()
-            .map(Some)
-            .chain(std::iter::repeat(None));
+            .map(|arg| arg.bits())
+            .chain(std::iter::repeat(0));
         let params = ty.params().iter().zip(args);
         let args: Vec<Val> = params.map(|(ty, arg)| value(*ty, arg)).collect();
-        let mut results: Vec<Val> = ty.results().iter().map(|ty| value(*ty, None)).collect();
-        function
-            .call(&mut self.store, &args, &mut results)
-            .map_err(|error| halted(&error))?;
+        let mut results: Vec<Val> = ty.results().iter().map(|ty| value(*ty, 0)).collect();
+        let called = function.call(&mut self.store, &args, &mut results);
+        // The guest was told that memory may not grow, when it was the host that could not (rule VM-2).
+        if self.store.data().limits.exhausted {
+            return Err(Abstain::Memory.into());
+        }
+        called.map_err(|error| halted(&error))?;
         Ok(results.first().map(number))
     }
 
@@ -101,7 +108,9 @@ impl Guest for InterpreterGuest<'_> {
     }
 
     fn copy(&mut self, from: u64, to: u64, bytes: u64) -> Result<(), Halt> {
-        let moved = self.read(from, bytes)?;
-        self.write(to, &moved)
+        let (from, to) = (self.range(from, bytes)?, self.range(to, bytes)?);
+        let memory = self.parts.memory.data_mut(&mut self.store);
+        memory.copy_within(from, to.start);
+        Ok(())
     }
 }

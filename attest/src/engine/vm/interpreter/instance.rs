@@ -1,7 +1,9 @@
 //! An instance in a store of wasmi.
 
 use surety_protocol::witness::PAGE_BYTES;
-use wasmi::{AsContextMut, Global, Instance, Memory, Store, StoreLimits, StoreLimitsBuilder};
+use wasmi::errors::MemoryError;
+use wasmi::{AsContextMut, Global, Instance, Memory, ResourceLimiter, Store};
+use wasmi_core::LimiterError;
 
 use super::{InterpreterCode, InterpreterGuest, halted, number, value};
 use crate::engine::Abstain;
@@ -11,11 +13,55 @@ use crate::memory::Access;
 
 /// What a store knows of its one instance.
 pub(super) struct State {
-    limits: StoreLimits,
+    pub(super) limits: Limits,
     pub(super) moment: Moment,
     pub(super) wide: bool,
     /// The parts of the instance, once it exists.
     pub(super) parts: Option<Parts>,
+}
+
+/// How far memory may grow, and whether the host could not let it.
+pub(super) struct Limits {
+    memory_bytes: usize,
+    pub(super) exhausted: bool,
+}
+
+impl ResourceLimiter for Limits {
+    fn memory_growing(
+        &mut self,
+        _: usize,
+        desired: usize,
+        _: Option<usize>,
+    ) -> Result<bool, LimiterError> {
+        Ok(desired <= self.memory_bytes)
+    }
+
+    fn memory_grow_failed(&mut self, error: &MemoryError) -> Result<(), LimiterError> {
+        self.exhausted |= matches!(error, MemoryError::OutOfSystemMemory);
+        Ok(())
+    }
+
+    // The module's own table is all that there is, and it does not grow (rules MO-1 and MO-6).
+    fn table_growing(
+        &mut self,
+        _: usize,
+        _: usize,
+        _: Option<usize>,
+    ) -> Result<bool, LimiterError> {
+        Ok(true)
+    }
+
+    fn instances(&self) -> usize {
+        1
+    }
+
+    fn tables(&self) -> usize {
+        1
+    }
+
+    fn memories(&self) -> usize {
+        1
+    }
 }
 
 /// What calls and host functions use of an instance.
@@ -39,7 +85,10 @@ impl InterpreterInstance {
     pub(super) fn new(code: &InterpreterCode, memory_bytes_max: u64) -> Result<Self, Halt> {
         let limit = usize::try_from(memory_bytes_max).unwrap_or(usize::MAX);
         let state = State {
-            limits: StoreLimitsBuilder::new().memory_size(limit).build(),
+            limits: Limits {
+                memory_bytes: limit,
+                exhausted: false,
+            },
             moment: Moment::new(0, &[]),
             wide: code.wide,
             parts: None,
@@ -102,9 +151,8 @@ impl vm::Instance for InterpreterInstance {
     fn set_globals(&mut self, bits: &[u64]) -> Result<(), Abstain> {
         for (global, bits) in self.globals.iter().zip(bits) {
             let ty = global.ty(&self.store).content();
-            let number = Some(vm::Number::F64(*bits));
             global
-                .set(&mut self.store, value(ty, number))
+                .set(&mut self.store, value(ty, *bits))
                 .map_err(|_| Abstain::Engine)?;
         }
         Ok(())

@@ -76,15 +76,14 @@ impl Guest for JitGuest<'_> {
         let ty = function.ty(&mut self.store);
         let args = args
             .iter()
-            .copied()
-            .map(Some)
-            .chain(std::iter::repeat(None));
+            .map(|arg| arg.bits())
+            .chain(std::iter::repeat(0));
         let args: Vec<Val> = ty
             .params()
             .zip(args)
             .map(|(ty, arg)| value(&ty, arg))
             .collect();
-        let mut results: Vec<Val> = ty.results().map(|ty| value(&ty, None)).collect();
+        let mut results: Vec<Val> = ty.results().map(|ty| value(&ty, 0)).collect();
         let region = self.parts.region.clone();
         let _running = region.run();
         let called = function.call(&mut self.store, &args, &mut results);

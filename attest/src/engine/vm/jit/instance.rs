@@ -106,9 +106,8 @@ impl vm::Instance for JitInstance {
     fn set_globals(&mut self, bits: &[u64]) -> Result<(), Abstain> {
         for (global, bits) in self.globals.iter().zip(bits) {
             let ty = global.ty(&self.store);
-            let number = Some(vm::Number::F64(*bits));
             global
-                .set(&mut self.store, value(ty.content(), number))
+                .set(&mut self.store, value(ty.content(), *bits))
                 .map_err(|_| Abstain::Engine)?;
         }
         Ok(())
