@@ -24,7 +24,7 @@ mod report;
 use report::{Figure, Report};
 
 /// Turns of each loop.
-const TURNS: u64 = 200_000;
+const TURNS: u64 = 20_000;
 /// Copies of the class in one turn.
 const COPIES: usize = 32;
 /// Runs of each loop; the fastest counts.
@@ -211,6 +211,38 @@ const CLASSES: &[Class] = &[
         Kind::V128,
         "(i32x4.extract_lane 1) (i32x4.splat)",
     ),
+    ("host: nothing", Kind::I32, "(drop (call $yield))"),
+    (
+        "host: copies 64 bytes",
+        Kind::I32,
+        "(call $copy (i32.const 0x3000) (i32.const 0x2000) (i32.const 64))",
+    ),
+    (
+        "host: copies 64 KiB",
+        Kind::I32,
+        "(call $copy (i32.const 0x30000) (i32.const 0x10000) (i32.const 0x10000))",
+    ),
+    (
+        "host: draws 1 KiB",
+        Kind::I32,
+        "(drop (call $random (i32.const 0x3000) (i32.const 1024)))",
+    ),
+    (
+        "host: writes 64 pieces",
+        Kind::I32,
+        "(drop (call $write (i32.const 1) (i32.const 0x4000) (i32.const 64) (i32.const 0x3000)))",
+    ),
+    (
+        "host: strftime of %c%c",
+        Kind::I32,
+        "(drop (call $strftime (i32.const 0x3000) (i32.const 256) (i32.const 512) (i32.const 0x4000)))",
+    ),
+    (
+        "host: a broken-down time",
+        Kind::I32,
+        "(call $gmtime (i32.const 1700000000) (i32.const 0) (i32.const 0x3000))",
+    ),
+    ("host: invoke", Kind::I32, "(call $invoke (i32.const 0))"),
     (
         "global.get, set",
         Kind::I32,
@@ -224,6 +256,18 @@ fn module(class: &Class) -> Vec<u8> {
     let body = operators.to_string().repeat(COPIES);
     let text = format!(
         r#"(module
+          (import "wasi_snapshot_preview1" "sched_yield" (func $yield (result i32)))
+          (import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))
+          (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+          (import "env" "_emscripten_memcpy_js" (func $copy (param i32 i32 i32)))
+          (import "env" "_gmtime_js" (func $gmtime (param i32 i32 i32)))
+          (import "env" "strftime" (func $strftime (param i32 i32 i32 i32) (result i32)))
+          (import "env" "invoke_v" (func $invoke (param i32)))
+          (func (export "dynCall_v") (param i32))
+          (func (export "emscripten_stack_get_current") (result i32) (i32.const 0))
+          (func (export "_emscripten_stack_restore") (param i32))
+          (func (export "setThrew") (param i32 i32))
+          (data (i32.const 512) "%c%c\00")
           (memory (export "memory") 1026)
           (table funcref (elem $id))
           (global $g (mut i32) (i32.const 0))

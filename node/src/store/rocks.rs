@@ -4,6 +4,7 @@
 //! the last record of the log can be torn by a crash, and any other damage is refused instead of
 //! skipped.
 
+use std::cmp::Ordering;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -79,14 +80,14 @@ impl RocksStore {
                 return Err(StoreError::Foreign { path: path() });
             };
             let found = u32::from_be_bytes(bytes);
-            return match found {
-                SCHEMA => Ok(()),
-                0 => Err(StoreError::Foreign { path: path() }),
-                ..SCHEMA => Err(StoreError::OlderSchema {
+            return match found.cmp(&SCHEMA) {
+                Ordering::Equal => Ok(()),
+                Ordering::Less if found == 0 => Err(StoreError::Foreign { path: path() }),
+                Ordering::Less => Err(StoreError::OlderSchema {
                     path: path(),
                     found,
                 }),
-                _ => Err(StoreError::NewerSchema {
+                Ordering::Greater => Err(StoreError::NewerSchema {
                     path: path(),
                     found,
                     known: SCHEMA,
