@@ -26,6 +26,8 @@ mod bulk;
 mod floats;
 #[path = "engine/golden.rs"]
 mod golden;
+#[path = "engine/host.rs"]
+mod host;
 #[path = "engine/hostile.rs"]
 mod hostile;
 #[path = "engine/rollback.rs"]

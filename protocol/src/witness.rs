@@ -6,10 +6,12 @@
 //!
 //! # Rules
 //!
-//! - `[W-1]` Pages stand in strictly ascending order of their index, which is below [`PAGES`].
+//! - `[W-1]` Pages stand in strictly ascending order of their index, which is below [`PAGES`]; there
+//!   are at most [`WITNESS_PAGES_MAX`].
 //! - `[W-2]` A page has [`PAGE_BYTES`] bytes, or none if all of them are zero; the zero page is not
 //!   spelled out, so one set of pages has one spelling.
-//! - `[W-3]` Globals are given as the bits of their values, in the order of the module.
+//! - `[W-3]` Globals are given as the bits of their values, in the order of the module; there are at
+//!   most [`GLOBALS_MAX`].
 
 use serde_bytes::ByteBuf;
 use serde_tuple::{Deserialize_tuple, Serialize_tuple};

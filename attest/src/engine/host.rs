@@ -25,9 +25,10 @@
 //! - `[HO-7]` The clock is the step's (rule EN-6); the time zone is UTC. But emscripten's own clock
 //!   (`emscripten_date_now`, `emscripten_get_now`) stands at 10,000 milliseconds, where the glue of
 //!   AO's loader starts its: Lua draws the seed of its tables from it, and so their order.
-//! - `[HO-8]` Gas beyond the instructions: [`INVOKE_GAS`] for an `invoke_x`, one for every
-//!   [`BYTES_PER_GAS`] bytes that a function moves or looks at. An `invoke_x` also takes
-//!   [`INVOKE_SLOTS`] of the stack until it is over.
+//! - `[HO-8]` Gas beyond the instructions: 500 for a call of any function here, 2,500 for each of its
+//!   calls back into the module, 300 for each piece of memory that it reads or writes and one more
+//!   for every 16 bytes of it, one for each random byte, and 2,000 for each byte of a time's format.
+//!   An `invoke_x` also takes 300 slots of the stack until it is over.
 //! - `[HO-9]` What is random is drawn from BLAKE3 in key derivation mode under `SURETY/v1/chance` over
 //!   the text of the step's message, during boot over that of the environment: from the first byte
 //!   of its output on, never the same twice in a step.
@@ -35,6 +36,7 @@
 mod calendar;
 mod guest;
 mod memory;
+mod price;
 mod system;
 mod time;
 mod unwind;
@@ -43,13 +45,6 @@ use wasmparser::{FuncType, ValType};
 
 use super::vm::{Guest, Halt, Number, low};
 use guest::GuestExt;
-
-/// Gas of calling back into the module: the host's own work for it.
-pub(super) const INVOKE_GAS: u64 = 100;
-/// Stack slots of calling back into the module: the host's own frames for it.
-pub(super) const INVOKE_SLOTS: i32 = 300;
-/// Bytes that a host function may move for one unit of gas.
-pub(super) const BYTES_PER_GAS: u64 = 16;
 
 /// What a host function does.
 #[derive(Debug, Clone, Copy)]
@@ -240,6 +235,7 @@ impl HostFunction {
         guest: &mut dyn Guest,
         args: &[Number],
     ) -> Result<Option<Number>, Halt> {
+        guest.charge(price::CALL_GAS)?;
         match self {
             Self::Invoke(target) => unwind::invoke(guest, target, args),
             Self::Act(act) => {

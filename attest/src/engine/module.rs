@@ -22,7 +22,8 @@
 //!   it has at most 262,144 bytes, and the module at most [`GROWTH_MAX`] times the bytes that the
 //!   profile allows for one.
 //! - `[MO-6]` There are at most 65,536 types, imports, functions, globals, exports, segments of each
-//!   kind, elements in all of them, and entries that a table starts with.
+//!   kind, elements in all of them, and entries that a table starts with; and at most 1,000 mutable
+//!   globals.
 //! - `[MO-7]` A type has at most 64 parameters and 16 results, a `br_table` at most 16,384 targets
 //!   beside the default; at most 64 loops lie within each other.
 //! - `[MO-8]` All functions together weigh at most 16,777,216 points: 50 for each, 25 for a
@@ -31,7 +32,9 @@
 //!   more, an eighth of the function's locals and a thirty-second of all of these that it has (both
 //!   rounded down).
 //! - `[MO-9]` Before anything else `memory.copy` and `memory.fill` become calls of two functions that
-//!   are appended to the module: `bulk.wat` has them, in terms of loads and stores.
+//!   are appended to the module: `bulk.wat` has them, in terms of loads and stores. A data count
+//!   section goes; a module that has one gets the two functions even where nothing calls them. One
+//!   whose data count is wrong is left as it is, and is invalid.
 
 mod bounds;
 mod lower;

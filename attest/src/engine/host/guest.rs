@@ -1,7 +1,7 @@
-//! What host functions do with a guest: everything that they move is paid for (rule HO-8).
+//! What host functions do with a guest: all of it is paid for (rule HO-8).
 
-use super::BYTES_PER_GAS;
-use crate::engine::vm::{Guest, Halt, Trap};
+use super::price::{BYTES_PER_GAS, CALLBACK_GAS, PIECE_GAS};
+use crate::engine::vm::{Guest, Halt, Number, Trap};
 
 /// A host function's view of the guest that called it.
 pub(super) trait GuestExt {
@@ -11,8 +11,11 @@ pub(super) trait GuestExt {
     /// Takes gas; ends the guest if it has not so much left.
     fn charge(&mut self, gas: u64) -> Result<(), Halt>;
 
-    /// Takes gas for moving or looking at so many bytes.
-    fn charge_bytes(&mut self, bytes: u64) -> Result<(), Halt>;
+    /// Takes gas for reading or writing a piece of so many bytes.
+    fn charge_piece(&mut self, bytes: u64) -> Result<(), Halt>;
+
+    /// Calls an export of the module, for gas.
+    fn enter(&mut self, export: &str, args: &[Number]) -> Result<Option<Number>, Halt>;
 
     /// Copies bytes out, for gas.
     fn take<const N: usize>(&mut self, at: u64) -> Result<[u8; N], Halt>;
@@ -46,18 +49,23 @@ impl<G: Guest + ?Sized> GuestExt for G {
         Ok(())
     }
 
-    fn charge_bytes(&mut self, bytes: u64) -> Result<(), Halt> {
-        self.charge(bytes.div_ceil(BYTES_PER_GAS))
+    fn charge_piece(&mut self, bytes: u64) -> Result<(), Halt> {
+        self.charge(PIECE_GAS.saturating_add(bytes.div_ceil(BYTES_PER_GAS)))
+    }
+
+    fn enter(&mut self, export: &str, args: &[Number]) -> Result<Option<Number>, Halt> {
+        self.charge(CALLBACK_GAS)?;
+        self.call(export, args)
     }
 
     fn take<const N: usize>(&mut self, at: u64) -> Result<[u8; N], Halt> {
-        self.charge_bytes(N as u64)?;
+        self.charge_piece(N as u64)?;
         let bytes = self.read(at, N as u64)?;
         bytes.try_into().map_err(|_| Trap::MemoryOutOfBounds.into())
     }
 
     fn put(&mut self, at: u64, bytes: &[u8]) -> Result<(), Halt> {
-        self.charge_bytes(bytes.len() as u64)?;
+        self.charge_piece(bytes.len() as u64)?;
         self.write(at, bytes)
     }
 
@@ -78,7 +86,7 @@ impl<G: Guest + ?Sized> GuestExt for G {
 
     fn take_text(&mut self, at: u64, bytes_max: u64) -> Result<Option<Vec<u8>>, Halt> {
         let text = self.text(at, bytes_max)?;
-        self.charge_bytes(text.as_ref().map_or(bytes_max, |text| text.len() as u64))?;
+        self.charge_piece(text.as_ref().map_or(bytes_max, |text| text.len() as u64))?;
         Ok(text)
     }
 }

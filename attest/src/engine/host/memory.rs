@@ -18,7 +18,7 @@ pub(super) fn copy_clamped(
     let size = guest.memory_bytes();
     let (to, from, end) = (to.min(size), from.min(size), end.min(size));
     let count = end.saturating_sub(from).min(size - to);
-    guest.charge_bytes(count)?;
+    guest.charge_piece(count)?;
     if count > 0 {
         guest.copy(from, to, count)?;
     }

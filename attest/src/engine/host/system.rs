@@ -1,5 +1,6 @@
 //! What a module finds instead of an operating system (rule HO-3).
 
+use super::price::DRAW_GAS;
 use super::{BADF, Guest, GuestExt, Halt};
 
 /// Bytes that are drawn at a time.
@@ -49,6 +50,7 @@ pub(super) fn random_get(guest: &mut dyn Guest, mut at: u64, bytes: u64) -> Resu
         let mut piece = [0; PIECE_BYTES];
         let count = left.min(PIECE_BYTES as u64);
         let (drawn, _) = piece.split_at_mut(usize::try_from(count).unwrap_or(PIECE_BYTES));
+        guest.charge(DRAW_GAS * count)?;
         guest.moment().draw(drawn);
         guest.put(at, drawn)?;
         at = at.saturating_add(count);

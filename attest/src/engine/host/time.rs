@@ -1,6 +1,7 @@
 //! The clock and the calendar as host functions (rule HO-7).
 
 use super::calendar::{self, Fields};
+use super::price::FORMAT_GAS;
 use super::{Guest, GuestExt, Halt, Number, low};
 
 /// Bytes of the nine integers of C's `struct tm`; an offset and a zone name of pointer size follow.
@@ -54,7 +55,7 @@ pub(super) fn compose(guest: &mut dyn Guest, at: u64) -> Result<Number, Halt> {
     }
     let bits = seconds.cast_unsigned();
     if guest.has("_emscripten_tempret_set") {
-        guest.call("_emscripten_tempret_set", &[Number::I32(low(bits >> 32))])?;
+        guest.enter("_emscripten_tempret_set", &[Number::I32(low(bits >> 32))])?;
     }
     Ok(Number::I32(low(bits)))
 }
@@ -67,6 +68,7 @@ pub(super) fn strftime(
     let Some(format) = guest.take_text(format, TEXT_BYTES_MAX)? else {
         return Ok(0);
     };
+    guest.charge(FORMAT_GAS * format.len() as u64)?;
     let mut text = calendar::format(&format, &read_fields(guest, fields)?);
     let written = text.len() as u64;
     text.push(0);

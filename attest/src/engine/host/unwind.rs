@@ -1,6 +1,7 @@
 //! `setjmp` and `longjmp` as emscripten compiles them (rule HO-4).
 
-use super::{Guest, GuestExt, Halt, INVOKE_GAS, INVOKE_SLOTS, Number};
+use super::price::INVOKE_SLOTS;
+use super::{Guest, GuestExt, Halt, Number};
 use crate::engine::vm::Meters;
 
 /// `invoke_x`: calls `target` and catches a long jump out of it.
@@ -9,7 +10,6 @@ pub(super) fn invoke(
     target: &str,
     args: &[Number],
 ) -> Result<Option<Number>, Halt> {
-    guest.charge(INVOKE_GAS)?;
     let meters = guest.meters();
     let slots = meters.stack;
     let left = Meters {
@@ -32,12 +32,12 @@ pub(super) fn invoke(
 
 /// The module was checked to export what is called (rule MO-3).
 fn jump(guest: &mut dyn Guest, target: &str, args: &[Number]) -> Result<Option<Number>, Halt> {
-    let stack = guest.call("emscripten_stack_get_current", &[])?;
-    match guest.call(target, args) {
+    let stack = guest.enter("emscripten_stack_get_current", &[])?;
+    match guest.enter(target, args) {
         Err(Halt::LongJump) => {
             let stack = stack.unwrap_or(Number::I32(0));
-            guest.call("_emscripten_stack_restore", &[stack])?;
-            guest.call("setThrew", &[Number::I32(1), Number::I32(0)])?;
+            guest.enter("_emscripten_stack_restore", &[stack])?;
+            guest.enter("setThrew", &[Number::I32(1), Number::I32(0)])?;
             Ok(None)
         }
         outcome => outcome,
