@@ -5,11 +5,15 @@
 //! - `[CU-1]` Inputs are evaluated in order, one job of a process at a time.
 //! - `[CU-2]` A claim is cut when [`CUT_LEAVES`] new leaves are there or the oldest has waited [`CUT_TICKS`] (a little longer if
 //!   another compute unit has precedence), and where the profile changes; it carries at most the leaves that a claim can carry.
+//!   It ends at the last of them that has a state root, because there all compute units can end; else at the last after which
+//!   the root is known.
 //! - `[CU-3]` An equal claim of another operator is signed rather than cutting an own one, so that approvals are shared.
 //! - `[CU-4]` A claim starts where the last one ended. If that end is not certified [`PATIENCE_BLOCKS`] blocks later, the next
 //!   claim starts at the certified end.
 //! - `[CU-5]` Signed claims are committed by one digest for each block, again if a block did not carry it.
 //! - `[CU-6]` The claim is cleared by the guard; a refusal is reported and nothing is signed.
+//! - `[CU-7]` Roots are what evaluating costs beside the execution itself. So they are taken where strides and jobs end, and
+//!   claims end there. A job ends where a stride does.
 
 mod process;
 
@@ -53,8 +57,6 @@ pub struct Compute {
     uncommitted: BTreeSet<ClaimId>,
     /// The digests that were submitted and have not been seen in a block.
     submitted: BTreeMap<Digest, (Height, ClaimBatch)>,
-    /// A fault to play, for the demonstration that it is caught.
-    force_cut: Option<(ProcessId, Slot)>,
 }
 
 impl Compute {
@@ -68,7 +70,6 @@ impl Compute {
             rivals: BTreeSet::new(),
             uncommitted: BTreeSet::new(),
             submitted: BTreeMap::new(),
-            force_cut: None,
         }
     }
 
@@ -101,8 +102,8 @@ impl Compute {
     pub fn force_cut_after(&mut self, process: ProcessId, module: ModuleId, slot: Slot) {
         self.processes
             .entry(process)
-            .or_insert_with(|| Process::new(process, module));
-        self.force_cut = Some((process, slot));
+            .or_insert_with(|| Process::new(process, module))
+            .force_cut = Some(slot);
     }
 
     /// Takes back an evaluated leaf at the start of a node; in order.
@@ -111,16 +112,15 @@ impl Compute {
         process: ProcessId,
         module: ModuleId,
         leaf: Leaf,
-        head: Digest,
+        head: Option<Digest>,
         ruling: Ruling,
     ) {
         let it = self
             .processes
             .entry(process)
             .or_insert_with(|| Process::new(process, module));
-        it.append(leaf, head, ruling);
         // Whatever no claim covers has waited long enough.
-        it.unclaimed_since = Some(Tick(0));
+        it.append(Tick(0), leaf, head, ruling);
     }
 
     /// Starts the claims of a process at what the ledger certified, at the start of a node.
@@ -192,8 +192,7 @@ impl Compute {
                 ruling: evaluated.ruling,
                 parts: evaluated.parts,
             }));
-            it.append(evaluated.leaf, evaluated.head, evaluated.ruling);
-            it.unclaimed_since.get_or_insert(now);
+            it.append(now, evaluated.leaf, evaluated.head, evaluated.ruling);
             out.push(Effect::Notify(Event::Evaluated { process, slot, gas }));
         }
         self.cut(now, process, guard, out);
@@ -229,13 +228,10 @@ impl Compute {
     pub fn peer_claim(&mut self, peer: &SignedClaim, guard: &mut Guard, out: &mut Outbox<Effect>) {
         let claim = &peer.statement.claim;
         self.rivals.insert(peer.statement.claimant);
-        let forced = self
-            .force_cut
-            .is_some_and(|(process, _)| process == claim.process);
         let Some(it) = self.processes.get_mut(&claim.process) else {
             return;
         };
-        if forced
+        if it.force_cut.is_some()
             || it.signing
             || it.certified > it.cut
             || claim.first_new != it.cut
@@ -243,7 +239,7 @@ impl Compute {
             || it.history.root_at(claim.size) != Some(claim.history_root)
             || it.same_profile(claim.size) != claim.size
             || it.head(claim.size).is_none_or(|it| {
-                let said = (claim.head_state_root, claim.profile, claim.height);
+                let said = (Some(claim.head_state_root), claim.profile, claim.height);
                 said != (it.state, it.ruling.profile, it.ruling.height)
             })
         {
@@ -287,9 +283,8 @@ impl Compute {
                 it.certified_root = segment.history_root;
             }
         }
-        let forced = self.force_cut.map(|(process, _)| process);
-        for (process, it) in &mut self.processes {
-            if forced == Some(*process) {
+        for it in self.processes.values_mut() {
+            if it.force_cut.is_some() {
                 continue;
             }
             // [CU-4]
@@ -299,8 +294,6 @@ impl Compute {
             if (stale || behind) && ours {
                 it.cut = it.certified;
                 it.cut_at = facts.height;
-                // What is unclaimed again has waited long enough.
-                it.unclaimed_since = (it.history.size() > it.cut).then_some(Tick(0));
             }
         }
         self.commit(facts.height, out);
@@ -342,7 +335,7 @@ impl Compute {
 
     /// Cuts a claim if it is time (rule CU-2).
     fn cut(&mut self, now: Tick, process: ProcessId, guard: &mut Guard, out: &mut Outbox<Effect>) {
-        let Some(it) = self.processes.get(&process) else {
+        let Some(it) = self.processes.get_mut(&process) else {
             return;
         };
         let size = it.history.size();
@@ -350,18 +343,14 @@ impl Compute {
             return;
         }
         let most = size.min(it.cut.saturating_add(LEAVES_MAX as u64));
-        let end = it.same_profile(most);
-        if let Some((faulty, slot)) = self.force_cut
-            && faulty == process
-            && slot.0 >= it.cut
-        {
-            // Everything up to the slot before, then the slot in a claim that ends with it.
-            if size > slot.0 {
-                let end = end.min(slot.next().0);
+        let same = it.same_profile(most);
+        if let Some(slot) = it.force_cut.filter(|slot| slot.0 >= it.cut) {
+            let end = it.headed(slot.next().0.min(same));
+            if size > slot.0 && end > it.cut {
                 if end == slot.next().0 {
-                    self.force_cut = None;
+                    it.force_cut = None;
                 }
-                return self.sign(process, end, guard, out);
+                self.sign(process, end, guard, out);
             }
             return;
         }
@@ -369,9 +358,14 @@ impl Compute {
         if it.certified > it.cut {
             return;
         }
-        let waited = it.unclaimed_since.map_or(0, |since| now.since(since));
+        let end = it.end(same);
+        if end <= it.cut {
+            return;
+        }
+        let oldest = it.head(it.cut.saturating_add(1));
+        let waited = oldest.map_or(0, |oldest| now.since(oldest.at));
+        let due = size.saturating_sub(it.cut) >= CUT_LEAVES || same < most;
         let turn = self.turn(&process).saturating_mul(TURN_TICKS);
-        let due = size.saturating_sub(it.cut) >= CUT_LEAVES || end < most;
         if due || waited >= CUT_TICKS.saturating_add(turn) {
             self.sign(process, end, guard, out);
         }
@@ -410,8 +404,6 @@ impl Compute {
                 it.signing = true;
                 it.cut = size;
                 it.cut_at = self.height;
-                // What one claim cannot carry is due at once.
-                it.unclaimed_since = (it.history.size() > size).then_some(Tick(0));
                 for record in records {
                     out.push(Effect::Persist(Record::Guard(record)));
                 }
@@ -431,3 +423,6 @@ impl Compute {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -113,8 +113,8 @@ pub enum Record {
         process: ProcessId,
         /// The leaf.
         leaf: Leaf,
-        /// The state after it.
-        head: Digest,
+        /// The root of the state after it, where it is known.
+        head: Option<Digest>,
         /// The profile under which it was evaluated.
         ruling: Ruling,
         /// The result's parts.
@@ -306,8 +306,8 @@ pub enum Executed {
 pub struct EvaluatedLeaf {
     /// The leaf.
     pub leaf: Leaf,
-    /// The state after it.
-    pub head: Digest,
+    /// The root of the state after it, where a stride or the job ends.
+    pub head: Option<Digest>,
     /// The profile under which it was evaluated.
     pub ruling: Ruling,
     /// The result's parts.

@@ -35,6 +35,7 @@
 //! Gas and stack are counted by the module's own rewritten code (rules GA-1 to GA-5), so that engines
 //! and engine versions agree.
 
+mod artefact;
 mod code;
 mod execution;
 mod host;
@@ -46,6 +47,7 @@ mod stack;
 mod step;
 mod vm;
 mod wasm;
+mod working_copy;
 
 use bytes::Bytes;
 use surety_protocol::id::{Digest, ModuleId};
@@ -56,6 +58,7 @@ use crate::result::ProcessResult;
 use crate::state::{PageTree, Snapshot};
 
 pub use crate::memory::Watching;
+pub use artefact::Artefacts;
 pub use input::{Environment, Message, Subject};
 pub use module::ModuleRefused;
 pub use stack::on_deep_stack;
@@ -250,13 +253,22 @@ pub trait Resident: Send {
     fn dry_run(&mut self, message: &Message) -> Result<StepOutcome, EngineError>;
 
     /// The root of the state; costs what changed since it was asked for last.
-    fn state_root(&mut self) -> Digest;
+    ///
+    /// # Errors
+    /// Abstains.
+    fn state_root(&mut self) -> Result<Digest, EngineError>;
 
-    /// The state; copies no page.
-    fn snapshot(&self) -> Snapshot;
+    /// The state; copies those pages that changed since it was asked for last.
+    ///
+    /// # Errors
+    /// Abstains.
+    fn snapshot(&mut self) -> Result<Snapshot, EngineError>;
 
     /// The tree over the state's pages; costs what changed since the root was asked for last.
-    fn page_tree(&mut self) -> PageTree {
-        self.snapshot().tree()
+    ///
+    /// # Errors
+    /// Abstains.
+    fn page_tree(&mut self) -> Result<PageTree, EngineError> {
+        Ok(self.snapshot()?.tree())
     }
 }

@@ -16,6 +16,8 @@
 mod agreement;
 #[path = "engine/aos.rs"]
 mod aos;
+#[path = "engine/artefact.rs"]
+mod artefact;
 #[path = "engine/bombs.rs"]
 mod bombs;
 #[path = "engine/bounds.rs"]

@@ -51,7 +51,7 @@ pub enum ArchiveError {
 #[derive(Debug, Clone, PartialEq, Serialize_tuple, Deserialize_tuple)]
 struct StoredLeaf {
     leaf: Leaf,
-    head: Digest,
+    head: Option<Digest>,
     ruling: Ruling,
 }
 
@@ -216,20 +216,16 @@ impl Archive {
         }
     }
 
-    /// An evaluated leaf and the state after it.
+    /// An evaluated leaf.
     ///
     /// # Errors
     /// If the store fails or the value is damaged.
-    pub fn leaf(
-        &self,
-        process: &ProcessId,
-        slot: Slot,
-    ) -> Result<Option<(Leaf, Digest)>, ArchiveError> {
+    pub fn leaf(&self, process: &ProcessId, slot: Slot) -> Result<Option<Leaf>, ArchiveError> {
         let found: Option<StoredLeaf> = self.get(Column::Leaves, &key::slot(process, slot))?;
-        Ok(found.map(|it| (it.leaf, it.head)))
+        Ok(found.map(|it| it.leaf))
     }
 
-    /// A leaf, the state after it, and the profile under which it was evaluated.
+    /// A leaf, the root of the state after it where it is known, and the profile under which it was evaluated.
     ///
     /// # Errors
     /// If the store fails or the value is damaged.
@@ -237,7 +233,7 @@ impl Archive {
         &self,
         process: &ProcessId,
         slot: Slot,
-    ) -> Result<Option<(Leaf, Digest, Ruling)>, ArchiveError> {
+    ) -> Result<Option<(Leaf, Option<Digest>, Ruling)>, ArchiveError> {
         let found: Option<StoredLeaf> = self.get(Column::Leaves, &key::slot(process, slot))?;
         Ok(found.map(|it| (it.leaf, it.head, it.ruling)))
     }

@@ -107,8 +107,7 @@ pub fn build(
     least: Status,
     claims: &[ClaimId],
 ) -> Result<(AttestedResult, Attestation), NotAttested> {
-    let (Some((leaf, _)), Some(parts)) =
-        (archive.leaf(process, slot)?, archive.parts(process, slot)?)
+    let (Some(leaf), Some(parts)) = (archive.leaf(process, slot)?, archive.parts(process, slot)?)
     else {
         return Err(NotAttested::NotEvaluated(slot));
     };
@@ -210,7 +209,7 @@ impl Found<'_> {
     /// The leaf's path to a root of so many leaves, if the leaves here give it (rule AB-2).
     fn path(&mut self, size: u64, root: &Digest) -> Result<Option<Proof>, NotAttested> {
         for slot in self.history.size()..size {
-            let Some((leaf, _)) = self.archive.leaf(self.process, Slot(slot))? else {
+            let Some(leaf) = self.archive.leaf(self.process, Slot(slot))? else {
                 return Ok(None);
             };
             self.history.append(leaf.digest()?);

@@ -7,12 +7,12 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use surety_attest::engine::{Abstain, Engine, EngineError, WasmEngine};
+use surety_attest::engine::{Abstain, Artefacts, Engine, EngineError, WasmEngine};
 use surety_protocol::profile::Profile;
 use surety_protocol::profiles::PROFILES_MAX;
 
 /// Makes the engine of a profile.
-type Maker = fn(Profile) -> Result<Arc<dyn Engine>, EngineError>;
+type Maker = Box<dyn Fn(Profile) -> Result<Arc<dyn Engine>, EngineError> + Send + Sync>;
 
 /// One engine for each profile (rule XE-5).
 pub struct Engines {
@@ -27,17 +27,27 @@ impl std::fmt::Debug for Engines {
 }
 
 impl Engines {
-    /// Engines made in this way.
-    pub const fn new(make: Maker) -> Engines {
+    /// Engines made in this way, of profiles that this program knows.
+    pub fn new(
+        make: impl Fn(Profile) -> Result<Arc<dyn Engine>, EngineError> + Send + Sync + 'static,
+    ) -> Engines {
         Engines {
-            make,
+            make: Box::new(make),
             made: Mutex::new(Vec::new()),
         }
     }
 
     /// Those that execute WebAssembly.
-    pub const fn wasm() -> Engines {
-        Engines::new(wasm)
+    pub fn wasm() -> Engines {
+        Engines::new(|profile| Ok(Arc::new(WasmEngine::new(profile)?)))
+    }
+
+    /// The same, keeping what they compile.
+    pub fn keeping(artefacts: Arc<dyn Artefacts>) -> Engines {
+        Engines::new(move |profile| {
+            let artefacts = Arc::clone(&artefacts);
+            Ok(Arc::new(WasmEngine::keeping(profile, artefacts)?))
+        })
     }
 
     /// The engine of a profile.
@@ -49,6 +59,9 @@ impl Engines {
         if let Some(engine) = made.iter().find(|it| it.profile() == profile) {
             return Ok(Arc::clone(engine));
         }
+        if !profile.executable() {
+            return Err(Abstain::Profile.into());
+        }
         let engine = (self.make)(profile.clone())?;
         // Only profiles of the network are asked for, of which there are no more.
         if made.len() >= PROFILES_MAX {
@@ -57,11 +70,4 @@ impl Engines {
         made.push(Arc::clone(&engine));
         Ok(engine)
     }
-}
-
-fn wasm(profile: Profile) -> Result<Arc<dyn Engine>, EngineError> {
-    if !profile.executable() {
-        return Err(Abstain::Profile.into());
-    }
-    Ok(Arc::new(WasmEngine::new(profile)?))
 }

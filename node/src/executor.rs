@@ -198,10 +198,18 @@ impl Executor {
                 Err(_) if !leaves.is_empty() => break,
                 Err(failure) => return Err(failure),
             }
+            // [CU-7]
+            if leaves.last().is_some_and(|it| it.head.is_some()) {
+                break;
+            }
         }
         // A step that was made and whose state could not be kept has no leaf.
         let evaluated = u64::try_from(leaves.len()).unwrap_or(u64::MAX);
         if held.size == from.0.saturating_add(evaluated) {
+            // [CU-7]
+            if let Some(last) = leaves.last_mut().filter(|it| it.head.is_none()) {
+                last.head = Some(held.resident.state_root()?);
+            }
             self.put(Series::Evaluated, process, held);
         }
         Ok(leaves)

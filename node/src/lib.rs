@@ -3,6 +3,7 @@
 //! [`core`] is a node without the world; everything else here performs what it asks for.
 
 pub mod archive;
+pub mod artefacts;
 pub mod attested;
 pub mod cli;
 pub mod client;

@@ -20,6 +20,7 @@ use surety_slashing::ledger::BlockError;
 use tokio_util::sync::CancellationToken;
 
 use crate::archive::{Archive, ArchiveError};
+use crate::artefacts;
 use crate::config::NodeConfig;
 use crate::core::{Core, Identity, RestoreError};
 use crate::driver::{self, DriverError, Parts};
@@ -68,6 +69,9 @@ pub enum NodeError {
     /// The archive cannot be used.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
+    /// The directory of compiled modules cannot be made.
+    #[error("the directory of compiled modules: {0}")]
+    Artefacts(#[source] std::io::Error),
     /// What the node knew cannot be read back.
     #[error(transparent)]
     Restore(#[from] RestoreError),
@@ -154,7 +158,9 @@ pub async fn run(
     // What was to be removed from it when the node ended last.
     tokio::task::block_in_place(|| archive.sweep())?;
     let metrics = Arc::new(Metrics::new());
-    let executor = Executor::new(archive.clone(), Engines::wasm(), network);
+    let artefacts = artefacts::Directory::open(config.dir.join("artefacts"));
+    let artefacts = Arc::new(artefacts.map_err(NodeError::Artefacts)?);
+    let executor = Executor::new(archive.clone(), Engines::keeping(artefacts), network);
     let resident_bytes = config.resident_mib.saturating_mul(1 << 20);
     let executor = Arc::new(executor.bounded(resident_bytes, Arc::clone(&metrics)));
     // A machine that cannot execute at all says so at once.

@@ -97,7 +97,7 @@ impl Params {
             escrow_blocks: 10,
             unbond_blocks: 240,
             evidence_age_blocks: 200,
-            verdict_blocks: 60,
+            verdict_blocks: 120,
             profile_notice_blocks: 10,
             ..Params::standard()
         }

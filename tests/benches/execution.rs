@@ -23,12 +23,15 @@ use surety_protocol::profile::Profile;
 
 #[path = "bare.rs"]
 mod bare;
+#[path = "processor.rs"]
+mod processor;
 #[path = "report.rs"]
 mod report;
 #[path = "stride.rs"]
 mod stride;
 
 use bare::Bare;
+use processor::processor;
 use report::{Figure, Report, Target};
 
 const CLOCK: u64 = 1_700_000_000_000;
@@ -152,18 +155,6 @@ fn environment() -> Environment {
     }
 }
 
-/// Milliseconds of the processor that this thread took while it worked.
-fn processor_ms(work: impl FnOnce()) -> f64 {
-    let taken = || {
-        let text = std::fs::read_to_string("/proc/thread-self/schedstat").expect("Linux");
-        let nanoseconds = text.split(' ').next().and_then(|it| it.parse::<f64>().ok());
-        nanoseconds.expect("nanoseconds") / 1e6
-    };
-    let before = taken();
-    work();
-    taken() - before
-}
-
 fn program(wasm: &Path) -> Program {
     Program {
         module_id: ModuleId::default(),
@@ -183,17 +174,18 @@ fn ours(engine: &WasmEngine, wasm: &Path, workload: &Workload, stride: usize) ->
     for input in first {
         step(&mut *process, input);
     }
-    process.state_root();
+    process.state_root().expect("it executes");
     // As a node does: a job of many inputs on one thread.
     let taken = on_deep_stack(|| {
-        processor_ms(|| {
+        let run = || {
             for inputs in rest.chunks(stride) {
                 for input in inputs {
                     step(&mut *process, input);
                 }
-                process.state_root();
+                process.state_root().expect("it executes");
             }
-        })
+        };
+        processor(run).0
     });
     taken.expect("a thread") / rest.len() as f64
 }
@@ -206,7 +198,7 @@ fn bare(wasm: &Path, workload: &Workload, fuel: bool) -> f64 {
     let taken = on_deep_stack(|| {
         let mut process = Bare::boot(&wasm, &environment(), fuel);
         first.iter().for_each(|input| process.step(input));
-        processor_ms(|| rest.iter().for_each(|input| process.step(input)))
+        processor(|| rest.iter().for_each(|input| process.step(input))).0
     });
     taken.expect("a thread") / rest.len() as f64
 }

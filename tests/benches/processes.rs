@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+use surety_attest::engine::on_deep_stack;
 use surety_attest::sample;
 use surety_node::archive::Series;
 use surety_node::engines::Engines;
@@ -25,11 +26,14 @@ use surety_protocol::hash::{Domain, digest};
 use surety_protocol::id::NetworkId;
 use surety_protocol::item::ItemDraft;
 
+#[path = "processor.rs"]
+mod processor;
 #[path = "report.rs"]
 mod report;
 #[path = "town.rs"]
 mod town;
 
+use processor::processor;
 use report::{Figure, Report};
 use town::{Citizen, Counting, Town};
 
@@ -85,21 +89,6 @@ fn milliseconds<T>(work: impl FnOnce() -> T) -> (f64, T) {
     let begin = Instant::now();
     let done = work();
     (begin.elapsed().as_secs_f64() * 1000.0, done)
-}
-
-/// Milliseconds of the processor that this thread takes, which other load on the machine does not change.
-fn processor<T>(work: impl FnOnce() -> T) -> (f64, T) {
-    let now = || {
-        let text = std::fs::read_to_string("/proc/thread-self/schedstat").expect("Linux");
-        let first = text.split_whitespace().next();
-        first
-            .and_then(|it| it.parse::<f64>().ok())
-            .expect("a number")
-            / 1e6
-    };
-    let begin = now();
-    let done = work();
-    (now() - begin, done)
 }
 
 fn town(store: &Arc<Counting>, resident_bytes: u64, module: &[u8]) -> Town {
@@ -164,17 +153,20 @@ fn alone(report: &mut Report, name: &str, module: &[u8], message: &ItemDraft) {
     town.send(&mut two, RUNS as u64, message);
     let (mut wakes, mut wakings) = (Vec::new(), Vec::new());
     for run in 0..2 * RUNS {
-        let (took, (worked, _)) =
-            milliseconds(|| processor(|| town.evaluate(&mut two[run % 2], 1)));
+        let evaluate = || town.evaluate(&mut two[run % 2], 1);
+        // On the thread that evaluates.
+        let (took, done) = milliseconds(|| on_deep_stack(|| processor(evaluate)));
+        let (worked, _) = done.expect("a thread");
         wakes.push(took);
         wakings.push(worked);
     }
     // What a process writes for its states.
     let mut one = town.spawn(1, 2);
-    town.send(&mut one, 3_000, message);
-    town.evaluate(&mut one[0], 2_001);
+    town.send(&mut one, 2_000, message);
+    town.evaluate_all(&mut one, JOB);
     let (written, disk) = (store.written(), disk_mib(dir.path()));
-    town.evaluate(&mut one[0], 1_000);
+    town.send(&mut one, 1_000, message);
+    town.evaluate_all(&mut one, JOB);
     let written = (store.written() - written) as f64 / 1_048_576.0;
     let (mut reads, mut keeps, mut works) = (Vec::new(), Vec::new(), Vec::new());
     for run in 0..RUNS {

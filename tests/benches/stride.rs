@@ -3,7 +3,7 @@
 use surety_attest::engine::{Engine, Message, Program, Start, WasmEngine, on_deep_stack};
 use surety_protocol::codec;
 
-use crate::processor_ms;
+use crate::processor::processor;
 
 /// Inputs of a stride.
 const STRIDE: usize = 16;
@@ -33,17 +33,15 @@ pub(crate) fn measure(
         for input in before {
             process.step(input).expect("it runs");
         }
-        let root = process.state_root();
-        let start = process.snapshot();
-        let mut after = root;
-        let execute = processor_ms(|| {
+        let root = process.state_root().expect("a root");
+        let start = process.snapshot().expect("a state");
+        let (execute, after) = processor(|| {
             for input in stride {
                 process.step(input).expect("it runs");
             }
-            after = process.state_root();
+            process.state_root().expect("a root")
         });
-        let mut witness = None;
-        let build = processor_ms(|| witness = engine.witness(program, &start, stride).ok());
+        let (build, witness) = processor(|| engine.witness(program, &start, stride));
         let witness = witness.expect("a witness");
         let bytes = codec::encode(&witness).expect("it fits").len();
         let from = Start::Witness {
@@ -57,10 +55,10 @@ pub(crate) fn measure(
             };
             assert_eq!(given.expect("it runs").state_root, after);
         };
-        let verify = processor_ms(|| check(false));
+        let (verify, ()) = processor(|| check(false));
         check(true);
-        let judge = processor_ms(|| check(true));
-        let wake = processor_ms(|| {
+        let (judge, ()) = processor(|| check(true));
+        let (wake, ()) = processor(|| {
             let mut process = engine.restore(program, &start).expect("it fits");
             process.step(&stride[0]).expect("it runs");
         });

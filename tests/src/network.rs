@@ -88,7 +88,7 @@ pub fn serve(archive: &Archive, wanted: &Wanted) -> Result<Option<Answer>, Archi
         }) => {
             let mut leaves = Vec::new();
             for slot in 0..*size {
-                let Some((leaf, _)) = archive.leaf(process, Slot(slot))? else {
+                let Some(leaf) = archive.leaf(process, Slot(slot))? else {
                     break;
                 };
                 leaves.push(leaf);

@@ -277,18 +277,28 @@ impl Stage {
         Ok(())
     }
 
-    /// Evaluates the whole log, as a compute unit does.
+    /// Evaluates the whole log as a compute unit does that has time for one input at once, so that a claim can end anywhere.
     fn evaluate(&self, profiles: &Profiles) -> Result<Vec<EvaluatedLeaf>, Failed> {
-        let job = Job::Evaluate {
-            process: self.process,
-            from: Slot(0),
-            count: self.slot.0,
-            stride: Stride::default(),
-        };
-        match self.executor.perform(job, profiles) {
-            Executed::Evaluated { leaves, .. } => Ok(leaves),
-            other => Err(format!("not evaluated: {other:?}").into()),
+        let mut evaluated = Vec::new();
+        let mut stride = Stride::default();
+        for slot in 0..self.slot.0 {
+            let job = Job::Evaluate {
+                process: self.process,
+                from: Slot(slot),
+                count: 1,
+                stride,
+            };
+            let leaves = match self.executor.perform(job, profiles) {
+                Executed::Evaluated { leaves, .. } => leaves,
+                other => return Err(format!("not evaluated: {other:?}").into()),
+            };
+            for it in &leaves {
+                let ends = it.leaf.state_root.is_some();
+                stride.follow(it.ruling.height, it.leaf.gas, ends);
+            }
+            evaluated.extend(leaves);
         }
+        Ok(evaluated)
     }
 
     /// A claim that ends with the slot, false there, and the leaves that it commits to.
@@ -314,7 +324,7 @@ impl Stage {
             Falsehood::Result => last.result_root = other,
             Falsehood::Gas => last.gas = last.gas.saturating_add(1),
             Falsehood::State => {
-                head = other;
+                head = Some(other);
                 last.state_root = last.state_root.map(|_| other);
             }
             Falsehood::Profile | Falsehood::Nothing => {}
@@ -350,7 +360,7 @@ impl Stage {
                 .root_at(first_new)
                 .ok_or("a base beyond the history")?,
             hashpath,
-            head_state_root: head,
+            head_state_root: head.ok_or("no root")?,
         };
         Ok((claim, history))
     }

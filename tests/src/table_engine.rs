@@ -176,7 +176,7 @@ impl Resident for Table {
         self.apply(message, false)
     }
 
-    fn state_root(&mut self) -> Digest {
+    fn state_root(&mut self) -> Result<Digest, EngineError> {
         let changed = std::mem::take(&mut self.changed);
         let state = &self.state;
         self.tree.update(
@@ -184,11 +184,12 @@ impl Resident for Table {
                 .iter()
                 .map(|index| (*index, page_hash(state.page(*index)))),
         );
-        state_root(state.wasm_pages, &self.tree.root(), &state.globals)
+        let pages_root = self.tree.root();
+        Ok(state_root(state.wasm_pages, &pages_root, &state.globals))
     }
 
-    fn snapshot(&self) -> Snapshot {
-        self.state.clone()
+    fn snapshot(&mut self) -> Result<Snapshot, EngineError> {
+        Ok(self.state.clone())
     }
 }
 
@@ -234,7 +235,7 @@ impl Engine for TableEngine {
                 let steps = table.run(inputs)?;
                 Ok(Reexecution {
                     steps,
-                    state_root: table.state_root(),
+                    state_root: table.state_root()?,
                 })
             }
             Start::Witness { root, witness } => witness::reexecute(root, witness, inputs),
@@ -246,7 +247,7 @@ impl Engine for TableEngine {
 pub const MODULE: &[u8] = b"table";
 
 /// Engines of tables, one for each profile.
-pub const fn engines() -> Engines {
+pub fn engines() -> Engines {
     Engines::new(|profile| Ok(Arc::new(TableEngine::new(profile))))
 }
 

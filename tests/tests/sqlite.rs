@@ -60,7 +60,12 @@ fn a_table_of_ten_thousand_rows_is_the_same_at_two_compute_units_and_certified()
         .map(|node| {
             let http = text(node, "http");
             let path = format!("{http}/v1/processes/{process}/slots?limit=100");
-            program::get(&path).expect("slots")["items"].clone()
+            let mut slots = program::get(&path).expect("slots")["items"].clone();
+            for slot in slots.as_array_mut().expect("a list") {
+                // The one may have applied a block more than the other.
+                slot["status"] = Value::Null;
+            }
+            slots
         })
         .collect();
     assert!(slots.len() >= 2);

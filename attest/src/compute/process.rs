@@ -17,7 +17,10 @@ const JOB_INPUTS: u64 = 16;
 /// How a process stands after a leaf.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Head {
-    pub(super) state: Digest,
+    /// The root of the state, where a stride ends or a job ended: claims end at such leaves only (rule CU-7).
+    pub(super) state: Option<Digest>,
+    /// When it was evaluated.
+    pub(super) at: Tick,
     pub(super) hashpath: Hashpath,
     /// The profile under which the leaf was evaluated.
     pub(super) ruling: Ruling,
@@ -41,8 +44,8 @@ pub(super) struct Process {
     /// Leaves below this are claimed.
     pub(super) cut: u64,
     pub(super) cut_at: Height,
-    /// When the oldest unclaimed leaf came.
-    pub(super) unclaimed_since: Option<Tick>,
+    /// A fault to play, for the demonstration that it is caught: the next claim ends with this slot.
+    pub(super) force_cut: Option<Slot>,
     pub(super) certified: u64,
     pub(super) certified_root: Digest,
     pub(super) signing: bool,
@@ -63,19 +66,20 @@ impl Process {
             stride: Stride::default(),
             cut: 0,
             cut_at: Height(0),
-            unclaimed_since: None,
+            force_cut: None,
             certified: 0,
             certified_root: merkle::root(&[]),
             signing: false,
         }
     }
 
-    pub(super) fn append(&mut self, leaf: Leaf, state: Digest, ruling: Ruling) {
+    pub(super) fn append(&mut self, at: Tick, leaf: Leaf, state: Option<Digest>, ruling: Ruling) {
         let Ok(digest) = leaf.digest() else { return };
         self.history.append(digest);
         self.hashpath = self.hashpath.extend(leaf.assignment);
         self.heads.push(Head {
             state,
+            at,
             hashpath: self.hashpath,
             ruling,
         });
@@ -84,8 +88,9 @@ impl Process {
         self.leaves.push(leaf);
     }
 
-    /// Starts over and takes back what stays valid.
+    /// Starts over and takes back what stays valid, up to a leaf at which a claim can end.
     pub(super) fn rewind(&mut self, process: ProcessId, size: u64) {
+        let size = self.headed(size);
         let keep = usize::try_from(size).unwrap_or(usize::MAX);
         let leaves: Vec<Leaf> = self.leaves.iter().take(keep).cloned().collect();
         let heads = std::mem::take(&mut self.heads);
@@ -94,10 +99,11 @@ impl Process {
         self.log_size = old.log_size;
         self.executing = old.executing;
         self.stale = old.stale;
+        self.force_cut = old.force_cut;
         self.certified = old.certified;
         self.certified_root = old.certified_root;
         for (leaf, head) in leaves.into_iter().zip(heads) {
-            self.append(leaf, head.state, head.ruling);
+            self.append(head.at, leaf, head.state, head.ruling);
         }
         // [CU-4] Where a claim ended within what was given up, only a certified end is safe to go on from.
         let safe = if self.history.root_at(old.certified) == Some(old.certified_root) {
@@ -106,20 +112,30 @@ impl Process {
             0
         };
         self.cut = if old.cut <= size { old.cut } else { safe };
-        self.unclaimed_since = (self.history.size() > self.cut).then_some(Tick(0));
     }
 
     /// Asks for the next inputs to be evaluated (rule CU-1).
     pub(super) fn evaluate(&mut self, now: Tick, process: ProcessId, out: &mut Outbox<Effect>) {
+        if self.executing || now < self.retry_at {
+            return;
+        }
+        // What was left of a job cannot be claimed.
+        if self.headed(self.history.size()) < self.history.size() {
+            self.rewind(process, self.history.size());
+        }
         let size = self.history.size();
-        if self.executing || size >= self.log_size || now < self.retry_at {
+        let mut end = self.log_size.min(size.saturating_add(JOB_INPUTS));
+        if let Some(slot) = self.force_cut.filter(|slot| slot.0 >= size) {
+            end = end.min(slot.next().0);
+        }
+        if size >= end {
             return;
         }
         self.executing = true;
         out.push(Effect::Execute(Job::Evaluate {
             process,
             from: Slot(size),
-            count: self.log_size.saturating_sub(size).min(JOB_INPUTS),
+            count: end.saturating_sub(size),
             stride: self.stride,
         }));
     }
@@ -127,6 +143,20 @@ impl Process {
     /// What is after the first `size` leaves.
     pub(super) fn head(&self, size: u64) -> Option<&Head> {
         self.heads.get(usize::try_from(size.checked_sub(1)?).ok()?)
+    }
+
+    /// The most leaves, at most `size`, after which a claim can end; 0 if there are none such.
+    pub(super) fn headed(&self, size: u64) -> u64 {
+        last(&self.heads, size, |it| it.state.is_some())
+    }
+
+    /// Where the next claim ends that has at most the first `size` leaves (rules CU-2 and CU-7).
+    pub(super) fn end(&self, size: u64) -> u64 {
+        let root = last(&self.leaves, size, |it| it.state_root.is_some());
+        if root > self.cut {
+            return root;
+        }
+        self.headed(size)
     }
 
     /// The end, at most at `size`, of the unclaimed leaves that are of one profile (rule CL-7).
@@ -151,6 +181,7 @@ impl Process {
             state,
             hashpath,
             ruling,
+            ..
         } = *self.head(size)?;
         let claim = Claim {
             network,
@@ -164,8 +195,18 @@ impl Process {
             first_new: self.cut,
             base_root: self.history.root_at(self.cut)?,
             hashpath,
-            head_state_root: state,
+            head_state_root: state?,
         };
         Some((claim, leaves))
     }
+}
+
+/// How many there are up to the last of the first `size` that is so.
+fn last<T>(of: &[T], size: u64, so: impl Fn(&T) -> bool) -> u64 {
+    let size = usize::try_from(size).unwrap_or(usize::MAX);
+    let first = of.get(..size).unwrap_or(of);
+    let place = first.iter().rposition(so);
+    place.map_or(0, |place| {
+        u64::try_from(place).unwrap_or(u64::MAX).saturating_add(1)
+    })
 }

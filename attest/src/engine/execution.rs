@@ -4,21 +4,27 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use surety_protocol::profile::Profile;
-use surety_protocol::witness::PAGE_BYTES;
 
 use super::code::Code;
 use super::input::json;
 use super::stack::on_deep_stack;
 use super::step::{self, Allowance, Stop};
-use super::vm::{Instance, Moment, Vm, WASM_PAGE_BYTES};
-use super::{Abstain, EngineError, Message, Program, StepOutcome};
+use super::vm::{Instance, Moment, Vm};
+use super::{Abstain, EngineError, Message, Program, StepOutcome, working_copy};
 use crate::memory::Access;
 use crate::result::ProcessResult;
-use crate::state::{Page, Snapshot};
+use crate::state::Snapshot;
 
 /// Watching begins anew after so many steps. Consecutive messages write nearly the same pages, so that leaving them open
 /// spares faults, at the price of comparing them.
-const STEPS_PER_WATCH: u32 = 8;
+const STEPS_PER_WATCH: usize = 8;
+/// Inputs that are applied to the instance before its pages are brought into the state. More spare little: consecutive
+/// messages write nearly the same pages.
+const AHEAD_INPUTS_MAX: usize = 16;
+/// Bytes of their texts.
+const AHEAD_BYTES_MAX: usize = 1 << 20;
+/// Their gas: what it takes at most to apply them again.
+const AHEAD_GAS_MAX: u64 = 2_000_000_000;
 
 /// What a step may use (rules EN-4 and EN-5), and the environment's text.
 struct Frame {
@@ -46,24 +52,36 @@ impl Frame {
     }
 }
 
+/// An input of which an instance is ahead of the state.
+struct Applied {
+    clock: u64,
+    text: Vec<u8>,
+    gas: u64,
+}
+
 /// A process between two steps.
 ///
-/// The state is the truth. The instance is only its working copy: whatever may have changed it without the state (a
-/// failed step, a dry run) is taken back page by page, or drops it, and the next step makes one anew. So a step that is
-/// rolled back leaves nothing behind, whether it grew memory, moved the stack pointer or trapped half-way.
+/// The state and the inputs after it are the truth. The instance is only its working copy, ahead of the state by those
+/// inputs: what changed is not copied after every step, but when somebody asks for the state, or after a few.
+///
+/// Whatever may have changed the instance beyond that (a failed step, a dry run) is taken back page by page, or drops it,
+/// and the inputs are applied again. So a step that is rolled back leaves nothing behind, whether it grew memory, moved the
+/// stack pointer or trapped half-way; and it costs no more than the steps before it did, once, since the state is then
+/// brought up to them.
 pub(super) struct Execution<V: Vm> {
     code: Arc<Code<V>>,
     frame: Frame,
     state: Snapshot,
+    ahead: Vec<Applied>,
     access: Access,
     /// The first page that counts as new (rule LM-3): only for a stretch with a fixed start.
     fresh_from: Option<u32>,
     instance: Option<V::Instance>,
-    steps_watched: u32,
+    steps_watched: usize,
     /// Pages that were touched, if they are watched for that.
     pub(super) touched: BTreeSet<u32>,
-    /// Pages that changed and whose change was not asked for yet.
-    pub(super) changed: BTreeSet<u32>,
+    /// Pages that changed in the state and were not taken out yet.
+    changed: BTreeSet<u32>,
 }
 
 impl<V: Vm> Execution<V> {
@@ -84,7 +102,7 @@ impl<V: Vm> Execution<V> {
             let mut instance = instantiate::<V>(&code, &frame)?;
             step::boot(&mut instance.enter(moment), allowance).map_err(Stop::refusing)?;
             let mut state = Snapshot::default();
-            absorb(&mut instance, &mut state)?;
+            working_copy::absorb(&mut instance, &mut state)?;
             Ok::<_, EngineError>(state)
         })??;
         Ok(Self::of(code, frame, state, Access::Writes, None))
@@ -118,6 +136,7 @@ impl<V: Vm> Execution<V> {
             code,
             frame,
             state,
+            ahead: Vec::new(),
             access,
             fresh_from,
             instance: None,
@@ -128,8 +147,27 @@ impl<V: Vm> Execution<V> {
     }
 
     /// The state after the last step.
-    pub(super) const fn state(&self) -> &Snapshot {
-        &self.state
+    ///
+    /// # Errors
+    /// As [`Execution::changes`].
+    pub(super) fn state(&mut self) -> Result<&Snapshot, EngineError> {
+        Ok(self.changes()?.0)
+    }
+
+    /// The state after the last step, and the pages that changed in it since they were last taken out of this set.
+    ///
+    /// # Errors
+    /// Abstains if the last inputs must be applied again and cannot.
+    pub(super) fn changes(&mut self) -> Result<(&Snapshot, &mut BTreeSet<u32>), EngineError> {
+        if !self.ahead.is_empty() {
+            on_deep_stack(|| {
+                let mut instance = self.instance()?;
+                self.settle(&mut instance)?;
+                self.instance = Some(instance);
+                Ok::<_, EngineError>(())
+            })??;
+        }
+        Ok((&self.state, &mut self.changed))
     }
 
     /// Applies an input; without `keep` the state stays as it is.
@@ -142,102 +180,124 @@ impl<V: Vm> Execution<V> {
     }
 
     fn step_here(&mut self, message: &Message, keep: bool) -> Result<StepOutcome, EngineError> {
-        let mut instance = match self.instance.take() {
-            Some(instance) => instance,
-            None => self.revive()?,
+        let mut instance = self.instance()?;
+        if !keep {
+            self.settle(&mut instance)?;
+        }
+        let (clock, text) = (message.timestamp, json(message));
+        let result = match self.call(&mut instance, clock, &text) {
+            Ok((reply, gas)) => ProcessResult::from_reply(&reply, gas),
+            Err(Stop::Failed(why)) => ProcessResult::failed(&why, self.frame.allowance.gas),
+            Err(Stop::Error(error)) => return Err(error),
         };
-        let (frame, text) = (&self.frame, json(message));
+        let gas = result.gas;
+        if keep && result.error.is_none() {
+            self.ahead.push(Applied { clock, text, gas });
+            if self.is_far_ahead() {
+                self.settle(&mut instance)?;
+            }
+            self.instance = Some(instance);
+        } else if self.take_back(&mut instance)? {
+            self.instance = Some(instance);
+        }
+        Ok(StepOutcome { gas, result })
+    }
+
+    /// Calls the module with an input; gives its reply and the gas.
+    fn call(
+        &mut self,
+        instance: &mut V::Instance,
+        clock: u64,
+        text: &[u8],
+    ) -> Result<(Vec<u8>, u64), Stop> {
+        let frame = &self.frame;
         let reply = step::step(
-            &mut instance.enter(Moment::new(message.timestamp, &text)),
+            &mut instance.enter(Moment::new(clock, text)),
             frame.allowance,
-            [&text, &frame.environment],
+            [text, &frame.environment],
             frame.reply_bytes_max,
         );
+        self.steps_watched += 1;
         if matches!(self.access, Access::Touches) {
             self.touched.extend(instance.open_pages());
         }
-        let result = match reply {
-            Ok((reply, gas)) => ProcessResult::from_reply(&reply, gas),
-            Err(Stop::Failed(why)) => ProcessResult::failed(&why, frame.allowance.gas),
-            Err(Stop::Error(error)) => return Err(error),
-        };
-        if keep && result.error.is_none() {
-            self.changed.extend(absorb(&mut instance, &mut self.state)?);
-            self.rewatch(&mut instance)?;
-            self.instance = Some(instance);
-        } else if matches!(self.access, Access::Writes) && take_back(&mut instance, &self.state)? {
-            // Else what this step opened would be taken back after every later one.
-            self.rewatch(&mut instance)?;
-            self.instance = Some(instance);
-        }
-        Ok(StepOutcome {
-            gas: result.gas,
-            result,
-        })
+        reply
     }
 
-    /// Begins to watch writes anew now and then.
-    fn rewatch(&mut self, instance: &mut V::Instance) -> Result<(), Abstain> {
-        self.steps_watched += 1;
-        if !matches!(self.access, Access::Writes) || self.steps_watched < STEPS_PER_WATCH {
+    fn is_far_ahead(&self) -> bool {
+        let bytes: usize = self.ahead.iter().map(|it| it.text.len()).sum();
+        let gas = self.ahead.iter().map(|it| it.gas);
+        self.ahead.len() >= AHEAD_INPUTS_MAX
+            || bytes >= AHEAD_BYTES_MAX
+            || gas.fold(0, u64::saturating_add) >= AHEAD_GAS_MAX
+    }
+
+    /// Brings what changed into the state, and begins to watch anew now and then.
+    fn settle(&mut self, instance: &mut V::Instance) -> Result<(), Abstain> {
+        if self.ahead.is_empty() {
             return Ok(());
         }
-        self.steps_watched = 0;
-        instance.watch(self.state.page_count(), &self.access)
+        self.changed
+            .extend(working_copy::absorb(instance, &mut self.state)?);
+        self.ahead.clear();
+        self.rewatch(instance)
     }
 
-    /// An instance in the state of now.
-    fn revive(&mut self) -> Result<V::Instance, EngineError> {
-        let mut instance = instantiate::<V>(&self.code, &self.frame)?;
-        instance.clear(self.state.wasm_pages)?;
-        let memory = instance.memory_mut();
-        for (index, page) in &self.state.pages {
-            *page_mut(memory, *index).ok_or(Abstain::Engine)? = **page;
+    /// Begins to watch writes anew now and then, where instance and state are the same.
+    fn rewatch(&mut self, instance: &mut V::Instance) -> Result<(), Abstain> {
+        if matches!(self.access, Access::Writes) && self.steps_watched >= STEPS_PER_WATCH {
+            instance.watch(self.state.page_count(), &self.access)?;
+            self.steps_watched = 0;
         }
-        instance.set_globals(&self.state.globals)?;
+        Ok(())
+    }
+
+    /// Takes back from an instance what a step did to it, if that takes no more than to write pages: memory cannot shrink.
+    fn take_back(&mut self, instance: &mut V::Instance) -> Result<bool, EngineError> {
+        if !matches!(self.access, Access::Writes)
+            || !working_copy::take_back(instance, &self.state)?
+        {
+            return Ok(false);
+        }
+        self.apply_again(instance)?;
+        // Else what the step opened would be taken back after every later one.
+        self.rewatch(instance)?;
+        Ok(true)
+    }
+
+    /// Brings an instance that is what the state is as far as the instance before it was, and the state with it.
+    fn apply_again(&mut self, instance: &mut V::Instance) -> Result<(), EngineError> {
+        let ahead = std::mem::take(&mut self.ahead);
+        let applied = ahead.iter().try_for_each(|it| {
+            let reply = self.call(instance, it.clock, &it.text);
+            match reply {
+                Ok(_) => Ok(()),
+                Err(Stop::Error(error)) => Err(error),
+                // It did not fail when it was applied first.
+                Err(Stop::Failed(_)) => Err(Abstain::Engine.into()),
+            }
+        });
+        self.ahead = ahead;
+        applied?;
+        self.settle(instance)?;
+        Ok(())
+    }
+
+    /// The instance, as far as the last step.
+    fn instance(&mut self) -> Result<V::Instance, EngineError> {
+        if let Some(instance) = self.instance.take() {
+            return Ok(instance);
+        }
+        let mut instance = instantiate::<V>(&self.code, &self.frame)?;
+        working_copy::fill(&mut instance, &self.state)?;
         let fresh_from = self.fresh_from.unwrap_or_else(|| self.state.page_count());
         instance.watch(fresh_from, &self.access)?;
         self.steps_watched = 0;
+        self.apply_again(&mut instance)?;
         Ok(instance)
     }
 }
 
 fn instantiate<V: Vm>(code: &Code<V>, frame: &Frame) -> Result<V::Instance, EngineError> {
     V::instantiate(&code.code, frame.memory_bytes_max).map_err(|halt| Stop::from(halt).refusing())
-}
-
-/// Brings what changed into the state; gives the indices of the changed pages, ascending.
-fn absorb(instance: &mut impl Instance, state: &mut Snapshot) -> Result<Vec<u32>, Abstain> {
-    let mut changed = instance.open_pages();
-    let memory = instance.memory();
-    let wasm_pages = memory.len() as u64 / WASM_PAGE_BYTES;
-    state.wasm_pages = u32::try_from(wasm_pages).map_err(|_| Abstain::Engine)?;
-    let (pages, _) = memory.as_chunks::<PAGE_BYTES>();
-    changed.retain(|index| {
-        let page = pages.get(*index as usize);
-        page.is_some_and(|page| state.put(*index, page))
-    });
-    state.globals = instance.globals();
-    Ok(changed)
-}
-
-/// Makes an instance what the state is, if that takes no more than to write pages; memory cannot shrink.
-fn take_back(instance: &mut impl Instance, state: &Snapshot) -> Result<bool, Abstain> {
-    if instance.memory().len() as u64 != u64::from(state.wasm_pages) * WASM_PAGE_BYTES {
-        return Ok(false);
-    }
-    let open = instance.open_pages();
-    let memory = instance.memory_mut();
-    for index in open {
-        *page_mut(memory, index).ok_or(Abstain::Engine)? = *state.page(index);
-    }
-    instance.set_globals(&state.globals)?;
-    Ok(true)
-}
-
-fn page_mut(memory: &mut [u8], index: u32) -> Option<&mut Page> {
-    memory
-        .as_chunks_mut::<PAGE_BYTES>()
-        .0
-        .get_mut(index as usize)
 }

@@ -29,13 +29,10 @@ pub(super) fn witness<V: Vm>(
     run(&mut execution, inputs)?;
     // New pages are zero before, and are part of the witness only if they are not zero after: their
     // place in the tree is needed for the root after.
-    let state = execution.state();
-    let mut pages: BTreeSet<u32> = execution
-        .touched
-        .iter()
-        .copied()
-        .filter(|index| *index < start.page_count())
-        .collect();
+    execution.state()?;
+    let mut pages = std::mem::take(&mut execution.touched);
+    pages.retain(|index| *index < start.page_count());
+    let state = execution.state()?;
     pages.extend(
         state
             .pages
@@ -88,7 +85,7 @@ pub(super) fn reexecute<V: Vm>(
     let execution = Execution::resume(code, program, profile, start, access)?;
     let mut execution = execution.ok_or(WitnessFault::Unfit)?;
     let steps = run(&mut execution, inputs)?;
-    let state = execution.state();
+    let state = execution.state()?;
     if state.pages.keys().any(|index| !known.contains(index)) {
         return Err(WitnessFault::MissingPage.into());
     }

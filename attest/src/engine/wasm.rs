@@ -1,5 +1,7 @@
 //! The engine on a virtual machine.
 
+use std::sync::Arc;
+
 use surety_protocol::id::Digest;
 use surety_protocol::profile::Profile;
 use surety_protocol::witness::Witness;
@@ -9,8 +11,8 @@ use super::execution::Execution;
 use super::stack::STACK_SLOTS_MAX;
 use super::vm::{Interpreter, Jit, Vm};
 use super::{
-    Abstain, Engine, EngineError, Message, Program, Reexecution, Resident, Start, StepOutcome,
-    WitnessFault, replay,
+    Abstain, Artefacts, Engine, EngineError, Message, Program, Reexecution, Resident, Start,
+    StepOutcome, WitnessFault, replay,
 };
 use crate::memory::{Access, Watching};
 use crate::state::{PageTree, Snapshot, page_hash, state_root};
@@ -30,6 +32,16 @@ impl WasmEngine {
     pub fn new(profile: Profile) -> Result<Self, EngineError> {
         let second = Self::interpreting(profile.clone())?;
         Ok(Self::watching(profile, Watching::Kernel)?.judging_with(second))
+    }
+
+    /// The same, keeping what it compiles for the next start of the program.
+    ///
+    /// # Errors
+    /// As [`WasmEngine::new`].
+    pub fn keeping(profile: Profile, artefacts: Arc<dyn Artefacts>) -> Result<Self, EngineError> {
+        let second = Self::interpreting(profile.clone())?;
+        let machine = Jit::new(Watching::Kernel)?.keeping(artefacts);
+        Ok(Self::on(machine, profile)?.judging_with(second))
     }
 
     /// An engine that compiles, finds written pages in one way, and judges alone.
@@ -200,7 +212,7 @@ impl<V: Vm> Engine for VmEngine<V> {
                 let steps = replay::run(&mut execution, inputs)?;
                 Ok(Reexecution {
                     steps,
-                    state_root: execution.state().root(),
+                    state_root: execution.state()?.root(),
                 })
             }
             Start::Witness { root, witness } => {
@@ -225,14 +237,14 @@ impl<V: Vm> Process<V> {
     }
 
     /// The tree over the pages as they are now.
-    fn tree(&mut self) -> &PageTree {
-        let changed = std::mem::take(&mut self.execution.changed);
-        let state = self.execution.state();
+    fn tree(&mut self) -> Result<(&Snapshot, &PageTree), EngineError> {
+        let (state, changed) = self.execution.changes()?;
+        let changed = std::mem::take(changed);
         if let Some(tree) = &mut self.tree {
             let hash = |index: &u32| (*index, page_hash(state.page(*index)));
             tree.update(changed.iter().map(hash));
         }
-        self.tree.get_or_insert_with(|| state.tree())
+        Ok((state, self.tree.get_or_insert_with(|| state.tree())))
     }
 }
 
@@ -245,17 +257,16 @@ impl<V: Vm> Resident for Process<V> {
         self.execution.step(message, false)
     }
 
-    fn state_root(&mut self) -> Digest {
-        let pages = self.tree().root();
-        let state = self.execution.state();
-        state_root(state.wasm_pages, &pages, &state.globals)
+    fn state_root(&mut self) -> Result<Digest, EngineError> {
+        let (state, tree) = self.tree()?;
+        Ok(state_root(state.wasm_pages, &tree.root(), &state.globals))
     }
 
-    fn snapshot(&self) -> Snapshot {
-        self.execution.state().clone()
+    fn snapshot(&mut self) -> Result<Snapshot, EngineError> {
+        self.execution.state().cloned()
     }
 
-    fn page_tree(&mut self) -> PageTree {
-        self.tree().clone()
+    fn page_tree(&mut self) -> Result<PageTree, EngineError> {
+        Ok(self.tree()?.1.clone())
     }
 }

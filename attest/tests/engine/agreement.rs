@@ -38,14 +38,16 @@ fn play(
 ) -> (Vec<Seen>, Vec<Snapshot>) {
     let mut process = engine.boot(program, CLOCK).unwrap();
     let mut seen = Vec::new();
-    let mut states = vec![process.snapshot()];
+    let mut states = vec![process.snapshot().unwrap()];
     for (index, input) in inputs.iter().enumerate() {
         let outcome = process.step(input).unwrap();
         if renewed.contains(&index) {
-            process = engine.restore(program, &process.snapshot()).unwrap();
+            process = engine
+                .restore(program, &process.snapshot().unwrap())
+                .unwrap();
         }
-        seen.push((outcome, process.state_root()));
-        states.push(process.snapshot());
+        seen.push((outcome, process.state_root().unwrap()));
+        states.push(process.snapshot().unwrap());
     }
     (seen, states)
 }
@@ -60,6 +62,9 @@ fn agree(program: &Program, inputs: &[Message], renewed: &[usize]) {
         seen,
         "interpreted"
     );
+    for engine in [&ENGINE, &FAULTS, &OTHER] {
+        seldom(engine, program, inputs, renewed, &seen);
+    }
     // Four processes of one engine at the same time.
     std::thread::scope(|scope| {
         let beside = [(); 4].map(|()| scope.spawn(|| play(&ENGINE, program, inputs, &[]).0));
@@ -86,6 +91,29 @@ fn agree(program: &Program, inputs: &[Message], renewed: &[usize]) {
         };
         re_execute(&stretch);
     }
+}
+
+/// Executes a script again, asking for the root after these inputs only; before each of them it is tried without effect.
+fn seldom(
+    engine: &WasmEngine,
+    program: &Program,
+    inputs: &[Message],
+    asked: &[usize],
+    seen: &[Seen],
+) {
+    let mut process = engine.boot(program, CLOCK).unwrap();
+    for (index, (input, (outcome, root))) in inputs.iter().zip(seen).enumerate() {
+        let asks = asked.contains(&index);
+        if asks {
+            assert_eq!(process.dry_run(input).as_ref(), Ok(outcome), "tried");
+        }
+        assert_eq!(process.step(input).as_ref(), Ok(outcome), "asked seldom");
+        if asks {
+            assert_eq!(process.state_root().as_ref(), Ok(root), "asked seldom");
+        }
+    }
+    let last = seen.last().map(|(_, root)| *root);
+    assert_eq!(process.state_root().ok(), last, "asked at the end");
 }
 
 fn reexecution(seen: &[Seen]) -> Reexecution {

@@ -114,7 +114,7 @@ fn two_runs_are_the_same_and_the_clock_matters() {
                         .unwrap(),
                 );
             }
-            (outcomes, process.state_root())
+            (outcomes, process.state_root().unwrap())
         };
         assert_eq!(run(CLOCK), run(CLOCK));
         assert_ne!(run(CLOCK).1, run(CLOCK + 5000).1);
@@ -126,11 +126,17 @@ fn a_restored_process_is_the_resident_one() {
     for (name, program) in modules() {
         let mut resident = booted(&program);
         resident.step(&eval(1, HANDLER)).unwrap();
-        let mut restored = ENGINE.restore(&program, &resident.snapshot()).unwrap();
+        let mut restored = ENGINE
+            .restore(&program, &resident.snapshot().unwrap())
+            .unwrap();
         for nonce in 2..12 {
             let input = message(nonce, &[("Action", "Ping")], "me");
             assert_eq!(restored.step(&input), resident.step(&input), "{name}");
-            assert_eq!(restored.state_root(), resident.state_root(), "{name}");
+            assert_eq!(
+                restored.state_root().unwrap(),
+                resident.state_root().unwrap(),
+                "{name}"
+            );
         }
     }
 }
@@ -158,8 +164,12 @@ fn what_fails_leaves_no_trace() {
         let mut both = |nonce, seen: &mut dyn Resident| {
             let input = eval(nonce, "x = (x or 0) + 1; return x");
             assert_eq!(seen.step(&input), spared.step(&input), "{name}");
-            assert_eq!(seen.state_root(), spared.state_root(), "{name}");
-            spared.snapshot()
+            assert_eq!(
+                seen.state_root().unwrap(),
+                spared.state_root().unwrap(),
+                "{name}"
+            );
+            spared.snapshot().unwrap()
         };
         let before = both(1, &mut *seen);
         for (code, why) in codes {
@@ -171,7 +181,7 @@ fn what_fails_leaves_no_trace() {
                 .map(ToString::to_string)
                 .unwrap_or_default();
             assert!(text.contains(why), "{name}: {code}: {:?}", outcome.result);
-            assert_eq!(seen.snapshot(), before, "{name}: {code}");
+            assert_eq!(seen.snapshot().unwrap(), before, "{name}: {code}");
         }
         for nonce in 3..8 {
             both(nonce, &mut *seen);
@@ -194,7 +204,7 @@ fn the_limits_of_lua_come_before_those_of_the_host() {
             let outcome = one.step(&eval(nonce, code)).unwrap();
             assert_eq!(error(&outcome), "", "{name}: {code}");
             assert_eq!(other.step(&eval(nonce, code)).unwrap(), outcome);
-            assert_eq!(one.state_root(), other.state_root());
+            assert_eq!(one.state_root().unwrap(), other.state_root().unwrap());
         }
     }
 }
@@ -271,9 +281,9 @@ fn memory_grows_within_a_stride() {
             .zip(codes)
             .map(|(nonce, code)| eval(nonce, code))
             .collect();
-        let before = process.snapshot().wasm_pages;
+        let before = process.snapshot().unwrap().wasm_pages;
         let stretch = Stretch::play(program, &mut *process, inputs);
-        assert!(process.snapshot().wasm_pages > before);
+        assert!(process.snapshot().unwrap().wasm_pages > before);
         assert_eq!(
             stretch.reexecute(&stretch.witness()).as_ref(),
             Ok(&stretch.given),

@@ -36,7 +36,7 @@ pub(crate) fn step(program: &Program) -> (StepOutcome, Box<dyn Resident>) {
     };
     let (mut ours, mut theirs) = (run(&ENGINE), run(&OTHER));
     assert_eq!(ours.0, theirs.0);
-    assert_eq!(ours.1.state_root(), theirs.1.state_root());
+    assert_eq!(ours.1.state_root().unwrap(), theirs.1.state_root().unwrap());
     ours
 }
 
@@ -68,9 +68,9 @@ fn memory_grows_to_the_limit_and_every_page_of_it_is_touched() {
         memory_limit: 32 << 20,
         ..deed(touch)
     };
-    let (outcome, process) = step(&program);
+    let (outcome, mut process) = step(&program);
     assert_eq!(outcome.result.error, None);
-    let state = process.snapshot();
+    let state = process.snapshot().unwrap();
     // One page at the start, and steps of sixteen: the last that fits is below the limit.
     assert_eq!(state.wasm_pages, 497);
     assert_eq!(state.pages.len(), 497 * 16 - 1 + 1);
@@ -79,9 +79,9 @@ fn memory_grows_to_the_limit_and_every_page_of_it_is_touched() {
         memory_limit: 32 << 20,
         ..deed(&format!("{touch} unreachable"))
     };
-    let (outcome, process) = step(&program);
+    let (outcome, mut process) = step(&program);
     assert!(error(&outcome).contains("unreachable"));
-    assert_eq!(process.snapshot().wasm_pages, 1);
+    assert_eq!(process.snapshot().unwrap().wasm_pages, 1);
 }
 
 #[test]
@@ -166,7 +166,7 @@ fn replies_that_are_nowhere_too_long_or_no_text() {
     let mut process = ENGINE.boot(&program, CLOCK).unwrap();
     let outcome = process.step(&action(1, "Hello")).unwrap();
     assert_eq!(error(&outcome), "surety: the reply is too long");
-    assert_eq!(process.snapshot().wasm_pages, 1);
+    assert_eq!(process.snapshot().unwrap().wasm_pages, 1);
     // What is no UTF-8 becomes U+FFFD, within texts and outside of them.
     let reply = |bytes: &str| {
         step(&text(&format!(

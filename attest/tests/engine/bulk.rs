@@ -37,12 +37,15 @@ fn done(program: &Program) -> Option<Vec<u8>> {
     let other = WasmEngine::interpreting(Profile::v1()).unwrap();
     let mut interpreted = other.boot(program, CLOCK).unwrap();
     assert_eq!(interpreted.step(&action(1, "Hello")).unwrap(), outcome);
-    assert_eq!(interpreted.state_root(), process.state_root());
+    assert_eq!(
+        interpreted.state_root().unwrap(),
+        process.state_root().unwrap()
+    );
     if outcome.result.error.is_some() {
         assert_eq!(error(&outcome), "surety: trap: memory access out of bounds");
         return None;
     }
-    let snapshot = process.snapshot();
+    let snapshot = process.snapshot().unwrap();
     Some(snapshot.page((FROM / 4096) as u32).to_vec())
 }
 

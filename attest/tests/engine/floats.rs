@@ -82,7 +82,7 @@ fn stored(bytes: u64, stores: &[String]) -> Vec<u64> {
         let mut process = engine.boot(&program, CLOCK).unwrap();
         let outcome = process.step(&action(1, "Hello")).unwrap();
         assert_eq!(outcome.result.error, None);
-        process.snapshot()
+        process.snapshot().unwrap()
     };
     let state = run(&ENGINE);
     assert_eq!(run(&other), state);

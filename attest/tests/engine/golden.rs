@@ -35,10 +35,14 @@ fn golden(name: &str, found: Value) {
 /// The state root and what each input gave: the root over the result, the gas, the root of the state.
 fn history(engine: &dyn Engine, program: &Program, inputs: &[Message]) -> Value {
     let mut process = engine.boot(program, CLOCK).unwrap();
-    let booted = process.state_root();
+    let booted = process.state_root().unwrap();
     let step = |input: &Message| {
         let outcome = process.step(input).unwrap();
-        json!([outcome.result.root(), outcome.gas, process.state_root()])
+        json!([
+            outcome.result.root(),
+            outcome.gas,
+            process.state_root().unwrap()
+        ])
     };
     let steps: Vec<Value> = inputs.iter().map(step).collect();
     json!({ "booted": booted, "steps": steps })
@@ -76,7 +80,7 @@ fn the_sample_and_its_witness() {
         process.step(input).unwrap();
     }
     let witness = ENGINE
-        .witness(&program, &process.snapshot(), stride)
+        .witness(&program, &process.snapshot().unwrap(), stride)
         .unwrap();
     let bytes = codec::encode(&witness).unwrap();
     golden(

@@ -61,7 +61,10 @@ fn copies_are_clamped_and_cost_gas() {
         let mut process = boot(&program(to, from, bytes));
         let outcome = process.step(&action(1, "Hello")).unwrap();
         assert_eq!(outcome.result.error, None);
-        (process.snapshot().page(1)[..8].to_vec(), outcome.gas)
+        (
+            process.snapshot().unwrap().page(1)[..8].to_vec(),
+            outcome.gas,
+        )
     };
     // From the last four bytes of memory, eight are asked for and four come.
     assert_eq!(copied("0x1000", "0xfffc", "8").0, b"abcd\0\0\0\0");

@@ -172,15 +172,21 @@ fn boot_runs_in_its_order_and_only_once() {
         log(1)
     ));
     let mut process = boot(&program);
-    let order = |process: &dyn surety_attest::engine::Resident| {
-        u32::from_le_bytes(process.snapshot().page(0)[0x100..0x104].try_into().unwrap())
+    let order = |process: &mut dyn surety_attest::engine::Resident| {
+        u32::from_le_bytes(
+            process.snapshot().unwrap().page(0)[0x100..0x104]
+                .try_into()
+                .unwrap(),
+        )
     };
     // `main` is not called.
-    assert_eq!(order(&*process), 123);
+    assert_eq!(order(&mut *process), 123);
     process.step(&action(1, "Hello")).unwrap();
-    let mut restored = ENGINE.restore(&program, &process.snapshot()).unwrap();
+    let mut restored = ENGINE
+        .restore(&program, &process.snapshot().unwrap())
+        .unwrap();
     restored.step(&action(2, "Hello")).unwrap();
-    assert_eq!(order(&*restored), 123);
+    assert_eq!(order(&mut *restored), 123);
 }
 
 #[test]
@@ -195,9 +201,9 @@ fn endless_recursion_runs_out_of_stack() {
         ..program
     };
     let mut process = boot(&program);
-    let before = process.state_root();
+    let before = process.state_root().unwrap();
     let outcome = process.step(&action(1, "Hello")).unwrap();
     assert_eq!(error(&outcome), "surety: out of stack");
     assert_eq!(outcome.gas, Profile::v1().gas_max);
-    assert_eq!(process.state_root(), before);
+    assert_eq!(process.state_root().unwrap(), before);
 }

@@ -86,9 +86,9 @@ fn it_gives_what_its_condition_says() {
             r#"(memory (export "memory") 1) {REPLY} (data (i32.const 32) "\09\00\00\00") {functions}
             (func (export "handle") (param i32 i32) (result i32) {stores} (i32.const 64))"#
         ));
-        let (outcome, process) = step(&program);
+        let (outcome, mut process) = step(&program);
         assert_eq!(outcome.result.error, None);
-        let state = process.snapshot();
+        let state = process.snapshot().unwrap();
         let got: Vec<i32> = state
             .page(1)
             .as_chunks::<4>()

@@ -39,7 +39,7 @@ fn a_reactor_is_initialized_once_and_draws_from_its_message() {
     for nonce in [1, 1, 2] {
         let outcome = process.step(&action(nonce, "Hello")).unwrap();
         assert_eq!(outcome.result.error, None);
-        drawn.push(process.snapshot().page(1)[..3000].to_vec());
+        drawn.push(process.snapshot().unwrap().page(1)[..3000].to_vec());
     }
     assert_eq!(drawn[0], drawn[1], "the same message draws the same");
     assert_ne!(drawn[0], drawn[2]);
@@ -48,7 +48,7 @@ fn a_reactor_is_initialized_once_and_draws_from_its_message() {
         drawn[0][1000..2000],
         "and never twice the same"
     );
-    let time = u64::from_le_bytes(process.snapshot().page(3)[..8].try_into().unwrap());
+    let time = u64::from_le_bytes(process.snapshot().unwrap().page(3)[..8].try_into().unwrap());
     assert_eq!(time, (CLOCK + 2) * 1_000_000);
     let mut other = WasmEngine::interpreting(Profile::v1())
         .unwrap()
@@ -57,5 +57,5 @@ fn a_reactor_is_initialized_once_and_draws_from_its_message() {
     for nonce in [1, 1, 2] {
         other.step(&action(nonce, "Hello")).unwrap();
     }
-    assert_eq!(other.state_root(), process.state_root());
+    assert_eq!(other.state_root().unwrap(), process.state_root().unwrap());
 }

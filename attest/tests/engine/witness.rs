@@ -23,14 +23,14 @@ pub(crate) struct Stretch {
 
 impl Stretch {
     pub(crate) fn play(program: Program, process: &mut dyn Resident, inputs: Vec<Message>) -> Self {
-        let start = process.snapshot();
+        let start = process.snapshot().unwrap();
         let steps = inputs
             .iter()
             .map(|input| process.step(input).unwrap())
             .collect();
         let given = Reexecution {
             steps,
-            state_root: process.state_root(),
+            state_root: process.state_root().unwrap(),
         };
         Self {
             program,

@@ -89,7 +89,7 @@ fn pages(archive: &Archive, request: &[u8]) -> Result<Option<Vec<u8>>, ArchiveEr
     let mut leaves = Vec::new();
     if let Some((process, size)) = asked.leaves {
         for slot in 0..size.min(LEAVES_MAX) {
-            let Some((leaf, _)) = archive.leaf(&process, Slot(slot))? else {
+            let Some(leaf) = archive.leaf(&process, Slot(slot))? else {
                 break;
             };
             leaves.push(leaf);

@@ -54,7 +54,6 @@ impl Executor {
             Ok(ready) => ready,
             Err(root) => return checked(Finding::StateMissing(root)),
         };
-        let mut head = held.resident.state_root();
         let mut height = None;
         for claimed in &claim.leaves {
             let slot = claimed.slot;
@@ -66,9 +65,9 @@ impl Executor {
             if found.leaf != *claimed || found.ruling.profile != body.profile {
                 return checked(Finding::False(slot));
             }
-            (head, height) = (found.head, Some(found.ruling.height));
+            height = Some(found.ruling.height);
         }
-        if head != body.head_state_root || height != Some(body.height) {
+        if held.resident.state_root()? != body.head_state_root || height != Some(body.height) {
             return checked(Finding::False(Slot(body.size.saturating_sub(1))));
         }
         held.history = Some(body.history_root);

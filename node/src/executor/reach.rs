@@ -93,13 +93,13 @@ impl Executor {
         let holding = profiles.at(Height(first.block_height));
         let engine = self.engines.of(&holding.profile)?;
         let program = setting.program(&holding.profile);
-        let resident = engine.boot(&program, message::clock(&first))?;
+        let mut resident = engine.boot(&program, message::clock(&first))?;
         Ok(Held {
             size: 0,
             history: None,
             profile: holding.id,
             stride: Stride::default(),
-            pages: resident.snapshot().pages.len(),
+            pages: resident.snapshot()?.pages.len(),
             resident,
             setting,
         })
@@ -146,8 +146,8 @@ impl Executor {
                 Err(Failure::Missing(_)) => continue,
                 held => held?,
             };
-            if held.resident.state_root() == target.root {
-                return Ok(Some(held.resident.snapshot()));
+            if held.resident.state_root()? == target.root {
+                return Ok(Some(held.resident.snapshot()?));
             }
         }
         Ok(None)

@@ -27,7 +27,7 @@ impl Executor {
     pub(super) fn carry(&self, held: &mut Held, holding: &Holding) -> Result<(), Failure> {
         if held.profile != holding.id {
             let engine = self.engines.of(&holding.profile)?;
-            let snapshot = held.resident.snapshot();
+            let snapshot = held.resident.snapshot()?;
             let program = held.setting.program(&holding.profile);
             held.resident = engine.restore(&program, &snapshot)?;
             held.profile = holding.id;
@@ -64,8 +64,8 @@ impl Executor {
         })
     }
 
-    /// Applies the next input, giving the leaf and the state after it; under what a claim takes for the network's profiles,
-    /// the state is not the process' where those are others.
+    /// Applies the next input, giving the leaf and, where a stride ends, the root of the state after it, which is kept; under
+    /// what a claim takes for the network's profiles, the state is not the process' where those are others.
     pub(super) fn step(
         &self,
         network: &Profiles,
@@ -80,10 +80,13 @@ impl Executor {
             ruling,
             due,
         } = self.apply(profiles, held, process)?;
-        let head = held.resident.state_root();
+        let head = match due {
+            true => Some(held.resident.state_root()?),
+            false => None,
+        };
         if due && network.at(ruling.height).id == ruling.profile {
             // [XE-2]
-            let (snapshot, tree) = (held.resident.snapshot(), held.resident.page_tree());
+            let (snapshot, tree) = (held.resident.snapshot()?, held.resident.page_tree()?);
             held.pages = snapshot.pages.len();
             self.archive
                 .keep_state(series, process, held.size, &snapshot, &tree)?;
@@ -93,7 +96,7 @@ impl Executor {
             assignment: AssignmentId::from(input.assignment.id()),
             result_root: outcome.result.root(),
             gas: outcome.gas,
-            state_root: due.then_some(head),
+            state_root: head,
         };
         let subject = input.message;
         Ok(EvaluatedLeaf {

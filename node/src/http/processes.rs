@@ -131,7 +131,7 @@ fn entry(
         "message": message,
         "status": reach.status(slot),
     });
-    if let (Some((leaf, _)), Value::Object(found)) = (archive.leaf(process, slot)?, &mut found) {
+    if let (Some(leaf), Value::Object(found)) = (archive.leaf(process, slot)?, &mut found) {
         found.insert("gas".into(), leaf.gas.into());
         found.insert("result_root".into(), json!(leaf.result_root));
         found.insert("state_root".into(), json!(leaf.state_root));
@@ -204,10 +204,7 @@ async fn one(api: &Api, process: ProcessId, slot: Slot) -> Result<Response, Prob
         if let Value::Object(found) = &mut found {
             let evaluated = archive.leaf(&process, slot)?;
             found.insert("process".into(), json!(process));
-            found.insert(
-                "leaf".into(),
-                evaluated.map_or(Value::Null, |(it, _)| leaf(&it)),
-            );
+            found.insert("leaf".into(), evaluated.map_or(Value::Null, |it| leaf(&it)));
         }
         Ok(Json(found).into_response())
     })

@@ -64,11 +64,13 @@ pub(super) fn case(random: &mut Random) -> Result<(), String> {
             compiled.0, interpreted.0
         ));
     }
-    if let (Some(process), Some(other)) = (compiled.1, interpreted.1) {
-        if process.snapshot() != other.snapshot() {
+    if let (Some(mut process), Some(mut other)) = (compiled.1, interpreted.1) {
+        let told = |error: EngineError| format!("no snapshot: {error}");
+        let start = process.snapshot().map_err(told)?;
+        if start != other.snapshot().map_err(told)? {
             return Err("the snapshots differ".into());
         }
-        stretch(machines, &program, process.snapshot(), random)?;
+        stretch(machines, &program, start, random)?;
     }
     Ok(())
 }
@@ -112,13 +114,14 @@ fn run(
             ));
         }
     };
-    let root = process.state_root();
+    let told = |error: EngineError| format!("no root: {error}");
+    let root = process.state_root().map_err(told)?;
     let mut steps = Vec::new();
     for input in inputs {
         let outcome = process
             .step(input)
             .map_err(|error| format!("at {}: {error}", input.id))?;
-        steps.push((outcome, process.state_root()));
+        steps.push((outcome, process.state_root().map_err(told)?));
     }
     let run = Run {
         steps: Ok((root, steps)),
@@ -163,12 +166,14 @@ fn stretch(
 }
 
 fn on(mut process: Box<dyn Resident>, inputs: &[Message]) -> Result<Reexecution, String> {
-    let steps: Result<Vec<StepOutcome>, EngineError> =
-        inputs.iter().map(|input| process.step(input)).collect();
-    Ok(Reexecution {
-        steps: steps.map_err(|error| format!("restored: {error}"))?,
-        state_root: process.state_root(),
-    })
+    let mut given = || {
+        let steps = inputs.iter().map(|input| process.step(input));
+        Ok(Reexecution {
+            steps: steps.collect::<Result<Vec<StepOutcome>, EngineError>>()?,
+            state_root: process.state_root()?,
+        })
+    };
+    given().map_err(|error: EngineError| format!("restored: {error}"))
 }
 
 #[cfg(test)]

@@ -48,12 +48,12 @@ static STRIDE: LazyLock<Result<Stride, EngineError>> = LazyLock::new(|| {
     for nonce in 0..3 {
         process.step(&message(nonce))?;
     }
-    let start = process.snapshot();
+    let start = process.snapshot()?;
     let inputs: Vec<Message> = (3..3 + INPUTS).map(message).collect();
     let steps: Result<Vec<_>, _> = inputs.iter().map(|input| process.step(input)).collect();
     let given = Reexecution {
         steps: steps?,
-        state_root: process.state_root(),
+        state_root: process.state_root()?,
     };
     let witness = compiling.witness(&program, &start, &inputs)?;
     Ok(Stride {

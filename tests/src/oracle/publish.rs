@@ -71,7 +71,7 @@ impl Oracle {
         for slot in 0..body.first_new {
             let leaf = archive.leaf(&body.process, Slot(slot));
             let leaf = leaf.map_err(|it| Violation::new("archive", it))?;
-            before.extend(leaf.map(|(leaf, _)| leaf.assignment));
+            before.extend(leaf.map(|leaf| leaf.assignment));
         }
         let lie = self.truth.first_lie(&before, &claim);
         let lie = lie.map_err(|it| Violation::new("truth-is-known", it))?;

@@ -142,7 +142,7 @@ impl Truth {
         let outcome = resident
             .step(&input.ok_or("no input")?)
             .map_err(|it| it.to_string())?;
-        let head = resident.state_root();
+        let head = resident.state_root().map_err(|it| it.to_string())?;
         let due = stride.advance(&self.profiles, read.slot, stamp, outcome.gas);
         let leaf = Leaf {
             slot: read.slot,
@@ -154,7 +154,7 @@ impl Truth {
         Ok(Known {
             leaf,
             head,
-            after: resident.snapshot(),
+            after: resident.snapshot().map_err(|it| it.to_string())?,
             ruling: Ruling {
                 profile: holding.id,
                 height,

@@ -45,15 +45,23 @@ fn a_restored_process_goes_on_as_the_resident_one() {
     for number in 0..6 {
         resident.step(&message(number)).unwrap();
     }
-    let mut restored = engine().restore(&program(), &resident.snapshot()).unwrap();
+    let mut restored = engine()
+        .restore(&program(), &resident.snapshot().unwrap())
+        .unwrap();
     for number in 6..12 {
         let (one, other) = (
             resident.step(&message(number)).unwrap(),
             restored.step(&message(number)).unwrap(),
         );
         assert_eq!(one, other);
-        assert_eq!(resident.state_root(), restored.state_root());
-        assert_eq!(resident.state_root(), resident.snapshot().root());
+        assert_eq!(
+            resident.state_root().unwrap(),
+            restored.state_root().unwrap()
+        );
+        assert_eq!(
+            resident.state_root().unwrap(),
+            resident.snapshot().unwrap().root()
+        );
     }
 }
 
@@ -62,12 +70,12 @@ fn failures_and_dry_runs_leave_no_trace_and_messages_are_forwarded() {
     let mut resident = engine().boot(&program(), 7).unwrap();
     let sent = resident.step(&message(1)).unwrap().result;
     assert_eq!(sent.messages.first().unwrap()["Target"], "other");
-    let before = resident.state_root();
+    let before = resident.state_root().unwrap();
     assert!(resident.step(&message(3)).unwrap().result.error.is_some());
     let dry = resident.dry_run(&message(4)).unwrap();
-    assert_eq!(resident.state_root(), before);
+    assert_eq!(resident.state_root().unwrap(), before);
     assert_eq!(resident.step(&message(4)).unwrap(), dry);
-    assert_ne!(resident.state_root(), before);
+    assert_ne!(resident.state_root().unwrap(), before);
 }
 
 #[test]
@@ -77,7 +85,7 @@ fn a_witness_replays_its_stretch_and_no_other() {
     for number in 0..3 {
         resident.step(&message(number)).unwrap();
     }
-    let start = resident.snapshot();
+    let start = resident.snapshot().unwrap();
     let inputs: Vec<Message> = (3..9).map(message).collect();
     let witness = engine.witness(&program(), &start, &inputs).unwrap();
     let steps: Vec<_> = inputs.iter().map(|it| resident.step(it).unwrap()).collect();
@@ -91,7 +99,7 @@ fn a_witness_replays_its_stretch_and_no_other() {
         done,
         Reexecution {
             steps,
-            state_root: resident.state_root()
+            state_root: resident.state_root().unwrap()
         }
     );
 

@@ -1,5 +1,6 @@
 //! The machine that compiles: wasmtime's Cranelift.
 
+mod compiled;
 mod guest;
 mod instance;
 
@@ -15,12 +16,13 @@ use super::{Halt, Number, Trap, Vm, low};
 use crate::engine::host::HostFunction;
 use crate::engine::module::{self, Checked};
 use crate::engine::stack::WASM_STACK_BYTES;
-use crate::engine::{Abstain, EngineError};
+use crate::engine::{Abstain, Artefacts, EngineError};
 use crate::memory::{Creator, RESERVED, Watching, install};
 
 /// Compiles modules and runs what it compiled. Its memories are watched by the kernel.
 pub(in crate::engine) struct Jit {
     engine: Engine,
+    artefacts: Option<Arc<dyn Artefacts>>,
 }
 
 impl Jit {
@@ -33,7 +35,19 @@ impl Jit {
         if !install() {
             return Err(Abstain::Unsupported);
         }
-        Ok(Self { engine })
+        Ok(Self {
+            engine,
+            artefacts: None,
+        })
+    }
+
+    /// The same, keeping what it compiles.
+    #[must_use]
+    pub(in crate::engine) fn keeping(self, artefacts: Arc<dyn Artefacts>) -> Self {
+        Self {
+            artefacts: Some(artefacts),
+            ..self
+        }
     }
 }
 
@@ -51,7 +65,7 @@ impl Vm for Jit {
     const WATCHES: bool = true;
 
     fn prepare(&self, module: &Checked) -> Result<JitCode, EngineError> {
-        let compiled = Module::new(&self.engine, &module.bytes).map_err(|_| Abstain::Engine)?;
+        let compiled = compiled::compiled(&self.engine, self.artefacts.as_ref(), &module.bytes)?;
         let mut linker = Linker::new(&self.engine);
         link(&mut linker, &compiled).map_err(|_| Abstain::Engine)?;
         Ok(JitCode {

@@ -266,25 +266,29 @@ impl Stage {
     }
 
     fn evaluate(&self, count: u64) {
-        let job = Job::Evaluate {
-            process: self.process_id(),
-            from: Slot(0),
-            count,
-            stride: Stride::default(),
-        };
-        let done = self.handle.executor.perform(job, &profiles());
-        let Executed::Evaluated { process, leaves } = done else {
-            panic!("not evaluated");
-        };
-        assert_eq!(leaves.len() as u64, count);
-        for it in leaves {
-            self.keep(Record::Evaluated {
-                process,
-                leaf: it.leaf,
-                head: it.head,
-                ruling: it.ruling,
-                parts: it.parts,
-            });
+        let mut stride = Stride::default();
+        for from in 0..count {
+            // One at a time, so that a claim can end anywhere.
+            let job = Job::Evaluate {
+                process: self.process_id(),
+                from: Slot(from),
+                count: 1,
+                stride,
+            };
+            let done = self.handle.executor.perform(job, &profiles());
+            let Executed::Evaluated { process, leaves } = done else {
+                panic!("not evaluated");
+            };
+            for it in leaves {
+                stride.follow(it.ruling.height, it.leaf.gas, it.leaf.state_root.is_some());
+                self.keep(Record::Evaluated {
+                    process,
+                    leaf: it.leaf,
+                    head: it.head,
+                    ruling: it.ruling,
+                    parts: it.parts,
+                });
+            }
         }
     }
 }

@@ -80,7 +80,10 @@ impl<'a> Replayed<'a> {
         let due = self
             .stride
             .advance(&self.profiles, slot, stamp, outcome.gas);
-        let root = (due || head).then(|| running.resident.state_root());
+        let root = match due || head {
+            true => Some(running.resident.state_root().map_err(failed)?),
+            false => None,
+        };
         let profile = running.profile;
         self.running = Some(running);
         let leaf = Leaf {
@@ -113,7 +116,10 @@ impl<'a> Replayed<'a> {
         let engine = self.engines.of(&holding.profile).map_err(failed)?;
         let program = message::program(&holding.profile, &self.process, &self.module);
         let resident = match before {
-            Some(before) => engine.restore(&program, &before.resident.snapshot()),
+            Some(mut before) => {
+                let snapshot = before.resident.snapshot().map_err(failed)?;
+                engine.restore(&program, &snapshot)
+            }
             None => {
                 let first =
                     Assignment::from_item(&input.assignment).map_err(|_| unexecutable(Slot(0)))?;

@@ -74,13 +74,10 @@ impl Stage {
     pub(in crate::http::tests) fn claim(&self, size: u64, truly: bool) -> SignedClaim {
         let (mut leaves, mut head) = (Vec::<Leaf>::new(), Default::default());
         for slot in 0..size {
-            let (leaf, after) = self
-                .archive
-                .leaf(&self.process_id(), Slot(slot))
-                .unwrap()
-                .unwrap();
+            let found = self.archive.evaluated(&self.process_id(), Slot(slot));
+            let (leaf, after, _) = found.unwrap().unwrap();
             leaves.push(leaf);
-            head = after;
+            head = after.unwrap();
         }
         if !truly {
             leaves[0].gas += 1;

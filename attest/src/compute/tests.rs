@@ -1,0 +1,156 @@
+//! Where claims end (rules CU-2 and CU-7).
+
+use surety_protocol::hash::{Domain, digest};
+use surety_protocol::id::{AssignmentId, ProfileId};
+use surety_protocol::item::{ItemDraft, ItemKey};
+
+use super::*;
+use crate::effect::Job;
+
+const PROCESS: ProcessId = ProcessId::new([7; 32]);
+const RULING: Ruling = Ruling {
+    profile: ProfileId::new([1; 32]),
+    height: Height(0),
+};
+
+/// What evaluating a slot gives, if `head` says that the root is taken after it. State roots stand after slots 0, 16, 32...
+fn evaluated(slot: u64, head: bool) -> EvaluatedLeaf {
+    let state = |what: &[u8]| digest(Domain::OBJECT, &[what, &slot.to_be_bytes()]);
+    let root = slot.is_multiple_of(16).then(|| state(b"state"));
+    let subject = ItemKey::ed25519(&[9; 32]).sign_item(&ItemDraft::default());
+    EvaluatedLeaf {
+        leaf: Leaf {
+            slot: Slot(slot),
+            assignment: AssignmentId::new(*state(b"assignment").as_bytes()),
+            result_root: state(b"result"),
+            gas: 7,
+            state_root: root,
+        },
+        head: root.or(head.then(|| state(b"state"))),
+        ruling: RULING,
+        parts: Vec::new(),
+        subject: subject.unwrap(),
+    }
+}
+
+/// A compute unit of one process, its jobs performed at once.
+struct Stage {
+    compute: Compute,
+    guard: Guard,
+    /// Where jobs ended.
+    jobs: Vec<u64>,
+    /// Where claims ended.
+    claims: Vec<u64>,
+}
+
+impl Stage {
+    fn new() -> Stage {
+        Stage {
+            compute: Compute::new(Address::default(), NetworkId::default()),
+            guard: Guard::default(),
+            jobs: Vec::new(),
+            claims: Vec::new(),
+        }
+    }
+
+    /// The log has this size; what is asked for is done, and claims are signed.
+    fn grow(&mut self, now: Tick, size: u64) {
+        let mut out = Outbox::default();
+        self.compute
+            .log_grew(now, PROCESS, ModuleId::default(), size, &mut out);
+        self.perform(now, out);
+    }
+
+    fn tick(&mut self, now: Tick) {
+        let mut out = Outbox::default();
+        self.compute.tick(now, &mut self.guard, &mut out);
+        self.perform(now, out);
+    }
+
+    fn perform(&mut self, now: Tick, mut out: Outbox<Effect>) {
+        loop {
+            let effects = out.drain();
+            if effects.is_empty() {
+                return;
+            }
+            for effect in effects {
+                match effect {
+                    Effect::Execute(Job::Evaluate { from, count, .. }) => {
+                        let all = from.0..from.0 + count;
+                        // [CU-7]
+                        let end = all.clone().find(|slot| slot.is_multiple_of(16));
+                        let end = end.map_or(all.end, |slot| slot + 1);
+                        let leaves = (from.0..end).map(|slot| evaluated(slot, slot + 1 == end));
+                        self.jobs.push(end);
+                        self.compute.evaluated_leaves(
+                            now,
+                            PROCESS,
+                            leaves.collect(),
+                            &mut self.guard,
+                            &mut out,
+                        );
+                    }
+                    Effect::SignClaim { claim, leaves, .. } => {
+                        let end = leaves.last().unwrap().slot.0 + 1;
+                        let root = evaluated(end - 1, true).head;
+                        assert_eq!(Some(claim.into_inner().head_state_root), root);
+                        self.claims.push(end);
+                        self.compute.processes.get_mut(&PROCESS).unwrap().signing = false;
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_long_log_is_evaluated_and_claimed_by_strides() {
+    let mut stage = Stage::new();
+    stage.grow(Tick(1), 100);
+    assert_eq!(stage.jobs, [1, 17, 33, 49, 65, 81, 97, 100]);
+    assert_eq!(stage.claims, [33, 65, 97]);
+    // The rest has no root that every compute unit has, and waits for its time.
+    stage.tick(Tick(CUT_TICKS));
+    assert_eq!(stage.claims, [33, 65, 97]);
+    stage.tick(Tick(1 + CUT_TICKS));
+    assert_eq!(stage.claims, [33, 65, 97, 100]);
+}
+
+#[test]
+fn few_inputs_are_claimed_where_their_jobs_end() {
+    let mut stage = Stage::new();
+    stage.grow(Tick(1), 1);
+    stage.grow(Tick(100), 3);
+    stage.grow(Tick(200), 5);
+    // To the last state root first, then to the last root.
+    stage.tick(Tick(1 + CUT_TICKS));
+    stage.tick(Tick(99 + CUT_TICKS));
+    assert_eq!(stage.claims, [1]);
+    stage.tick(Tick(100 + CUT_TICKS));
+    assert_eq!((stage.jobs, stage.claims), (vec![1, 3, 5], vec![1, 5]));
+}
+
+#[test]
+fn what_a_shorter_log_leaves_of_a_job_is_evaluated_again() {
+    let mut stage = Stage::new();
+    stage.grow(Tick(1), 12);
+    stage.compute.log_shrank(&PROCESS, 6);
+    assert_eq!(stage.compute.evaluated(&PROCESS), 1);
+    stage.grow(Tick(2), 6);
+    assert_eq!(stage.jobs, [1, 12, 6]);
+    stage.tick(Tick(2 + CUT_TICKS));
+    stage.tick(Tick(3 + CUT_TICKS));
+    assert_eq!(stage.claims, [1, 6]);
+}
+
+#[test]
+fn a_job_ends_where_a_fault_wants_its_claim_to_end() {
+    let mut stage = Stage::new();
+    stage
+        .compute
+        .force_cut_after(PROCESS, ModuleId::default(), Slot(5));
+    stage.grow(Tick(1), 12);
+    assert_eq!(stage.jobs, [1, 6, 12]);
+    assert_eq!(stage.claims, [6]);
+}
