@@ -5,8 +5,9 @@
 //! - `[ST-1]` Linear memory is cut into pages of 4 KiB. A page's hash is BLAKE3 in key derivation
 //!   mode under [`PAGE_CONTEXT`]; BLAKE3 because a stride of AOS changes about 220 pages, whose
 //!   hashing costs as much as a message's execution.
-//! - `[ST-2]` The pages are the leaves of a Merkle tree (rules M-1 to M-3 of the Merkle module) of
-//!   always 2^22 leaves. Pages beyond the end of memory are zero pages.
+//! - `[ST-2]` The pages are the leaves of a complete binary tree of always 2^22 leaves. Pages beyond
+//!   the end of memory are zero pages. A node is BLAKE3 in key derivation mode under
+//!   [`NODE_CONTEXT`] over the hashes of its two children; `pages_root` is the top.
 //! - `[ST-3]` `state_root = digest(STATE, [wasm_pages, pages_root, globals])`, with the memory's
 //!   size in units of 64 KiB in four bytes and each global's bits in eight, big-endian.
 //! - `[ST-4]` A state is a value: two states with the same size, globals and pages are the same,
@@ -17,34 +18,24 @@
 //! - `[ST-6]` A node has six levels of the tree, the topmost four: its record says the level of the
 //!   node and the digests of those children that are not zero. A subtree of zeros has no record.
 
+mod hash;
 mod tree;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use surety_protocol::hash::{Domain, digest};
 use surety_protocol::id::Digest;
-use surety_protocol::merkle::seal;
-use surety_protocol::witness::{PAGE_BYTES, PAGES, PAGES_PER_WASM_PAGE, StateHead};
+use surety_protocol::witness::{PAGE_BYTES, PAGES_PER_WASM_PAGE, StateHead};
 
-pub use tree::{Branch, PageTree, node_digest, page_offset, zero_top};
-
-/// The context of page hashes (rule ST-1).
-pub const PAGE_CONTEXT: &str = "SURETY/v1/memory-page";
+pub use hash::{NODE_CONTEXT, PAGE_CONTEXT, page_hash, page_hashes};
+pub use tree::{Branch, PageTree, node_digest, page_offset, top_from_many, zero_top};
 
 /// One page of memory.
 pub type Page = [u8; PAGE_BYTES];
 
 /// A page of zeros.
 pub const ZERO_PAGE: Page = [0; PAGE_BYTES];
-
-/// The hash of one page (rule ST-1).
-pub fn page_hash(page: &Page) -> Digest {
-    // The key of the context is derived once, not for every page.
-    static CONTEXT: LazyLock<blake3::Hasher> =
-        LazyLock::new(|| blake3::Hasher::new_derive_key(PAGE_CONTEXT));
-    Digest::new(*CONTEXT.clone().update(page).finalize().as_bytes())
-}
 
 /// The root of a state whose pages have this root (rule ST-3).
 pub fn state_root(wasm_pages: u32, pages_root: &Digest, globals: &[u64]) -> Digest {
@@ -57,8 +48,7 @@ pub fn state_root(wasm_pages: u32, pages_root: &Digest, globals: &[u64]) -> Dige
 
 /// The root of a state that has this head (rule ST-5).
 pub fn head_root(head: &StateHead) -> Digest {
-    let pages_root = seal(u64::from(PAGES), &head.top);
-    state_root(head.wasm_pages, &pages_root, &head.globals)
+    state_root(head.wasm_pages, &head.top, &head.globals)
 }
 
 /// A whole state (rule ST-4). Cloning it copies no page.
@@ -103,17 +93,14 @@ impl Snapshot {
     /// The tree over the pages; hashes all of them.
     pub fn tree(&self) -> PageTree {
         let mut tree = PageTree::default();
-        tree.update(
-            self.pages
-                .iter()
-                .map(|(index, page)| (*index, page_hash(page))),
-        );
+        let pages = self.pages.iter().map(|(index, page)| (*index, &**page));
+        tree.update(page_hashes(pages));
         tree
     }
 
     /// The state's root; hashes all pages.
     pub fn root(&self) -> Digest {
-        state_root(self.wasm_pages, &self.tree().root(), &self.globals)
+        state_root(self.wasm_pages, &self.tree().top(), &self.globals)
     }
 
     /// The state without its pages, whose tree has this top.

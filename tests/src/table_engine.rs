@@ -184,7 +184,7 @@ impl Resident for Table {
                 .iter()
                 .map(|index| (*index, page_hash(state.page(*index)))),
         );
-        let pages_root = self.tree.root();
+        let pages_root = self.tree.top();
         Ok(state_root(state.wasm_pages, &pages_root, &state.globals))
     }
 

@@ -14,7 +14,7 @@ use super::execution::Execution;
 use super::vm::Vm;
 use super::{Abstain, EngineError, Message, Program, Reexecution, StepOutcome, WitnessFault};
 use crate::memory::Access;
-use crate::state::{Page, Snapshot, ZERO_PAGE, page_hash, state_root};
+use crate::state::{Page, Snapshot, page_hashes, state_root, top_from_many};
 
 /// Replays inputs from a whole state, watching every touch.
 pub(super) fn witness<V: Vm>(
@@ -119,12 +119,12 @@ fn pages_of(witness: &Witness) -> Snapshot {
 
 /// The root of the state of which these pages are known.
 fn root_over(state: &Snapshot, known: &BTreeSet<u32>, proof: &MultiProof) -> Option<Digest> {
-    let zero = page_hash(&ZERO_PAGE);
-    let leaf = |index: &u32| {
-        let page = state.pages.get(index);
-        (u64::from(*index), page.map_or(zero, |page| page_hash(page)))
-    };
-    let leaves: Vec<(u64, Digest)> = known.iter().map(leaf).collect();
-    let pages_root = proof.root_from_many(&leaves)?;
+    let page = |index: &u32| (*index, state.page(*index));
+    let leaves = page_hashes(known.iter().map(page));
+    let leaves: Vec<(u64, Digest)> = leaves
+        .into_iter()
+        .map(|(index, hash)| (index.into(), hash))
+        .collect();
+    let pages_root = top_from_many(proof, &leaves)?;
     Some(state_root(state.wasm_pages, &pages_root, &state.globals))
 }

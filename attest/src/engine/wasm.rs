@@ -15,7 +15,7 @@ use super::{
     StepOutcome, WitnessFault, replay,
 };
 use crate::memory::{Access, Watching};
-use crate::state::{PageTree, Snapshot, page_hash, state_root};
+use crate::state::{PageTree, Snapshot, page_hashes, state_root};
 
 /// Executes WebAssembly. Modules that it made ready are kept, so one engine serves a whole node.
 pub struct WasmEngine {
@@ -241,8 +241,8 @@ impl<V: Vm> Process<V> {
         let (state, changed) = self.execution.changes()?;
         let changed = std::mem::take(changed);
         if let Some(tree) = &mut self.tree {
-            let hash = |index: &u32| (*index, page_hash(state.page(*index)));
-            tree.update(changed.iter().map(hash));
+            let page = |index: &u32| (*index, state.page(*index));
+            tree.update(page_hashes(changed.iter().map(page)));
         }
         Ok((state, self.tree.get_or_insert_with(|| state.tree())))
     }
@@ -259,7 +259,7 @@ impl<V: Vm> Resident for Process<V> {
 
     fn state_root(&mut self) -> Result<Digest, EngineError> {
         let (state, tree) = self.tree()?;
-        Ok(state_root(state.wasm_pages, &tree.root(), &state.globals))
+        Ok(state_root(state.wasm_pages, &tree.top(), &state.globals))
     }
 
     fn snapshot(&mut self) -> Result<Snapshot, EngineError> {

@@ -2,8 +2,8 @@ use super::*;
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
-use surety_protocol::merkle::{MultiProof, node};
-use surety_protocol::witness::{PAGE_NODE_TOP, PAGE_TREE_DEPTH, PageNode};
+use surety_protocol::merkle::MultiProof;
+use surety_protocol::witness::{PAGE_NODE_TOP, PAGE_TREE_DEPTH, PAGES, PageNode};
 
 fn sample() -> Snapshot {
     let mut snapshot = Snapshot {
@@ -24,7 +24,7 @@ fn an_updated_tree_is_the_tree_of_the_state() {
     snapshot.put(5, &ZERO_PAGE);
     snapshot.put(7, &[9; PAGE_BYTES]);
     tree.update([5, 7].map(|index| (index, page_hash(snapshot.page(index)))));
-    assert_eq!(tree.root(), snapshot.tree().root());
+    assert_eq!(tree.top(), snapshot.tree().top());
     assert_eq!(
         snapshot.pages.len(),
         4,
@@ -55,12 +55,15 @@ fn the_root_commits_to_size_and_globals() {
     // Memory without pages differs by its size alone, and has the root of 2^22 zero pages.
     let mut top = page_hash(&ZERO_PAGE);
     for _ in 0..22 {
-        top = surety_protocol::merkle::node(&top, &top);
+        top = node(&top, &top);
     }
-    assert_eq!(
-        Snapshot::default().tree().root(),
-        surety_protocol::merkle::seal(1 << 22, &top)
-    );
+    assert_eq!(Snapshot::default().tree().top(), top);
+}
+
+/// A node by the rule alone (rule ST-2).
+fn node(left: &Digest, right: &Digest) -> Digest {
+    let pair = [left.as_bytes().as_slice(), right.as_bytes()].concat();
+    Digest::new(blake3::derive_key("SURETY/v1/memory-node", &pair))
 }
 
 /// The root by the rules alone, one level after the other.
@@ -76,7 +79,7 @@ fn plain_root(pages: &BTreeMap<u32, Digest>) -> Digest {
             .collect();
         zero = node(&zero, &zero);
     }
-    seal(u64::from(PAGES), level.get(&0).unwrap_or(&zero))
+    level.get(&0).copied().unwrap_or(zero)
 }
 
 /// Places near one another, at the borders of nodes, and anywhere.
@@ -98,18 +101,18 @@ proptest! {
         let hash = |byte| page_hash(&[byte; PAGE_BYTES]);
         let (mut tree, mut pages) = (PageTree::default(), BTreeMap::new());
         for update in updates {
-            let (earlier, root) = (tree.clone(), tree.root());
+            let (earlier, root) = (tree.clone(), tree.top());
             tree.update(update.iter().map(|(index, byte)| (*index, hash(*byte))));
             pages.extend(update.iter().map(|(index, byte)| (*index, hash(*byte))));
             pages.retain(|_, digest| *digest != hash(0));
-            prop_assert_eq!(tree.root(), plain_root(&pages));
-            prop_assert_eq!(earlier.root(), root);
+            prop_assert_eq!(tree.top(), plain_root(&pages));
+            prop_assert_eq!(earlier.top(), root);
         }
         let known: BTreeSet<u32> = pages.keys().copied().step_by(2).chain([5, PAGES - 1]).collect();
         let leaf = |index: &u32| (u64::from(*index), pages.get(index).copied().unwrap_or(hash(0)));
         let leaves: Vec<_> = known.iter().map(leaf).collect();
         let proof = tree.prove(&known).unwrap();
-        prop_assert_eq!(proof.root_from_many(&leaves), Some(tree.root()));
+        prop_assert_eq!(top_from_many(&proof, &leaves), Some(tree.top()));
         // Its records are all of it, and each says its digest.
         let mut found = BTreeMap::new();
         let mut branches: Vec<Branch<'_>> = tree.branch().into_iter().collect();
@@ -171,16 +174,16 @@ fn a_multiproof_gives_the_root_before_and_after() {
             .map(|i| (u64::from(*i), page_hash(snapshot.page(*i))))
             .collect()
     };
-    assert_eq!(proof.root_from_many(&leaves(&snapshot)), Some(tree.root()));
+    assert_eq!(top_from_many(&proof, &leaves(&snapshot)), Some(tree.top()));
     snapshot.put(2, &[4; PAGE_BYTES]);
     assert_eq!(
-        proof.root_from_many(&leaves(&snapshot)),
-        Some(snapshot.tree().root())
+        top_from_many(&proof, &leaves(&snapshot)),
+        Some(snapshot.tree().top())
     );
     let short = MultiProof {
         size: proof.size,
         siblings: proof.siblings[1..].to_vec(),
     };
-    assert_eq!(short.root_from_many(&leaves(&snapshot)), None);
+    assert_eq!(top_from_many(&short, &leaves(&snapshot)), None);
     assert_eq!(tree.prove(&BTreeSet::from([PAGES])), None);
 }

@@ -10,16 +10,17 @@ use std::ops::Range;
 use std::sync::{Arc, LazyLock};
 
 use surety_protocol::id::Digest;
-use surety_protocol::merkle::{MultiProof, node, prove_many_from, seal};
+use surety_protocol::merkle::{MultiProof, prove_many_from};
 use surety_protocol::witness::{
     PAGE_NODE_BITS, PAGE_NODE_TOP, PAGE_NODE_WIDTH, PAGE_TREE_DEPTH, PAGES, PageNode,
 };
 
+use super::hash::{node_hash, node_hashes, pair};
 use super::{ZERO_PAGE, page_hash};
 
 /// The top of an all-zero subtree at each height; height 0 is a page.
 static ZERO: LazyLock<Vec<Digest>> = LazyLock::new(|| {
-    let next = |below: &Digest| Some(node(below, below));
+    let next = |below: &Digest| Some(node_hash(below, below));
     let heights = std::iter::successors(Some(page_hash(&ZERO_PAGE)), next);
     heights.take(PAGE_TREE_DEPTH as usize + 1).collect()
 });
@@ -98,6 +99,12 @@ impl Node {
         self.get(1 << (foot(level + 1) - head(level)))
     }
 
+    fn set(&mut self, at: usize, digest: Digest) {
+        if let Some(place) = self.digests.get_mut(at) {
+            *place = digest;
+        }
+    }
+
     /// Puts a child's digest; whether it was another.
     fn put(&mut self, at: usize, digest: Digest) -> bool {
         let Some(child) = self.digests.get_mut(PAGE_NODE_WIDTH + at) else {
@@ -110,24 +117,31 @@ impl Node {
     fn rise(&mut self, level: u32, changed: u64) {
         let mut below = changed;
         let mut row = PAGE_NODE_WIDTH;
+        let mut hashes = [[0; 32]; PAGE_NODE_WIDTH / 2];
+        let mut pairs = Vec::with_capacity(PAGE_NODE_WIDTH / 2);
         for height in foot(level)..head(level) {
             row /= 2;
             let blank = zero(height);
             let mut above = 0_u64;
+            let mut hashed = 0_u64;
+            pairs.clear();
             while below != 0 {
-                let pair = below.trailing_zeros() / 2;
-                below &= !(3 << (2 * pair));
-                above |= 1 << pair;
-                let at = row + pair as usize;
-                let (left, right) = (self.get(2 * at), self.get(2 * at + 1));
-                let digest = if left == blank && right == blank {
-                    zero(height + 1)
+                let at = below.trailing_zeros() / 2;
+                below &= !(3 << (2 * at));
+                above |= 1 << at;
+                let place = row + at as usize;
+                let (left, right) = (self.get(2 * place), self.get(2 * place + 1));
+                if left == blank && right == blank {
+                    self.set(place, zero(height + 1));
                 } else {
-                    node(&left, &right)
-                };
-                if let Some(place) = self.digests.get_mut(at) {
-                    *place = digest;
+                    hashed |= 1 << at;
+                    pairs.push(pair(&left, &right));
                 }
+            }
+            node_hashes(&pairs, &mut hashes);
+            for hash in hashes.iter().take(pairs.len()) {
+                self.set(row + hashed.trailing_zeros() as usize, Digest::new(*hash));
+                hashed &= hashed - 1;
             }
             below = above;
         }
@@ -165,6 +179,11 @@ fn updated(node: Option<Arc<Node>>, level: u32, pages: &[(u32, Digest)]) -> Opti
     (it.top(level) != zero_top(level)).then_some(node)
 }
 
+/// The top of the tree in which these pages have these hashes, from a proof of their places; `None` if it is malformed.
+pub fn top_from_many(proof: &MultiProof, hashes: &[(u64, Digest)]) -> Option<Digest> {
+    proof.top_from_many(hashes, &node_hash)
+}
+
 /// Which child of a node of a level a page is under.
 const fn place(level: u32, index: u32) -> usize {
     (index >> foot(level)) as usize % PAGE_NODE_WIDTH
@@ -188,12 +207,7 @@ impl PageTree {
         }
     }
 
-    /// The root over all pages.
-    pub fn root(&self) -> Digest {
-        seal(u64::from(PAGES), &self.top())
-    }
-
-    /// The top of the tree, which does not commit to the number of pages.
+    /// The top of the tree, which is the root over all pages.
     pub fn top(&self) -> Digest {
         let top = self.top.as_ref();
         top.map_or(zero_top(PAGE_NODE_TOP), |node| node.top(PAGE_NODE_TOP))

@@ -27,15 +27,26 @@ impl MultiProof {
     /// The leaves may be other ones than those proved: then it is the root after they were
     /// replaced. With no leaf at all the single sibling is the top of the tree.
     pub fn root_from_many(&self, leaves: &[(u64, Digest)]) -> Option<Digest> {
-        if !ascends(leaves.iter().map(|(index, _)| *index), self.size) {
+        if self.size == 0 {
+            return (leaves.is_empty() && self.siblings.is_empty()).then(empty);
+        }
+        let top = self.top_from_many(leaves, &node)?;
+        Some(seal(self.size, &top))
+    }
+
+    /// The top of a tree whose nodes are hashed by `node`, which does not commit to the number of its leaves; `None` as above,
+    /// and without leaves.
+    pub fn top_from_many(
+        &self,
+        leaves: &[(u64, Digest)],
+        node: &impl Fn(&Digest, &Digest) -> Digest,
+    ) -> Option<Digest> {
+        if self.size == 0 || !ascends(leaves.iter().map(|(index, _)| *index), self.size) {
             return None;
         }
-        if self.size == 0 {
-            return self.siblings.is_empty().then(empty);
-        }
         let mut siblings = self.siblings.iter();
-        let top = join(0..self.size, leaves, &mut siblings)?;
-        siblings.next().is_none().then(|| seal(self.size, &top))
+        let top = join(0..self.size, leaves, &mut siblings, node)?;
+        siblings.next().is_none().then_some(top)
     }
 
     /// Whether these leaves stand at these indices of the tree with this root.
@@ -87,6 +98,7 @@ fn join(
     range: Range<u64>,
     known: &[(u64, Digest)],
     siblings: &mut std::slice::Iter<'_, Digest>,
+    node: &impl Fn(&Digest, &Digest) -> Digest,
 ) -> Option<Digest> {
     let Some((_, first)) = known.first() else {
         return siblings.next().copied();
@@ -97,8 +109,8 @@ fn join(
     };
     let middle = range.start + left;
     let (below, above) = known.split_at(known.partition_point(|(index, _)| *index < middle));
-    let left = join(range.start..middle, below, siblings)?;
-    let right = join(middle..range.end, above, siblings)?;
+    let left = join(range.start..middle, below, siblings, node)?;
+    let right = join(middle..range.end, above, siblings, node)?;
     Some(node(&left, &right))
 }
 

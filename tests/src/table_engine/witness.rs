@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_bytes::ByteBuf;
 use surety_attest::engine::{Abstain, EngineError, Message, Reexecution, WitnessFault};
-use surety_attest::state::{Page, Snapshot, ZERO_PAGE, page_hash, state_root};
+use surety_attest::state::{Page, Snapshot, ZERO_PAGE, page_hash, state_root, top_from_many};
 use surety_protocol::id::Digest;
 use surety_protocol::merkle::MultiProof;
 use surety_protocol::witness::{PAGES, Witness, WitnessPage};
@@ -91,6 +91,6 @@ fn root_over(state: &Snapshot, known: &BTreeSet<u32>, proof: &MultiProof) -> Opt
             )
         })
         .collect();
-    let pages_root = proof.root_from_many(&leaves)?;
+    let pages_root = top_from_many(proof, &leaves)?;
     Some(state_root(state.wasm_pages, &pages_root, &state.globals))
 }
