@@ -29,7 +29,7 @@ help:
 	@echo "make bench-processes how many processes one node carries"
 	@echo "make bench-compile what the heaviest modules take before they run"
 	@echo "make sim     the simulator over many seeds (SEEDS=1000)"
-	@echo "make fuzz    random modules, bytes and witnesses, for a time (SECONDS=1800)"
+	@echo "make fuzz    random modules, bytes and witnesses, half an hour each (SECONDS=5400)"
 
 .PHONY: own
 ## Makes a target directory that several checkouts share this one's: else Cargo would take what another one built last,
@@ -134,6 +134,6 @@ sim: build
 
 .PHONY: fuzz
 ## Random modules on both machines, everything that is decoded, altered witnesses; a failure names its seed.
-SECONDS ?= 1800
+SECONDS ?= 5400
 fuzz: build
 	$(BIN)/surety-fuzz all --seconds $(SECONDS)

@@ -262,11 +262,12 @@ fn folder(name: &str) -> PathBuf {
 fn strides(engine: &WasmEngine, modules: &Path, only: &str, report: &mut Report) {
     println!();
     println!(
-        "{:<12} {:<23} {:>6} {:>9} {:>8} {:>8} {:>8} {:>8} {:>9} {:>8}",
+        "{:<12} {:<23} {:>6} {:>9} {:>7} {:>8} {:>8} {:>8} {:>8} {:>9} {:>8}",
         "a stride of",
         "16",
         "pages",
         "KiB",
+        "lz4",
         "execute",
         "build",
         "verify",
@@ -284,10 +285,11 @@ fn strides(engine: &WasmEngine, modules: &Path, only: &str, report: &mut Report)
             let (before, stride) = inputs.split_at(inputs.len() - 16);
             let it = stride::measure(engine, &program, CLOCK, before, stride);
             println!(
-                "{name:<12} {:<23} {:>6} {:>9.1} {:>8.2} {:>8.2} {:>8.2} {:>8.2} {:>9.1} {:>8.2}",
+                "{name:<12} {:<23} {:>6} {:>9.1} {:>7.1} {:>8.2} {:>8.2} {:>8.2} {:>8.2} {:>9.1} {:>8.2}",
                 workload.name,
                 it.pages,
                 it.bytes as f64 / 1024.0,
+                it.compressed as f64 / 1024.0,
                 it.execute,
                 it.build,
                 it.verify,
@@ -299,6 +301,8 @@ fn strides(engine: &WasmEngine, modules: &Path, only: &str, report: &mut Report)
                 Figure::plain(&format!("{name}: {}, {what}", workload.name), value, unit)
             };
             report.push(figure("witness", it.bytes as f64, "bytes"));
+            let compressed = it.compressed as f64;
+            report.push(figure("witness, compressed with lz4", compressed, "bytes"));
             report.push(figure("witness, build", it.build, "cpu ms"));
             report.push(
                 figure("witness, verify", it.verify, "cpu ms")

@@ -26,6 +26,8 @@ use surety_protocol::hash::{Domain, digest};
 use surety_protocol::id::NetworkId;
 use surety_protocol::item::ItemDraft;
 
+#[path = "history.rs"]
+mod history;
 #[path = "processor.rs"]
 mod processor;
 #[path = "report.rs"]
@@ -216,5 +218,11 @@ fn main() {
     let mut report = Report::new("processes");
     alone(&mut report, name, &module, &message);
     growing(&mut report, name, &module, &message);
+    history::cold(
+        &mut report,
+        name,
+        |store| town(store, RESIDENT_BYTES, &module),
+        &message,
+    );
     report.write();
 }

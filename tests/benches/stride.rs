@@ -12,6 +12,8 @@ const STRIDE: usize = 16;
 pub(crate) struct Stride {
     pub(crate) pages: usize,
     pub(crate) bytes: usize,
+    /// The same compressed with LZ4.
+    pub(crate) compressed: usize,
     pub(crate) execute: f64,
     pub(crate) build: f64,
     pub(crate) verify: f64,
@@ -43,7 +45,8 @@ pub(crate) fn measure(
         });
         let (build, witness) = processor(|| engine.witness(program, &start, stride));
         let witness = witness.expect("a witness");
-        let bytes = codec::encode(&witness).expect("it fits").len();
+        let encoded = codec::encode(&witness).expect("it fits");
+        let compressed = lz4_flex::compress(&encoded).len();
         let from = Start::Witness {
             root: &root,
             witness: &witness,
@@ -64,7 +67,8 @@ pub(crate) fn measure(
         });
         Stride {
             pages: witness.pages.len(),
-            bytes,
+            bytes: encoded.len(),
+            compressed,
             execute,
             build,
             verify,
