@@ -109,7 +109,7 @@ bench-gas: setup
 
 .PHONY: bench-processes
 ## How many processes one node carries: memory and messages per second from ten processes to ten thousand.
-bench-processes: setup aos
+bench-processes: build aos
 	@modules=""; [ ! -f $(AOS_MODULE) ] || modules=$(AOS_MODULES); \
 	SURETY_AOS_MODULES=$$modules \
 	  cargo bench --locked --profile $(PROFILE) --package surety-harness --bench processes

@@ -50,6 +50,7 @@ mod wasm;
 mod working_copy;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 use surety_protocol::id::{Digest, ModuleId};
 use surety_protocol::profile::Profile;
 use surety_protocol::witness::{PagesFault, Witness};
@@ -80,7 +81,7 @@ pub struct Program {
 }
 
 /// What one step gave.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StepOutcome {
     /// The result, or why there is none (rule EN-3).
     pub result: ProcessResult,
@@ -106,7 +107,7 @@ pub enum Start<'a> {
 }
 
 /// What a re-execution gave.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Reexecution {
     /// One outcome for each input.
     pub steps: Vec<StepOutcome>,
@@ -115,7 +116,7 @@ pub struct Reexecution {
 }
 
 /// Why a witness does not allow to execute (rule EN-8). Deterministic.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum WitnessFault {
     /// The fields are malformed.
     #[error(transparent)]
@@ -132,7 +133,7 @@ pub enum WitnessFault {
 }
 
 /// Why this host cannot tell (rule EN-7). Local.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum Abstain {
     /// The native stack ended before the guest's own limits.
     #[error("the native stack is exhausted")]
@@ -155,13 +156,16 @@ pub enum Abstain {
     /// Two engines do not agree: one of them has a fault, and people should look at it.
     #[error("two engines gave different outcomes: one of them is at fault")]
     Differ,
+    /// The process that executes for this one ended, or took too long.
+    #[error("the worker ended or took too long")]
+    Worker,
     /// The engine failed in a way that no rule foresees.
     #[error("the engine failed")]
     Engine,
 }
 
 /// Why there is no outcome.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum EngineError {
     /// The module is not one that the profile executes. Deterministic.
     #[error("module refused: {0}")]
@@ -251,6 +255,11 @@ pub trait Resident: Send {
     /// # Errors
     /// Abstains.
     fn dry_run(&mut self, message: &Message) -> Result<StepOutcome, EngineError>;
+
+    /// Whether the process is gone, so that everything asked of it abstains.
+    fn is_lost(&self) -> bool {
+        false
+    }
 
     /// The root of the state; costs what changed since it was asked for last.
     ///

@@ -26,6 +26,7 @@
 mod canonical;
 mod reply;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use surety_protocol::hash::{Domain, digest};
 use surety_protocol::id::Digest;
@@ -35,7 +36,7 @@ pub use canonical::canonical;
 pub(crate) use reply::MALFORMED;
 
 /// The result of one input.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ProcessResult {
     /// What the process shows of the input; any JSON.
     pub output: Value,

@@ -29,6 +29,7 @@ mod sim;
 mod stake;
 mod util;
 mod version;
+mod worker;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -96,6 +97,9 @@ enum Command {
     Completions(completions::CompletionsArgs),
     /// Print version, profile and engine
     Version,
+    /// Execute for the node that starts it
+    #[command(hide = true)]
+    Worker(worker::WorkerArgs),
 }
 
 /// What every verb is given.
@@ -136,6 +140,7 @@ fn run(context: &Context, command: Command) -> Result<(), CliError> {
         Command::Sim(args) => sim::run(context, args),
         Command::Completions(args) => completions::run(context, args),
         Command::Version => version::run(context),
+        Command::Worker(args) => worker::run(context, &args),
     }
 }
 

@@ -80,6 +80,10 @@ impl fmt::Display for Origin {
     }
 }
 
+/// MiB that a worker may take unless the configuration says otherwise: one process with all the memory that the profile allows,
+/// and as much again for the others.
+pub const WORKER_MIB: u64 = 8192;
+
 /// What the command line says, as text; a list may come as several values or separated by commas.
 pub type Overrides = BTreeMap<Setting, Vec<String>>;
 
@@ -104,6 +108,8 @@ pub struct NodeConfig {
     pub operator: Option<Address>,
     /// MiB of memory that the processes which it executes may take between two inputs; at least one stays.
     pub resident_mib: u64,
+    /// MiB of memory that each of the two workers may take; one that needs more is ended, and started again.
+    pub worker_mib: u64,
     /// Which events are logged.
     pub log: String,
     /// How they are logged.
@@ -132,6 +138,7 @@ impl NodeConfig {
             password_file: None,
             operator: None,
             resident_mib: RESIDENT_BYTES >> 20,
+            worker_mib: WORKER_MIB,
             log: "info".to_owned(),
             log_format: LogFormat::Text,
             faults: Vec::new(),

@@ -11,6 +11,8 @@ use surety_attest::engine::{Abstain, Artefacts, Engine, EngineError, WasmEngine}
 use surety_protocol::profile::Profile;
 use surety_protocol::profiles::PROFILES_MAX;
 
+use crate::worker::{Worker, WorkerEngine};
+
 /// Makes the engine of a profile.
 type Maker = Box<dyn Fn(Profile) -> Result<Arc<dyn Engine>, EngineError> + Send + Sync>;
 
@@ -47,6 +49,15 @@ impl Engines {
         Engines::new(move |profile| {
             let artefacts = Arc::clone(&artefacts);
             Ok(Arc::new(WasmEngine::keeping(profile, artefacts)?))
+        })
+    }
+
+    /// Those whose work is done by a node's two workers (rule WK-1).
+    pub fn in_workers(evaluating: Worker, judging: Worker) -> Engines {
+        let (evaluating, judging) = (Arc::new(evaluating), Arc::new(judging));
+        Engines::new(move |profile| {
+            let workers = (Arc::clone(&evaluating), Arc::clone(&judging));
+            Ok(Arc::new(WorkerEngine::new(profile, workers.0, workers.1)))
         })
     }
 

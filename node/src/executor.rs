@@ -21,7 +21,7 @@ mod step;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use surety_attest::effect::{EvaluatedLeaf, Executed, Job};
-use surety_attest::engine::{Engine, EngineError, StepOutcome, on_deep_stack};
+use surety_attest::engine::{Abstain, Engine, EngineError, StepOutcome, on_deep_stack};
 use surety_protocol::execution::{Execution, ExecutionRequest, Input};
 use surety_protocol::id::{NetworkId, ProcessId};
 use surety_protocol::profile::Profile;
@@ -104,8 +104,15 @@ impl Executor {
 
     /// Performs a job under the network's profiles; blocks for as long as it takes.
     pub fn perform(&self, job: Job, profiles: &Profiles) -> Executed {
-        let outcome = on_deep_stack(|| self.outcome(&job, profiles));
-        let outcome = outcome.unwrap_or_else(|abstain| Err(EngineError::from(abstain).into()));
+        let outcome = || {
+            let outcome = on_deep_stack(|| self.outcome(&job, profiles));
+            outcome.unwrap_or_else(|abstain| Err(EngineError::from(abstain).into()))
+        };
+        let outcome = match outcome() {
+            // [WK-2] Its residents are gone with the worker.
+            Err(Failure::Engine(EngineError::Abstain(Abstain::Worker))) => outcome(),
+            outcome => outcome,
+        };
         outcome.unwrap_or_else(|failure| Executed::Abstained {
             job: Box::new(job),
             reason: failure.to_string(),
@@ -216,7 +223,8 @@ impl Executor {
     }
 
     fn take(&self, series: Series, process: &ProcessId) -> Option<Held> {
-        lock(&self.residents).take(series, process)
+        let held = lock(&self.residents).take(series, process);
+        held.filter(|it| !it.resident.is_lost())
     }
 
     /// Keeps a process for its next job; what goes for it is dropped when nobody waits.

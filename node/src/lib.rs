@@ -26,3 +26,4 @@ pub mod signer;
 pub mod store;
 pub mod telemetry;
 pub mod view;
+pub mod worker;

@@ -5,11 +5,13 @@
 //! - `[NO-1]` A node is ready when it listens, answers HTTP and has read back what it knew; it says so once.
 //! - `[NO-2]` The store, the key files and the network id must belong together: a directory of another network is refused.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
 use surety_attest::engine::EngineError;
+use surety_attest::sample;
 use surety_attest::verify::Lottery;
 use surety_protocol::block::Genesis;
 use surety_protocol::bls::{BlsError, SecretKey};
@@ -20,7 +22,6 @@ use surety_slashing::ledger::BlockError;
 use tokio_util::sync::CancellationToken;
 
 use crate::archive::{Archive, ArchiveError};
-use crate::artefacts;
 use crate::config::NodeConfig;
 use crate::core::{Core, Identity, RestoreError};
 use crate::driver::{self, DriverError, Parts};
@@ -34,6 +35,7 @@ use crate::net::{self, NetConfig, NetError, identity};
 use crate::role::{self, Setting};
 use crate::signer::Signer;
 use crate::store::{Batch, Column, RocksStore, Store, StoreError};
+use crate::worker::Worker;
 
 /// Bytes of a genesis file.
 const GENESIS_MAX: usize = 1 << 20;
@@ -69,9 +71,6 @@ pub enum NodeError {
     /// The archive cannot be used.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
-    /// The directory of compiled modules cannot be made.
-    #[error("the directory of compiled modules: {0}")]
-    Artefacts(#[source] std::io::Error),
     /// What the node knew cannot be read back.
     #[error(transparent)]
     Restore(#[from] RestoreError),
@@ -128,6 +127,23 @@ pub fn read_genesis(path: &Path) -> Result<Genesis, NodeError> {
     Ok(codec::decode(&bytes)?)
 }
 
+/// One of the workers of a node: this program, started anew (rule WK-1).
+fn worker(config: &NodeConfig) -> Worker {
+    let artefacts = config.dir.join("artefacts");
+    let args: Vec<OsString> = vec![
+        "worker".into(),
+        "--artefacts".into(),
+        artefacts.into(),
+        "--log".into(),
+        config.log.clone().into(),
+        "--log-format".into(),
+        config.log_format.to_string().into(),
+    ];
+    let memory_bytes = config.worker_mib.saturating_mul(1 << 20);
+    // The file that this process runs, even if another has its name by now.
+    Worker::new("/proc/self/exe".into(), args, memory_bytes)
+}
+
 /// Runs a node until `shutdown` is cancelled (rule NO-1).
 ///
 /// # Errors
@@ -158,13 +174,14 @@ pub async fn run(
     // What was to be removed from it when the node ended last.
     tokio::task::block_in_place(|| archive.sweep())?;
     let metrics = Arc::new(Metrics::new());
-    let artefacts = artefacts::Directory::open(config.dir.join("artefacts"));
-    let artefacts = Arc::new(artefacts.map_err(NodeError::Artefacts)?);
-    let executor = Executor::new(archive.clone(), Engines::keeping(artefacts), network);
+    let (evaluating, judging) = (worker(&config), worker(&config));
+    let engines = Engines::in_workers(evaluating, judging);
+    let executor = Executor::new(archive.clone(), engines, network);
     let resident_bytes = config.resident_mib.saturating_mul(1 << 20);
     let executor = Arc::new(executor.bounded(resident_bytes, Arc::clone(&metrics)));
     // A machine that cannot execute at all says so at once.
-    executor.engine(&genesis.profiles.at(Height(0)).profile)?;
+    let engine = executor.engine(&genesis.profiles.at(Height(0)).profile)?;
+    tokio::task::block_in_place(|| engine.check(sample::WASM))?;
     let setting = Setting {
         operator,
         item_key: keys.item.address(),

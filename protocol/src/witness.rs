@@ -13,6 +13,7 @@
 //! - `[W-3]` Globals are given as the bits of their values, in the order of the module; there are at
 //!   most [`GLOBALS_MAX`].
 
+use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 use serde_tuple::{Deserialize_tuple, Serialize_tuple};
 
@@ -99,7 +100,7 @@ impl Wire for PageNode {
 }
 
 /// Why a part of a state is not well-formed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum PagesFault {
     /// Page indices do not ascend strictly, or exceed the tree (rule W-1).
     #[error("page {0} is out of order or out of range")]

@@ -1,6 +1,6 @@
 //! How many processes one node carries: `make bench-processes`.
 //!
-//! The node's own executor works over its own archive in RocksDB. Most processes have booted and are idle, a hundred are
+//! The node's own executor works over its own archive in RocksDB, and over workers. Most processes have booted and are idle, a hundred are
 //! busy. `SURETY_AOS_MODULES` says where AOS is; without it the embedded sample runs. `SURETY_PROCESSES_MAX` leaves out the
 //! rows of more processes.
 
@@ -13,6 +13,7 @@
     reason = "a benchmark that cannot go on stops, and its figures are for people"
 )]
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -22,6 +23,7 @@ use surety_attest::sample;
 use surety_node::archive::Series;
 use surety_node::engines::Engines;
 use surety_node::executor::{Executor, RESIDENT_BYTES};
+use surety_node::worker::Worker;
 use surety_protocol::hash::{Domain, digest};
 use surety_protocol::id::NetworkId;
 use surety_protocol::item::ItemDraft;
@@ -62,15 +64,20 @@ fn module() -> (&'static str, Vec<u8>, ItemDraft) {
     }
 }
 
-/// MiB of this program that are in memory.
+/// MiB of this program and of its workers that are in memory.
 fn resident_mib() -> f64 {
-    let text = std::fs::read_to_string("/proc/self/statm").expect("Linux");
-    let pages: f64 = text
-        .split_whitespace()
-        .nth(1)
-        .and_then(|it| it.parse().ok())
-        .expect("a number");
-    pages * 4096.0 / 1_048_576.0
+    let own = std::process::id().to_string();
+    let processes = std::fs::read_dir("/proc").expect("Linux").flatten();
+    let kib = processes.filter_map(|process| {
+        let status = std::fs::read_to_string(process.path().join("status")).ok()?;
+        let field = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+            line.split_whitespace().next()
+        };
+        let ours = field("Pid:")? == own || field("PPid:")? == own;
+        field("VmRSS:")?.parse::<f64>().ok().filter(|_| ours)
+    });
+    kib.sum::<f64>() / 1024.0
 }
 
 fn disk_mib(path: &Path) -> f64 {
@@ -93,10 +100,26 @@ fn milliseconds<T>(work: impl FnOnce() -> T) -> (f64, T) {
     (begin.elapsed().as_secs_f64() * 1000.0, done)
 }
 
+/// The built program, beside the benchmarks.
+fn program() -> PathBuf {
+    let own = std::env::current_exe().expect("a file");
+    let target = own.ancestors().nth(2).expect("a directory");
+    target.join("surety")
+}
+
+fn worker_args(dir: &Path) -> Vec<OsString> {
+    let options = ["worker", "--log", "warn", "--log-format", "text"];
+    let mut args: Vec<OsString> = options.map(Into::into).into();
+    args.extend(["--artefacts".into(), dir.join("artefacts").into()]);
+    args
+}
+
 fn town(store: &Arc<Counting>, resident_bytes: u64, module: &[u8]) -> Town {
     let archive = town::archive(store);
     let network = NetworkId::from(digest(Domain::OBJECT, &[b"processes"]));
-    let executor = Executor::new(archive.clone(), Engines::wasm(), network);
+    let worker = || Worker::new(program(), worker_args(store.path()), 16 << 30);
+    let engines = Engines::in_workers(worker(), worker());
+    let executor = Executor::new(archive.clone(), engines, network);
     Town::new(
         archive,
         executor.bounded(resident_bytes, Arc::default()),
@@ -197,7 +220,7 @@ fn alone(report: &mut Report, name: &str, module: &[u8], message: &ItemDraft) {
     println!("{name}, one process alone");
     for (what, value, unit) in [
         ("wake and first step", median(wakes), "ms"),
-        ("of which the processor", median(wakings), "ms"),
+        ("of which on the node's own thread", median(wakings), "ms"),
         ("reading a state back, checked", median(reads), "ms"),
         (
             "keeping a state with 220 changed pages",

@@ -1,6 +1,6 @@
 //! Many processes of one module in the archive of one node.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -18,6 +18,7 @@ use surety_protocol::verified::Authentic;
 
 /// RocksDB, counting the bytes that it is given.
 pub(crate) struct Counting {
+    path: PathBuf,
     store: RocksStore,
     written: AtomicU64,
 }
@@ -25,9 +26,14 @@ pub(crate) struct Counting {
 impl Counting {
     pub(crate) fn open(path: &Path) -> Counting {
         Counting {
+            path: path.to_owned(),
             store: RocksStore::open(path).expect("a database"),
             written: AtomicU64::new(0),
         }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Bytes of keys and values of states so far.

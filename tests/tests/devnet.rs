@@ -166,7 +166,9 @@ fn killed_nodes_come_back_and_nothing_is_lost_doubled_or_slashed() {
     first.restart();
     devnet.send(&process, 8);
     let mut verifier = devnet.kill(4);
-    let last = devnet.send(&process, 8);
+    devnet.send(&process, 4);
+    assert!(devnet.kill_workers() >= 6, "two for each node");
+    let last = devnet.send(&process, 4);
     verifier.restart();
     devnet.certified(&process, last + 1);
 

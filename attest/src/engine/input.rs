@@ -11,17 +11,18 @@
 
 use std::borrow::Cow;
 
+use serde::de::Deserializer;
 use serde::ser::SerializeMap;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// One input of a process.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Message {
     /// The message's id.
     pub id: String,
     /// Its signature, if it has one.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signature: Option<String>,
     /// The process or wallet that it is addressed to.
     pub target: String,
@@ -30,15 +31,19 @@ pub struct Message {
     /// The process that it comes from, or the owner.
     pub from: String,
     /// Who carried it, if somebody else signed it.
-    #[serde(rename = "Forwarded-By", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        rename = "Forwarded-By",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
     pub forwarded_by: Option<String>,
     /// Its anchor.
     pub anchor: String,
     /// Its tags, in order: names and values.
-    #[serde(serialize_with = "named")]
+    #[serde(serialize_with = "named", deserialize_with = "pairs")]
     pub tags: Vec<(String, String)>,
     /// Its data.
-    #[serde(serialize_with = "lossy")]
+    #[serde(serialize_with = "lossy", deserialize_with = "bytes")]
     pub data: Vec<u8>,
     /// The module of the process that it is for.
     pub module: String,
@@ -57,12 +62,12 @@ pub struct Message {
     /// Whether the scheduler's timer made it.
     pub cron: bool,
     /// Whether it is only asked what it would do.
-    #[serde(rename = "Read-Only", skip_serializing_if = "is_false")]
+    #[serde(rename = "Read-Only", default, skip_serializing_if = "is_false")]
     pub read_only: bool,
 }
 
 /// A process or a module, as its environment names it.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Subject {
     /// Its id.
@@ -70,12 +75,12 @@ pub struct Subject {
     /// The address of who signed it.
     pub owner: String,
     /// Its tags, in order: names and values.
-    #[serde(serialize_with = "named")]
+    #[serde(serialize_with = "named", deserialize_with = "pairs")]
     pub tags: Vec<(String, String)>,
 }
 
 /// What a module is told at every input.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Environment {
     /// The process.
@@ -105,6 +110,20 @@ fn named<S: Serializer>(tags: &[(String, String)], serializer: S) -> Result<S::O
 fn lossy<S: Serializer>(data: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
     let text: Cow<'_, str> = String::from_utf8_lossy(data);
     serializer.serialize_str(&text)
+}
+
+fn pairs<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<(String, String)>, D::Error> {
+    #[derive(Deserialize)]
+    struct Tag {
+        name: String,
+        value: String,
+    }
+    let tags = Vec::<Tag>::deserialize(deserializer)?;
+    Ok(tags.into_iter().map(|tag| (tag.name, tag.value)).collect())
+}
+
+fn bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+    Ok(String::deserialize(deserializer)?.into_bytes())
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]

@@ -41,6 +41,7 @@ mod lower;
 pub(super) mod parts;
 mod rewrite;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use wasmparser::types::{CoreTypeId, EntityType, Types, TypesRef};
@@ -53,6 +54,7 @@ use self::bounds::{FRAME_SLOTS_MAX, Scales};
 use super::host;
 use super::meter::Survey;
 use super::meter::cost::Costs;
+use serde::{Deserialize, Serialize};
 use surety_protocol::witness::GLOBALS_MAX;
 
 const RESERVED_PREFIX: &str = "surety:";
@@ -62,7 +64,7 @@ const GROWTH_MAX: u64 = 6;
 pub(super) const START: &str = "surety:start";
 
 /// Why a module is not executed. Deterministic under one profile.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum ModuleRefused {
     /// More bytes than the profile allows.
     #[error("{bytes} bytes, more than {limit}")]
@@ -105,7 +107,7 @@ pub enum ModuleRefused {
     Function,
     /// There is too much of something (rules MO-6 and MO-7).
     #[error("too many {0}")]
-    Bound(&'static str),
+    Bound(Cow<'static, str>),
     /// It would take too long to compile (rule MO-8).
     #[error("its functions weigh too much")]
     Weight,

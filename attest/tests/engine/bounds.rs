@@ -18,7 +18,7 @@ fn tables_are_small() {
         ))
     };
     step(&table(65_536));
-    let bound = |what| ModuleRefused::Bound(what);
+    let bound = |what: &'static str| ModuleRefused::Bound(what.into());
     assert_eq!(refused(&table(65_537)), bound("table entries"));
     assert_eq!(refused(&table(10_000_000)), bound("table entries"));
     let elements = |segments: usize, each: usize| {
@@ -42,7 +42,7 @@ fn tables_are_small() {
 
 #[test]
 fn there_are_not_too_many_of_anything() {
-    let bound = |what| ModuleRefused::Bound(what);
+    let bound = |what: &'static str| ModuleRefused::Bound(what.into());
     assert_eq!(refused(&many("(func)", 65_536)), bound("functions"));
     assert_eq!(
         refused(&many("(global i32 (i32.const 0))", 65_537)),
@@ -140,7 +140,7 @@ fn what_takes_minutes_to_compile_is_refused() {
     step(&loops(64));
     assert_eq!(
         refused(&loops(65)),
-        ModuleRefused::Bound("loops within each other")
+        ModuleRefused::Bound("loops within each other".into())
     );
 }
 
@@ -157,7 +157,7 @@ fn blocks_may_lie_as_deep_as_a_function_is_long() {
     step(&table(16_384));
     assert_eq!(
         refused(&table(16_385)),
-        ModuleRefused::Bound("targets of a br_table")
+        ModuleRefused::Bound("targets of a br_table".into())
     );
 }
 

@@ -28,10 +28,10 @@ pub(super) struct Held {
 }
 
 impl Held {
-    /// Each page is there twice: in the guest's memory, and as the state of before. The module counts as if no other process
-    /// had it.
+    /// Each page is there three times: in the guest's memory, as the worker's state of before, and here. The module counts as
+    /// if no other process had it.
     fn bytes(&self) -> u64 {
-        let pages = self.pages.saturating_mul(2 * PAGE_BYTES);
+        let pages = self.pages.saturating_mul(3 * PAGE_BYTES);
         let bytes = pages.saturating_add(self.setting.module.bytes().len());
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
         bytes.saturating_add(PROCESS_BYTES)

@@ -227,6 +227,23 @@ impl Devnet {
         }
     }
 
+    /// Kills the workers of every node, as a machine that is out of memory would; how many they were.
+    pub(crate) fn kill_workers(&self) -> usize {
+        let nodes = self.ready["nodes"].as_array().unwrap().iter();
+        let nodes: Vec<String> = nodes.map(|node| node["pid"].to_string()).collect();
+        let mut killed = 0;
+        for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+            let status = std::fs::read_to_string(entry.path().join("status")).unwrap_or_default();
+            let parent = status.lines().find_map(|it| it.strip_prefix("PPid:"));
+            if parent.is_some_and(|parent| nodes.iter().any(|it| it == parent.trim())) {
+                let process = entry.file_name();
+                let kill = Command::new("kill").arg("-9").arg(process).status();
+                killed += usize::from(kill.unwrap().success());
+            }
+        }
+        killed
+    }
+
     /// Stops the network as Ctrl-C in a terminal does, which every process of the group hears; gives its report.
     pub(crate) fn stop(mut self) -> Value {
         let group = format!("-{}", self.child.id());

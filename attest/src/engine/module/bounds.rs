@@ -43,7 +43,9 @@ pub(super) fn count(payload: &Payload<'_>) -> Result<(), ModuleRefused> {
             for ty in section.clone().into_iter_err_on_gc_types() {
                 let ty = ty.map_err(invalid)?;
                 if ty.params().len() > PARAMS_MAX || ty.results().len() > RESULTS_MAX {
-                    return Err(ModuleRefused::Bound("parameters or results of a type"));
+                    return Err(ModuleRefused::Bound(
+                        "parameters or results of a type".into(),
+                    ));
                 }
             }
             return Ok(());
@@ -79,7 +81,7 @@ pub(super) fn count(payload: &Payload<'_>) -> Result<(), ModuleRefused> {
 
 fn limit(what: &'static str, count: u64) -> Result<(), ModuleRefused> {
     if count > COUNT_MAX {
-        return Err(ModuleRefused::Bound(what));
+        return Err(ModuleRefused::Bound(what.into()));
     }
     Ok(())
 }
@@ -114,14 +116,14 @@ impl Scales {
                 self.frames.push(true);
                 self.loops += 1;
                 if self.loops > LOOPS_MAX {
-                    return Err(ModuleRefused::Bound("loops within each other"));
+                    return Err(ModuleRefused::Bound("loops within each other".into()));
                 }
             }
             Operator::End if self.frames.pop() == Some(true) => self.loops -= 1,
             Operator::BrIf { .. } => self.forks += 1,
             Operator::BrTable { targets } => {
                 if targets.len() > TARGETS_MAX {
-                    return Err(ModuleRefused::Bound("targets of a br_table"));
+                    return Err(ModuleRefused::Bound("targets of a br_table".into()));
                 }
                 self.forks += 1;
                 points += u64::from(targets.len());

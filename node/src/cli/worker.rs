@@ -1,0 +1,33 @@
+//! `surety worker`: executes for a node, which starts it. People have no use for it.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::Context;
+use crate::shell::{CliError, Exit};
+use crate::telemetry::{self, LogFormat};
+use crate::worker;
+
+/// `surety worker`
+#[derive(Debug, Args)]
+pub(super) struct WorkerArgs {
+    /// The directory of compiled modules
+    #[arg(long, value_name = "DIR")]
+    artefacts: PathBuf,
+    /// Which events are logged
+    #[arg(long)]
+    log: String,
+    /// How they are logged
+    #[arg(long)]
+    log_format: LogFormat,
+}
+
+pub(super) fn run(_: &Context, args: &WorkerArgs) -> Result<(), CliError> {
+    telemetry::init(&args.log, args.log_format)?;
+    let failed = |error: io::Error| CliError::new(Exit::Failure, "worker", error.to_string());
+    let socket = io::stdin().as_fd().try_clone_to_owned().map_err(failed)?;
+    worker::serve(socket, &args.artefacts).map_err(failed)
+}

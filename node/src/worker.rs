@@ -1,0 +1,35 @@
+//! Executing apart from the node: what strangers wrote is compiled and runs in processes that can do nothing else.
+//!
+//! ```text
+//!   node: keys, store, network                 worker: a module's code, its memory
+//!   WorkerEngine ── WorkerResident  ══ socket ══  engines ── residents
+//! ```
+//!
+//! # Rules
+//!
+//! - `[WK-1]` A node compiles and executes in workers: one for the processes that it evaluates and checks, one for what
+//!   strangers send to be judged. A worker is this program started anew, with an empty environment. It can open no file but the
+//!   compiled modules, no socket, and no other process (Landlock and seccomp), and is ended if it takes more memory than the
+//!   configuration allows. If the machine runs out of memory, workers are the first to go.
+//! - `[WK-2]` What a worker does not answer, because it ended, was killed, took too much memory or longer than [`DEADLINE`], is
+//!   an abstention. The next request starts another worker. A job that was lost so is tried once more.
+//! - `[WK-3]` What a worker answers is bounded and is decoded as from a stranger. Its word on an execution is believed: who
+//!   wants more asks on another machine.
+//! - `[WK-4]` Of a resident the node has the pages too, brought up to date where a state root is taken; so roots are the node's
+//!   own work.
+
+mod connection;
+mod engine;
+mod resident;
+mod sandbox;
+mod serve;
+mod wire;
+
+use std::time::Duration;
+
+pub use connection::Worker;
+pub use engine::WorkerEngine;
+pub use serve::serve;
+
+/// How long a worker may take for one request: many times what the profile's gas allows on two machines.
+pub const DEADLINE: Duration = Duration::from_secs(600);

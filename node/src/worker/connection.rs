@@ -1,0 +1,197 @@
+//! The node's end: a worker process, started when it is needed, and the requests that it has not answered yet.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io;
+use std::net::Shutdown;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use surety_attest::engine::{Abstain, EngineError};
+use tracing::warn;
+
+use super::DEADLINE;
+use super::wire::{self, Answer, Request};
+
+/// How often it is looked how much memory a worker takes.
+const WATCH_EVERY: Duration = Duration::from_millis(200);
+/// Bytes of the unit in which the kernel tells it.
+const PAGE_BYTES: u64 = 4096;
+
+/// A worker, started again when it has ended.
+#[derive(Debug)]
+pub struct Worker {
+    program: PathBuf,
+    args: Vec<OsString>,
+    memory_bytes: u64,
+    running: Mutex<Option<Arc<Connection>>>,
+}
+
+impl Worker {
+    /// A worker that is this program, started with these arguments, and may take so many bytes of memory.
+    pub const fn new(program: PathBuf, args: Vec<OsString>, memory_bytes: u64) -> Worker {
+        Worker {
+            program,
+            args,
+            memory_bytes,
+            running: Mutex::new(None),
+        }
+    }
+
+    /// The process id of the worker, while it runs.
+    pub fn process(&self) -> Option<u32> {
+        let running = lock(&self.running);
+        let connection = running.as_ref().filter(|it| !it.ended())?;
+        Some(connection.process)
+    }
+
+    /// The connection to the worker that runs; starts one if there is none (rule WK-2).
+    pub(super) fn connection(&self) -> Result<Arc<Connection>, EngineError> {
+        let mut running = lock(&self.running);
+        if let Some(connection) = running.as_ref().filter(|it| !it.ended()) {
+            return Ok(Arc::clone(connection));
+        }
+        let connection = Connection::start(&self.program, &self.args).map_err(|error| {
+            warn!(%error, "a worker does not start");
+            EngineError::from(Abstain::Worker)
+        })?;
+        let (watched, bytes) = (Arc::downgrade(&connection), self.memory_bytes);
+        std::thread::spawn(move || watch(&watched, bytes));
+        *running = Some(Arc::clone(&connection));
+        Ok(connection)
+    }
+}
+
+/// Requests that wait, by their numbers; nothing once the worker has ended.
+type Waiting = Option<BTreeMap<u64, SyncSender<Answer>>>;
+
+/// A connection to one worker process.
+#[derive(Debug)]
+pub(super) struct Connection {
+    process: u32,
+    socket: Mutex<UnixStream>,
+    numbers: Mutex<u64>,
+    waiting: Arc<Mutex<Waiting>>,
+}
+
+impl Connection {
+    fn start(program: &PathBuf, args: &[OsString]) -> io::Result<Arc<Connection>> {
+        let (ours, theirs) = UnixStream::pair()?;
+        let reading = ours.try_clone()?;
+        let child = Command::new(program)
+            .arg0("surety")
+            .args(args)
+            .env_clear()
+            .stdin(Stdio::from(OwnedFd::from(theirs)))
+            .stdout(Stdio::null())
+            .spawn()?;
+        let connection = Connection {
+            process: child.id(),
+            socket: Mutex::new(ours),
+            numbers: Mutex::new(0),
+            waiting: Arc::new(Mutex::new(Some(BTreeMap::new()))),
+        };
+        let waiting = Arc::clone(&connection.waiting);
+        std::thread::Builder::new()
+            .name("worker".into())
+            .spawn(move || read(reading, &waiting, child))?;
+        Ok(Arc::new(connection))
+    }
+
+    /// Whether the worker is gone.
+    pub(super) fn ended(&self) -> bool {
+        lock(&self.waiting).is_none()
+    }
+
+    /// Asks, and waits for the answer.
+    ///
+    /// # Errors
+    /// What the worker says, or an abstention (rule WK-2).
+    pub(super) fn ask(&self, request: &Request) -> Result<Answer, EngineError> {
+        let number = {
+            let mut numbers = lock(&self.numbers);
+            *numbers = numbers.wrapping_add(1);
+            *numbers
+        };
+        let (sender, answer) = sync_channel(1);
+        match lock(&self.waiting).as_mut() {
+            Some(waiting) => waiting.insert(number, sender),
+            None => return Err(Abstain::Worker.into()),
+        };
+        if wire::send(&mut *lock(&self.socket), number, request).is_err() {
+            self.end();
+            return Err(Abstain::Worker.into());
+        }
+        match answer.recv_timeout(DEADLINE) {
+            Ok(Answer::Failed(error)) => Err(error),
+            Ok(answer) => Ok(answer),
+            Err(RecvTimeoutError::Timeout) => {
+                warn!("a worker takes too long and is ended");
+                self.end();
+                Err(Abstain::Worker.into())
+            }
+            Err(RecvTimeoutError::Disconnected) => Err(Abstain::Worker.into()),
+        }
+    }
+
+    /// Says something that nobody waits for.
+    pub(super) fn tell(&self, request: &Request) {
+        if wire::send(&mut *lock(&self.socket), 0, request).is_err() {
+            self.end();
+        }
+    }
+
+    /// Ends it: who reads finds the end of the socket, and the process is gone.
+    fn end(&self) {
+        let _ = lock(&self.socket).shutdown(Shutdown::Both);
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Ends a worker that takes more memory than it may. What a limit of the kernel bounds is what was asked for, which for
+/// memories of WebAssembly is many times what is used.
+fn watch(connection: &Weak<Connection>, bytes_max: u64) {
+    while let Some(connection) = connection.upgrade().filter(|it| !it.ended()) {
+        let path = format!("/proc/{}/statm", connection.process);
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        let pages = text.split(' ').nth(1).and_then(|it| it.parse().ok());
+        let bytes = pages.map_or(0, |pages: u64| pages.saturating_mul(PAGE_BYTES));
+        if bytes > bytes_max {
+            warn!(
+                bytes,
+                bytes_max, "a worker takes too much memory and is ended"
+            );
+            connection.end();
+        }
+        drop(connection);
+        std::thread::sleep(WATCH_EVERY);
+    }
+}
+
+/// Hands out answers until the worker ends; then nobody waits any longer.
+fn read(mut socket: UnixStream, waiting: &Mutex<Waiting>, mut child: Child) {
+    while let Ok((number, answer)) = wire::receive(&mut socket) {
+        let waits = lock(waiting).as_mut().and_then(|it| it.remove(&number));
+        if let Some(waits) = waits {
+            let _ = waits.send(answer);
+        }
+    }
+    lock(waiting).take();
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

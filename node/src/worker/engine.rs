@@ -1,0 +1,191 @@
+//! An engine whose work is done by workers.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde_bytes::ByteBuf;
+use surety_attest::engine::{
+    Abstain, Engine, EngineError, Message, Program, Reexecution, Resident, Start,
+};
+use surety_attest::state::Snapshot;
+use surety_protocol::profile::Profile;
+use surety_protocol::witness::Witness;
+
+use super::connection::{Connection, Worker};
+use super::resident::WorkerResident;
+use super::wire::{self, Answer, ProgramSaid, Request, StartSaid, StateSaid};
+
+/// One profile, executed by workers.
+#[derive(Debug)]
+pub struct WorkerEngine {
+    profile: Profile,
+    /// For the processes that this node evaluates and checks.
+    evaluating: Arc<Worker>,
+    /// For what strangers send to be judged.
+    judging: Arc<Worker>,
+}
+
+impl WorkerEngine {
+    /// The engine of a profile over a node's two workers (rule WK-1).
+    pub const fn new(
+        profile: Profile,
+        evaluating: Arc<Worker>,
+        judging: Arc<Worker>,
+    ) -> WorkerEngine {
+        WorkerEngine {
+            profile,
+            evaluating,
+            judging,
+        }
+    }
+
+    fn execute(
+        &self,
+        program: &Program,
+        start: Start<'_>,
+        inputs: &[Message],
+        judge: bool,
+    ) -> Result<Reexecution, EngineError> {
+        let start = match start {
+            Start::Genesis { clock } => StartSaid::Genesis { clock },
+            Start::Witness { root, witness } => StartSaid::Witness {
+                root: *root,
+                witness: witness.clone(),
+            },
+        };
+        let request = Request::Reexecute {
+            profile: self.profile.clone(),
+            program: ProgramSaid::of(program),
+            start,
+            inputs: inputs.to_vec(),
+            judge,
+        };
+        match twice(|| ask_with(&*self.judging.connection()?, &program.bytes, &request))? {
+            Answer::Reexecuted(steps, state_root) => {
+                let steps: Option<Vec<_>> = steps.iter().map(wire::OutcomeSaid::read).collect();
+                let steps = steps.ok_or(Abstain::Worker)?;
+                Ok(Reexecution { steps, state_root })
+            }
+            _ => Err(Abstain::Worker.into()),
+        }
+    }
+}
+
+impl Engine for WorkerEngine {
+    fn profile(&self) -> &Profile {
+        &self.profile
+    }
+
+    fn check(&self, module: &[u8]) -> Result<(), EngineError> {
+        let request = Request::Check(self.profile.clone(), wire::module_hash(module));
+        match twice(|| ask_with(&*self.judging.connection()?, module, &request))? {
+            Answer::Done => Ok(()),
+            _ => Err(Abstain::Worker.into()),
+        }
+    }
+
+    fn boot(&self, program: &Program, clock: u64) -> Result<Box<dyn Resident>, EngineError> {
+        let connection = self.evaluating.connection()?;
+        let request = Request::Boot(self.profile.clone(), ProgramSaid::of(program), clock);
+        let answer = ask_with(&connection, &program.bytes, &request)?;
+        let snapshot = Snapshot::default();
+        Ok(Box::new(WorkerResident::of(connection, &answer, snapshot)?))
+    }
+
+    fn restore(
+        &self,
+        program: &Program,
+        snapshot: &Snapshot,
+    ) -> Result<Box<dyn Resident>, EngineError> {
+        let connection = self.evaluating.connection()?;
+        let (profile, said) = (self.profile.clone(), ProgramSaid::of(program));
+        let with = |state| Request::Restore(profile.clone(), said.clone(), state);
+        let answer = ask_with_state(&connection, &program.bytes, snapshot, with)?;
+        let snapshot = snapshot.clone();
+        Ok(Box::new(WorkerResident::of(connection, &answer, snapshot)?))
+    }
+
+    fn witness(
+        &self,
+        program: &Program,
+        start: &Snapshot,
+        inputs: &[Message],
+    ) -> Result<Witness, EngineError> {
+        let connection = self.evaluating.connection()?;
+        let (profile, said) = (self.profile.clone(), ProgramSaid::of(program));
+        let with = |state| Request::Witness(profile.clone(), said.clone(), state, inputs.to_vec());
+        match ask_with_state(&connection, &program.bytes, start, with)? {
+            Answer::Witness(witness) => Ok(witness),
+            _ => Err(Abstain::Worker.into()),
+        }
+    }
+
+    fn reexecute(
+        &self,
+        program: &Program,
+        start: Start<'_>,
+        inputs: &[Message],
+    ) -> Result<Reexecution, EngineError> {
+        self.execute(program, start, inputs, false)
+    }
+
+    fn judge(
+        &self,
+        program: &Program,
+        start: Start<'_>,
+        inputs: &[Message],
+    ) -> Result<Reexecution, EngineError> {
+        self.execute(program, start, inputs, true)
+    }
+}
+
+/// Asks once more what was lost with a worker (rule WK-2).
+fn twice(ask: impl Fn() -> Result<Answer, EngineError>) -> Result<Answer, EngineError> {
+    match ask() {
+        Err(EngineError::Abstain(Abstain::Worker)) => ask(),
+        answer => answer,
+    }
+}
+
+/// Asks, and sends the module first if it is not there.
+fn ask_with(
+    connection: &Connection,
+    module: &[u8],
+    request: &Request,
+) -> Result<Answer, EngineError> {
+    match connection.ask(request)? {
+        Answer::UnknownModule => {
+            connection.ask(&Request::Module(ByteBuf::from(module.to_vec())))?;
+            connection.ask(request)
+        }
+        answer => Ok(answer),
+    }
+}
+
+/// The same with a state, whose pages go before.
+fn ask_with_state(
+    connection: &Connection,
+    module: &[u8],
+    snapshot: &Snapshot,
+    with: impl Fn(StateSaid) -> Request,
+) -> Result<Answer, EngineError> {
+    static NUMBERS: AtomicU64 = AtomicU64::new(0);
+    let request = || {
+        let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
+        for pages in wire::pieces(snapshot) {
+            connection.ask(&Request::Pages(number, pages))?;
+        }
+        connection.ask(&with(StateSaid {
+            wasm_pages: snapshot.wasm_pages,
+            globals: snapshot.globals.clone(),
+            pages: number,
+        }))
+    };
+    match request()? {
+        Answer::UnknownModule => {
+            connection.ask(&Request::Module(ByteBuf::from(module.to_vec())))?;
+            request()
+        }
+        answer => Ok(answer),
+    }
+}

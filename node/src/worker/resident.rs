@@ -1,0 +1,124 @@
+//! A process that lives in a worker, and its pages as of the last state root (rule WK-4).
+
+use std::sync::Arc;
+
+use surety_attest::engine::{Abstain, EngineError, Message, Resident, StepOutcome};
+use surety_attest::state::{PageTree, Snapshot, page_hashes, state_root};
+use surety_protocol::id::Digest;
+
+use super::connection::Connection;
+use super::wire::{self, Answer, Request};
+
+/// A resident of a worker.
+#[derive(Debug)]
+pub(super) struct WorkerResident {
+    connection: Arc<Connection>,
+    number: u64,
+    snapshot: Snapshot,
+    /// From when it is first asked for.
+    tree: Option<PageTree>,
+    /// Whether the worker is further than the snapshot.
+    ahead: bool,
+}
+
+impl WorkerResident {
+    /// The resident that an answer names; its state is this one or what the worker says has changed since.
+    pub(super) fn of(
+        connection: Arc<Connection>,
+        answer: &Answer,
+        snapshot: Snapshot,
+    ) -> Result<WorkerResident, EngineError> {
+        let Answer::Resident(number) = answer else {
+            return Err(Abstain::Worker.into());
+        };
+        Ok(WorkerResident {
+            connection,
+            number: *number,
+            ahead: snapshot == Snapshot::default(),
+            snapshot,
+            tree: None,
+        })
+    }
+
+    fn apply(&self, message: &Message, keep: bool) -> Result<StepOutcome, EngineError> {
+        let request = Request::Step {
+            resident: self.number,
+            message: message.clone(),
+            keep,
+        };
+        match self.connection.ask(&request)? {
+            Answer::Outcome(outcome) => Ok(outcome.read().ok_or(Abstain::Worker)?),
+            _ => Err(Abstain::Worker.into()),
+        }
+    }
+
+    /// Brings the snapshot, and the tree if there is one, up to the worker's state.
+    fn catch_up(&mut self) -> Result<(), EngineError> {
+        while self.ahead {
+            let answer = self.connection.ask(&Request::Changes(self.number))?;
+            let Answer::Changes {
+                wasm_pages,
+                globals,
+                pages,
+                more,
+            } = answer
+            else {
+                return Err(Abstain::Worker.into());
+            };
+            if !wire::put(&mut self.snapshot, &pages) {
+                return Err(Abstain::Worker.into());
+            }
+            (self.snapshot.wasm_pages, self.snapshot.globals) = (wasm_pages, globals);
+            if let Some(tree) = &mut self.tree {
+                let changed = pages.iter().map(|(index, _)| *index);
+                tree.update(page_hashes(
+                    changed.map(|index| (index, self.snapshot.page(index))),
+                ));
+            }
+            self.ahead = more;
+        }
+        Ok(())
+    }
+
+    fn tree(&mut self) -> Result<&PageTree, EngineError> {
+        self.catch_up()?;
+        let snapshot = &self.snapshot;
+        Ok(self.tree.get_or_insert_with(|| snapshot.tree()))
+    }
+}
+
+impl Resident for WorkerResident {
+    fn is_lost(&self) -> bool {
+        self.connection.ended()
+    }
+
+    fn step(&mut self, message: &Message) -> Result<StepOutcome, EngineError> {
+        self.ahead = true;
+        self.apply(message, true)
+    }
+
+    fn dry_run(&mut self, message: &Message) -> Result<StepOutcome, EngineError> {
+        self.apply(message, false)
+    }
+
+    fn state_root(&mut self) -> Result<Digest, EngineError> {
+        let top = self.tree()?.top();
+        let state = &self.snapshot;
+        Ok(state_root(state.wasm_pages, &top, &state.globals))
+    }
+
+    fn snapshot(&mut self) -> Result<Snapshot, EngineError> {
+        self.catch_up()?;
+        Ok(self.snapshot.clone())
+    }
+
+    fn page_tree(&mut self) -> Result<PageTree, EngineError> {
+        Ok(self.tree()?.clone())
+    }
+}
+
+impl Drop for WorkerResident {
+    fn drop(&mut self) {
+        self.connection.tell(&Request::Drop(self.number));
+    }
+}

@@ -1,0 +1,252 @@
+//! The worker's end: does what the node asks, on as many threads as there are processors.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, Mutex};
+
+use surety_attest::engine::{Abstain, EngineError, Program, Resident, Start, on_deep_stack};
+use surety_attest::state::Snapshot;
+use surety_protocol::id::Digest;
+use surety_protocol::profile::Profile;
+
+use super::connection::lock;
+use super::sandbox;
+use super::wire::{self, Answer, OutcomeSaid, ProgramSaid, Request, StartSaid, StateSaid};
+use crate::artefacts::Directory;
+use crate::engines::Engines;
+
+/// Bytes of the modules that are kept by their hashes; beyond, all go and are sent again.
+const MODULES_BYTES: usize = 256 << 20;
+
+/// A resident, and its state as the node has it.
+struct Held {
+    resident: Box<dyn Resident>,
+    told: Snapshot,
+    /// The state that is being told, and from which page on.
+    telling: Option<(Snapshot, u32)>,
+}
+
+/// What a worker has.
+struct Worker {
+    engines: Engines,
+    modules: Mutex<BTreeMap<Digest, bytes::Bytes>>,
+    /// Pages that came ahead of what they are for.
+    pages: Mutex<BTreeMap<u64, Snapshot>>,
+    residents: Mutex<BTreeMap<u64, Arc<Mutex<Held>>>>,
+    numbers: AtomicU64,
+}
+
+/// Serves the node at the other end of a socket until it closes; compiled modules are kept in a directory.
+///
+/// # Errors
+/// The socket failed, or this machine cannot execute.
+pub fn serve(socket: OwnedFd, artefacts: &Path) -> io::Result<()> {
+    let mut socket = UnixStream::from(socket);
+    // It is one, and not what somebody typed this at.
+    socket.peer_addr()?;
+    let directory = Directory::open(artefacts.to_owned())?;
+    let engines = Engines::keeping(Arc::new(directory));
+    // What an engine needs of files it opens now.
+    engines.of(&Profile::v1()).map_err(io::Error::other)?;
+    sandbox::enter(artefacts)?;
+    let worker = Worker {
+        engines,
+        modules: Mutex::default(),
+        pages: Mutex::default(),
+        residents: Mutex::default(),
+        numbers: AtomicU64::new(0),
+    };
+    let answers = Mutex::new(socket.try_clone()?);
+    let threads = std::thread::available_parallelism().map_or(2, |it| it.get().max(2));
+    let (requests, queue) = sync_channel::<(u64, Request)>(threads);
+    let queue = Mutex::new(queue);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| on_deep_stack(|| work(&worker, &queue, &answers)));
+        }
+        // The node closes its end when it is done.
+        while let Ok(request) = wire::receive(&mut socket) {
+            if requests.send(request).is_err() {
+                break;
+            }
+        }
+        drop(requests);
+    });
+    Ok(())
+}
+
+fn work(worker: &Worker, queue: &Mutex<Receiver<(u64, Request)>>, answers: &Mutex<UnixStream>) {
+    loop {
+        let next = lock(queue).recv();
+        let Ok((number, request)) = next else { return };
+        let answer = worker.answer(request).unwrap_or_else(Answer::Failed);
+        // Nobody waits for the answer to number 0. If the socket is gone, so is the node.
+        if number > 0 && wire::send(&mut *lock(answers), number, &answer).is_err() {
+            return;
+        }
+    }
+}
+
+impl Worker {
+    fn answer(&self, request: Request) -> Result<Answer, EngineError> {
+        match request {
+            Request::Module(bytes) => {
+                let mut modules = lock(&self.modules);
+                let kept: usize = modules.values().map(bytes::Bytes::len).sum();
+                if kept.saturating_add(bytes.len()) > MODULES_BYTES {
+                    modules.clear();
+                }
+                modules.insert(wire::module_hash(&bytes), bytes.into_vec().into());
+                Ok(Answer::Done)
+            }
+            Request::Pages(number, pages) => {
+                let mut staged = lock(&self.pages);
+                let state = staged.entry(number).or_default();
+                wire::put(state, &pages)
+                    .then_some(Answer::Done)
+                    .ok_or(EngineError::Abstain(Abstain::Worker))
+            }
+            Request::Check(profile, module) => {
+                let Some(module) = self.module(&module) else {
+                    return Ok(Answer::UnknownModule);
+                };
+                self.engines.of(&profile)?.check(&module)?;
+                Ok(Answer::Done)
+            }
+            Request::Boot(profile, program, clock) => {
+                let Some(program) = self.program(program) else {
+                    return Ok(Answer::UnknownModule);
+                };
+                let resident = self.engines.of(&profile)?.boot(&program, clock)?;
+                Ok(self.keep(resident, Snapshot::default()))
+            }
+            Request::Restore(profile, program, state) => {
+                let state = self.state(state);
+                let Some(program) = self.program(program) else {
+                    return Ok(Answer::UnknownModule);
+                };
+                let resident = self.engines.of(&profile)?.restore(&program, &state)?;
+                Ok(self.keep(resident, state))
+            }
+            Request::Step {
+                resident,
+                message,
+                keep,
+            } => {
+                let held = self.resident(resident)?;
+                let resident = &mut lock(&held).resident;
+                let outcome = match keep {
+                    true => resident.step(&message)?,
+                    false => resident.dry_run(&message)?,
+                };
+                Ok(Answer::Outcome(OutcomeSaid::of(&outcome)))
+            }
+            Request::Changes(resident) => lock(&*self.resident(resident)?).changes(),
+            Request::Drop(resident) => {
+                lock(&self.residents).remove(&resident);
+                Ok(Answer::Done)
+            }
+            Request::Witness(profile, program, state, inputs) => {
+                let state = self.state(state);
+                let Some(program) = self.program(program) else {
+                    return Ok(Answer::UnknownModule);
+                };
+                let engine = self.engines.of(&profile)?;
+                Ok(Answer::Witness(engine.witness(&program, &state, &inputs)?))
+            }
+            Request::Reexecute {
+                profile,
+                program,
+                start,
+                inputs,
+                judge,
+            } => {
+                let Some(program) = self.program(program) else {
+                    return Ok(Answer::UnknownModule);
+                };
+                let engine = self.engines.of(&profile)?;
+                let start = match &start {
+                    StartSaid::Genesis { clock } => Start::Genesis { clock: *clock },
+                    StartSaid::Witness { root, witness } => Start::Witness { root, witness },
+                };
+                let given = match judge {
+                    true => engine.judge(&program, start, &inputs)?,
+                    false => engine.reexecute(&program, start, &inputs)?,
+                };
+                let steps = given.steps.iter().map(OutcomeSaid::of).collect();
+                Ok(Answer::Reexecuted(steps, given.state_root))
+            }
+        }
+    }
+
+    fn module(&self, hash: &Digest) -> Option<bytes::Bytes> {
+        lock(&self.modules).get(hash).cloned()
+    }
+
+    fn program(&self, said: ProgramSaid) -> Option<Program> {
+        Some(Program {
+            module_id: said.module_id,
+            bytes: self.module(&said.module)?,
+            environment: said.environment,
+            memory_limit: said.memory_limit,
+            compute_limit: said.compute_limit,
+        })
+    }
+
+    /// A state whose pages came before; they are forgotten.
+    fn state(&self, said: StateSaid) -> Snapshot {
+        let staged = lock(&self.pages).remove(&said.pages).unwrap_or_default();
+        Snapshot {
+            wasm_pages: said.wasm_pages,
+            globals: said.globals,
+            ..staged
+        }
+    }
+
+    fn keep(&self, resident: Box<dyn Resident>, told: Snapshot) -> Answer {
+        let number = self.numbers.fetch_add(1, Ordering::Relaxed);
+        let held = Held {
+            resident,
+            told,
+            telling: None,
+        };
+        lock(&self.residents).insert(number, Arc::new(Mutex::new(held)));
+        Answer::Resident(number)
+    }
+
+    fn resident(&self, number: u64) -> Result<Arc<Mutex<Held>>, EngineError> {
+        let found = lock(&self.residents).get(&number).cloned();
+        found.ok_or_else(|| Abstain::Worker.into())
+    }
+}
+
+impl Held {
+    /// What the node does not have yet, or the next piece of it.
+    fn changes(&mut self) -> Result<Answer, EngineError> {
+        let (state, from) = match self.telling.take() {
+            Some(telling) => telling,
+            None => (self.resident.snapshot()?, 0),
+        };
+        let (pages, more) = wire::differences(&self.told, &state, from);
+        let answer = Answer::Changes {
+            wasm_pages: state.wasm_pages,
+            globals: state.globals.clone(),
+            pages,
+            more,
+        };
+        let last = match &answer {
+            Answer::Changes { pages, .. } => pages.last().map(|(index, _)| *index),
+            _ => None,
+        };
+        match last.filter(|_| more) {
+            Some(last) => self.telling = Some((state, last.saturating_add(1))),
+            None => self.told = state,
+        }
+        Ok(answer)
+    }
+}

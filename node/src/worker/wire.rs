@@ -1,0 +1,203 @@
+//! What node and worker say to each other.
+//!
+//! A frame is its length in four bytes, big-endian, then the number of the request and what is said, in CBOR. A request that
+//! needs many pages is preceded by them, in pieces, so that no frame grows with a state.
+
+use std::io::{self, Read, Write};
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+use surety_attest::engine::{EngineError, Environment, Message, Program, StepOutcome};
+use surety_attest::state::{Page, Snapshot};
+use surety_protocol::id::{Digest, ModuleId};
+use surety_protocol::profile::Profile;
+use surety_protocol::witness::Witness;
+
+/// Bytes of a frame: a module or a witness is the largest thing in one.
+const FRAME_BYTES_MAX: u32 = 256 << 20;
+/// Pages in one piece.
+const PIECE_PAGES: usize = 4096;
+
+/// Pages with their indices.
+pub(super) type Pages = Vec<(u32, ByteBuf)>;
+
+/// A program, its module by the hash of its bytes.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct ProgramSaid {
+    pub(super) module_id: ModuleId,
+    pub(super) module: Digest,
+    pub(super) environment: Environment,
+    pub(super) memory_limit: u64,
+    pub(super) compute_limit: u64,
+}
+
+/// A state, whose pages were sent before under a number.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct StateSaid {
+    pub(super) wasm_pages: u32,
+    pub(super) globals: Vec<u64>,
+    pub(super) pages: u64,
+}
+
+/// Where a re-execution starts.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) enum StartSaid {
+    Genesis { clock: u64 },
+    Witness { root: Digest, witness: Witness },
+}
+
+/// What a node asks of a worker.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) enum Request {
+    /// The bytes of a module, for what is asked next.
+    Module(ByteBuf),
+    /// Pages of a state that is about to be sent, under a number.
+    Pages(u64, Pages),
+    Check(Profile, Digest),
+    Boot(Profile, ProgramSaid, u64),
+    Restore(Profile, ProgramSaid, StateSaid),
+    Step {
+        resident: u64,
+        message: Message,
+        keep: bool,
+    },
+    /// What changed in a resident since this was asked last.
+    Changes(u64),
+    Drop(u64),
+    Witness(Profile, ProgramSaid, StateSaid, Vec<Message>),
+    Reexecute {
+        profile: Profile,
+        program: ProgramSaid,
+        start: StartSaid,
+        inputs: Vec<Message>,
+        judge: bool,
+    },
+}
+
+/// What a worker answers.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) enum Answer {
+    Done,
+    /// The module is not here: it was never sent, or has made room.
+    UnknownModule,
+    /// A resident's number.
+    Resident(u64),
+    Outcome(OutcomeSaid),
+    Changes {
+        wasm_pages: u32,
+        globals: Vec<u64>,
+        pages: Pages,
+        more: bool,
+    },
+    Witness(Witness),
+    Reexecuted(Vec<OutcomeSaid>, Digest),
+    Failed(EngineError),
+}
+
+/// An outcome in JSON: the values in it may be nested as deep as the module's reply was, which is more than CBOR follows.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct OutcomeSaid(ByteBuf);
+
+impl OutcomeSaid {
+    pub(super) fn of(outcome: &StepOutcome) -> OutcomeSaid {
+        OutcomeSaid(ByteBuf::from(
+            serde_json::to_vec(outcome).unwrap_or_default(),
+        ))
+    }
+
+    pub(super) fn read(&self) -> Option<StepOutcome> {
+        serde_json::from_slice(&self.0).ok()
+    }
+}
+
+impl ProgramSaid {
+    pub(super) fn of(program: &Program) -> ProgramSaid {
+        ProgramSaid {
+            module_id: program.module_id,
+            module: module_hash(&program.bytes),
+            environment: program.environment.clone(),
+            memory_limit: program.memory_limit,
+            compute_limit: program.compute_limit,
+        }
+    }
+}
+
+pub(super) fn module_hash(bytes: &[u8]) -> Digest {
+    Digest::new(*blake3::hash(bytes).as_bytes())
+}
+
+/// A state's pages in pieces.
+pub(super) fn pieces(snapshot: &Snapshot) -> impl Iterator<Item = Pages> {
+    let mut pages = snapshot.pages.iter().peekable();
+    std::iter::from_fn(move || {
+        pages.peek()?;
+        let piece = pages.by_ref().take(PIECE_PAGES);
+        Some(
+            piece
+                .map(|(index, page)| (*index, ByteBuf::from(page.to_vec())))
+                .collect(),
+        )
+    })
+}
+
+/// Puts pages into a state; false if one is not a page.
+pub(super) fn put(snapshot: &mut Snapshot, pages: &Pages) -> bool {
+    pages.iter().all(|(index, bytes)| {
+        let page: Result<&Page, _> = bytes.as_slice().try_into();
+        page.is_ok_and(|page| {
+            snapshot.put(*index, page);
+            true
+        })
+    })
+}
+
+/// The pages in which two states differ, at most one piece of them from an index on; and whether there are more.
+pub(super) fn differences(before: &Snapshot, after: &Snapshot, from: u32) -> (Pages, bool) {
+    let mut pages = Pages::new();
+    let gone = before.pages.range(from..);
+    let here = after.pages.range(from..);
+    let indices: std::collections::BTreeSet<u32> =
+        gone.chain(here).map(|(index, _)| *index).collect();
+    for index in indices {
+        let same = match (before.pages.get(&index), after.pages.get(&index)) {
+            (Some(before), Some(after)) => Arc::ptr_eq(before, after),
+            _ => false,
+        };
+        if same {
+            continue;
+        }
+        if pages.len() == PIECE_PAGES {
+            return (pages, true);
+        }
+        pages.push((index, ByteBuf::from(after.page(index).to_vec())));
+    }
+    (pages, false)
+}
+
+/// Writes a frame.
+pub(super) fn send(to: &mut impl Write, number: u64, said: &impl Serialize) -> io::Result<()> {
+    let mut frame = vec![0; 4];
+    serde_cbor::to_writer(&mut frame, &(number, said)).map_err(io::Error::other)?;
+    let length = u32::try_from(frame.len().saturating_sub(4)).unwrap_or(u32::MAX);
+    if length > FRAME_BYTES_MAX {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    frame.splice(..4, length.to_be_bytes());
+    to.write_all(&frame)
+}
+
+/// Reads a frame.
+pub(super) fn receive<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<(u64, T)> {
+    let mut length = [0; 4];
+    from.read_exact(&mut length)?;
+    let length = u32::from_be_bytes(length);
+    if length > FRAME_BYTES_MAX {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    // As much is taken as comes, whatever the length says.
+    let mut frame = Vec::new();
+    from.take(length.into()).read_to_end(&mut frame)?;
+    serde_cbor::from_slice(&frame).map_err(io::Error::other)
+}
