@@ -195,6 +195,10 @@ impl Compute {
             it.append(now, evaluated.leaf, evaluated.head, evaluated.ruling);
             out.push(Effect::Notify(Event::Evaluated { process, slot, gas }));
         }
+        if it.headed(it.history.size()) < it.history.size() {
+            // Not what was asked for (rule CU-7): as if it had failed.
+            it.retry_at = now.plus(RETRY_TICKS);
+        }
         self.cut(now, process, guard, out);
         if let Some(it) = self.processes.get_mut(&process) {
             it.evaluate(now, process, out);

@@ -35,11 +35,11 @@
 //! Gas and stack are counted by the module's own rewritten code (rules GA-1 to GA-5), so that engines
 //! and engine versions agree.
 
-mod artefact;
 mod code;
 mod execution;
 mod host;
 mod input;
+mod machine_host;
 mod meter;
 mod module;
 mod replay;
@@ -51,6 +51,7 @@ mod working_copy;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use surety_protocol::execution::Step;
 use surety_protocol::id::{Digest, ModuleId};
 use surety_protocol::profile::Profile;
 use surety_protocol::witness::{PagesFault, Witness};
@@ -59,8 +60,8 @@ use crate::result::ProcessResult;
 use crate::state::{PageTree, Snapshot};
 
 pub use crate::memory::Watching;
-pub use artefact::Artefacts;
 pub use input::{Environment, Message, Subject};
+pub use machine_host::{Artefacts, Host};
 pub use module::ModuleRefused;
 pub use stack::on_deep_stack;
 pub use wasm::WasmEngine;
@@ -115,6 +116,28 @@ pub struct Reexecution {
     pub state_root: Digest,
 }
 
+/// What a re-execution gave, as far as a verdict is about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judged {
+    /// The root of each result, and its gas.
+    pub steps: Vec<Step>,
+    /// The root of the state after the last.
+    pub state_root: Digest,
+}
+
+impl From<Reexecution> for Judged {
+    fn from(given: Reexecution) -> Self {
+        let step = |step: &StepOutcome| Step {
+            result_root: step.result.root(),
+            gas: step.gas,
+        };
+        Self {
+            steps: given.steps.iter().map(step).collect(),
+            state_root: given.state_root,
+        }
+    }
+}
+
 /// Why a witness does not allow to execute (rule EN-8). Deterministic.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum WitnessFault {
@@ -156,6 +179,9 @@ pub enum Abstain {
     /// Two engines do not agree: one of them has a fault, and people should look at it.
     #[error("two engines gave different outcomes: one of them is at fault")]
     Differ,
+    /// More than can be said to a worker at once.
+    #[error("more than a worker takes at once")]
+    TooLarge,
     /// The process that executes for this one ended, or took too long.
     #[error("the worker ended or took too long")]
     Worker,
@@ -237,8 +263,8 @@ pub trait Engine: Send + Sync {
         program: &Program,
         start: Start<'_>,
         inputs: &[Message],
-    ) -> Result<Reexecution, EngineError> {
-        self.reexecute(program, start, inputs)
+    ) -> Result<Judged, EngineError> {
+        self.reexecute(program, start, inputs).map(Judged::from)
     }
 }
 

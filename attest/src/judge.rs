@@ -1,9 +1,9 @@
 //! Executing what evidence asks for: nothing but the request goes in, and engines of different code bases must agree.
 
 use surety_protocol::assignment::Assignment;
-use surety_protocol::execution::{self, Execution, ExecutionRequest, Step};
+use surety_protocol::execution::{self, Execution, ExecutionRequest};
 
-use crate::engine::{Engine, EngineError, Start};
+use crate::engine::{Engine, EngineError, Judged, Start};
 use crate::message;
 
 /// Executes a request statelessly (rules EX-1, EX-2, VM-3).
@@ -35,17 +35,7 @@ pub fn execute(engine: &dyn Engine, request: &ExecutionRequest) -> Execution {
         execution::Start::Witness { root, witness } => Start::Witness { root, witness },
     };
     match engine.judge(&program, start, &messages) {
-        Ok(done) => Execution::Done {
-            steps: done
-                .steps
-                .iter()
-                .map(|step| Step {
-                    result_root: step.result.root(),
-                    gas: step.gas,
-                })
-                .collect(),
-            state_root: done.state_root,
-        },
+        Ok(Judged { steps, state_root }) => Execution::Done { steps, state_root },
         Err(EngineError::Abstain(why)) => Execution::Abstained(why.to_string()),
         Err(why) => Execution::Invalid(why.to_string()),
     }

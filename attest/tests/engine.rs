@@ -24,6 +24,8 @@ mod bombs;
 mod bounds;
 #[path = "engine/bulk.rs"]
 mod bulk;
+#[path = "engine/fetched.rs"]
+mod fetched;
 #[path = "engine/floats.rs"]
 mod floats;
 #[path = "engine/golden.rs"]

@@ -80,9 +80,11 @@ impl fmt::Display for Origin {
     }
 }
 
-/// MiB that a worker may take unless the configuration says otherwise: one process with all the memory that the profile allows,
-/// and as much again for the others.
-pub const WORKER_MIB: u64 = 8192;
+/// MiB that one process may take unless the configuration says otherwise; AOS begins with 68.
+pub const PROCESS_MIB: u64 = 1024;
+/// MiB that a worker may take unless the configuration says otherwise: the residents, and on a few processors the largest
+/// processes at once, each of them in memory three times.
+pub const WORKER_MIB: u64 = 16_384;
 
 /// What the command line says, as text; a list may come as several values or separated by commas.
 pub type Overrides = BTreeMap<Setting, Vec<String>>;
@@ -108,6 +110,8 @@ pub struct NodeConfig {
     pub operator: Option<Address>,
     /// MiB of memory that the processes which it executes may take between two inputs; at least one stays.
     pub resident_mib: u64,
+    /// MiB of memory that one process may take; one that grows further is abstained from.
+    pub process_mib: u64,
     /// MiB of memory that each of the two workers may take; one that needs more is ended, and started again.
     pub worker_mib: u64,
     /// Which events are logged.
@@ -138,6 +142,7 @@ impl NodeConfig {
             password_file: None,
             operator: None,
             resident_mib: RESIDENT_BYTES >> 20,
+            process_mib: PROCESS_MIB,
             worker_mib: WORKER_MIB,
             log: "info".to_owned(),
             log_format: LogFormat::Text,

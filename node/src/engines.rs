@@ -7,7 +7,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use surety_attest::engine::{Abstain, Artefacts, Engine, EngineError, WasmEngine};
+use surety_attest::engine::{Abstain, Engine, EngineError, Host, WasmEngine};
 use surety_protocol::profile::Profile;
 use surety_protocol::profiles::PROFILES_MAX;
 
@@ -44,12 +44,9 @@ impl Engines {
         Engines::new(|profile| Ok(Arc::new(WasmEngine::new(profile)?)))
     }
 
-    /// The same, keeping what they compile.
-    pub fn keeping(artefacts: Arc<dyn Artefacts>) -> Engines {
-        Engines::new(move |profile| {
-            let artefacts = Arc::clone(&artefacts);
-            Ok(Arc::new(WasmEngine::keeping(profile, artefacts)?))
-        })
+    /// The same, with what a host has for each.
+    pub fn on_host(host: Host) -> Engines {
+        Engines::new(move |profile| Ok(Arc::new(WasmEngine::on_host(profile, host.clone())?)))
     }
 
     /// Those whose work is done by a node's two workers (rule WK-1).

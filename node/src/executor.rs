@@ -35,7 +35,7 @@ use crate::metrics::Metrics;
 use residents::{Held, Residents};
 use setting::Modules;
 
-/// Bytes of residents unless the configuration says otherwise: some 300 processes of AOS.
+/// Bytes of residents unless the configuration says otherwise: some 170 processes of AOS.
 pub const RESIDENT_BYTES: u64 = 1 << 30;
 
 /// Why a job has no outcome.
@@ -110,7 +110,11 @@ impl Executor {
         };
         let outcome = match outcome() {
             // [WK-2] Its residents are gone with the worker.
-            Err(Failure::Engine(EngineError::Abstain(Abstain::Worker))) => outcome(),
+            Err(Failure::Engine(EngineError::Abstain(Abstain::Worker))) => {
+                let lost = lock(&self.residents).take_lost();
+                drop(lost);
+                outcome()
+            }
             outcome => outcome,
         };
         outcome.unwrap_or_else(|failure| Executed::Abstained {
@@ -197,12 +201,13 @@ impl Executor {
             }
         };
         held.stride = stride;
-        let mut leaves = Vec::new();
+        let mut leaves: Vec<EvaluatedLeaf> = Vec::new();
         for _ in 0..count {
             match self.step(profiles, profiles, &mut held, (Series::Evaluated, process)) {
                 Ok(leaf) => leaves.push(leaf),
-                // What was evaluated before is kept; the rest is tried again.
-                Err(_) if !leaves.is_empty() => break,
+                // What was evaluated before is kept; the rest is tried again. But a step that was made and whose state could not
+                // be kept has no leaf, and those before it no root where they end.
+                Err(_) if !leaves.is_empty() && held.size == end(from, &leaves) => break,
                 Err(failure) => return Err(failure),
             }
             // [CU-7]
@@ -210,15 +215,11 @@ impl Executor {
                 break;
             }
         }
-        // A step that was made and whose state could not be kept has no leaf.
-        let evaluated = u64::try_from(leaves.len()).unwrap_or(u64::MAX);
-        if held.size == from.0.saturating_add(evaluated) {
-            // [CU-7]
-            if let Some(last) = leaves.last_mut().filter(|it| it.head.is_none()) {
-                last.head = Some(held.resident.state_root()?);
-            }
-            self.put(Series::Evaluated, process, held);
+        // [CU-7]
+        if let Some(last) = leaves.last_mut().filter(|it| it.head.is_none()) {
+            last.head = Some(held.resident.state_root()?);
         }
+        self.put(Series::Evaluated, process, held);
         Ok(leaves)
     }
 
@@ -239,6 +240,12 @@ impl Executor {
         };
         drop(gone);
     }
+}
+
+/// How many inputs there are up to the last of these leaves.
+fn end(from: Slot, leaves: &[EvaluatedLeaf]) -> u64 {
+    from.0
+        .saturating_add(u64::try_from(leaves.len()).unwrap_or(u64::MAX))
 }
 
 /// A cache whose user panicked is still a cache of whole residents: each is taken out while it is used.

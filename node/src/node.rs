@@ -128,12 +128,15 @@ pub fn read_genesis(path: &Path) -> Result<Genesis, NodeError> {
 }
 
 /// One of the workers of a node: this program, started anew (rule WK-1).
-fn worker(config: &NodeConfig) -> Worker {
-    let artefacts = config.dir.join("artefacts");
+fn worker(config: &NodeConfig, name: &str) -> Worker {
+    // None runs what another has compiled.
+    let artefacts = config.dir.join("artefacts").join(name);
     let args: Vec<OsString> = vec![
         "worker".into(),
         "--artefacts".into(),
         artefacts.into(),
+        "--process-mib".into(),
+        config.process_mib.to_string().into(),
         "--log".into(),
         config.log.clone().into(),
         "--log-format".into(),
@@ -174,7 +177,7 @@ pub async fn run(
     // What was to be removed from it when the node ended last.
     tokio::task::block_in_place(|| archive.sweep())?;
     let metrics = Arc::new(Metrics::new());
-    let (evaluating, judging) = (worker(&config), worker(&config));
+    let (evaluating, judging) = (worker(&config, "evaluating"), worker(&config, "judging"));
     let engines = Engines::in_workers(evaluating, judging);
     let executor = Executor::new(archive.clone(), engines, network);
     let resident_bytes = config.resident_mib.saturating_mul(1 << 20);

@@ -7,16 +7,19 @@
 //!
 //! # Rules
 //!
-//! - `[WK-1]` A node compiles and executes in workers: one for the processes that it evaluates and checks, one for what
-//!   strangers send to be judged. A worker is this program started anew, with an empty environment. It can open no file but the
-//!   compiled modules, no socket, and no other process (Landlock and seccomp), and is ended if it takes more memory than the
-//!   configuration allows. If the machine runs out of memory, workers are the first to go.
+//! - `[WK-1]` A node compiles and executes in workers: one for the processes that it evaluates, checks and is asked about, one
+//!   for the evidence that it judges. A worker is this program started anew, with an empty environment. It can open no file but
+//!   the modules that it compiled itself, no socket, and start no other process (Landlock and seccomp; without Landlock it has no
+//!   files at all).
 //! - `[WK-2]` What a worker does not answer, because it ended, was killed, took too much memory or longer than [`DEADLINE`], is
-//!   an abstention. The next request starts another worker. A job that was lost so is tried once more.
-//! - `[WK-3]` What a worker answers is bounded and is decoded as from a stranger. Its word on an execution is believed: who
-//!   wants more asks on another machine.
+//!   an abstention. The next request starts another worker. A job that was lost with a worker is tried once more, unless memory
+//!   was the reason.
+//! - `[WK-3]` What a worker answers is decoded as from a stranger: frames have a bound, and pages that are not those of the
+//!   memory end the worker. Its word on an execution is believed: who wants more asks on another machine.
 //! - `[WK-4]` Of a resident the node has the pages too, brought up to date where a state root is taken; so roots are the node's
 //!   own work.
+//! - `[WK-5]` A process that grows beyond what this host allows one is abstained from. A worker that takes more memory than it
+//!   may is ended; if the machine runs out of memory, workers are the first to go.
 
 mod connection;
 mod engine;

@@ -111,6 +111,7 @@ fn worker_args(dir: &Path) -> Vec<OsString> {
     let options = ["worker", "--log", "warn", "--log-format", "text"];
     let mut args: Vec<OsString> = options.map(Into::into).into();
     args.extend(["--artefacts".into(), dir.join("artefacts").into()]);
+    args.extend(["--process-mib".into(), "1024".into()]);
     args
 }
 

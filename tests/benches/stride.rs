@@ -1,6 +1,6 @@
 //! What it costs to prove a stride, to check the proof, to keep a state and to come back to it.
 
-use surety_attest::engine::{Engine, Message, Program, Start, WasmEngine, on_deep_stack};
+use surety_attest::engine::{Engine, Judged, Message, Program, Start, WasmEngine, on_deep_stack};
 use surety_protocol::codec;
 
 use crate::processor::processor;
@@ -53,7 +53,7 @@ pub(crate) fn measure(
         };
         let check = |judge: bool| {
             let given = match judge {
-                false => engine.reexecute(program, from, stride),
+                false => engine.reexecute(program, from, stride).map(Judged::from),
                 true => engine.judge(program, from, stride),
             };
             assert_eq!(given.expect("it runs").state_root, after);

@@ -36,17 +36,22 @@ fn program() -> PathBuf {
     dir.join("surety")
 }
 
-fn args(dir: &tempfile::TempDir) -> Vec<std::ffi::OsString> {
+fn args(dir: &tempfile::TempDir, process_mib: u64) -> Vec<std::ffi::OsString> {
     let artefacts = dir.path().join("artefacts");
     let options = ["worker", "--log", "warn", "--log-format", "text"];
     let mut args: Vec<std::ffi::OsString> = options.map(Into::into).into();
     args.extend(["--artefacts".into(), artefacts.into()]);
+    args.extend(["--process-mib".into(), process_mib.to_string().into()]);
     args
 }
 
 /// An engine in a worker that may take so many bytes, and the worker.
 fn engine(dir: &tempfile::TempDir, memory_bytes: u64) -> (WorkerEngine, Arc<Worker>) {
-    let worker = Arc::new(Worker::new(program(), args(dir), memory_bytes));
+    with(args(dir, 4096), memory_bytes)
+}
+
+fn with(args: Vec<std::ffi::OsString>, memory_bytes: u64) -> (WorkerEngine, Arc<Worker>) {
+    let worker = Arc::new(Worker::new(program(), args, memory_bytes));
     let (evaluating, judging) = (Arc::clone(&worker), Arc::clone(&worker));
     let engine = WorkerEngine::new(Profile::v1(), evaluating, judging);
     (engine, worker)
@@ -263,18 +268,58 @@ fn a_worker_that_takes_too_much_memory_is_ended() {
     let mut resident = engine.boot(&greedy, CLOCK).unwrap();
     let first = worker.process().unwrap();
     let outcome = resident.step(&message(1, "Hello"));
-    assert_eq!(outcome, Err(EngineError::Abstain(Abstain::Worker)));
+    assert_eq!(outcome, Err(EngineError::Abstain(Abstain::Memory)));
     // The next one is served by another.
     let other = of(sample::WASM.to_vec());
     engine.boot(&other, CLOCK).unwrap();
     assert_ne!(worker.process().unwrap(), first);
 }
 
+#[test]
+fn a_process_that_grows_beyond_what_the_host_allows_costs_only_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let (engine, worker) = with(args(&dir, 64), 8 << 30);
+    let grows = module("(drop (memory.grow (i32.const 1024)))");
+    let mut resident = engine.boot(&grows, CLOCK).unwrap();
+    let root = resident.state_root().unwrap();
+    let (first, abstains) = (worker.process(), Err(EngineError::Abstain(Abstain::Memory)));
+    assert_eq!(resident.step(&message(1, "Hello")), abstains);
+    assert_eq!(resident.state_root(), Ok(root));
+    let witness = engine.witness(
+        &grows,
+        &resident.snapshot().unwrap(),
+        &[message(1, "Hello")],
+    );
+    assert_eq!(witness.map(drop), abstains.clone().map(drop));
+    let start = Start::Genesis { clock: CLOCK };
+    let judged = engine.judge(&grows, start, &[message(1, "Hello")]);
+    assert_eq!(judged.map(drop), abstains.map(drop));
+    // Where its own limit comes first, growing fails, and the module decides.
+    let limited = Program {
+        memory_limit: 32 << 20,
+        ..grows
+    };
+    let mut resident = engine.boot(&limited, CLOCK).unwrap();
+    assert_eq!(
+        resident.step(&message(1, "Hello")).unwrap().result.error,
+        None
+    );
+    // Too large from the start.
+    let large = wat::parse_str(
+        r#"(module (memory (export "memory") 2000)
+        (func (export "malloc") (param i32) (result i32) (i32.const 1024))
+        (func (export "handle") (param i32 i32) (result i32) (i32.const 64)))"#,
+    );
+    let large = engine.boot(&of(large.unwrap()), CLOCK);
+    assert_eq!(large.map(drop), Err(EngineError::Abstain(Abstain::Memory)));
+    assert_eq!(worker.process(), first, "nobody else noticed");
+}
+
 /// A worker started by hand, and this end of its socket.
 fn by_hand(dir: &tempfile::TempDir) -> (std::process::Child, UnixStream) {
     let (ours, theirs) = UnixStream::pair().unwrap();
     let child = Command::new(program())
-        .args(args(dir))
+        .args(args(dir, 4096))
         .stdin(Stdio::from(OwnedFd::from(theirs)))
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -308,7 +353,7 @@ fn a_worker_ends_with_its_node_and_at_nonsense() {
     }
     // Started by a person it says what it is.
     let started = Command::new(program())
-        .args(args(&dir))
+        .args(args(&dir, 4096))
         .stdin(Stdio::null())
         .output()
         .unwrap();

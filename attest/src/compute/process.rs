@@ -99,6 +99,7 @@ impl Process {
         self.log_size = old.log_size;
         self.executing = old.executing;
         self.stale = old.stale;
+        self.retry_at = old.retry_at;
         self.force_cut = old.force_cut;
         self.certified = old.certified;
         self.certified_root = old.certified_root;

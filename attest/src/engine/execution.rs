@@ -163,7 +163,7 @@ impl<V: Vm> Execution<V> {
             on_deep_stack(|| {
                 let mut instance = self.instance()?;
                 self.settle(&mut instance)?;
-                self.instance = Some(instance);
+                self.rewatched(instance);
                 Ok::<_, EngineError>(())
             })??;
         }
@@ -196,9 +196,9 @@ impl<V: Vm> Execution<V> {
             if self.is_far_ahead() {
                 self.settle(&mut instance)?;
             }
-            self.instance = Some(instance);
+            self.rewatched(instance);
         } else if self.take_back(&mut instance)? {
-            self.instance = Some(instance);
+            self.rewatched(instance);
         }
         Ok(StepOutcome { gas, result })
     }
@@ -232,24 +232,32 @@ impl<V: Vm> Execution<V> {
             || gas.fold(0, u64::saturating_add) >= AHEAD_GAS_MAX
     }
 
-    /// Brings what changed into the state, and begins to watch anew now and then.
+    /// Brings what changed into the state.
     fn settle(&mut self, instance: &mut V::Instance) -> Result<(), Abstain> {
-        if self.ahead.is_empty() {
-            return Ok(());
-        }
-        self.changed
-            .extend(working_copy::absorb(instance, &mut self.state)?);
-        self.ahead.clear();
-        self.rewatch(instance)
-    }
-
-    /// Begins to watch writes anew now and then, where instance and state are the same.
-    fn rewatch(&mut self, instance: &mut V::Instance) -> Result<(), Abstain> {
-        if matches!(self.access, Access::Writes) && self.steps_watched >= STEPS_PER_WATCH {
-            instance.watch(self.state.page_count(), &self.access)?;
-            self.steps_watched = 0;
+        if !self.ahead.is_empty() {
+            self.changed
+                .extend(working_copy::absorb(instance, &mut self.state)?);
+            self.ahead.clear();
         }
         Ok(())
+    }
+
+    /// Keeps the instance for the next step; where it is what the state is, it is watched anew now and then. If that cannot be,
+    /// the next step makes another.
+    fn rewatched(&mut self, mut instance: V::Instance) {
+        let due = self.ahead.is_empty()
+            && matches!(self.access, Access::Writes)
+            && self.steps_watched >= STEPS_PER_WATCH;
+        if due {
+            if instance
+                .watch(self.state.page_count(), &self.access)
+                .is_err()
+            {
+                return;
+            }
+            self.steps_watched = 0;
+        }
+        self.instance = Some(instance);
     }
 
     /// Takes back from an instance what a step did to it, if that takes no more than to write pages: memory cannot shrink.
@@ -260,8 +268,6 @@ impl<V: Vm> Execution<V> {
             return Ok(false);
         }
         self.apply_again(instance)?;
-        // Else what the step opened would be taken back after every later one.
-        self.rewatch(instance)?;
         Ok(true)
     }
 

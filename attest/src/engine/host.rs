@@ -27,8 +27,8 @@
 //!   AO's loader starts its: Lua draws the seed of its tables from it, and so their order.
 //! - `[HO-8]` Gas beyond the instructions: 500 for a call of any function here, 2,500 for each of its
 //!   calls back into the module, 300 for each piece of memory that it reads or writes and one more
-//!   for every 16 bytes of it, one for each random byte, and 2,000 for each byte of a time's format.
-//!   An `invoke_x` also takes 300 slots of the stack until it is over.
+//!   for every 4 bytes of it, one for each random byte, 2,000 for each byte of a time's format, and
+//!   10,000 for asking for more memory. An `invoke_x` also takes 300 slots of the stack until it is over.
 //! - `[HO-9]` What is random is drawn from BLAKE3 in key derivation mode under `SURETY/v1/chance` over
 //!   the text of the step's message, during boot over that of the environment: from the first byte
 //!   of its output on, never the same twice in a step.
@@ -258,7 +258,7 @@ fn perform(act: Act, guest: &mut dyn Guest, args: &[u64]) -> Result<Number, Halt
             memory::copy_clamped(guest, arg(0), arg(1), arg(2))?;
             0
         }
-        Act::ResizeHeap => i32::from(memory::resize(guest, arg(0))),
+        Act::ResizeHeap => i32::from(memory::resize(guest, arg(0))?),
         Act::HeapMax => return Ok(Number::pointer(memory::most(guest), guest.wide())),
         Act::Now => return Ok(time::now()),
         Act::ClockTimeGet => time::clock_time_get(guest, args)?,

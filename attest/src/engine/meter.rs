@@ -17,8 +17,10 @@
 //! - `[GA-5]` A call takes a frame of slots and gives it back when it returns: parameters, locals, the most operands at a
 //!   time, and [`FRAME_SLOTS`]. Too few slots left end the guest. A function that calls nothing and whose frame has at most
 //!   [`LEAF_SLOTS`] takes none.
-//! - `[GA-6]` An empty `block` stands before every `select` that does not follow a `local.get` or `global.get`. It changes
-//!   nothing but keeps machines from taking the `select` together with the comparison before it: wasmi 2.0 does that wrongly.
+//! - `[GA-6]` An empty `block` stands before every `select` that does not follow a `local.get` or `global.get`, and before every
+//!   `block`, `loop` and `if` whose type is one of the module's. It changes nothing, but keeps machines from taking a `select`
+//!   together with the comparison before it, and from entering a block with parameters while locals that were fetched still
+//!   wait below them: wasmi 2.0 does both wrongly.
 
 mod blocks;
 pub(super) mod cost;
@@ -109,9 +111,13 @@ impl Meter {
             }
             match operator {
                 Operator::Call { .. } | Operator::CallIndirect { .. } => code.call(bytes),
-                Operator::Select if !got => {
-                    code.emit([Instruction::Block(BlockType::Empty), Instruction::End]);
-                    code.raw(bytes);
+                Operator::Select if !got => code.apart(bytes),
+                Operator::Block { blockty }
+                | Operator::Loop { blockty }
+                | Operator::If { blockty }
+                    if matches!(blockty, wasmparser::BlockType::FuncType(_)) =>
+                {
+                    code.apart(bytes);
                 }
                 Operator::Return => {
                     code.leave();
@@ -162,6 +168,12 @@ struct Code {
 impl Code {
     fn raw(&mut self, bytes: &[u8]) {
         self.out.raw(bytes.iter().copied());
+    }
+
+    /// An operator with an empty block before it (rule GA-6).
+    fn apart(&mut self, bytes: &[u8]) {
+        self.emit([Instruction::Block(BlockType::Empty), Instruction::End]);
+        self.raw(bytes);
     }
 
     fn emit<const N: usize>(&mut self, instructions: [Instruction<'_>; N]) {

@@ -1,7 +1,5 @@
 //! The engine on a virtual machine.
 
-use std::sync::Arc;
-
 use surety_protocol::id::Digest;
 use surety_protocol::profile::Profile;
 use surety_protocol::witness::Witness;
@@ -11,7 +9,7 @@ use super::execution::Execution;
 use super::stack::STACK_SLOTS_MAX;
 use super::vm::{Interpreter, Jit, Vm};
 use super::{
-    Abstain, Artefacts, Engine, EngineError, Message, Program, Reexecution, Resident, Start,
+    Abstain, Engine, EngineError, Host, Judged, Message, Program, Reexecution, Resident, Start,
     StepOutcome, WitnessFault, replay,
 };
 use crate::memory::{Access, Watching};
@@ -30,18 +28,16 @@ impl WasmEngine {
     /// # Errors
     /// Abstains if this host cannot watch memory pages, or has not the native stack that the profile's slots may take.
     pub fn new(profile: Profile) -> Result<Self, EngineError> {
-        let second = Self::interpreting(profile.clone())?;
-        Ok(Self::watching(profile, Watching::Kernel)?.judging_with(second))
+        Self::on_host(profile, Host::default())
     }
 
-    /// The same, keeping what it compiles for the next start of the program.
+    /// The same, with what this host has for it.
     ///
     /// # Errors
     /// As [`WasmEngine::new`].
-    pub fn keeping(profile: Profile, artefacts: Arc<dyn Artefacts>) -> Result<Self, EngineError> {
-        let second = Self::interpreting(profile.clone())?;
-        let machine = Jit::new(Watching::Kernel)?.keeping(artefacts);
-        Ok(Self::on(machine, profile)?.judging_with(second))
+    pub fn on_host(profile: Profile, host: Host) -> Result<Self, EngineError> {
+        let second = Self::on(Interpreter::new(host.memory_bytes_max), profile.clone())?;
+        Ok(Self::on(Jit::new(Watching::Kernel, host)?, profile)?.judging_with(second))
     }
 
     /// An engine that compiles, finds written pages in one way, and judges alone.
@@ -49,7 +45,7 @@ impl WasmEngine {
     /// # Errors
     /// As [`WasmEngine::new`].
     pub fn watching(profile: Profile, watching: Watching) -> Result<Self, EngineError> {
-        Self::on(Jit::new(watching)?, profile)
+        Self::on(Jit::new(watching, Host::default())?, profile)
     }
 
     /// An engine of another code base, twelve times slower: a second opinion. Its memory cannot be watched, so what
@@ -59,7 +55,7 @@ impl WasmEngine {
     /// # Errors
     /// Abstains if this host has not the native stack that the profile's slots may take.
     pub fn interpreting(profile: Profile) -> Result<Self, EngineError> {
-        Self::on(Interpreter::new(), profile)
+        Self::on(Interpreter::new(Host::default().memory_bytes_max), profile)
     }
 
     /// The same, judging together with another.
@@ -135,20 +131,20 @@ impl Engine for WasmEngine {
         program: &Program,
         start: Start<'_>,
         inputs: &[Message],
-    ) -> Result<Reexecution, EngineError> {
+    ) -> Result<Judged, EngineError> {
         let given = self.machine.reexecute(program, start, inputs);
         let Some(second) = &self.second else {
-            return given;
+            return given.map(Judged::from);
         };
         // What a witness lacks the second cannot see.
         if let Err(EngineError::Abstain(_) | EngineError::Witness(WitnessFault::MissingPage)) =
             given
         {
-            return given;
+            return given.map(Judged::from);
         }
         match second.reexecute(program, start, inputs) {
             Err(EngineError::Abstain(why)) => Err(why.into()),
-            other if other == given => given,
+            other if other == given => given.map(Judged::from),
             _ => Err(Abstain::Differ.into()),
         }
     }
@@ -263,7 +259,12 @@ impl<V: Vm> Resident for Process<V> {
     }
 
     fn snapshot(&mut self) -> Result<Snapshot, EngineError> {
-        self.execution.state().cloned()
+        let (state, changed) = self.execution.changes()?;
+        if self.tree.is_none() {
+            // Nobody will ask.
+            changed.clear();
+        }
+        Ok(state.clone())
     }
 
     fn page_tree(&mut self) -> Result<PageTree, EngineError> {

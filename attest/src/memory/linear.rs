@@ -27,16 +27,19 @@ pub(crate) fn take_made() -> Option<Arc<Region>> {
 /// Makes regions for wasmtime.
 pub(crate) struct Creator {
     tracker: Option<&'static Tracker>,
+    bytes_max: usize,
 }
 
 impl Creator {
-    /// Its regions learn of writes from the kernel without faults where that is wanted and possible, else by faults.
-    pub(crate) fn new(watching: Watching) -> Self {
+    /// Its regions learn of writes from the kernel without faults where that is wanted and possible, else by faults. Each has at
+    /// most so many bytes.
+    pub(crate) fn new(watching: Watching, bytes_max: u64) -> Self {
         let tracker = match watching {
             Watching::Kernel => Tracker::get(),
             Watching::Faults => None,
         };
-        Self { tracker }
+        let bytes_max = usize::try_from(bytes_max).unwrap_or(usize::MAX);
+        Self { tracker, bytes_max }
     }
 }
 
@@ -53,20 +56,25 @@ unsafe impl MemoryCreator for Creator {
         guard: usize,
     ) -> Result<Box<dyn LinearMemory>, String> {
         let reserved = reserved.unwrap_or(minimum);
-        if minimum > reserved {
-            return Err("larger than its reservation".to_owned());
+        if minimum > reserved.min(self.bytes_max) {
+            return Err("larger than its reservation, or than this host allows".to_owned());
         }
         let region = Region::reserve(reserved, guard, minimum, self.tracker)
             .map_err(|error| error.to_string())?;
         let region = Arc::new(region);
         MADE.set(Some(Arc::clone(&region)));
-        Ok(Box::new(Linear { region, reserved }))
+        Ok(Box::new(Linear {
+            region,
+            reserved,
+            bytes_max: reserved.min(self.bytes_max),
+        }))
     }
 }
 
 struct Linear {
     region: Arc<Region>,
     reserved: usize,
+    bytes_max: usize,
 }
 
 // SAFETY: as above; `grow_to` makes exactly the new bytes accessible.
@@ -80,7 +88,7 @@ unsafe impl LinearMemory for Linear {
     }
 
     fn grow_to(&mut self, size: usize) -> wasmtime::Result<()> {
-        if size > self.reserved {
+        if size > self.bytes_max {
             return Err(Error::new(self.region.give_up()));
         }
         self.region.grow_to(size).map_err(Error::new)

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use surety_attest::engine::{Artefacts, Engine, Reexecution, Start, WasmEngine};
+use surety_attest::engine::{Artefacts, Engine, Host, Reexecution, Start, WasmEngine};
 use surety_protocol::id::Digest;
 use surety_protocol::profile::Profile;
 
@@ -39,7 +39,11 @@ impl Artefacts for Shelf {
 
 /// What a new engine over a shelf gives.
 fn run(shelf: &Arc<Shelf>) -> Reexecution {
-    let engine = WasmEngine::keeping(Profile::v1(), Arc::<Shelf>::clone(shelf)).unwrap();
+    let host = Host {
+        artefacts: Some(Arc::<Shelf>::clone(shelf)),
+        ..Host::default()
+    };
+    let engine = WasmEngine::on_host(Profile::v1(), host).unwrap();
     let inputs: Vec<_> = (1..4).map(|nonce| action(nonce, "Hello")).collect();
     let start = Start::Genesis { clock: CLOCK };
     engine.reexecute(&counter(), start, &inputs).unwrap()

@@ -73,10 +73,7 @@ fn copies_are_clamped_and_cost_gas() {
     assert_eq!(copied("0x1000", "0xfffc", "0xffff0004").0, [0; 8]);
     assert_eq!(copied("-1", "0", "4").0, [0; 8]);
     let (_, nothing) = copied("0x1000", "0x2000", "0");
-    assert_eq!(
-        copied("0x1000", "0x2000", "0x8000").1,
-        nothing + 0x8000 / 16
-    );
+    assert_eq!(copied("0x1000", "0x2000", "0x8000").1, nothing + 0x8000 / 4);
 }
 
 #[test]
@@ -99,7 +96,7 @@ fn the_work_of_the_host_is_paid_for() {
             format!(r#"(import "{wasi}" "random_get" (func $f (param i32 i32) (result i32)))"#),
             "(drop (call $f (i32.const 0x1000) (i32.const 2000)))",
             // It is drawn and written in pieces of 1,024 bytes.
-            2000 + (PIECE + 64) + (PIECE + 61),
+            2000 + (PIECE + 256) + (PIECE + 244),
         ),
         (
             format!(
@@ -113,7 +110,7 @@ fn the_work_of_the_host_is_paid_for() {
                 .to_owned(),
             "(drop (call $f (i32.const 0x1000) (i32.const 99) (i32.const 0x200) (i32.const 0x2000)))",
             // The format, the date, and the text of 24 letters and its zero.
-            2 * 2000 + (PIECE + 1) + (PIECE + 3) + (PIECE + 2),
+            2 * 2000 + (PIECE + 1) + (PIECE + 9) + (PIECE + 7),
         ),
         (
             r#"(import "env" "invoke_v" (func $f (param i32)))"#.to_owned(),

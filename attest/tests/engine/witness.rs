@@ -2,8 +2,8 @@
 
 use serde_bytes::ByteBuf;
 use surety_attest::engine::{
-    Abstain, Engine, EngineError, Message, Program, Reexecution, Resident, Start, WasmEngine,
-    WitnessFault,
+    Abstain, Engine, EngineError, Judged, Message, Program, Reexecution, Resident, Start,
+    WasmEngine, WitnessFault,
 };
 use surety_attest::state::Snapshot;
 use surety_protocol::codec::{decode, encode};
@@ -292,7 +292,10 @@ fn two_engines_that_differ_judge_nobody() {
         };
         engine.judge(&stretch.program, start, &stretch.inputs)
     };
-    assert_eq!(judged(&ENGINE, &witness), Ok(stretch.given.clone()));
+    assert_eq!(
+        judged(&ENGINE, &witness),
+        Ok(Judged::from(stretch.given.clone()))
+    );
     // Another engine, to which the same instructions mean something else: they end earlier.
     let other = Profile {
         gas_max: 1_000_000,

@@ -58,6 +58,9 @@ pub(super) struct ConfigFlags {
     /// MiB of memory for the processes that it executes, between two inputs
     #[arg(long, value_name = "MIB")]
     resident_mib: Option<String>,
+    /// MiB of memory that one process may take; one that grows further is abstained from
+    #[arg(long, value_name = "MIB")]
+    process_mib: Option<String>,
     /// MiB of memory that each of the two workers may take
     #[arg(long, value_name = "MIB")]
     worker_mib: Option<String>,
@@ -91,6 +94,7 @@ impl ConfigFlags {
             (Setting::PasswordFile, &self.password_file),
             (Setting::Operator, &self.operator),
             (Setting::ResidentMib, &self.resident_mib),
+            (Setting::ProcessMib, &self.process_mib),
             (Setting::WorkerMib, &self.worker_mib),
             (Setting::Log, &self.log),
             (Setting::LogFormat, &self.log_format),

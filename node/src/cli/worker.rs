@@ -17,6 +17,9 @@ pub(super) struct WorkerArgs {
     /// The directory of compiled modules
     #[arg(long, value_name = "DIR")]
     artefacts: PathBuf,
+    /// MiB of memory that one process of AO may take
+    #[arg(long)]
+    process_mib: u64,
     /// Which events are logged
     #[arg(long)]
     log: String,
@@ -29,5 +32,6 @@ pub(super) fn run(_: &Context, args: &WorkerArgs) -> Result<(), CliError> {
     telemetry::init(&args.log, args.log_format)?;
     let failed = |error: io::Error| CliError::new(Exit::Failure, "worker", error.to_string());
     let socket = io::stdin().as_fd().try_clone_to_owned().map_err(failed)?;
-    worker::serve(socket, &args.artefacts).map_err(failed)
+    let process_bytes = args.process_mib.saturating_mul(1 << 20);
+    match worker::serve(socket, &args.artefacts, process_bytes).map_err(failed)? {}
 }

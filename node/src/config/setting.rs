@@ -113,6 +113,8 @@ settings! {
     Operator = "operator", "SURETY_OPERATOR", "--operator";
     /// [`NodeConfig::resident_mib`]
     ResidentMib = "resident_mib", "SURETY_RESIDENT_MIB", "--resident-mib";
+    /// [`NodeConfig::process_mib`]
+    ProcessMib = "process_mib", "SURETY_PROCESS_MIB", "--process-mib";
     /// [`NodeConfig::worker_mib`]
     WorkerMib = "worker_mib", "SURETY_WORKER_MIB", "--worker-mib";
     /// [`NodeConfig::log`]
@@ -173,6 +175,7 @@ impl Setting {
             Self::PasswordFile => config.password_file = Some(path(one(texts)?)?),
             Self::Operator => config.operator = Some(parsed(one(texts)?, ValueError::Address)?),
             Self::ResidentMib => config.resident_mib = parsed(one(texts)?, ValueError::Number)?,
+            Self::ProcessMib => config.process_mib = parsed(one(texts)?, ValueError::Number)?,
             Self::WorkerMib => config.worker_mib = parsed(one(texts)?, ValueError::Number)?,
             Self::Log => {
                 let text = one(texts)?;
@@ -214,6 +217,7 @@ impl Setting {
             Self::PasswordFile => of_path(&config.password_file),
             Self::Operator => config.operator.map(|it| it.to_string()).unwrap_or_default(),
             Self::ResidentMib => config.resident_mib.to_string(),
+            Self::ProcessMib => config.process_mib.to_string(),
             Self::WorkerMib => config.worker_mib.to_string(),
             Self::Log => config.log.clone(),
             Self::LogFormat => config.log_format.to_string(),

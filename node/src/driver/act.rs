@@ -141,6 +141,7 @@ impl Driver {
         let fetcher = self.fetcher.clone();
         let completions = self.completions.clone();
         let executor = std::sync::Arc::clone(&self.executor);
+        let executions = std::sync::Arc::clone(&self.executions);
         let ledger = self.core.ledger();
         let profiles = (ledger.profiles_shared(), ledger.height());
         tokio::spawn(async move {
@@ -151,6 +152,7 @@ impl Driver {
             {
                 // Compiled when it comes, so that no claim waits for it; a refusal shows when it is executed.
                 let item = item.clone();
+                let _permit = executions.acquire_owned().await;
                 let compiled = tokio::task::spawn_blocking(move || {
                     let (profiles, height) = profiles;
                     let engine = executor.engine(&profiles.at(height).profile);

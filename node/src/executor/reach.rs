@@ -1,6 +1,6 @@
 //! Coming to the state of a process after so many inputs: from what is kept, and by replay (rule XE-1).
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use surety_attest::message;
@@ -118,7 +118,7 @@ impl Executor {
         if let Some(snapshot) = self.archive.state(&target.root)? {
             return Ok(Some(snapshot));
         }
-        let mut places = BTreeMap::new();
+        let mut places = BTreeSet::new();
         // What is kept at the place itself has another root; what is kept behind the claim's base may have been executed under
         // other profiles than the claim's.
         for most in [target.size.saturating_sub(1), target.base] {

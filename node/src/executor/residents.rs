@@ -77,6 +77,16 @@ impl Residents {
         self.remove(&owner(series, process))
     }
 
+    /// Takes those out that are gone with their worker.
+    pub(super) fn take_lost(&mut self) -> Vec<Held> {
+        let lost = self
+            .held
+            .iter()
+            .filter(|(_, (_, it))| it.resident.is_lost());
+        let lost: Vec<Owner> = lost.map(|(owner, _)| *owner).collect();
+        lost.iter().filter_map(|owner| self.remove(owner)).collect()
+    }
+
     /// Puts a process in, gives those that have to go for it. The last used stays, however large it is.
     pub(super) fn put(&mut self, series: Series, process: &ProcessId, held: Held) -> Vec<Held> {
         let owner = owner(series, process);

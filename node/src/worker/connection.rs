@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::io;
+use std::io::{self, Write};
 use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -19,6 +20,8 @@ use tracing::warn;
 use super::DEADLINE;
 use super::wire::{self, Answer, Request};
 
+/// How long a worker may not read what it is told.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
 /// How often it is looked how much memory a worker takes.
 const WATCH_EVERY: Duration = Duration::from_millis(200);
 /// Bytes of the unit in which the kernel tells it.
@@ -68,22 +71,27 @@ impl Worker {
     }
 }
 
-/// Requests that wait, by their numbers; nothing once the worker has ended.
-type Waiting = Option<BTreeMap<u64, SyncSender<Answer>>>;
+/// Requests that wait, by their numbers.
+type Waiting = BTreeMap<u64, SyncSender<Answer>>;
 
 /// A connection to one worker process.
 #[derive(Debug)]
 pub(super) struct Connection {
     process: u32,
+    /// For writing, a frame at a time.
     socket: Mutex<UnixStream>,
-    numbers: Mutex<u64>,
-    waiting: Arc<Mutex<Waiting>>,
+    /// The same, for ending it while somebody writes.
+    ending: UnixStream,
+    numbers: AtomicU64,
+    /// Nothing once the worker has ended, and why it has.
+    waiting: Arc<Mutex<Result<Waiting, Abstain>>>,
 }
 
 impl Connection {
-    fn start(program: &PathBuf, args: &[OsString]) -> io::Result<Arc<Connection>> {
+    fn start(program: &Path, args: &[OsString]) -> io::Result<Arc<Connection>> {
         let (ours, theirs) = UnixStream::pair()?;
-        let reading = ours.try_clone()?;
+        let (reading, ending) = (ours.try_clone()?, ours.try_clone()?);
+        ours.set_write_timeout(Some(WRITE_TIMEOUT))?;
         let child = Command::new(program)
             .arg0("surety")
             .args(args)
@@ -94,8 +102,9 @@ impl Connection {
         let connection = Connection {
             process: child.id(),
             socket: Mutex::new(ours),
-            numbers: Mutex::new(0),
-            waiting: Arc::new(Mutex::new(Some(BTreeMap::new()))),
+            ending,
+            numbers: AtomicU64::new(1),
+            waiting: Arc::new(Mutex::new(Ok(BTreeMap::new()))),
         };
         let waiting = Arc::clone(&connection.waiting);
         std::thread::Builder::new()
@@ -106,7 +115,7 @@ impl Connection {
 
     /// Whether the worker is gone.
     pub(super) fn ended(&self) -> bool {
-        lock(&self.waiting).is_none()
+        lock(&self.waiting).is_err()
     }
 
     /// Asks, and waits for the answer.
@@ -114,48 +123,52 @@ impl Connection {
     /// # Errors
     /// What the worker says, or an abstention (rule WK-2).
     pub(super) fn ask(&self, request: &Request) -> Result<Answer, EngineError> {
-        let number = {
-            let mut numbers = lock(&self.numbers);
-            *numbers = numbers.wrapping_add(1);
-            *numbers
-        };
+        let number = self.numbers.fetch_add(1, Ordering::Relaxed);
+        let frame = wire::frame(number, request).ok_or(Abstain::TooLarge)?;
         let (sender, answer) = sync_channel(1);
-        match lock(&self.waiting).as_mut() {
-            Some(waiting) => waiting.insert(number, sender),
-            None => return Err(Abstain::Worker.into()),
-        };
-        if wire::send(&mut *lock(&self.socket), number, request).is_err() {
-            self.end();
-            return Err(Abstain::Worker.into());
+        match &mut *lock(&self.waiting) {
+            Ok(waiting) => drop(waiting.insert(number, sender)),
+            Err(why) => return Err(why.clone().into()),
+        }
+        if lock(&self.socket).write_all(&frame).is_err() {
+            self.end(Abstain::Worker);
         }
         match answer.recv_timeout(DEADLINE) {
             Ok(Answer::Failed(error)) => Err(error),
             Ok(answer) => Ok(answer),
             Err(RecvTimeoutError::Timeout) => {
                 warn!("a worker takes too long and is ended");
-                self.end();
+                self.end(Abstain::Worker);
                 Err(Abstain::Worker.into())
             }
-            Err(RecvTimeoutError::Disconnected) => Err(Abstain::Worker.into()),
+            Err(RecvTimeoutError::Disconnected) => match &*lock(&self.waiting) {
+                Err(why) => Err(why.clone().into()),
+                Ok(_) => Err(Abstain::Worker.into()),
+            },
         }
     }
 
     /// Says something that nobody waits for.
     pub(super) fn tell(&self, request: &Request) {
-        if wire::send(&mut *lock(&self.socket), 0, request).is_err() {
-            self.end();
+        let frame = wire::frame(0, request).unwrap_or_default();
+        if !self.ended() && lock(&self.socket).write_all(&frame).is_err() {
+            self.end(Abstain::Worker);
         }
     }
 
-    /// Ends it: who reads finds the end of the socket, and the process is gone.
-    fn end(&self) {
-        let _ = lock(&self.socket).shutdown(Shutdown::Both);
+    /// Ends it: nobody waits any longer, and who reads finds the end of the socket and sees to the process.
+    pub(super) fn end(&self, why: Abstain) {
+        let mut waiting = lock(&self.waiting);
+        if waiting.is_ok() {
+            *waiting = Err(why);
+        }
+        let _ = self.ending.shutdown(Shutdown::Both);
     }
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.end();
+        self.end(Abstain::Worker);
     }
 }
 
@@ -172,22 +185,30 @@ fn watch(connection: &Weak<Connection>, bytes_max: u64) {
                 bytes,
                 bytes_max, "a worker takes too much memory and is ended"
             );
-            connection.end();
+            connection.end(Abstain::Memory);
         }
         drop(connection);
         std::thread::sleep(WATCH_EVERY);
     }
 }
 
-/// Hands out answers until the worker ends; then nobody waits any longer.
-fn read(mut socket: UnixStream, waiting: &Mutex<Waiting>, mut child: Child) {
+/// Hands out answers until the worker ends.
+fn read(mut socket: UnixStream, waiting: &Mutex<Result<Waiting, Abstain>>, mut child: Child) {
     while let Ok((number, answer)) = wire::receive(&mut socket) {
-        let waits = lock(waiting).as_mut().and_then(|it| it.remove(&number));
+        let waits = match &mut *lock(waiting) {
+            Ok(waiting) => waiting.remove(&number),
+            Err(_) => break,
+        };
         if let Some(waits) = waits {
             let _ = waits.send(answer);
         }
     }
-    lock(waiting).take();
+    {
+        let mut waiting = lock(waiting);
+        if waiting.is_ok() {
+            *waiting = Err(Abstain::Worker);
+        }
+    }
     let _ = child.kill();
     let _ = child.wait();
 }

@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_bytes::ByteBuf;
 use surety_attest::engine::{
-    Abstain, Engine, EngineError, Message, Program, Reexecution, Resident, Start,
+    Abstain, Engine, EngineError, Judged, Message, Program, Reexecution, Resident, Start,
 };
 use surety_attest::state::Snapshot;
+use surety_protocol::execution::Step;
 use surety_protocol::profile::Profile;
 use surety_protocol::witness::Witness;
 
@@ -39,13 +40,8 @@ impl WorkerEngine {
         }
     }
 
-    fn execute(
-        &self,
-        program: &Program,
-        start: Start<'_>,
-        inputs: &[Message],
-        judge: bool,
-    ) -> Result<Reexecution, EngineError> {
+    /// What a re-execution is asked with.
+    fn said(&self, program: &Program, start: Start<'_>) -> (Profile, ProgramSaid, StartSaid) {
         let start = match start {
             Start::Genesis { clock } => StartSaid::Genesis { clock },
             Start::Witness { root, witness } => StartSaid::Witness {
@@ -53,21 +49,7 @@ impl WorkerEngine {
                 witness: witness.clone(),
             },
         };
-        let request = Request::Reexecute {
-            profile: self.profile.clone(),
-            program: ProgramSaid::of(program),
-            start,
-            inputs: inputs.to_vec(),
-            judge,
-        };
-        match twice(|| ask_with(&*self.judging.connection()?, &program.bytes, &request))? {
-            Answer::Reexecuted(steps, state_root) => {
-                let steps: Option<Vec<_>> = steps.iter().map(wire::OutcomeSaid::read).collect();
-                let steps = steps.ok_or(Abstain::Worker)?;
-                Ok(Reexecution { steps, state_root })
-            }
-            _ => Err(Abstain::Worker.into()),
-        }
+        (self.profile.clone(), ProgramSaid::of(program), start)
     }
 }
 
@@ -78,7 +60,8 @@ impl Engine for WorkerEngine {
 
     fn check(&self, module: &[u8]) -> Result<(), EngineError> {
         let request = Request::Check(self.profile.clone(), wire::module_hash(module));
-        match twice(|| ask_with(&*self.judging.connection()?, module, &request))? {
+        // Where it will be evaluated.
+        match twice(|| ask_with(&*self.evaluating.connection()?, module, &request))? {
             Answer::Done => Ok(()),
             _ => Err(Abstain::Worker.into()),
         }
@@ -99,8 +82,8 @@ impl Engine for WorkerEngine {
     ) -> Result<Box<dyn Resident>, EngineError> {
         let connection = self.evaluating.connection()?;
         let (profile, said) = (self.profile.clone(), ProgramSaid::of(program));
-        let with = |state| Request::Restore(profile.clone(), said.clone(), state);
-        let answer = ask_with_state(&connection, &program.bytes, snapshot, with)?;
+        let with = |state| Request::Restore(profile, said, state);
+        let answer = ask_with_state(&connection, program, snapshot, with)?;
         let snapshot = snapshot.clone();
         Ok(Box::new(WorkerResident::of(connection, &answer, snapshot)?))
     }
@@ -114,7 +97,7 @@ impl Engine for WorkerEngine {
         let connection = self.evaluating.connection()?;
         let (profile, said) = (self.profile.clone(), ProgramSaid::of(program));
         let with = |state| Request::Witness(profile.clone(), said.clone(), state, inputs.to_vec());
-        match ask_with_state(&connection, &program.bytes, start, with)? {
+        match ask_with_state(&connection, program, start, with)? {
             Answer::Witness(witness) => Ok(witness),
             _ => Err(Abstain::Worker.into()),
         }
@@ -126,7 +109,22 @@ impl Engine for WorkerEngine {
         start: Start<'_>,
         inputs: &[Message],
     ) -> Result<Reexecution, EngineError> {
-        self.execute(program, start, inputs, false)
+        let (profile, said, start) = self.said(program, start);
+        let request = Request::Reexecute {
+            profile,
+            program: said,
+            start,
+            inputs: inputs.to_vec(),
+        };
+        let ask = || ask_with(&*self.judging.connection()?, &program.bytes, &request);
+        match twice(ask)? {
+            Answer::Reexecuted(steps, state_root) if steps.len() == inputs.len() => {
+                let steps: Option<Vec<_>> = steps.iter().map(wire::OutcomeSaid::read).collect();
+                let steps = steps.ok_or(Abstain::Worker)?;
+                Ok(Reexecution { steps, state_root })
+            }
+            _ => Err(Abstain::Worker.into()),
+        }
     }
 
     fn judge(
@@ -134,8 +132,26 @@ impl Engine for WorkerEngine {
         program: &Program,
         start: Start<'_>,
         inputs: &[Message],
-    ) -> Result<Reexecution, EngineError> {
-        self.execute(program, start, inputs, true)
+    ) -> Result<Judged, EngineError> {
+        let (profile, said, start) = self.said(program, start);
+        let request = Request::Judge {
+            profile,
+            program: said,
+            start,
+            inputs: inputs.to_vec(),
+        };
+        let ask = || ask_with(&*self.judging.connection()?, &program.bytes, &request);
+        match twice(ask)? {
+            Answer::Judged(steps, state_root) if steps.len() == inputs.len() => {
+                let steps = steps.into_iter();
+                let steps = steps.map(|(result_root, gas)| Step { result_root, gas });
+                Ok(Judged {
+                    steps: steps.collect(),
+                    state_root,
+                })
+            }
+            _ => Err(Abstain::Worker.into()),
+        }
     }
 }
 
@@ -165,27 +181,21 @@ fn ask_with(
 /// The same with a state, whose pages go before.
 fn ask_with_state(
     connection: &Connection,
-    module: &[u8],
+    program: &Program,
     snapshot: &Snapshot,
-    with: impl Fn(StateSaid) -> Request,
+    with: impl FnOnce(StateSaid) -> Request,
 ) -> Result<Answer, EngineError> {
     static NUMBERS: AtomicU64 = AtomicU64::new(0);
-    let request = || {
-        let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
-        for pages in wire::pieces(snapshot) {
-            connection.ask(&Request::Pages(number, pages))?;
-        }
-        connection.ask(&with(StateSaid {
-            wasm_pages: snapshot.wasm_pages,
-            globals: snapshot.globals.clone(),
-            pages: number,
-        }))
-    };
-    match request()? {
-        Answer::UnknownModule => {
-            connection.ask(&Request::Module(ByteBuf::from(module.to_vec())))?;
-            request()
-        }
-        answer => Ok(answer),
+    let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
+    let module = wire::module_hash(&program.bytes);
+    ask_with(connection, &program.bytes, &Request::Knows(module))?;
+    for pages in wire::pieces(snapshot) {
+        connection.ask(&Request::Pages(number, pages))?;
     }
+    let state = StateSaid {
+        wasm_pages: snapshot.wasm_pages,
+        globals: snapshot.globals.clone(),
+        pages: number,
+    };
+    ask_with(connection, &program.bytes, &with(state))
 }

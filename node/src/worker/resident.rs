@@ -5,9 +5,19 @@ use std::sync::Arc;
 use surety_attest::engine::{Abstain, EngineError, Message, Resident, StepOutcome};
 use surety_attest::state::{PageTree, Snapshot, page_hashes, state_root};
 use surety_protocol::id::Digest;
+use surety_protocol::witness::GLOBALS_MAX;
 
 use super::connection::Connection;
 use super::wire::{self, Answer, Request};
+
+/// The largest memory of the profiles, 4 GiB.
+const WASM_PAGES_MAX: u32 = 65_536;
+
+/// Where the next changed pages begin, and whether there are more.
+struct Piece {
+    next: u32,
+    more: bool,
+}
 
 /// A resident of a worker.
 #[derive(Debug)]
@@ -54,30 +64,48 @@ impl WorkerResident {
 
     /// Brings the snapshot, and the tree if there is one, up to the worker's state.
     fn catch_up(&mut self) -> Result<(), EngineError> {
+        let mut from = 0;
         while self.ahead {
-            let answer = self.connection.ask(&Request::Changes(self.number))?;
-            let Answer::Changes {
-                wasm_pages,
-                globals,
-                pages,
-                more,
-            } = answer
-            else {
-                return Err(Abstain::Worker.into());
-            };
-            if !wire::put(&mut self.snapshot, &pages) {
-                return Err(Abstain::Worker.into());
+            match self.take_piece(from)? {
+                Some(Piece { next, more }) => (from, self.ahead) = (next, more),
+                None => {
+                    // It is not itself any more; nor is this state anything.
+                    self.connection.end(Abstain::Worker);
+                    return Err(Abstain::Worker.into());
+                }
             }
-            (self.snapshot.wasm_pages, self.snapshot.globals) = (wasm_pages, globals);
-            if let Some(tree) = &mut self.tree {
-                let changed = pages.iter().map(|(index, _)| *index);
-                tree.update(page_hashes(
-                    changed.map(|index| (index, self.snapshot.page(index))),
-                ));
-            }
-            self.ahead = more;
         }
         Ok(())
+    }
+
+    /// Takes the next changed pages, from an index on; `None` if they are not what was asked for (rule WK-3).
+    fn take_piece(&mut self, from: u32) -> Result<Option<Piece>, EngineError> {
+        let answer = self.connection.ask(&Request::Changes(self.number))?;
+        let Answer::Changes {
+            wasm_pages,
+            globals,
+            pages,
+            more,
+        } = answer
+        else {
+            return Ok(None);
+        };
+        let grown = (self.snapshot.wasm_pages..=WASM_PAGES_MAX).contains(&wasm_pages);
+        if !grown || globals.len() > GLOBALS_MAX || (more && pages.is_empty()) {
+            return Ok(None);
+        }
+        (self.snapshot.wasm_pages, self.snapshot.globals) = (wasm_pages, globals);
+        let count = self.snapshot.page_count();
+        let Some(next) = wire::put(&mut self.snapshot, from, count, &pages) else {
+            return Ok(None);
+        };
+        if let Some(tree) = &mut self.tree {
+            let changed = pages.iter().map(|(index, _)| *index);
+            tree.update(page_hashes(
+                changed.map(|index| (index, self.snapshot.page(index))),
+            ));
+        }
+        Ok(Some(Piece { next, more }))
     }
 
     fn tree(&mut self) -> Result<&PageTree, EngineError> {

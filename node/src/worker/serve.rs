@@ -1,22 +1,25 @@
 //! The worker's end: does what the node asks, on as many threads as there are processors.
 
 use std::collections::BTreeMap;
-use std::io;
+use std::convert::Infallible;
+use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex};
 
-use surety_attest::engine::{Abstain, EngineError, Program, Resident, Start, on_deep_stack};
+use surety_attest::engine::{Abstain, EngineError, Host, Program, Resident, on_deep_stack};
 use surety_attest::state::Snapshot;
 use surety_protocol::id::Digest;
 use surety_protocol::profile::Profile;
+use surety_protocol::witness::PAGES;
 
 use super::connection::lock;
 use super::sandbox;
-use super::wire::{self, Answer, OutcomeSaid, ProgramSaid, Request, StartSaid, StateSaid};
+use super::wire::{self, Answer, OutcomeSaid, ProgramSaid, Request, StateSaid};
 use crate::artefacts::Directory;
 use crate::engines::Engines;
 
@@ -41,16 +44,20 @@ struct Worker {
     numbers: AtomicU64,
 }
 
-/// Serves the node at the other end of a socket until it closes; compiled modules are kept in a directory.
+/// Serves the node at the other end of a socket until it closes, and ends this process then. Compiled modules are kept in a
+/// directory; one process of AO may take so many bytes of memory.
 ///
 /// # Errors
 /// The socket failed, or this machine cannot execute.
-pub fn serve(socket: OwnedFd, artefacts: &Path) -> io::Result<()> {
+pub fn serve(socket: OwnedFd, artefacts: &Path, process_bytes: u64) -> io::Result<Infallible> {
     let mut socket = UnixStream::from(socket);
     // It is one, and not what somebody typed this at.
     socket.peer_addr()?;
     let directory = Directory::open(artefacts.to_owned())?;
-    let engines = Engines::keeping(Arc::new(directory));
+    let engines = Engines::on_host(Host {
+        artefacts: Some(Arc::new(directory)),
+        memory_bytes_max: process_bytes,
+    });
     // What an engine needs of files it opens now.
     engines.of(&Profile::v1()).map_err(io::Error::other)?;
     sandbox::enter(artefacts)?;
@@ -69,24 +76,36 @@ pub fn serve(socket: OwnedFd, artefacts: &Path) -> io::Result<()> {
         for _ in 0..threads {
             scope.spawn(|| on_deep_stack(|| work(&worker, &queue, &answers)));
         }
-        // The node closes its end when it is done.
+        // The node closes its end when it is done, or is gone; what it asked for is for nobody then.
         while let Ok(request) = wire::receive(&mut socket) {
             if requests.send(request).is_err() {
                 break;
             }
         }
-        drop(requests);
-    });
-    Ok(())
+        std::process::exit(0)
+    })
 }
 
 fn work(worker: &Worker, queue: &Mutex<Receiver<(u64, Request)>>, answers: &Mutex<UnixStream>) {
     loop {
         let next = lock(queue).recv();
         let Ok((number, request)) = next else { return };
-        let answer = worker.answer(request).unwrap_or_else(Answer::Failed);
-        // Nobody waits for the answer to number 0. If the socket is gone, so is the node.
-        if number > 0 && wire::send(&mut *lock(answers), number, &answer).is_err() {
+        let resident = request.resident();
+        let answer = catch_unwind(AssertUnwindSafe(|| worker.answer(request)));
+        let answer = answer.unwrap_or_else(|_| {
+            // What it left half done is for nobody.
+            lock(&worker.residents).remove(&resident.unwrap_or(u64::MAX));
+            Err(Abstain::Engine.into())
+        });
+        let answer = answer.unwrap_or_else(Answer::Failed);
+        // Nobody waits for the answer to number 0.
+        if number == 0 {
+            continue;
+        }
+        let too_large = || wire::frame(number, &Answer::Failed(Abstain::TooLarge.into()));
+        let frame = wire::frame(number, &answer).or_else(too_large);
+        // If the socket is gone, so is the node.
+        if lock(answers).write_all(&frame.unwrap_or_default()).is_err() {
             return;
         }
     }
@@ -104,11 +123,15 @@ impl Worker {
                 modules.insert(wire::module_hash(&bytes), bytes.into_vec().into());
                 Ok(Answer::Done)
             }
+            Request::Knows(module) => Ok(match self.module(&module) {
+                Some(_) => Answer::Done,
+                None => Answer::UnknownModule,
+            }),
             Request::Pages(number, pages) => {
                 let mut staged = lock(&self.pages);
                 let state = staged.entry(number).or_default();
-                wire::put(state, &pages)
-                    .then_some(Answer::Done)
+                let put = wire::put(state, 0, PAGES, &pages);
+                put.map(|_| Answer::Done)
                     .ok_or(EngineError::Abstain(Abstain::Worker))
             }
             Request::Check(profile, module) => {
@@ -144,7 +167,7 @@ impl Worker {
                     true => resident.step(&message)?,
                     false => resident.dry_run(&message)?,
                 };
-                Ok(Answer::Outcome(OutcomeSaid::of(&outcome)))
+                Ok(Answer::Outcome(OutcomeSaid::of(outcome)))
             }
             Request::Changes(resident) => lock(&*self.resident(resident)?).changes(),
             Request::Drop(resident) => {
@@ -164,22 +187,28 @@ impl Worker {
                 program,
                 start,
                 inputs,
-                judge,
             } => {
                 let Some(program) = self.program(program) else {
                     return Ok(Answer::UnknownModule);
                 };
                 let engine = self.engines.of(&profile)?;
-                let start = match &start {
-                    StartSaid::Genesis { clock } => Start::Genesis { clock: *clock },
-                    StartSaid::Witness { root, witness } => Start::Witness { root, witness },
-                };
-                let given = match judge {
-                    true => engine.judge(&program, start, &inputs)?,
-                    false => engine.reexecute(&program, start, &inputs)?,
-                };
-                let steps = given.steps.iter().map(OutcomeSaid::of).collect();
+                let given = engine.reexecute(&program, start.start(), &inputs)?;
+                let steps = given.steps.into_iter().map(OutcomeSaid::of).collect();
                 Ok(Answer::Reexecuted(steps, given.state_root))
+            }
+            Request::Judge {
+                profile,
+                program,
+                start,
+                inputs,
+            } => {
+                let Some(program) = self.program(program) else {
+                    return Ok(Answer::UnknownModule);
+                };
+                let engine = self.engines.of(&profile)?;
+                let given = engine.judge(&program, start.start(), &inputs)?;
+                let steps = given.steps.iter().map(|it| (it.result_root, it.gas));
+                Ok(Answer::Judged(steps.collect(), given.state_root))
             }
         }
     }

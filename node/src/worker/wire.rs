@@ -3,14 +3,14 @@
 //! A frame is its length in four bytes, big-endian, then the number of the request and what is said, in CBOR. A request that
 //! needs many pages is preceded by them, in pieces, so that no frame grows with a state.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
-use surety_attest::engine::{EngineError, Environment, Message, Program, StepOutcome};
-use surety_attest::state::{Page, Snapshot};
+use surety_attest::engine::{EngineError, Environment, Message, Program, Start, StepOutcome};
+use surety_attest::state::Snapshot;
 use surety_protocol::id::{Digest, ModuleId};
 use surety_protocol::profile::Profile;
 use surety_protocol::witness::Witness;
@@ -53,6 +53,8 @@ pub(super) enum StartSaid {
 pub(super) enum Request {
     /// The bytes of a module, for what is asked next.
     Module(ByteBuf),
+    /// Whether a module is here.
+    Knows(Digest),
     /// Pages of a state that is about to be sent, under a number.
     Pages(u64, Pages),
     Check(Profile, Digest),
@@ -72,8 +74,32 @@ pub(super) enum Request {
         program: ProgramSaid,
         start: StartSaid,
         inputs: Vec<Message>,
-        judge: bool,
     },
+    Judge {
+        profile: Profile,
+        program: ProgramSaid,
+        start: StartSaid,
+        inputs: Vec<Message>,
+    },
+}
+
+impl StartSaid {
+    pub(super) const fn start(&self) -> Start<'_> {
+        match self {
+            StartSaid::Genesis { clock } => Start::Genesis { clock: *clock },
+            StartSaid::Witness { root, witness } => Start::Witness { root, witness },
+        }
+    }
+}
+
+impl Request {
+    /// The resident that it is about.
+    pub(super) const fn resident(&self) -> Option<u64> {
+        match self {
+            Request::Step { resident, .. } | Request::Changes(resident) => Some(*resident),
+            _ => None,
+        }
+    }
 }
 
 /// What a worker answers.
@@ -93,22 +119,35 @@ pub(super) enum Answer {
     },
     Witness(Witness),
     Reexecuted(Vec<OutcomeSaid>, Digest),
+    /// The root of each result and its gas, and the root of the state.
+    Judged(Vec<(Digest, u64)>, Digest),
     Failed(EngineError),
 }
 
-/// An outcome in JSON: the values in it may be nested as deep as the module's reply was, which is more than CBOR follows.
+/// An outcome in JSON, its error apart: so nothing in it is nested deeper than it was in the module's reply, which was read to
+/// a depth that CBOR would not follow.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct OutcomeSaid(ByteBuf);
+pub(super) struct OutcomeSaid {
+    outcome: ByteBuf,
+    error: Option<ByteBuf>,
+}
 
 impl OutcomeSaid {
-    pub(super) fn of(outcome: &StepOutcome) -> OutcomeSaid {
-        OutcomeSaid(ByteBuf::from(
-            serde_json::to_vec(outcome).unwrap_or_default(),
-        ))
+    pub(super) fn of(mut outcome: StepOutcome) -> OutcomeSaid {
+        let error = outcome.result.error.take();
+        let text = |error| ByteBuf::from(serde_json::to_vec(&error).unwrap_or_default());
+        OutcomeSaid {
+            error: error.map(text),
+            outcome: ByteBuf::from(serde_json::to_vec(&outcome).unwrap_or_default()),
+        }
     }
 
     pub(super) fn read(&self) -> Option<StepOutcome> {
-        serde_json::from_slice(&self.0).ok()
+        let mut outcome: StepOutcome = serde_json::from_slice(&self.outcome).ok()?;
+        if let Some(error) = &self.error {
+            outcome.result.error = Some(serde_json::from_slice(error).ok()?);
+        }
+        Some(outcome)
     }
 }
 
@@ -142,15 +181,18 @@ pub(super) fn pieces(snapshot: &Snapshot) -> impl Iterator<Item = Pages> {
     })
 }
 
-/// Puts pages into a state; false if one is not a page.
-pub(super) fn put(snapshot: &mut Snapshot, pages: &Pages) -> bool {
-    pages.iter().all(|(index, bytes)| {
-        let page: Result<&Page, _> = bytes.as_slice().try_into();
-        page.is_ok_and(|page| {
-            snapshot.put(*index, page);
-            true
-        })
-    })
+/// Puts pages into a state whose memory has `count` of them; `None` if they are not pages, or do not ascend from `from` on.
+/// Gives where the next ones begin.
+pub(super) fn put(snapshot: &mut Snapshot, from: u32, count: u32, pages: &Pages) -> Option<u32> {
+    let mut next = from;
+    for (index, bytes) in pages {
+        if *index < next || *index >= count {
+            return None;
+        }
+        snapshot.put(*index, bytes.as_slice().try_into().ok()?);
+        next = index.saturating_add(1);
+    }
+    Some(next)
 }
 
 /// The pages in which two states differ, at most one piece of them from an index on; and whether there are more.
@@ -176,16 +218,16 @@ pub(super) fn differences(before: &Snapshot, after: &Snapshot, from: u32) -> (Pa
     (pages, false)
 }
 
-/// Writes a frame.
-pub(super) fn send(to: &mut impl Write, number: u64, said: &impl Serialize) -> io::Result<()> {
+/// A frame; nothing if it would be larger than one may be.
+pub(super) fn frame(number: u64, said: &impl Serialize) -> Option<Vec<u8>> {
     let mut frame = vec![0; 4];
-    serde_cbor::to_writer(&mut frame, &(number, said)).map_err(io::Error::other)?;
-    let length = u32::try_from(frame.len().saturating_sub(4)).unwrap_or(u32::MAX);
+    serde_cbor::to_writer(&mut frame, &(number, said)).ok()?;
+    let length = u32::try_from(frame.len().checked_sub(4)?).ok()?;
     if length > FRAME_BYTES_MAX {
-        return Err(io::ErrorKind::FileTooLarge.into());
+        return None;
     }
     frame.splice(..4, length.to_be_bytes());
-    to.write_all(&frame)
+    Some(frame)
 }
 
 /// Reads a frame.

@@ -35,7 +35,7 @@ impl MultiProof {
     }
 
     /// The top of a tree whose nodes are hashed by `node`, which does not commit to the number of its leaves; `None` as above,
-    /// and without leaves.
+    /// and for a tree without leaves.
     pub fn top_from_many(
         &self,
         leaves: &[(u64, Digest)],

@@ -1,5 +1,6 @@
 //! Moving and growing memory (rules HO-5 and HO-6).
 
+use super::price::GROW_GAS;
 use super::{Guest, GuestExt, Halt};
 use crate::engine::vm::WASM_PAGE_BYTES;
 
@@ -26,12 +27,15 @@ pub(super) fn copy_clamped(
 }
 
 /// `emscripten_resize_heap`; whether memory is now as large as asked for.
-pub(super) fn resize(guest: &mut dyn Guest, bytes: u64) -> bool {
+pub(super) fn resize(guest: &mut dyn Guest, bytes: u64) -> Result<bool, Halt> {
     let wanted = bytes.div_ceil(WASM_PAGE_BYTES);
-    match wanted.checked_sub(guest.memory_bytes() / WASM_PAGE_BYTES) {
-        None | Some(0) => true,
-        Some(more) => guest.grow(more),
-    }
+    guest.charge(GROW_GAS)?;
+    Ok(
+        match wanted.checked_sub(guest.memory_bytes() / WASM_PAGE_BYTES) {
+            None | Some(0) => true,
+            Some(more) => guest.grow(more),
+        },
+    )
 }
 
 /// `emscripten_get_heap_max`: the module's own maximum, or all that it can address up to 2^32.

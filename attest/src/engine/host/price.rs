@@ -9,8 +9,10 @@ pub(super) const CALLBACK_GAS: u64 = 2500;
 pub(super) const INVOKE_SLOTS: i32 = 300;
 /// Gas of reading or writing one piece of memory, whatever its length.
 pub(super) const PIECE_GAS: u64 = 300;
-/// Bytes of a piece that cost one unit of gas more.
-pub(super) const BYTES_PER_GAS: u64 = 16;
+/// Bytes of a piece that cost one unit of gas more: what is far away comes at a few bytes a nanosecond.
+pub(super) const BYTES_PER_GAS: u64 = 4;
+/// Gas of growing memory, as the instruction costs.
+pub(super) const GROW_GAS: u64 = 10_000;
 /// Gas of drawing one random byte.
 pub(super) const DRAW_GAS: u64 = 1;
 /// Gas of following one byte of a time's format.

@@ -21,10 +21,12 @@ const CALLS_MAX: usize = 1 << 20;
 /// Interprets modules. Its memories cannot be watched: what changed is found by comparison.
 pub(in crate::engine) struct Interpreter {
     engine: Engine,
+    memory_bytes_max: u64,
 }
 
 impl Interpreter {
-    pub(in crate::engine) fn new() -> Self {
+    /// A machine on a host that has so much memory for one process.
+    pub(in crate::engine) fn new(memory_bytes_max: u64) -> Self {
         let mut config = Config::default();
         config
             .set_max_stack_height(STACK_BYTES)
@@ -41,6 +43,7 @@ impl Interpreter {
             .ignore_custom_sections(true);
         Self {
             engine: Engine::new(&config),
+            memory_bytes_max,
         }
     }
 }
@@ -52,6 +55,8 @@ pub(in crate::engine) struct InterpreterCode {
     /// The export names of the mutable globals, in order.
     globals: Vec<String>,
     wide: bool,
+    /// Bytes that this host has for one process.
+    host_bytes: u64,
 }
 
 impl Vm for Interpreter {
@@ -68,6 +73,7 @@ impl Vm for Interpreter {
             linker,
             globals: module.globals.clone(),
             wide: module.wide,
+            host_bytes: self.memory_bytes_max,
         })
     }
 

@@ -16,7 +16,7 @@ use super::{Halt, Number, Trap, Vm, low};
 use crate::engine::host::HostFunction;
 use crate::engine::module::{self, Checked};
 use crate::engine::stack::WASM_STACK_BYTES;
-use crate::engine::{Abstain, Artefacts, EngineError};
+use crate::engine::{Abstain, Artefacts, EngineError, Host};
 use crate::memory::{Creator, RESERVED, Watching, install};
 
 /// Compiles modules and runs what it compiled. Its memories are watched by the kernel.
@@ -26,28 +26,20 @@ pub(in crate::engine) struct Jit {
 }
 
 impl Jit {
-    /// A machine whose memories are watched in this way.
+    /// A machine whose memories are watched in this way, with what the host has.
     ///
     /// # Errors
     /// Abstains if this host cannot watch memory pages.
-    pub(in crate::engine) fn new(watching: Watching) -> Result<Self, Abstain> {
-        let engine = Engine::new(&config(watching)).map_err(|_| Abstain::Unsupported)?;
+    pub(in crate::engine) fn new(watching: Watching, host: Host) -> Result<Self, Abstain> {
+        let creator = Creator::new(watching, host.memory_bytes_max);
+        let engine = Engine::new(&config(creator)).map_err(|_| Abstain::Unsupported)?;
         if !install() {
             return Err(Abstain::Unsupported);
         }
         Ok(Self {
             engine,
-            artefacts: None,
+            artefacts: host.artefacts,
         })
-    }
-
-    /// The same, keeping what it compiles.
-    #[must_use]
-    pub(in crate::engine) fn keeping(self, artefacts: Arc<dyn Artefacts>) -> Self {
-        Self {
-            artefacts: Some(artefacts),
-            ..self
-        }
     }
 }
 
@@ -83,7 +75,7 @@ impl Vm for Jit {
 }
 
 /// Everything that could differ between hosts is fixed or off.
-fn config(watching: Watching) -> Config {
+fn config(creator: Creator) -> Config {
     let mut config = Config::new();
     // What the check lets through, and nothing else.
     let allowed = module::features();
@@ -108,7 +100,7 @@ fn config(watching: Watching) -> Config {
         .memory_reservation(RESERVED)
         // Its image would have to be mapped over memory that is ours.
         .memory_init_cow(false)
-        .with_host_memory(Arc::new(Creator::new(watching)));
+        .with_host_memory(Arc::new(creator));
     config
 }
 

@@ -23,6 +23,7 @@ pub(super) struct State {
 /// How far memory may grow, and whether the host could not let it.
 pub(super) struct Limits {
     memory_bytes: usize,
+    host_bytes: usize,
     pub(super) exhausted: bool,
 }
 
@@ -33,7 +34,9 @@ impl ResourceLimiter for Limits {
         desired: usize,
         _: Option<usize>,
     ) -> Result<bool, LimiterError> {
-        Ok(desired <= self.memory_bytes)
+        let allowed = desired <= self.memory_bytes;
+        self.exhausted |= allowed && desired > self.host_bytes;
+        Ok(allowed && desired <= self.host_bytes)
     }
 
     fn memory_grow_failed(&mut self, error: &MemoryError) -> Result<(), LimiterError> {
@@ -87,6 +90,7 @@ impl InterpreterInstance {
         let state = State {
             limits: Limits {
                 memory_bytes: limit,
+                host_bytes: usize::try_from(code.host_bytes).unwrap_or(usize::MAX),
                 exhausted: false,
             },
             moment: Moment::new(0, &[]),
