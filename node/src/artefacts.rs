@@ -6,7 +6,7 @@
 //!
 //! - `[XE-6]` Compiled modules are kept in files: the BLAKE3 hash over key and artefact, then the artefact. The key is over
 //!   the rewritten module, the engine's version and settings, and the processor's features. What was torn or has rotted is
-//!   compiled again. Beyond a gibibyte those longest unused go. Whoever can write into a node's directory can run as
+//!   compiled again. Beyond a gibibyte for each worker those longest unused go. Whoever can write into a node's directory can run as
 //!   the node what he likes, so the hash is no signature. Workers write there: what one has compiled the next one runs,
 //!   confined like it (rule WK-1).
 

@@ -9,11 +9,10 @@
 //!
 //! - `[WK-1]` A node compiles and executes in workers: one for the processes that it evaluates, checks and is asked about, one
 //!   for the evidence that it judges. A worker is this program started anew, with an empty environment. It can open no file but
-//!   the modules that it compiled itself, no socket, and start no other process (Landlock and seccomp; without Landlock it has no
-//!   files at all).
+//!   the modules that it compiled itself, no socket, and start no other process (Landlock and seccomp; without Landlock it can open
+//!   no file at all).
 //! - `[WK-2]` What a worker does not answer, because it ended, was killed, took too much memory or longer than [`DEADLINE`], is
-//!   an abstention. The next request starts another worker. A job that was lost with a worker is tried once more, unless memory
-//!   was the reason.
+//!   an abstention. The next request starts another worker. A job that was lost with a worker is tried once more.
 //! - `[WK-3]` What a worker answers is decoded as from a stranger: frames have a bound, and pages that are not those of the
 //!   memory end the worker. Its word on an execution is believed: who wants more asks on another machine.
 //! - `[WK-4]` Of a resident the node has the pages too, brought up to date where a state root is taken; so roots are the node's

@@ -268,7 +268,7 @@ fn a_worker_that_takes_too_much_memory_is_ended() {
     let mut resident = engine.boot(&greedy, CLOCK).unwrap();
     let first = worker.process().unwrap();
     let outcome = resident.step(&message(1, "Hello"));
-    assert_eq!(outcome, Err(EngineError::Abstain(Abstain::Memory)));
+    assert_eq!(outcome, Err(EngineError::Abstain(Abstain::Worker)));
     // The next one is served by another.
     let other = of(sample::WASM.to_vec());
     engine.boot(&other, CLOCK).unwrap();

@@ -146,7 +146,6 @@ impl Driver {
         let profiles = (ledger.profiles_shared(), ledger.height());
         tokio::spawn(async move {
             let fetched = fetcher.get(&wanted, first).await;
-            fetcher.end(&wanted);
             if let Some(Fetched::Item(item)) = &fetched
                 && item.tag("Type") == Some("Module")
             {
@@ -164,6 +163,7 @@ impl Driver {
                 let input = Box::new(Input::Fetched(fetched));
                 let _ = completions.send(Completion::Input(input)).await;
             }
+            fetcher.end(&wanted);
         });
     }
 

@@ -65,7 +65,8 @@ impl Worker {
             EngineError::from(Abstain::Worker)
         })?;
         let (watched, bytes) = (Arc::downgrade(&connection), self.memory_bytes);
-        std::thread::spawn(move || watch(&watched, bytes));
+        let watching = std::thread::Builder::new().spawn(move || watch(&watched, bytes));
+        watching.map_err(|_| Abstain::Memory)?;
         *running = Some(Arc::clone(&connection));
         Ok(connection)
     }
@@ -83,8 +84,8 @@ pub(super) struct Connection {
     /// The same, for ending it while somebody writes.
     ending: UnixStream,
     numbers: AtomicU64,
-    /// Nothing once the worker has ended, and why it has.
-    waiting: Arc<Mutex<Result<Waiting, Abstain>>>,
+    /// Nothing once the worker has ended.
+    waiting: Arc<Mutex<Option<Waiting>>>,
 }
 
 impl Connection {
@@ -104,7 +105,7 @@ impl Connection {
             socket: Mutex::new(ours),
             ending,
             numbers: AtomicU64::new(1),
-            waiting: Arc::new(Mutex::new(Ok(BTreeMap::new()))),
+            waiting: Arc::new(Mutex::new(Some(BTreeMap::new()))),
         };
         let waiting = Arc::clone(&connection.waiting);
         std::thread::Builder::new()
@@ -115,7 +116,7 @@ impl Connection {
 
     /// Whether the worker is gone.
     pub(super) fn ended(&self) -> bool {
-        lock(&self.waiting).is_err()
+        lock(&self.waiting).is_none()
     }
 
     /// Asks, and waits for the answer.
@@ -127,24 +128,21 @@ impl Connection {
         let frame = wire::frame(number, request).ok_or(Abstain::TooLarge)?;
         let (sender, answer) = sync_channel(1);
         match &mut *lock(&self.waiting) {
-            Ok(waiting) => drop(waiting.insert(number, sender)),
-            Err(why) => return Err(why.clone().into()),
+            Some(waiting) => drop(waiting.insert(number, sender)),
+            None => return Err(Abstain::Worker.into()),
         }
         if lock(&self.socket).write_all(&frame).is_err() {
-            self.end(Abstain::Worker);
+            self.end();
         }
         match answer.recv_timeout(DEADLINE) {
             Ok(Answer::Failed(error)) => Err(error),
             Ok(answer) => Ok(answer),
             Err(RecvTimeoutError::Timeout) => {
                 warn!("a worker takes too long and is ended");
-                self.end(Abstain::Worker);
+                self.end();
                 Err(Abstain::Worker.into())
             }
-            Err(RecvTimeoutError::Disconnected) => match &*lock(&self.waiting) {
-                Err(why) => Err(why.clone().into()),
-                Ok(_) => Err(Abstain::Worker.into()),
-            },
+            Err(RecvTimeoutError::Disconnected) => Err(Abstain::Worker.into()),
         }
     }
 
@@ -152,23 +150,20 @@ impl Connection {
     pub(super) fn tell(&self, request: &Request) {
         let frame = wire::frame(0, request).unwrap_or_default();
         if !self.ended() && lock(&self.socket).write_all(&frame).is_err() {
-            self.end(Abstain::Worker);
+            self.end();
         }
     }
 
     /// Ends it: nobody waits any longer, and who reads finds the end of the socket and sees to the process.
-    pub(super) fn end(&self, why: Abstain) {
-        let mut waiting = lock(&self.waiting);
-        if waiting.is_ok() {
-            *waiting = Err(why);
-        }
+    pub(super) fn end(&self) {
+        lock(&self.waiting).take();
         let _ = self.ending.shutdown(Shutdown::Both);
     }
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.end(Abstain::Worker);
+        self.end();
     }
 }
 
@@ -185,7 +180,7 @@ fn watch(connection: &Weak<Connection>, bytes_max: u64) {
                 bytes,
                 bytes_max, "a worker takes too much memory and is ended"
             );
-            connection.end(Abstain::Memory);
+            connection.end();
         }
         drop(connection);
         std::thread::sleep(WATCH_EVERY);
@@ -193,22 +188,17 @@ fn watch(connection: &Weak<Connection>, bytes_max: u64) {
 }
 
 /// Hands out answers until the worker ends.
-fn read(mut socket: UnixStream, waiting: &Mutex<Result<Waiting, Abstain>>, mut child: Child) {
+fn read(mut socket: UnixStream, waiting: &Mutex<Option<Waiting>>, mut child: Child) {
     while let Ok((number, answer)) = wire::receive(&mut socket) {
         let waits = match &mut *lock(waiting) {
-            Ok(waiting) => waiting.remove(&number),
-            Err(_) => break,
+            Some(waiting) => waiting.remove(&number),
+            None => break,
         };
         if let Some(waits) = waits {
             let _ = waits.send(answer);
         }
     }
-    {
-        let mut waiting = lock(waiting);
-        if waiting.is_ok() {
-            *waiting = Err(Abstain::Worker);
-        }
-    }
+    lock(waiting).take();
     let _ = child.kill();
     let _ = child.wait();
 }

@@ -16,6 +16,9 @@ use super::connection::{Connection, Worker};
 use super::resident::WorkerResident;
 use super::wire::{self, Answer, ProgramSaid, Request, StartSaid, StateSaid};
 
+/// Bytes of the unit in which memory grows.
+const WASM_PAGE_BYTES: u64 = 65_536;
+
 /// One profile, executed by workers.
 #[derive(Debug)]
 pub struct WorkerEngine {
@@ -38,6 +41,12 @@ impl WorkerEngine {
             evaluating,
             judging,
         }
+    }
+
+    /// How large the memory of a process can be (rule EN-5).
+    fn wasm_pages_max(&self, program: &Program) -> u32 {
+        let bytes = program.memory_limit.min(self.profile.memory_bytes_max);
+        u32::try_from(bytes / WASM_PAGE_BYTES).unwrap_or(u32::MAX)
     }
 
     /// What a re-execution is asked with.
@@ -71,8 +80,10 @@ impl Engine for WorkerEngine {
         let connection = self.evaluating.connection()?;
         let request = Request::Boot(self.profile.clone(), ProgramSaid::of(program), clock);
         let answer = ask_with(&connection, &program.bytes, &request)?;
-        let snapshot = Snapshot::default();
-        Ok(Box::new(WorkerResident::of(connection, &answer, snapshot)?))
+        let (snapshot, most) = (Snapshot::default(), self.wasm_pages_max(program));
+        Ok(Box::new(WorkerResident::of(
+            connection, &answer, snapshot, most,
+        )?))
     }
 
     fn restore(
@@ -84,8 +95,10 @@ impl Engine for WorkerEngine {
         let (profile, said) = (self.profile.clone(), ProgramSaid::of(program));
         let with = |state| Request::Restore(profile, said, state);
         let answer = ask_with_state(&connection, program, snapshot, with)?;
-        let snapshot = snapshot.clone();
-        Ok(Box::new(WorkerResident::of(connection, &answer, snapshot)?))
+        let (snapshot, most) = (snapshot.clone(), self.wasm_pages_max(program));
+        Ok(Box::new(WorkerResident::of(
+            connection, &answer, snapshot, most,
+        )?))
     }
 
     fn witness(
@@ -189,13 +202,17 @@ fn ask_with_state(
     let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
     let module = wire::module_hash(&program.bytes);
     ask_with(connection, &program.bytes, &Request::Knows(module))?;
-    for pages in wire::pieces(snapshot) {
-        connection.ask(&Request::Pages(number, pages))?;
-    }
     let state = StateSaid {
         wasm_pages: snapshot.wasm_pages,
         globals: snapshot.globals.clone(),
         pages: number,
+        count: snapshot.pages.len(),
     };
-    ask_with(connection, &program.bytes, &with(state))
+    let ask = || {
+        for pages in wire::pieces(snapshot) {
+            connection.ask(&Request::Pages(number, pages))?;
+        }
+        ask_with(connection, &program.bytes, &with(state))
+    };
+    ask().inspect_err(|_| connection.tell(&Request::Forget(number)))
 }

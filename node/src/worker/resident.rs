@@ -10,9 +10,6 @@ use surety_protocol::witness::GLOBALS_MAX;
 use super::connection::Connection;
 use super::wire::{self, Answer, Request};
 
-/// The largest memory of the profiles, 4 GiB.
-const WASM_PAGES_MAX: u32 = 65_536;
-
 /// Where the next changed pages begin, and whether there are more.
 struct Piece {
     next: u32,
@@ -25,6 +22,8 @@ pub(super) struct WorkerResident {
     connection: Arc<Connection>,
     number: u64,
     snapshot: Snapshot,
+    /// How large its memory can be.
+    wasm_pages_max: u32,
     /// From when it is first asked for.
     tree: Option<PageTree>,
     /// Whether the worker is further than the snapshot.
@@ -37,6 +36,7 @@ impl WorkerResident {
         connection: Arc<Connection>,
         answer: &Answer,
         snapshot: Snapshot,
+        wasm_pages_max: u32,
     ) -> Result<WorkerResident, EngineError> {
         let Answer::Resident(number) = answer else {
             return Err(Abstain::Worker.into());
@@ -46,6 +46,7 @@ impl WorkerResident {
             number: *number,
             ahead: snapshot == Snapshot::default(),
             snapshot,
+            wasm_pages_max,
             tree: None,
         })
     }
@@ -70,7 +71,7 @@ impl WorkerResident {
                 Some(Piece { next, more }) => (from, self.ahead) = (next, more),
                 None => {
                     // It is not itself any more; nor is this state anything.
-                    self.connection.end(Abstain::Worker);
+                    self.connection.end();
                     return Err(Abstain::Worker.into());
                 }
             }
@@ -90,7 +91,7 @@ impl WorkerResident {
         else {
             return Ok(None);
         };
-        let grown = (self.snapshot.wasm_pages..=WASM_PAGES_MAX).contains(&wasm_pages);
+        let grown = (self.snapshot.wasm_pages..=self.wasm_pages_max).contains(&wasm_pages);
         if !grown || globals.len() > GLOBALS_MAX || (more && pages.is_empty()) {
             return Ok(None);
         }

@@ -52,7 +52,6 @@ const ALLOWED: &[i64] = &[
     libc::SYS_shutdown,
     libc::SYS_close,
     libc::SYS_lseek,
-    libc::SYS_fcntl,
     libc::SYS_statx,
     libc::SYS_fstat,
     libc::SYS_ppoll,
@@ -68,7 +67,6 @@ const PATHS: &[i64] = &[
     libc::SYS_renameat,
     libc::SYS_renameat2,
     libc::SYS_unlinkat,
-    libc::SYS_utimensat,
     #[cfg(target_arch = "x86_64")]
     libc::SYS_rename,
     #[cfg(target_arch = "x86_64")]
@@ -126,6 +124,23 @@ fn confine_calls(paths: bool) -> Result<(), AnyError> {
     // A name for a thread.
     let name = u64::try_from(libc::PR_SET_NAME)?;
     rules.insert(libc::SYS_prctl, vec![rule(is(0, name)?)?]);
+    // What is open and how; not who is told of what comes.
+    let flags = [
+        libc::F_DUPFD_CLOEXEC,
+        libc::F_GETFD,
+        libc::F_SETFD,
+        libc::F_GETFL,
+    ];
+    let flags = flags.map(|it| rule(is(1, u64::try_from(it)?)?));
+    rules.insert(
+        libc::SYS_fcntl,
+        flags.into_iter().collect::<Result<_, AnyError>>()?,
+    );
+    if paths {
+        // When a file that is open was used: no path.
+        let none = condition_of(1, SeccompCmpArgLen::Qword, SeccompCmpOp::Eq, 0)?;
+        rules.insert(libc::SYS_utimensat, vec![rule(none)?]);
+    }
     // Threads, not processes: those are neither watched nor ended. How the newer call is meant no filter sees; who is told
     // that there is none uses this one.
     let thread = u64::try_from(libc::CLONE_THREAD)?;
@@ -145,7 +160,15 @@ fn confine_calls(paths: bool) -> Result<(), AnyError> {
 }
 
 fn condition(argument: u8, how: SeccompCmpOp, value: u64) -> Result<SeccompCondition, AnyError> {
-    let length = SeccompCmpArgLen::Dword;
+    condition_of(argument, SeccompCmpArgLen::Dword, how, value)
+}
+
+fn condition_of(
+    argument: u8,
+    length: SeccompCmpArgLen,
+    how: SeccompCmpOp,
+    value: u64,
+) -> Result<SeccompCondition, AnyError> {
     Ok(SeccompCondition::new(argument, length, how, value)?)
 }
 

@@ -134,6 +134,10 @@ impl Worker {
                 put.map(|_| Answer::Done)
                     .ok_or(EngineError::Abstain(Abstain::Worker))
             }
+            Request::Forget(number) => {
+                lock(&self.pages).remove(&number);
+                Ok(Answer::Done)
+            }
             Request::Check(profile, module) => {
                 let Some(module) = self.module(&module) else {
                     return Ok(Answer::UnknownModule);
@@ -149,10 +153,11 @@ impl Worker {
                 Ok(self.keep(resident, Snapshot::default()))
             }
             Request::Restore(profile, program, state) => {
-                let state = self.state(state);
+                // Before the pages are taken, which come but once.
                 let Some(program) = self.program(program) else {
                     return Ok(Answer::UnknownModule);
                 };
+                let state = self.state(state)?;
                 let resident = self.engines.of(&profile)?.restore(&program, &state)?;
                 Ok(self.keep(resident, state))
             }
@@ -175,10 +180,11 @@ impl Worker {
                 Ok(Answer::Done)
             }
             Request::Witness(profile, program, state, inputs) => {
-                let state = self.state(state);
+                // Before the pages are taken, which come but once.
                 let Some(program) = self.program(program) else {
                     return Ok(Answer::UnknownModule);
                 };
+                let state = self.state(state)?;
                 let engine = self.engines.of(&profile)?;
                 Ok(Answer::Witness(engine.witness(&program, &state, &inputs)?))
             }
@@ -227,14 +233,17 @@ impl Worker {
         })
     }
 
-    /// A state whose pages came before; they are forgotten.
-    fn state(&self, said: StateSaid) -> Snapshot {
+    /// A state whose pages came before, all of them; they are forgotten.
+    fn state(&self, said: StateSaid) -> Result<Snapshot, EngineError> {
         let staged = lock(&self.pages).remove(&said.pages).unwrap_or_default();
-        Snapshot {
+        if staged.pages.len() != said.count {
+            return Err(Abstain::Worker.into());
+        }
+        Ok(Snapshot {
             wasm_pages: said.wasm_pages,
             globals: said.globals,
             ..staged
-        }
+        })
     }
 
     fn keep(&self, resident: Box<dyn Resident>, told: Snapshot) -> Answer {

@@ -33,12 +33,13 @@ pub(super) struct ProgramSaid {
     pub(super) compute_limit: u64,
 }
 
-/// A state, whose pages were sent before under a number.
+/// A state, whose pages were sent before under a number: so many.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct StateSaid {
     pub(super) wasm_pages: u32,
     pub(super) globals: Vec<u64>,
     pub(super) pages: u64,
+    pub(super) count: usize,
 }
 
 /// Where a re-execution starts.
@@ -57,6 +58,8 @@ pub(super) enum Request {
     Knows(Digest),
     /// Pages of a state that is about to be sent, under a number.
     Pages(u64, Pages),
+    /// They are not needed after all.
+    Forget(u64),
     Check(Profile, Digest),
     Boot(Profile, ProgramSaid, u64),
     Restore(Profile, ProgramSaid, StateSaid),
