@@ -69,11 +69,14 @@ impl Engine for WorkerEngine {
 
     fn check(&self, module: &[u8]) -> Result<(), EngineError> {
         let request = Request::Check(self.profile.clone(), wire::module_hash(module));
-        // Where it will be evaluated.
-        match twice(|| ask_with(&*self.evaluating.connection()?, module, &request))? {
-            Answer::Done => Ok(()),
-            _ => Err(Abstain::Worker.into()),
+        // Where it will be evaluated, and then where a lie about it would be judged: neither should have to wait for a compiler.
+        for worker in [&self.evaluating, &self.judging] {
+            match twice(|| ask_with(&*worker.connection()?, module, &request))? {
+                Answer::Done => {}
+                _ => return Err(Abstain::Worker.into()),
+            }
         }
+        Ok(())
     }
 
     fn boot(&self, program: &Program, clock: u64) -> Result<Box<dyn Resident>, EngineError> {
