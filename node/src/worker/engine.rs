@@ -14,7 +14,7 @@ use surety_protocol::witness::Witness;
 
 use super::connection::{Connection, Worker};
 use super::resident::WorkerResident;
-use super::wire::{self, Answer, ProgramSaid, Request, StartSaid, StateSaid};
+use super::wire::{self, Answer, ProgramSaid, ReexecutionSaid, Request, StartSaid, StateSaid};
 
 /// Bytes of the unit in which memory grows.
 const WASM_PAGE_BYTES: u64 = 65_536;
@@ -49,16 +49,21 @@ impl WorkerEngine {
         u32::try_from(bytes / WASM_PAGE_BYTES).unwrap_or(u32::MAX)
     }
 
-    /// What a re-execution is asked with.
-    fn said(&self, program: &Program, start: Start<'_>) -> (Profile, ProgramSaid, StartSaid) {
-        let start = match start {
-            Start::Genesis { clock } => StartSaid::Genesis { clock },
-            Start::Witness { root, witness } => StartSaid::Witness {
-                root: *root,
-                witness: witness.clone(),
-            },
-        };
-        (self.profile.clone(), ProgramSaid::of(program), start)
+    /// Asks the worker that judges for a re-execution.
+    fn ask_judging(
+        &self,
+        program: &Program,
+        start: Start<'_>,
+        inputs: &[Message],
+        request: impl FnOnce(ReexecutionSaid) -> Request,
+    ) -> Result<Answer, EngineError> {
+        let request = request(ReexecutionSaid {
+            profile: self.profile.clone(),
+            program: ProgramSaid::of(program),
+            start: StartSaid::of(start),
+            inputs: inputs.to_vec(),
+        });
+        twice(|| ask_with(&*self.judging.connection()?, &program.bytes, &request))
     }
 }
 
@@ -125,15 +130,7 @@ impl Engine for WorkerEngine {
         start: Start<'_>,
         inputs: &[Message],
     ) -> Result<Reexecution, EngineError> {
-        let (profile, said, start) = self.said(program, start);
-        let request = Request::Reexecute {
-            profile,
-            program: said,
-            start,
-            inputs: inputs.to_vec(),
-        };
-        let ask = || ask_with(&*self.judging.connection()?, &program.bytes, &request);
-        match twice(ask)? {
+        match self.ask_judging(program, start, inputs, Request::Reexecute)? {
             Answer::Reexecuted(steps, state_root) if steps.len() == inputs.len() => {
                 let steps: Option<Vec<_>> = steps.iter().map(wire::OutcomeSaid::read).collect();
                 let steps = steps.ok_or(Abstain::Worker)?;
@@ -149,15 +146,7 @@ impl Engine for WorkerEngine {
         start: Start<'_>,
         inputs: &[Message],
     ) -> Result<Judged, EngineError> {
-        let (profile, said, start) = self.said(program, start);
-        let request = Request::Judge {
-            profile,
-            program: said,
-            start,
-            inputs: inputs.to_vec(),
-        };
-        let ask = || ask_with(&*self.judging.connection()?, &program.bytes, &request);
-        match twice(ask)? {
+        match self.ask_judging(program, start, inputs, Request::Judge)? {
             Answer::Judged(steps, state_root) if steps.len() == inputs.len() => {
                 let steps = steps.into_iter();
                 let steps = steps.map(|(result_root, gas)| Step { result_root, gas });

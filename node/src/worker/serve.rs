@@ -188,31 +188,21 @@ impl Worker {
                 let engine = self.engines.of(&profile)?;
                 Ok(Answer::Witness(engine.witness(&program, &state, &inputs)?))
             }
-            Request::Reexecute {
-                profile,
-                program,
-                start,
-                inputs,
-            } => {
-                let Some(program) = self.program(program) else {
+            Request::Reexecute(said) => {
+                let Some(program) = self.program(said.program) else {
                     return Ok(Answer::UnknownModule);
                 };
-                let engine = self.engines.of(&profile)?;
-                let given = engine.reexecute(&program, start.start(), &inputs)?;
+                let engine = self.engines.of(&said.profile)?;
+                let given = engine.reexecute(&program, said.start.start(), &said.inputs)?;
                 let steps = given.steps.into_iter().map(OutcomeSaid::of).collect();
                 Ok(Answer::Reexecuted(steps, given.state_root))
             }
-            Request::Judge {
-                profile,
-                program,
-                start,
-                inputs,
-            } => {
-                let Some(program) = self.program(program) else {
+            Request::Judge(said) => {
+                let Some(program) = self.program(said.program) else {
                     return Ok(Answer::UnknownModule);
                 };
-                let engine = self.engines.of(&profile)?;
-                let given = engine.judge(&program, start.start(), &inputs)?;
+                let engine = self.engines.of(&said.profile)?;
+                let given = engine.judge(&program, said.start.start(), &said.inputs)?;
                 let steps = given.steps.iter().map(|it| (it.result_root, it.gas));
                 Ok(Answer::Judged(steps.collect(), given.state_root))
             }

@@ -49,6 +49,15 @@ pub(super) enum StartSaid {
     Witness { root: Digest, witness: Witness },
 }
 
+/// What is to be re-executed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct ReexecutionSaid {
+    pub(super) profile: Profile,
+    pub(super) program: ProgramSaid,
+    pub(super) start: StartSaid,
+    pub(super) inputs: Vec<Message>,
+}
+
 /// What a node asks of a worker.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) enum Request {
@@ -72,21 +81,21 @@ pub(super) enum Request {
     Changes(u64),
     Drop(u64),
     Witness(Profile, ProgramSaid, StateSaid, Vec<Message>),
-    Reexecute {
-        profile: Profile,
-        program: ProgramSaid,
-        start: StartSaid,
-        inputs: Vec<Message>,
-    },
-    Judge {
-        profile: Profile,
-        program: ProgramSaid,
-        start: StartSaid,
-        inputs: Vec<Message>,
-    },
+    Reexecute(ReexecutionSaid),
+    Judge(ReexecutionSaid),
 }
 
 impl StartSaid {
+    pub(super) fn of(start: Start<'_>) -> StartSaid {
+        match start {
+            Start::Genesis { clock } => StartSaid::Genesis { clock },
+            Start::Witness { root, witness } => StartSaid::Witness {
+                root: *root,
+                witness: witness.clone(),
+            },
+        }
+    }
+
     pub(super) const fn start(&self) -> Start<'_> {
         match self {
             StartSaid::Genesis { clock } => Start::Genesis { clock: *clock },
