@@ -8,7 +8,8 @@
 //! # Rules
 //!
 //! - `[WK-1]` A node compiles and executes in workers: one for the processes that it evaluates, checks and is asked about, one
-//!   for the evidence that it judges. A worker is this program started anew, with an empty environment. It can open no file but
+//!   for the evidence that it judges. A worker is this program started anew, with an empty environment and nothing open but its socket and the log. It
+//!   can open no file but
 //!   the modules that it compiled itself, no socket, and start no other process (Landlock and seccomp; without Landlock it can open
 //!   no file at all).
 //! - `[WK-2]` What a worker does not answer, because it ended, was killed, took too much memory or longer than [`DEADLINE`], is

@@ -1,7 +1,6 @@
 //! `surety worker`: executes for a node, which starts it. People have no use for it.
 
 use std::io;
-use std::os::fd::AsFd;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -31,7 +30,6 @@ pub(super) struct WorkerArgs {
 pub(super) fn run(_: &Context, args: &WorkerArgs) -> Result<(), CliError> {
     telemetry::init(&args.log, args.log_format)?;
     let failed = |error: io::Error| CliError::new(Exit::Failure, "worker", error.to_string());
-    let socket = io::stdin().as_fd().try_clone_to_owned().map_err(failed)?;
     let process_bytes = args.process_mib.saturating_mul(1 << 20);
-    match worker::serve(socket, &args.artefacts, process_bytes).map_err(failed)? {}
+    match worker::serve(&args.artefacts, process_bytes).map_err(failed)? {}
 }

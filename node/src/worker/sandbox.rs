@@ -1,5 +1,10 @@
 //! What a worker gives up before it sees the first byte of a stranger (rule WK-1).
 
+#![allow(
+    unsafe_code,
+    reason = "descriptors that nobody here opened can be closed by their numbers only"
+)]
+
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
@@ -76,6 +81,20 @@ const PATHS: &[i64] = &[
 /// Types of the requests by which it learns which of its own memory was written: those of userfaultfd and of pagemap.
 const IOCTL_TYPES: [u64; 2] = [0xaa << 8, (b'f' as u64) << 8];
 const IOCTL_TYPE_MASK: u64 = 0xff << 8;
+
+/// Closes what whoever started the node left open for all its children: all but the standard descriptors. Nothing may have been
+/// opened yet.
+///
+/// # Errors
+/// If the kernel refuses.
+pub(super) fn close_inherited() -> io::Result<()> {
+    let (first, last, flags): (u32, u32, u32) = (3, u32::MAX, 0);
+    // SAFETY: the call takes numbers alone, and no descriptor from the third on is anybody's here.
+    match unsafe { libc::syscall(libc::SYS_close_range, first, last, flags) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
 
 /// Confines this process, which must have one thread yet: its files to one directory, its calls to what the lists allow. If the
 /// machine runs out of memory, it is the first to go. Where the kernel has no Landlock, it has no files at all.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io::{self, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -44,13 +44,14 @@ struct Worker {
     numbers: AtomicU64,
 }
 
-/// Serves the node at the other end of a socket until it closes, and ends this process then. Compiled modules are kept in a
+/// Serves the node at the other end of the socket that is standard input until it closes, and ends this process then. Compiled modules are kept in a
 /// directory; one process of AO may take so many bytes of memory.
 ///
 /// # Errors
 /// The socket failed, or this machine cannot execute.
-pub fn serve(socket: OwnedFd, artefacts: &Path, process_bytes: u64) -> io::Result<Infallible> {
-    let mut socket = UnixStream::from(socket);
+pub fn serve(artefacts: &Path, process_bytes: u64) -> io::Result<Infallible> {
+    sandbox::close_inherited()?;
+    let mut socket = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
     // It is one, and not what somebody typed this at.
     socket.peer_addr()?;
     let directory = Directory::open(artefacts.to_owned())?;
