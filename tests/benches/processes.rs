@@ -20,6 +20,7 @@ use std::time::Instant;
 
 use surety_attest::engine::on_deep_stack;
 use surety_attest::sample;
+use surety_harness::built;
 use surety_node::archive::Series;
 use surety_node::engines::Engines;
 use surety_node::executor::{Executor, RESIDENT_BYTES};
@@ -100,13 +101,6 @@ fn milliseconds<T>(work: impl FnOnce() -> T) -> (f64, T) {
     (begin.elapsed().as_secs_f64() * 1000.0, done)
 }
 
-/// The built program, beside the benchmarks.
-fn program() -> PathBuf {
-    let own = std::env::current_exe().expect("a file");
-    let target = own.ancestors().nth(2).expect("a directory");
-    target.join("surety")
-}
-
 fn worker_args(dir: &Path) -> Vec<OsString> {
     let options = ["worker", "--log", "warn", "--log-format", "text"];
     let mut args: Vec<OsString> = options.map(Into::into).into();
@@ -118,7 +112,13 @@ fn worker_args(dir: &Path) -> Vec<OsString> {
 fn town(store: &Arc<Counting>, resident_bytes: u64, module: &[u8]) -> Town {
     let archive = town::archive(store);
     let network = NetworkId::from(digest(Domain::OBJECT, &[b"processes"]));
-    let worker = || Worker::new(program(), worker_args(store.path()), 16 << 30);
+    let worker = || {
+        Worker::new(
+            built::surety().expect("a path"),
+            worker_args(store.path()),
+            16 << 30,
+        )
+    };
     let engines = Engines::in_workers(worker(), worker());
     let executor = Executor::new(archive.clone(), engines, network);
     Town::new(

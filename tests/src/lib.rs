@@ -14,6 +14,7 @@
 //! - `[SM-3]` Nothing of the core is replaced or skipped. What the simulation may weaken are the means of the glue around it
 //!   ([`cast::Weakness`]), to show that the oracle notices.
 
+pub mod built;
 pub mod cast;
 pub mod clock;
 pub mod disk;

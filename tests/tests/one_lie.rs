@@ -13,6 +13,7 @@ use std::process::Command;
 
 use surety_attest::effect::Finding as Found;
 use surety_attest::engine::WasmEngine;
+use surety_harness::built;
 use surety_harness::one_lie::{Falsehood, Lie, hundred, tell, tell_under};
 use surety_node::engines::Engines;
 use surety_protocol::codec;
@@ -51,17 +52,8 @@ impl Judge {
     }
 }
 
-fn surety() -> PathBuf {
-    let mut dir = std::env::current_exe().unwrap();
-    dir.pop();
-    if dir.ends_with("deps") {
-        dir.pop();
-    }
-    dir.join("surety")
-}
-
 fn verify(file: &std::path::Path) -> Option<i32> {
-    let run = Command::new(surety())
+    let run = Command::new(built::surety().unwrap())
         .args(["--json", "audit", "verify"])
         .arg(file)
         .output();

@@ -11,7 +11,6 @@
 use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,21 +19,12 @@ use surety_attest::engine::{
     Abstain, Engine, EngineError, Environment, Message, Program, Start, WasmEngine,
 };
 use surety_attest::sample;
+use surety_harness::built;
 use surety_node::worker::{Worker, WorkerEngine};
 use surety_protocol::id::ModuleId;
 use surety_protocol::profile::Profile;
 
 const CLOCK: u64 = 1_700_000_000_000;
-
-/// The built program, beside the tests.
-fn program() -> PathBuf {
-    let mut dir = std::env::current_exe().unwrap();
-    dir.pop();
-    if dir.ends_with("deps") {
-        dir.pop();
-    }
-    dir.join("surety")
-}
 
 fn args(dir: &tempfile::TempDir, process_mib: u64) -> Vec<std::ffi::OsString> {
     let artefacts = dir.path().join("artefacts");
@@ -51,7 +41,7 @@ fn engine(dir: &tempfile::TempDir, memory_bytes: u64) -> (WorkerEngine, Arc<Work
 }
 
 fn with(args: Vec<std::ffi::OsString>, memory_bytes: u64) -> (WorkerEngine, Arc<Worker>) {
-    let worker = Arc::new(Worker::new(program(), args, memory_bytes));
+    let worker = Arc::new(Worker::new(built::surety().unwrap(), args, memory_bytes));
     let (evaluating, judging) = (Arc::clone(&worker), Arc::clone(&worker));
     let engine = WorkerEngine::new(Profile::v1(), evaluating, judging);
     (engine, worker)
@@ -323,7 +313,7 @@ fn a_process_that_grows_beyond_what_the_host_allows_costs_only_itself() {
 /// A worker started by hand, and this end of its socket.
 fn by_hand(dir: &tempfile::TempDir) -> (std::process::Child, UnixStream) {
     let (ours, theirs) = UnixStream::pair().unwrap();
-    let child = Command::new(program())
+    let child = Command::new(built::surety().unwrap())
         .args(args(dir, 4096))
         .stdin(Stdio::from(OwnedFd::from(theirs)))
         .stdout(Stdio::null())
@@ -357,7 +347,7 @@ fn a_worker_ends_with_its_node_and_at_nonsense() {
         assert!(ended.success(), "{frame:?}: {ended}");
     }
     // Started by a person it says what it is.
-    let started = Command::new(program())
+    let started = Command::new(built::surety().unwrap())
         .args(args(&dir, 4096))
         .stdin(Stdio::null())
         .output()

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use serde_json::json;
 use surety_attest::result::{ProcessResult, root_of_parts};
-use surety_protocol::attested::{AttestedError, AttestedResult};
+use surety_protocol::attested::{AttestedError, AttestedResult, Status};
 use surety_protocol::block::Checkpoint;
 use surety_protocol::codec::{self, CodecError, Wire};
 
@@ -93,6 +93,11 @@ fn verify(context: &Context, file: &Path, trust: &Path) -> Result<(), CliError> 
         "stake": checked.claimant.map(|(_, stake)| stake),
         "bytes": bytes.len(),
         "result": result.to_json(),
+    });
+    context.shell.progress(match checked.status {
+        Status::Claimed => "it holds: this operator vouches for the result with its stake",
+        Status::Certified => "it holds: staked verifiers checked the result, and all before it",
+        Status::Settled => "it holds: checked, and the window for challenges has closed",
     });
     context.shell.table(&show::fields(&told), &told)
 }

@@ -64,22 +64,33 @@ fn list(rows: &[Value]) -> Table {
     table
 }
 
-/// One line for each field; the fields of fields have dotted names.
+/// How many entries of a list of documents are shown.
+const ENTRIES_SHOWN: usize = 16;
+
+/// One line for each field that has a value; the fields of fields, and of the entries of lists, have dotted names.
 pub(super) fn fields(value: &Value) -> Table {
     let mut table = Table::default();
-    // As deep as documents are; a list of objects is left as JSON.
+    // As deep as documents are.
     let mut open = vec![(String::new(), value)];
     while let Some((name, value)) = open.pop() {
+        let inner = |key: &str| match name.is_empty() {
+            true => key.to_owned(),
+            false => format!("{name}.{key}"),
+        };
         match value {
+            Value::Null => {}
             Value::Object(object) if !object.is_empty() => {
-                let inner: Vec<_> = object
-                    .iter()
-                    .map(|(key, value)| match name.is_empty() {
-                        true => (key.clone(), value),
-                        false => (format!("{name}.{key}"), value),
-                    })
-                    .collect();
-                open.extend(inner.into_iter().rev());
+                let fields = object.iter().map(|(key, value)| (inner(key), value));
+                open.extend(fields.rev());
+            }
+            Value::Array(entries) if entries.iter().any(Value::is_object) => {
+                let hidden = entries.len().saturating_sub(ENTRIES_SHOWN);
+                if hidden > 0 {
+                    table.row([name.clone(), format!("({hidden} more with --json)")]);
+                }
+                let shown = entries.iter().take(ENTRIES_SHOWN).enumerate();
+                let shown = shown.map(|(at, entry)| (inner(&at.to_string()), entry));
+                open.extend(shown.rev());
             }
             _ => table.row([name, cell(value)]),
         }

@@ -109,7 +109,11 @@ fn amounts_are_exact() {
 fn documents_become_tables() {
     let text = |value: &serde_json::Value| show::table(value).tab_separated();
     let one = json!({ "a": { "b": 1, "c": null }, "d": ["x", "y"], "e": [{ "f": true }] });
-    assert_eq!(text(&one), "a.b\t1\na.c\t\nd\tx,y\ne\t[{\"f\":true}]\n");
+    assert_eq!(text(&one), "a.b\t1\nd\tx,y\ne.0.f\ttrue\n");
+    let many: Vec<_> = (0..20).map(|it| json!({ "n": it })).collect();
+    let many = text(&json!({ "b": { "many": many }, "a": 1 }));
+    assert!(many.starts_with("a\t1\nb.many\t(4 more with --json)\nb.many.0.n\t0\n"));
+    assert!(many.ends_with("b.many.15.n\t15\n"));
     let page =
         json!({ "items": [{ "gas": 5, "slot": 0 }, { "slot": 1, "new": "z" }], "next": null });
     assert_eq!(text(&page), "slot\tgas\tnew\n0\t5\t\n1\t\tz\n");

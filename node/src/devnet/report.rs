@@ -27,6 +27,7 @@ pub struct Report {
     slots: u64,
     inputs: u64,
     claims: u64,
+    certified: u64,
     certificates: u64,
     slashings: Vec<Value>,
     evidence: Vec<(PathBuf, u64)>,
@@ -63,6 +64,7 @@ impl Report {
         let number = |it: &Value, name: &str| it.get(name).and_then(Value::as_u64).unwrap_or(0);
         let slots = processes.iter().map(|it| number(it, "slots")).sum();
         let inputs = processes.iter().map(|it| number(it, "evaluated")).sum();
+        let certified = processes.iter().map(|it| number(it, "certified")).sum();
         let mut claims = 0;
         for process in &processes {
             let id = process
@@ -94,6 +96,7 @@ impl Report {
             slots,
             inputs,
             claims,
+            certified,
             certificates: u64::try_from(certificates.len()).unwrap_or(0),
             slashings,
             evidence,
@@ -130,6 +133,7 @@ impl Report {
             "slots": self.slots,
             "inputs": self.inputs,
             "claims": self.claims,
+            "certified": self.certified,
             "certificates": self.certificates,
             "faults": self.slashings.len(),
             "evidence": files,
@@ -215,7 +219,11 @@ impl fmt::Display for Report {
             self.inputs, self.slots
         )?;
         writeln!(f, "claims            {}", self.claims)?;
-        writeln!(f, "certificates      {}", self.certificates)?;
+        writeln!(
+            f,
+            "certified         {} slots ({} certificates not settled yet)",
+            self.certified, self.certificates
+        )?;
         for slashing in &self.slashings {
             self.offence(f, slashing)?;
         }

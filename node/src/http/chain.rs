@@ -62,8 +62,8 @@ pub(super) async fn params(State(api): State<Api>) -> Response {
     .into_response()
 }
 
-/// `GET /v1/ledger/profiles`: the profiles of the network, each with the height from which it holds, and what operators want
-/// next.
+/// `GET /v1/ledger/profiles`: the height now, the profiles of the network, each with the height from which it holds, and what
+/// operators want next.
 pub(super) async fn profiles(State(api): State<Api>) -> Response {
     let ledger = &api.now().ledger;
     let items: Vec<Value> = ledger.profiles().iter().map(profile).collect();
@@ -78,7 +78,8 @@ pub(super) async fn profiles(State(api): State<Api>) -> Response {
             vote
         })
         .collect();
-    Json(json!({ "items": items, "votes": votes, "next": null })).into_response()
+    let height = ledger.height();
+    Json(json!({ "height": height, "items": items, "votes": votes, "next": null })).into_response()
 }
 
 /// A profile of the network, and whether this program executes it.

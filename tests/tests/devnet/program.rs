@@ -7,18 +7,9 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use surety_harness::built;
 
 const PATIENCE: Duration = Duration::from_secs(90);
-
-/// The built program, beside the tests.
-pub(crate) fn program() -> PathBuf {
-    let mut dir = std::env::current_exe().unwrap();
-    dir.pop();
-    if dir.ends_with("deps") {
-        dir.pop();
-    }
-    dir.join("surety")
-}
 
 /// What a run of the program gave.
 pub(crate) struct Run {
@@ -40,7 +31,7 @@ impl Run {
 }
 
 pub(crate) fn surety(arguments: &[&str]) -> Run {
-    let done = Command::new(program())
+    let done = Command::new(built::surety().unwrap())
         .args(arguments)
         .stdin(Stdio::null())
         .output()
@@ -77,7 +68,7 @@ pub(crate) struct Devnet {
 impl Devnet {
     pub(crate) fn start(extra: &[&str]) -> Devnet {
         let dir = tempfile::tempdir().unwrap();
-        let mut child = Command::new(program())
+        let mut child = Command::new(built::surety().unwrap())
             .args(["--json", "devnet", "--keep", "--dir"])
             .arg(dir.path())
             .args(extra)
@@ -116,7 +107,7 @@ impl Devnet {
         let http = text(&self.ready, "http");
         let mut all = vec!["--json", "--node", http.as_str()];
         all.extend(arguments);
-        let done = Command::new(program())
+        let done = Command::new(built::surety().unwrap())
             .args(&all)
             .env("SURETY_DIR", self.dir())
             .env("SURETY_PASSWORD_FILE", self.dir().join("password"))
@@ -278,7 +269,7 @@ impl Killed {
     /// Starts it again on its directory.
     pub(crate) fn restart(&mut self) {
         let log = std::fs::File::create(self.dir.join("log-after-restart")).unwrap();
-        let mut child = Command::new(program())
+        let mut child = Command::new(built::surety().unwrap())
             .args(["--json", "node", "run", "--until-stdin-closes", "--dir"])
             .arg(&self.dir)
             .stdin(Stdio::piped())

@@ -35,7 +35,7 @@ pub(super) struct Attested {
     process: ProcessId,
     /// The slot
     slot: u64,
-    /// How far it must have come; without it the best there is
+    /// How far it must have come at least; the best there is, is what is written
     #[arg(long)]
     status: Option<Least>,
     /// Wait until it has come so far, at most so many seconds
