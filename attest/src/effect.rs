@@ -56,12 +56,46 @@ pub enum Effect {
     Broadcast(Gossip),
     /// Get something from a node that has it.
     Fetch(Want),
-    /// Hand an item to the scheduler of the process that it is for.
-    Deliver(Authentic<Item>),
+    /// Hand something to the scheduler of the process that it is for.
+    Deliver(Offer),
     /// Put an action on the ledger.
     Submit(Action),
     /// Tell whoever watches this node.
     Notify(Event),
+}
+
+/// Something that wants a slot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Offer {
+    /// A process, or a message to one.
+    Item(Authentic<Item>),
+    /// An item that is to be an input of a process, whoever it is for.
+    Assign {
+        /// The process.
+        process: ProcessId,
+        /// The item.
+        item: Authentic<Item>,
+        /// Fields of it that the process does not want.
+        exclude: Vec<String>,
+    },
+}
+
+impl Offer {
+    /// The item.
+    pub const fn item(&self) -> &Authentic<Item> {
+        match self {
+            Offer::Item(item) | Offer::Assign { item, .. } => item,
+        }
+    }
+
+    /// The process that is to have it: for a process itself, for a message its target.
+    pub fn process(&self) -> Option<ProcessId> {
+        match self {
+            Offer::Assign { process, .. } => Some(*process),
+            Offer::Item(item) if item.tag("Type") == Some("Process") => Some(item.id().into()),
+            Offer::Item(item) => item.target().map(|it| ProcessId::new(*it)),
+        }
+    }
 }
 
 /// A place in a process' outbox.
@@ -104,8 +138,8 @@ pub enum Record {
     Reserved {
         /// What is signed.
         draft: AssignmentDraft,
-        /// The message, or at slot 0 the process item.
-        message: Authentic<Item>,
+        /// The message, or at slot 0 the process item; a tick has none.
+        message: Option<Authentic<Item>>,
     },
     /// An evaluated input.
     Evaluated {
@@ -312,7 +346,7 @@ pub struct EvaluatedLeaf {
     pub ruling: Ruling,
     /// The result's parts.
     pub parts: Vec<Vec<u8>>,
-    /// What was evaluated: the message, or at slot 0 the process item.
+    /// What was evaluated: the message, at slot 0 the process item, for a tick its assignment.
     pub subject: Authentic<Item>,
 }
 
@@ -332,7 +366,7 @@ pub enum Finding {
 pub enum Event {
     /// A message got its slot.
     Scheduled {
-        /// The message, or the process at slot 0.
+        /// The message, the process at slot 0, or the assignment of a tick.
         message: MessageId,
         /// The process.
         process: ProcessId,
@@ -347,6 +381,8 @@ pub enum Event {
     Unscheduled {
         /// The message.
         message: MessageId,
+        /// The process that was to have it.
+        process: Option<ProcessId>,
         /// A stable code.
         code: &'static str,
         /// Why.

@@ -37,6 +37,7 @@
 
 mod code;
 mod execution;
+mod format;
 mod host;
 mod input;
 mod machine_host;
@@ -60,6 +61,7 @@ use crate::result::ProcessResult;
 use crate::state::{PageTree, Snapshot};
 
 pub use crate::memory::Watching;
+pub use format::format;
 pub use input::{Environment, Message, Subject};
 pub use machine_host::{Artefacts, Host};
 pub use module::ModuleRefused;

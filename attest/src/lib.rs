@@ -4,6 +4,7 @@
 
 pub mod claims;
 pub mod compute;
+pub mod cron;
 pub mod effect;
 pub mod engine;
 pub mod guard;

@@ -10,17 +10,19 @@
 //! - `[LO-4]` A log is followed from slot 0: its process item comes with the first assignment.
 //! - `[LO-5]` An input that is stamped with a height beyond the horizon, up to which profiles are settled, is not taken; it is
 //!   when it comes again later.
+//! - `[LO-6]` A tick enters a log when it is due and not otherwise, and nothing enters before a tick that is due (rule CR-5).
 
 use std::collections::BTreeMap;
 
 use surety_protocol::assignment::{Assignment, HashChain};
 use surety_protocol::hashpath::Hashpath;
-use surety_protocol::id::{Address, AssignmentId, MessageId, ModuleId, ProcessId};
+use surety_protocol::id::{Address, AssignmentId, ItemId, MessageId, ModuleId, ProcessId};
 use surety_protocol::item::Item;
 use surety_protocol::machine::Outbox;
 use surety_protocol::time::{Height, Slot, Timestamp};
 use surety_protocol::verified::Authentic;
 
+use crate::cron::{Clockwork, Position};
 use crate::effect::{Effect, Record, Want};
 
 /// Inputs kept ahead of a gap.
@@ -68,6 +70,7 @@ pub struct Log {
     chain: HashChain,
     timestamp: Timestamp,
     height: Height,
+    clockwork: Option<Clockwork>,
     recent: BTreeMap<Slot, Entry>,
     ahead: BTreeMap<Slot, (Authentic<Item>, Option<Authentic<Item>>)>,
 }
@@ -81,6 +84,7 @@ struct Entry {
     hashpath: Hashpath,
     timestamp: Timestamp,
     height: Height,
+    ticks: Option<Position>,
     /// Whether a second assignment of this slot has come.
     doubled: bool,
 }
@@ -112,7 +116,7 @@ impl Logs {
         self.logs.iter()
     }
 
-    /// Takes an input from anywhere (rules LO-1 to LO-5).
+    /// Takes an input from anywhere (rules LO-1 to LO-6).
     pub fn append(
         &mut self,
         horizon: Height,
@@ -173,6 +177,7 @@ impl Log {
             chain: HashChain::start(&process),
             timestamp: Timestamp(0),
             height: Height(0),
+            clockwork: None,
             recent: BTreeMap::new(),
             ahead: BTreeMap::new(),
         })
@@ -188,16 +193,30 @@ impl Log {
         if assignment.signer != self.scheduler {
             return Appended::Refused("not signed by the process' scheduler");
         }
-        if assignment.slot > Slot(0) && assignment.message.is_none() {
-            return Appended::Refused("ticks are not executed yet");
+        let sound = match assignment.slot {
+            Slot(0) => assignment.message.is_none() && assignment.timer.is_none(),
+            _ => assignment.message.is_some() != assignment.timer.is_some(),
+        };
+        if !sound {
+            return Appended::Refused("assigns neither one message nor one tick");
         }
         let given = message.as_ref().map(|message| message.id());
         let named = match assignment.slot {
-            Slot(0) => Some(surety_protocol::id::ItemId::from(assignment.process)),
+            Slot(0) => Some(ItemId::from(assignment.process)),
             _ => assignment.message.map(Into::into),
         };
-        if given != named {
-            return Appended::Refused("comes without the message that it names");
+        match (given, named) {
+            (given, named) if given == named => {}
+            // A large one does not travel with its assignment.
+            (None, Some(_)) if assignment.slot.0 < self.size => {}
+            (None, Some(_)) => {
+                out.push(Effect::Fetch(Want::Log {
+                    process: assignment.process,
+                    from: Slot(self.size),
+                }));
+                return Appended::Nothing;
+            }
+            _ => return Appended::Refused("comes with a message that it does not name"),
         }
         if assignment.slot.0 < self.size {
             return self.compare(&assignment, &item, message, out);
@@ -236,6 +255,11 @@ impl Log {
         next.hash_chain == self.chain
             && next.timestamp >= self.timestamp
             && Height(next.block_height) >= self.height
+            // [LO-6]
+            && match &self.clockwork {
+                Some(clockwork) => clockwork.admits(next),
+                None => next.timer.is_none(),
+            }
     }
 
     fn push(
@@ -252,6 +276,7 @@ impl Log {
             hashpath: self.hashpath,
             timestamp: self.timestamp,
             height: self.height,
+            ticks: self.clockwork.as_ref().map(Clockwork::position),
             doubled: false,
         };
         self.recent.insert(assignment.slot, entry);
@@ -263,6 +288,13 @@ impl Log {
         self.hashpath = self.hashpath.extend(assignment.id);
         self.timestamp = assignment.timestamp;
         self.height = Height(assignment.block_height);
+        match (&mut self.clockwork, &message) {
+            (None, Some(process)) if assignment.slot == Slot(0) => {
+                self.clockwork = Clockwork::start(process, assignment);
+            }
+            (None, _) => {}
+            (Some(clockwork), _) => clockwork.pass(assignment),
+        }
         out.push(Effect::Persist(Record::Input {
             process: assignment.process,
             slot: assignment.slot,
@@ -332,6 +364,9 @@ impl Log {
         self.hashpath = entry.hashpath;
         self.timestamp = entry.timestamp;
         self.height = entry.height;
+        if let (Some(clockwork), Some(ticks)) = (&mut self.clockwork, entry.ticks) {
+            clockwork.rewind(ticks);
+        }
         Some(Appended::Shrank)
     }
 }

@@ -10,6 +10,10 @@
 //! - `[ME-3]` `Timestamp`, `Block-Height`, `Epoch`, `Nonce` and `Hash-Chain` are the assignment's.
 //! - `[ME-4]` The limits are the process' own tags, else the module's, else the profile's; `Memory-Limit` is `<n>-<unit>` with
 //!   units b, kb, mb, gb of 1024, `Compute-Limit` a number of gas.
+//! - `[ME-5]` `Data`, `Tags` and `Anchor` are empty, and `Signature` is left out, if the assignment excludes them. Other
+//!   fields cannot be excluded.
+//! - `[ME-6]` A tick's message is from the owner of the process to the process, with the tags of its timer and without data. It
+//!   has no id, signature, epoch, nonce or hash chain; `Cron` is true.
 
 use bytes::Bytes;
 use surety_protocol::assignment::Assignment;
@@ -18,6 +22,7 @@ use surety_protocol::id::base64url;
 use surety_protocol::item::Item;
 use surety_protocol::profile::Profile;
 
+use crate::cron;
 use crate::engine::{Environment, Message, Program, Subject};
 
 /// What a process runs, from the items of process and module.
@@ -55,9 +60,12 @@ pub fn clock(first: &Assignment) -> u64 {
     first.timestamp.0
 }
 
-/// What the module is given for an input (rules ME-1 to ME-3); nothing if the assignment is malformed.
+/// What the module is given for an input (rules ME-1 to ME-3 and ME-5); nothing if the assignment is malformed.
 pub fn message(process: &Item, input: &Input) -> Option<Message> {
     let assignment = Assignment::from_item(&input.assignment).ok()?;
+    if let (Some(timer), None) = (&assignment.timer, &input.message) {
+        return tick(process, &assignment, timer);
+    }
     let item: &Item = match &input.message {
         Some(message) => message,
         None if assignment.slot.0 == 0 => process,
@@ -65,27 +73,58 @@ pub fn message(process: &Item, input: &Input) -> Option<Message> {
     };
     let module = process.tag("Module").unwrap_or_default().to_owned();
     let owner = item.ao_address();
+    // [ME-5]
+    let excluded = |field: &str| assignment.exclude.iter().any(|it| it == field);
     let from_process = item.tag("From-Process").map(str::to_owned);
     let from = from_process.unwrap_or_else(|| owner.clone());
     let process_id = process.id().to_string();
     Some(Message {
-        id: item.id().to_string(),
-        signature: Some(base64url(item.signature())),
+        id: Some(item.id().to_string()),
+        signature: (!excluded("Signature")).then(|| base64url(item.signature())),
         target: item.target().map_or(process_id, |target| base64url(target)),
         forwarded_by: (from != owner).then(|| owner.clone()),
         owner,
         from,
-        anchor: item.anchor().map(text_or_base64url).unwrap_or_default(),
-        tags: tags(item),
-        data: item.data().to_vec(),
+        anchor: item
+            .anchor()
+            .filter(|_| !excluded("Anchor"))
+            .map(text_or_base64url)
+            .unwrap_or_default(),
+        tags: match excluded("Tags") {
+            true => Vec::new(),
+            false => tags(item),
+        },
+        data: match excluded("Data") {
+            true => Vec::new(),
+            false => item.data().to_vec(),
+        },
         module,
         block_height: assignment.block_height,
         timestamp: assignment.timestamp.0,
-        epoch: assignment.epoch,
-        nonce: assignment.slot.0,
-        hash_chain: assignment.hash_chain.to_string(),
+        epoch: Some(assignment.epoch),
+        nonce: Some(assignment.slot.0),
+        hash_chain: Some(assignment.hash_chain.to_string()),
         cron: false,
         read_only: false,
+    })
+}
+
+/// What the module is given for a tick (rule ME-6); nothing if the process has no such timer.
+fn tick(process: &Item, assignment: &Assignment, timer: &str) -> Option<Message> {
+    let timer = cron::timers(process)
+        .into_iter()
+        .find(|it| it.name == timer)?;
+    let owner = process.ao_address();
+    Some(Message {
+        target: process.id().to_string(),
+        from: owner.clone(),
+        owner,
+        tags: timer.tags,
+        module: process.tag("Module").unwrap_or_default().to_owned(),
+        block_height: assignment.block_height,
+        timestamp: assignment.timestamp.0,
+        cron: true,
+        ..Message::default()
     })
 }
 

@@ -20,7 +20,7 @@ use surety_protocol::machine::Outbox;
 use surety_protocol::time::Slot;
 use surety_protocol::verified::Authentic;
 
-use crate::effect::{Effect, Event, Record, Source};
+use crate::effect::{Effect, Event, Offer, Record, Source};
 use crate::result::ProcessResult;
 
 /// Tags that a process cannot set on what it sends (rule MU-3).
@@ -150,7 +150,7 @@ impl Messenger {
             source,
             item: item.id(),
         }));
-        out.push(Effect::Deliver(item));
+        out.push(Effect::Deliver(Offer::Item(item)));
     }
 }
 

@@ -9,8 +9,11 @@
 //!   AO's.
 //! - `[SC-4]` A message is assigned once; sent again it gets the slot that it has.
 //! - `[SC-5]` What waits is bounded for each process; beyond it the answer is to try again.
+//! - `[SC-6]` Any item can be assigned to a process, whoever it is for, without fields that the process does not want; at most
+//!   [`EXCLUDED_MAX`] of them are named.
+//! - `[SC-7]` Ticks of a process are assigned when they are due, and before any message that is assigned later (rule CR-4).
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use surety_protocol::assignment::{Assignment, AssignmentDraft, HashChain};
 use surety_protocol::id::{Address, ItemId, MessageId, ProcessId};
@@ -19,21 +22,35 @@ use surety_protocol::machine::Outbox;
 use surety_protocol::time::{Height, Slot, Timestamp};
 use surety_protocol::verified::Authentic;
 
-use crate::effect::{Effect, Event, Gossip, Record};
+use crate::cron::Clockwork;
+use crate::effect::{Effect, Event, Gossip, Offer, Record};
 use crate::guard::Guard;
+use crate::log::subject;
 
 /// Messages that may wait for a slot of one process.
 pub const WAITING_MAX: usize = 1024;
 /// Processes that one scheduler serves.
 pub const PROCESSES_MAX: usize = 100_000;
 
+/// Fields that one assignment excludes.
+pub const EXCLUDED_MAX: usize = 16;
+/// Bytes of a field's name.
+const FIELD_BYTES_MAX: usize = 64;
+
 /// What can happen to a scheduler.
 #[derive(Debug)]
 pub enum Input {
     /// Somebody wants a slot.
-    Item {
-        /// A process or a message.
-        item: Authentic<Item>,
+    Offered {
+        /// What for.
+        offer: Offer,
+        /// The clock on the wall.
+        wall: Timestamp,
+        /// The height to stamp.
+        height: Height,
+    },
+    /// Time passed.
+    Time {
         /// The clock on the wall.
         wall: Timestamp,
         /// The height to stamp.
@@ -43,15 +60,25 @@ pub enum Input {
     Signed(Authentic<Item>),
 }
 
+/// What waits for its slot.
+#[derive(Debug)]
+struct Waiting {
+    item: Authentic<Item>,
+    exclude: Vec<String>,
+    wall: Timestamp,
+    height: Height,
+}
+
 #[derive(Debug)]
 struct Log {
     next: Slot,
     chain: HashChain,
     timestamp: Timestamp,
     height: Height,
-    /// What is reserved and not yet signed.
-    reserved: Option<Authentic<Item>>,
-    waiting: VecDeque<(Authentic<Item>, Timestamp, Height)>,
+    clockwork: Option<Clockwork>,
+    /// What is reserved and not yet signed; no item is a tick.
+    reserved: Option<Option<Authentic<Item>>>,
+    waiting: VecDeque<Waiting>,
     assigned: BTreeMap<MessageId, Slot>,
 }
 
@@ -60,6 +87,9 @@ struct Log {
 pub struct Scheduler {
     key: Address,
     logs: BTreeMap<ProcessId, Log>,
+    /// Those with timers.
+    timed: BTreeSet<ProcessId>,
+    now: (Timestamp, Height),
 }
 
 impl Scheduler {
@@ -68,11 +98,13 @@ impl Scheduler {
         Scheduler {
             key,
             logs: BTreeMap::new(),
+            timed: BTreeSet::new(),
+            now: (Timestamp(0), Height(0)),
         }
     }
 
-    /// Takes back a signed slot at the start of a node; in order.
-    pub fn restore(&mut self, assignment: &Assignment) {
+    /// Takes back a signed slot at the start of a node, with the process item at slot 0; in order.
+    pub fn restore(&mut self, assignment: &Assignment, item: Option<&Item>) {
         if assignment.signer != self.key {
             return;
         }
@@ -80,14 +112,17 @@ impl Scheduler {
             .logs
             .entry(assignment.process)
             .or_insert_with(|| Log::new(assignment.process));
-        log.signed(assignment);
+        log.signed(assignment, item);
+        if log.clockwork.is_some() {
+            self.timed.insert(assignment.process);
+        }
     }
 
     /// Takes back a reserved slot at the start of a node, after all signed ones (rule SC-2).
     pub fn resume(
         &mut self,
         draft: AssignmentDraft,
-        message: Authentic<Item>,
+        message: Option<Authentic<Item>>,
         guard: &mut Guard,
         out: &mut Outbox<Effect>,
     ) {
@@ -108,80 +143,114 @@ impl Scheduler {
     /// One input; needs the guard that all of a node's signing shares.
     pub fn step(&mut self, input: Input, guard: &mut Guard, out: &mut Outbox<Effect>) {
         match input {
-            Input::Item { item, wall, height } => self.item(item, wall, height, guard, out),
+            Input::Offered {
+                offer,
+                wall,
+                height,
+            } => self.offered(offer, wall, height, guard, out),
+            Input::Time { wall, height } => self.time(wall, height, guard, out),
             Input::Signed(item) => self.signed(item, guard, out),
         }
     }
 
-    fn item(
+    /// Assigns the ticks that are due (rule SC-7), as often as the second or the height changes.
+    fn time(
         &mut self,
-        item: Authentic<Item>,
         wall: Timestamp,
         height: Height,
         guard: &mut Guard,
         out: &mut Outbox<Effect>,
     ) {
-        let message = MessageId::from(item.id());
-        let refuse = |code, reason: &str, out: &mut Outbox<Effect>| {
-            let reason = reason.to_owned();
+        let (last, before) = self.now;
+        self.now = (wall, height);
+        if wall.0 / 1000 == last.0 / 1000 && height == before {
+            return;
+        }
+        for process in &self.timed {
+            if let Some(log) = self.logs.get_mut(process) {
+                log.advance(*process, self.now, guard, out);
+            }
+        }
+    }
+
+    fn offered(
+        &mut self,
+        offer: Offer,
+        wall: Timestamp,
+        height: Height,
+        guard: &mut Guard,
+        out: &mut Outbox<Effect>,
+    ) {
+        if let Err((code, reason)) = self.admit(&offer) {
             out.push(Effect::Notify(Event::Unscheduled {
-                message,
+                message: offer.item().id().into(),
+                process: offer.process(),
                 code,
-                reason,
+                reason: reason.to_owned(),
             }));
+            return;
+        }
+        let process = offer.process();
+        let (item, exclude) = match offer {
+            Offer::Item(item) => (item, Vec::new()),
+            Offer::Assign { item, exclude, .. } => (item, exclude),
         };
-        let process = match kind(&item) {
-            Some(Kind::Process) => {
-                // [SC-1]
-                if item.tag("Scheduler") != Some(self.key.to_string().as_str()) {
-                    return refuse(
-                        "wrong-scheduler",
-                        "the process names another scheduler",
-                        out,
-                    );
+        if let Some(process) = process
+            && let Some(log) = self.logs.get_mut(&process)
+        {
+            log.waiting.push_back(Waiting {
+                item,
+                exclude,
+                wall,
+                height,
+            });
+            log.advance(process, self.now, guard, out);
+        }
+    }
+
+    /// Whether something gets a slot here; a process that does has a log then.
+    fn admit(&mut self, offer: &Offer) -> Result<(), (&'static str, &'static str)> {
+        let item = offer.item();
+        let kind = match offer {
+            Offer::Assign { exclude, .. } => {
+                // [SC-6]
+                if exclude.len() > EXCLUDED_MAX || !exclude.iter().all(|it| sound_field(it)) {
+                    return Err(("exclude-malformed", "what is excluded are names of fields"));
                 }
-                let process = ProcessId::from(item.id());
-                if !self.logs.contains_key(&process) && self.logs.len() >= PROCESSES_MAX {
-                    return refuse(
-                        "scheduler-full",
-                        "too many processes are scheduled here",
-                        out,
-                    );
-                }
-                self.logs
-                    .entry(process)
-                    .or_insert_with(|| Log::new(process));
-                process
+                Kind::Message
             }
-            Some(Kind::Message) => match item.target() {
-                Some(target) => ProcessId::new(*target),
-                None => return refuse("target-missing", "a message needs a target", out),
-            },
-            None => {
-                return refuse(
-                    "type-unsupported",
-                    "tag Type must be Process or Message",
-                    out,
-                );
+            Offer::Item(item) => {
+                kind(item).ok_or(("type-unsupported", "tag Type must be Process or Message"))?
             }
         };
-        let Some(log) = self.logs.get_mut(&process) else {
-            return refuse("process-unknown", "the process is not scheduled here", out);
-        };
+        let process = offer
+            .process()
+            .ok_or(("target-missing", "a message needs a target"))?;
+        if matches!(kind, Kind::Process) {
+            // [SC-1]
+            if item.tag("Scheduler") != Some(self.key.to_string().as_str()) {
+                return Err(("wrong-scheduler", "the process names another scheduler"));
+            }
+            if !self.logs.contains_key(&process) && self.logs.len() >= PROCESSES_MAX {
+                return Err(("scheduler-full", "too many processes are scheduled here"));
+            }
+            self.logs
+                .entry(process)
+                .or_insert_with(|| Log::new(process));
+        }
+        let log = self
+            .logs
+            .get(&process)
+            .ok_or(("process-unknown", "the process is not scheduled here"))?;
         // [SC-4]
-        if log.assigned.contains_key(&message) || log.waits(item.id()) {
-            return refuse("already-scheduled", "the message has a slot already", out);
+        if log.assigned.contains_key(&MessageId::from(item.id())) || log.waits(item.id()) {
+            return Err(("already-scheduled", "the message has a slot already"));
         }
         // [SC-5]
         if log.waiting.len() >= WAITING_MAX {
-            return refuse(
-                "scheduler-busy",
-                "too many messages wait for this process",
-                out,
-            );
+            return Err(("scheduler-busy", "too many messages wait for this process"));
         }
-        log.waiting.push_back((item, wall, height));
-        log.advance(process, guard, out);
+        Ok(())
     }
 
     fn signed(&mut self, item: Authentic<Item>, guard: &mut Guard, out: &mut Outbox<Effect>) {
@@ -195,15 +264,18 @@ impl Scheduler {
         let Some(message) = log.reserved.take() else {
             return;
         };
-        log.signed(&assignment);
+        log.signed(&assignment, message.as_deref());
+        if log.clockwork.is_some() {
+            self.timed.insert(process);
+        }
         out.push(Effect::Persist(Record::Input {
             process,
             slot: assignment.slot,
             assignment: item.clone(),
-            message: Some(message.clone()),
+            message: message.clone(),
         }));
         out.push(Effect::Notify(Event::Scheduled {
-            message: message.id().into(),
+            message: message.as_ref().map_or(item.id(), |it| it.id()).into(),
             process,
             slot: assignment.slot,
             assignment: item.id(),
@@ -211,10 +283,16 @@ impl Scheduler {
         }));
         out.push(Effect::Broadcast(Gossip::Input {
             assignment: item,
-            message: Some(message),
+            message,
         }));
-        log.advance(process, guard, out);
+        log.advance(process, self.now, guard, out);
     }
+}
+
+/// Whether a text is the name of a field: letters, digits and hyphens.
+fn sound_field(name: &str) -> bool {
+    let letter = |it: u8| it.is_ascii_alphanumeric() || it == b'-';
+    (1..=FIELD_BYTES_MAX).contains(&name.len()) && name.bytes().all(letter)
 }
 
 enum Kind {
@@ -239,6 +317,7 @@ impl Log {
             chain: HashChain::start(&process),
             timestamp: Timestamp(0),
             height: Height(0),
+            clockwork: None,
             reserved: None,
             waiting: VecDeque::new(),
             assigned: BTreeMap::new(),
@@ -246,51 +325,94 @@ impl Log {
     }
 
     fn waits(&self, id: ItemId) -> bool {
-        self.reserved.as_ref().is_some_and(|item| item.id() == id)
-            || self.waiting.iter().any(|(item, _, _)| item.id() == id)
+        let reserved = self.reserved.as_ref().and_then(Option::as_ref);
+        reserved.is_some_and(|item| item.id() == id)
+            || self.waiting.iter().any(|it| it.item.id() == id)
     }
 
-    fn signed(&mut self, assignment: &Assignment) {
+    fn signed(&mut self, assignment: &Assignment, item: Option<&Item>) {
+        match (&mut self.clockwork, item) {
+            (None, Some(process)) if assignment.slot == Slot(0) => {
+                self.clockwork = Clockwork::start(process, assignment);
+            }
+            (None, _) => {}
+            (Some(clockwork), _) => clockwork.pass(assignment),
+        }
         self.next = assignment.slot.next();
         self.chain = assignment.next_hash_chain();
         self.timestamp = self.timestamp.max(assignment.timestamp);
         self.height = self.height.max(Height(assignment.block_height));
-        let message = assignment
-            .message
-            .unwrap_or(MessageId::new(*assignment.process.as_bytes()));
-        self.assigned.insert(message, assignment.slot);
+        if assignment.timer.is_none() {
+            self.assigned.insert(subject(assignment), assignment.slot);
+        }
     }
 
     /// Reserves the next slot if none is in flight (rule SC-2).
-    fn advance(&mut self, process: ProcessId, guard: &mut Guard, out: &mut Outbox<Effect>) {
+    fn advance(
+        &mut self,
+        process: ProcessId,
+        now: (Timestamp, Height),
+        guard: &mut Guard,
+        out: &mut Outbox<Effect>,
+    ) {
         if self.reserved.is_some() {
             return;
         }
-        let Some((item, wall, height)) = self.waiting.pop_front() else {
+        // [SC-7]
+        let (wall, height) = match self.waiting.front() {
+            Some(next) => (next.wall, next.height),
+            None => now,
+        };
+        // [SC-3]
+        let (time, height) = (self.timestamp.max(wall), self.height.max(height));
+        let tick = self.clockwork.as_ref().and_then(|it| it.due(time, height));
+        if let Some(tick) = tick {
+            let draft = AssignmentDraft {
+                block_height: tick.height.0,
+                timestamp: tick.timestamp,
+                timer: Some(tick.timer),
+                ..self.draft(process)
+            };
+            return self.reserve(draft, None, guard, out);
+        }
+        let Some(next) = self.waiting.pop_front() else {
             return;
         };
+        let Waiting { item, exclude, .. } = next;
         let is_process = ProcessId::from(item.id()) == process;
         let draft = AssignmentDraft {
+            block_height: height.0,
+            timestamp: time,
+            message: (!is_process).then(|| item.id().into()),
+            exclude,
+            ..self.draft(process)
+        };
+        self.reserve(draft, Some(item), guard, out);
+    }
+
+    /// The next slot, which nothing has yet.
+    const fn draft(&self, process: ProcessId) -> AssignmentDraft {
+        AssignmentDraft {
             process,
             epoch: 0,
             slot: self.next,
             hash_chain: self.chain,
-            // [SC-3]
-            block_height: self.height.max(height).0,
-            timestamp: self.timestamp.max(wall),
-            message: (!is_process).then(|| item.id().into()),
+            block_height: self.height.0,
+            timestamp: self.timestamp,
+            message: None,
             exclude: Vec::new(),
-        };
-        self.reserve(draft, item, guard, out);
+            timer: None,
+        }
     }
 
     fn reserve(
         &mut self,
         draft: AssignmentDraft,
-        message: Authentic<Item>,
+        message: Option<Authentic<Item>>,
         guard: &mut Guard,
         out: &mut Outbox<Effect>,
     ) {
+        let process = draft.process;
         match guard.clear_assignment(draft.clone()) {
             Ok((cleared, record)) => {
                 out.push(Effect::Persist(Record::Guard(record)));
@@ -305,11 +427,14 @@ impl Log {
                 out.push(Effect::Notify(Event::Refused {
                     reason: reason.to_string(),
                 }));
-                out.push(Effect::Notify(Event::Unscheduled {
-                    message: message.id().into(),
-                    code: "guard-refused",
-                    reason: reason.to_string(),
-                }));
+                if let Some(message) = message {
+                    out.push(Effect::Notify(Event::Unscheduled {
+                        message: message.id().into(),
+                        process: Some(process),
+                        code: "guard-refused",
+                        reason: reason.to_string(),
+                    }));
+                }
             }
         }
     }

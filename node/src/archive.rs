@@ -7,6 +7,7 @@
 //!   is an error that names column and key, never a default.
 
 mod guarded;
+mod index;
 mod key;
 mod state;
 pub mod write;
@@ -31,6 +32,8 @@ use surety_protocol::verified::Authentic;
 
 use crate::store::{Batch, Column, Direction, Store, StoreError};
 
+pub use guarded::ReservedSlot;
+pub use index::{Search, SearchError};
 pub use state::{Ask, NODES_MAX, PAGES_MAX, Parts, Series, Transfer, TransferError};
 
 /// Why something cannot be read back.
@@ -77,6 +80,7 @@ pub struct Archive {
     store: Arc<dyn Store>,
     /// Held while what is kept of states changes.
     states: Arc<Mutex<()>>,
+    index: Option<Arc<index::Index>>,
 }
 
 impl std::fmt::Debug for Archive {
@@ -97,6 +101,7 @@ impl Archive {
         Archive {
             store,
             states: Arc::default(),
+            index: None,
         }
     }
 
@@ -117,6 +122,27 @@ impl Archive {
     /// If the store fails.
     pub fn item_bytes(&self, id: &ItemId) -> Result<Option<Vec<u8>>, ArchiveError> {
         Ok(self.store.get(Column::Items, id.as_bytes())?)
+    }
+
+    /// The assignment of a slot.
+    ///
+    /// # Errors
+    /// If the store fails or the value is damaged.
+    pub fn assignment(
+        &self,
+        process: &ProcessId,
+        slot: Slot,
+    ) -> Result<Option<Assignment>, ArchiveError> {
+        let Some(bytes) = self
+            .store
+            .get(Column::Assignments, &key::slot(process, slot))?
+        else {
+            return Ok(None);
+        };
+        let item = authentic(Column::Assignments, bytes)?;
+        let read = Assignment::from_item(&item);
+        read.map(Some)
+            .map_err(|it| damaged(Column::Assignments, &it))
     }
 
     /// One slot of a log.
@@ -270,7 +296,7 @@ impl Archive {
         }
     }
 
-    /// The slot of a message, if it has one in the log of the process.
+    /// The slot of a message or of an assignment, if it has one in the log of the process.
     ///
     /// # Errors
     /// If the store fails or the value is damaged.
@@ -374,11 +400,13 @@ impl Archive {
     ///
     /// # Errors
     /// If the store fails.
-    pub fn write(&self, batch: Batch) -> Result<(), ArchiveError> {
-        if batch.is_empty() {
-            Ok(())
-        } else {
-            Ok(self.store.write(batch)?)
+    pub fn write(&self, mut batch: Batch) -> Result<(), ArchiveError> {
+        if let Some(index) = &self.index {
+            index.extend(&mut batch, self.store.as_ref())?;
+        }
+        match batch.is_empty() {
+            true => Ok(()),
+            false => Ok(self.store.write(batch)?),
         }
     }
 

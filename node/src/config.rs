@@ -98,6 +98,8 @@ pub struct NodeConfig {
     pub roles: Vec<RoleName>,
     /// Where it answers HTTP; port 0 lets the system choose.
     pub http: SocketAddr,
+    /// The URL under which others reach that, if it is another.
+    pub public_url: Option<String>,
     /// Where it listens for peers.
     pub listen: Vec<Multiaddr>,
     /// The peers that it calls first.
@@ -136,6 +138,7 @@ impl NodeConfig {
             dir,
             roles: vec![RoleName::Verifier],
             http: SocketAddr::from((Ipv4Addr::LOCALHOST, HTTP_PORT)),
+            public_url: None,
             listen: vec![quic, tcp],
             bootstrap: Vec::new(),
             genesis: None,

@@ -33,7 +33,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use surety_attest::claims::Claims;
-use surety_attest::effect::{self as attest, Executed, Record};
+use surety_attest::effect::{self as attest, Executed, Offer, Record};
 use surety_attest::guard::Guard;
 use surety_attest::log::Logs;
 use surety_attest::tally::Tally;
@@ -106,7 +106,7 @@ pub struct Core {
     /// Modules of logs that are not here.
     lacking: BTreeSet<ModuleId>,
     /// Messages for what is no process, or none that is known here yet.
-    held: VecDeque<(ProcessId, Authentic<Item>)>,
+    held: VecDeque<(ProcessId, Offer)>,
     /// Verdicts and challenges of this node that no block has carried yet, and since when they are on their way.
     unconfirmed: BTreeMap<ItemId, (Action, Height)>,
 }
@@ -199,7 +199,7 @@ impl Core {
                 let acceptance = self.gossip(now, topic, &data, &mut out);
                 out.push(Effect::Report { token, acceptance });
             }
-            Input::Offer { item, wall } => self.offer(now, item, wall, &mut out),
+            Input::Offer { offer, wall } => self.offer(now, offer, wall, &mut out),
             Input::Executed(executed) => self.executed(now, executed, &mut out),
             Input::Judged {
                 evidence,
@@ -211,12 +211,13 @@ impl Core {
         out.drain()
     }
 
-    fn tick(&mut self, now: Tick, _wall: Timestamp, out: &mut Outbox<Effect>) {
+    fn tick(&mut self, now: Tick, wall: Timestamp, out: &mut Outbox<Effect>) {
         self.propose(now, out);
         if let Some(from) = self.replica.gap(&self.ledger) {
             out.push(Effect::FetchBlocks { from });
         }
-        self.signal(now, &Signal::Tick, out);
+        let height = self.ledger.height();
+        self.signal(now, &Signal::Tick { wall, height }, out);
     }
 
     /// Tells every role, and turns what they ask for into effects of the node.
@@ -259,7 +260,7 @@ impl Core {
                 }
                 attest::Effect::Broadcast(gossip) => self.broadcast(now, gossip, out),
                 attest::Effect::Fetch(want) => out.push(Effect::Fetch(want)),
-                attest::Effect::Deliver(item) => self.deliver(now, item, out),
+                attest::Effect::Deliver(offer) => self.deliver(now, offer, out),
                 attest::Effect::Submit(action) => self.submit(action, out),
                 attest::Effect::Notify(event) => out.push(Effect::Notify(event)),
             }
@@ -325,23 +326,20 @@ impl Core {
         }
     }
 
-    /// A process or message that wants a slot, or an item for the ledger.
-    fn offer(
-        &mut self,
-        now: Tick,
-        item: Authentic<Item>,
-        wall: Timestamp,
-        out: &mut Outbox<Effect>,
-    ) {
-        if item.target() == Some(self.shared.network.as_bytes()) {
-            return self.item_for_ledger(item.into_inner(), out);
+    /// Something that wants a slot, or an item for the ledger.
+    fn offer(&mut self, now: Tick, offer: Offer, wall: Timestamp, out: &mut Outbox<Effect>) {
+        if let Offer::Item(item) = &offer
+            && item.target() == Some(self.shared.network.as_bytes())
+        {
+            return self.item_for_ledger(item.clone().into_inner(), out);
         }
-        match self.scheduler_of(&item) {
+        match self.scheduler_of(&offer) {
             Some(key) if key != self.shared.item_key => {
                 match self.ledger.operator_of_item_key(&key) {
-                    Some(to) => out.push(Effect::Deliver { item, to }),
+                    Some(to) => out.push(Effect::Deliver { offer, to }),
                     None => out.push(Effect::Refused {
-                        item: item.id(),
+                        item: offer.item().id(),
+                        process: offer.process(),
                         code: "scheduler-unknown",
                         reason: "no operator of this network registered that scheduler".into(),
                     }),
@@ -350,7 +348,7 @@ impl Core {
             _ => {
                 let height = self.ledger.height();
                 let offered = Signal::Offered {
-                    item: &item,
+                    offer: &offer,
                     wall,
                     height,
                 };
@@ -358,7 +356,8 @@ impl Core {
                     self.signal(now, &offered, out);
                 } else {
                     out.push(Effect::Refused {
-                        item: item.id(),
+                        item: offer.item().id(),
+                        process: offer.process(),
                         code: "not-a-scheduler",
                         reason: "this node does not schedule".into(),
                     });
@@ -367,22 +366,26 @@ impl Core {
         }
     }
 
-    /// The key that schedules the process which an item is, or is for.
-    fn scheduler_of(&self, item: &Item) -> Option<Address> {
-        if item.tag("Type") == Some("Process") {
-            return item.tag("Scheduler")?.parse().ok();
+    /// The key that schedules the process which an offer is, or is for.
+    fn scheduler_of(&self, offer: &Offer) -> Option<Address> {
+        match offer {
+            Offer::Item(item) if item.tag("Type") == Some("Process") => {
+                item.tag("Scheduler")?.parse().ok()
+            }
+            _ => {
+                let log = self.shared.logs.get(&offer.process()?)?;
+                Some(log.scheduler)
+            }
         }
-        let process = ProcessId::new(*item.target()?);
-        self.shared.logs.get(&process).map(|log| log.scheduler)
     }
 
     /// What a process sends: to the scheduler of the process that it is for, if it is for one.
-    fn deliver(&mut self, now: Tick, item: Authentic<Item>, out: &mut Outbox<Effect>) {
-        if self.scheduler_of(&item).is_some() {
+    fn deliver(&mut self, now: Tick, offer: Offer, out: &mut Outbox<Effect>) {
+        if self.scheduler_of(&offer).is_some() {
             // The messenger's clock is the scheduler's business: it never turns a log's clock back.
-            self.offer(now, item, Timestamp(0), out);
+            self.offer(now, offer, Timestamp(0), out);
         } else {
-            self.hold(item);
+            self.hold(offer);
         }
     }
 

@@ -104,7 +104,7 @@ enum Completion {
     Input(Box<Input>),
     /// A scheduler elsewhere answered.
     Delivered(
-        surety_protocol::id::ItemId,
+        waiters::Awaited,
         Result<crate::exchange::Receipt, OfferError>,
     ),
 }
@@ -263,9 +263,10 @@ impl Driver {
             && let Some(offered) = act::offered(data)
         {
             match offered {
-                Some(item) => {
-                    self.waiters.peer(item.id(), token);
-                    inputs.push(Input::Offer { item, wall: wall() });
+                Some(offer) => {
+                    self.waiters.peer(waiters::awaited(&offer), token);
+                    let wall = wall();
+                    inputs.push(Input::Offer { offer, wall });
                 }
                 None => self.refuse(token, peer).await,
             }
@@ -298,8 +299,8 @@ impl Driver {
                 }
                 inputs.push(*input);
             }
-            Completion::Delivered(item, outcome) => {
-                let waiting = self.waiters.take(&item);
+            Completion::Delivered(what, outcome) => {
+                let waiting = self.waiters.take(&what);
                 act::answer(&self.net, waiting, &outcome);
             }
         }
@@ -307,9 +308,10 @@ impl Driver {
 
     fn command(&mut self, command: Command, inputs: &mut Vec<Input>) {
         match command {
-            Command::Offer { item, reply } => {
-                self.waiters.local(item.id(), reply);
-                inputs.push(Input::Offer { item, wall: wall() });
+            Command::Offer { offer, reply } => {
+                self.waiters.local(waiters::awaited(&offer), reply);
+                let wall = wall();
+                inputs.push(Input::Offer { offer, wall });
             }
         }
     }

@@ -58,6 +58,8 @@ impl Wire for LogAnswer {
 pub(crate) struct ItemRequest {
     pub(crate) wanted: Option<ItemId>,
     pub(crate) offered: Option<ByteBuf>,
+    /// The process that is to have what is offered, and without which fields, if it is not for it.
+    pub(crate) assign: Option<(ProcessId, Vec<String>)>,
 }
 
 impl Wire for ItemRequest {

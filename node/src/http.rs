@@ -17,15 +17,16 @@
 //! - `[HT-6]` What blocks (store, signatures, execution) runs on threads that may block.
 //! - `[HT-7]` No origin but the node's own may read answers in a browser: there are no CORS headers.
 
+mod ao;
 mod attested;
 mod chain;
 mod claims;
 mod dry_run;
 mod events;
 mod evidence;
+mod gateway;
 mod guard;
 mod items;
-mod legacy;
 mod listener;
 mod node;
 mod problem;
@@ -51,6 +52,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::config::RoleName;
 use crate::driver::NodeHandle;
 use claims::KnownClaims;
+use gateway::Queries;
 
 /// The description of all routes.
 pub const OPENAPI: &str = include_str!("../../specs/openapi.json");
@@ -63,6 +65,8 @@ const HEAVY_MAX: usize = 2;
 const UPLOADS_MAX: usize = 2;
 /// Streams of events at once.
 const STREAMS_MAX: usize = 64;
+/// States of processes that are read at once; each may be large.
+const STATES_MAX: usize = 2;
 /// How long requests that are under way when the node stops may still take.
 const GRACE: Duration = Duration::from_secs(3);
 
@@ -93,6 +97,8 @@ pub(crate) struct Shared {
     heavy: Arc<Semaphore>,
     uploads: Semaphore,
     streams: Arc<Semaphore>,
+    states: Arc<Semaphore>,
+    queries: Queries,
     shutdown: CancellationToken,
 }
 
@@ -113,6 +119,8 @@ impl Api {
             heavy: Arc::new(Semaphore::new(HEAVY_MAX)),
             uploads: Semaphore::new(UPLOADS_MAX),
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
+            states: Arc::new(Semaphore::new(STATES_MAX)),
+            queries: Queries::default(),
             shutdown,
         }))
     }
@@ -165,12 +173,27 @@ routes! {
     get "/v1/evidence" => evidence::list;
     post "/v1/evidence" => evidence::post;
     get "/v1/evidence/{evidence}" => evidence::get;
-    get "/gateway/{id}" => items::data;
-    get "/gateway/raw/{id}" => items::data;
-    post "/su" => legacy::schedule;
-    post "/mu" => legacy::send;
-    get "/cu/result/{message}" => legacy::result;
-    get "/cu/results/{process}" => legacy::results;
+    post "/gateway/graphql" => gateway::query;
+    get "/gateway/info" => gateway::info;
+    get "/gateway/{id}" => gateway::data;
+    get "/gateway/raw/{id}" => gateway::data;
+    get "/gateway/tx/{id}" => gateway::tx;
+    post "/su" => ao::scheduler::post;
+    get "/su" => ao::log::about;
+    get "/su/health" => ao::log::health;
+    get "/su/timestamp" => ao::log::timestamp;
+    get "/su/processes/{process}" => ao::log::process;
+    get "/su/{id}" => ao::log::get;
+    get "/su/{id}/latest" => ao::log::latest;
+    post "/mu" => ao::messenger::post;
+    get "/mu" => ao::messenger::about;
+    post "/mu/monitor/{process}" => ao::messenger::monitor;
+    delete "/mu/monitor/{process}" => ao::messenger::monitor;
+    get "/cu/result/{message}" => ao::compute::result;
+    get "/cu/results/{process}" => ao::compute::results;
+    get "/cu/cron/{process}" => ao::compute::cron;
+    get "/cu/state/{process}" => ao::state::get;
+    post "/cu/dry-run" => ao::dry_run::post;
 }
 
 /// All routes with what guards them, outermost last.
@@ -180,6 +203,7 @@ fn router(api: Api) -> Router {
         .method_not_allowed_fallback(problem::wrong_method)
         .layer(CatchPanicLayer::custom(problem::panicked))
         .layer(from_fn_with_state(api.clone(), guard::limit))
+        .layer(from_fn(ao::words))
         .layer(from_fn_with_state(api.clone(), guard::count))
         .layer(from_fn(guard::harden))
         .with_state(api)

@@ -17,6 +17,7 @@ pub mod executor;
 pub mod fault;
 pub mod http;
 pub mod key;
+mod location;
 pub mod metrics;
 pub mod net;
 pub mod node;

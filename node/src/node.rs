@@ -22,7 +22,7 @@ use surety_slashing::ledger::BlockError;
 use tokio_util::sync::CancellationToken;
 
 use crate::archive::{Archive, ArchiveError};
-use crate::config::NodeConfig;
+use crate::config::{NodeConfig, RoleName};
 use crate::core::{Core, Identity, RestoreError};
 use crate::driver::{self, DriverError, Parts};
 use crate::engines::Engines;
@@ -30,6 +30,7 @@ use crate::executor::Executor;
 use crate::fault::{Fault, NotAFault};
 use crate::http::{self, ApiState};
 use crate::key::{KeyDirectory, KeyError, KeyKind, Password, item_key, read_bounded};
+use crate::location::{self, LocationError};
 use crate::metrics::Metrics;
 use crate::net::{self, NetConfig, NetError, identity};
 use crate::role::{self, Setting};
@@ -71,6 +72,9 @@ pub enum NodeError {
     /// The archive cannot be used.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
+    /// Where the scheduler is cannot be said.
+    #[error(transparent)]
+    Location(#[from] LocationError),
     /// What the node knew cannot be read back.
     #[error(transparent)]
     Restore(#[from] RestoreError),
@@ -174,6 +178,11 @@ pub async fn run(
     let store: Arc<dyn Store> = Arc::new(RocksStore::open(&config.dir.join("db"))?);
     belongs(store.as_ref(), network)?;
     let archive = Archive::new(store);
+    let archive =
+        tokio::task::block_in_place(|| match config.roles.contains(&RoleName::Gateway) {
+            true => archive.indexed(),
+            false => archive.unindexed(),
+        })?;
     // What was to be removed from it when the node ended last.
     tokio::task::block_in_place(|| archive.sweep())?;
     let metrics = Arc::new(Metrics::new());
@@ -220,6 +229,11 @@ pub async fn run(
         .await
         .map_err(failed)?;
     let http = listener.local_addr().map_err(failed)?;
+    if config.roles.contains(&RoleName::Scheduler) && config.roles.contains(&RoleName::Gateway) {
+        let url = config.public_url.clone();
+        let url = url.unwrap_or_else(|| format!("http://{http}"));
+        tokio::task::block_in_place(|| location::publish(&archive, &keys.item, &url))?;
+    }
 
     let signer = Signer::new(operator, network, keys.hot, keys.item, faults);
     let parts = Parts {

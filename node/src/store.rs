@@ -28,7 +28,7 @@ pub use memory::MemoryStore;
 pub use rocks::RocksStore;
 
 /// The number of the layout of columns, keys and values that this program writes (rule DB-3).
-pub const SCHEMA: u32 = 4;
+pub const SCHEMA: u32 = 5;
 
 macro_rules! columns {
     ($($(#[$doc:meta])* $column:ident = $name:literal;)*) => {
@@ -85,6 +85,8 @@ columns! {
     Evidence = "evidence";
     /// The node's own events, for the resumable stream.
     Events = "events";
+    /// Which items have which owner, recipient and tags.
+    Index = "index";
 }
 
 /// In which order a scan goes.

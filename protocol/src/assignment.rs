@@ -6,10 +6,11 @@
 //!
 //! - `[AS-1]` An assignment is a data item without target and data. Its tags are exactly, in this order: `Process`,
 //!   `Epoch`, `Nonce` (the slot), `Hash-Chain`, `Block-Height`, `Timestamp`, `Data-Protocol: ao`, `Type: Assignment`,
-//!   `Variant: ao.TN.1`, `Message` unless there is none, and any number of `Exclude`.
+//!   `Variant: ao.TN.1`, `Message` unless there is none, any number of `Exclude`, and `Cron` if it assigns a tick.
 //! - `[AS-2]` Ids are canonical base64url. Numbers are decimal without sign or leading zeros, but the block height
 //!   is filled up to 12 digits. `Timestamp` is milliseconds since 1970.
-//! - `[AS-3]` Without `Message` it assigns the process itself (slot 0) or a tick that its schedule is due (later slots).
+//! - `[AS-3]` Without `Message` it assigns the process itself (slot 0) or, in later slots, a tick of the timer that `Cron` names.
+//!   AO's schedulers assign none, so no unit of AO reads that tag.
 //! - `[AS-4]` `Hash-Chain` is [`HashChain`]: SHA-256 of the process id in the first assignment, and then SHA-256 of the
 //!   id of the assignment before and its `Hash-Chain`, in this order.
 //! - `[AS-5]` Whether the signer may schedule the process is not seen in the assignment: AO's own are
@@ -45,6 +46,8 @@ pub struct AssignmentDraft {
     pub message: Option<MessageId>,
     /// Fields of the message that the process is not to see.
     pub exclude: Vec<String>,
+    /// The timer whose tick it is.
+    pub timer: Option<String>,
 }
 
 impl AssignmentDraft {
@@ -68,7 +71,9 @@ impl AssignmentDraft {
         }
         self.exclude
             .iter()
-            .fold(draft, |draft, field| draft.tag("Exclude", field))
+            .map(|field| ("Exclude", field))
+            .chain(self.timer.iter().map(|timer| ("Cron", timer)))
+            .fold(draft, |draft, (name, value)| draft.tag(name, value))
     }
 }
 
@@ -95,6 +100,8 @@ pub struct Assignment {
     pub message: Option<MessageId>,
     /// Fields of the message that the process is not to see.
     pub exclude: Vec<String>,
+    /// The timer whose tick it is.
+    pub timer: Option<String>,
 }
 
 impl Assignment {

@@ -135,6 +135,7 @@ fn as_drafted(read: &Assignment, anchor: Option<&[u8; 32]>) -> ItemDraft {
         timestamp: read.timestamp,
         message: read.message,
         exclude: read.exclude.clone(),
+        timer: None,
     };
     draft.to_item_draft(anchor.copied())
 }

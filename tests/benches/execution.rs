@@ -115,7 +115,7 @@ fn message(nonce: u64, tags: &[(&str, &str)], data: &str) -> Message {
         format!("{nonce:043}")
     };
     Message {
-        id,
+        id: Some(id),
         target: "process".into(),
         owner: "owner".into(),
         from: "owner".into(),
@@ -128,7 +128,9 @@ fn message(nonce: u64, tags: &[(&str, &str)], data: &str) -> Message {
         module: "module".into(),
         block_height: 1_500_000,
         timestamp: CLOCK + nonce,
-        nonce,
+        epoch: Some(0),
+        nonce: Some(nonce),
+        hash_chain: Some(String::new()),
         ..Message::default()
     }
 }
@@ -205,7 +207,7 @@ fn bare(wasm: &Path, workload: &Workload, fuel: bool) -> f64 {
 
 fn step(process: &mut dyn Resident, input: &Message) {
     let outcome = process.step(input).expect("it runs");
-    assert_eq!(outcome.result.error, None, "message {}", input.nonce);
+    assert_eq!(outcome.result.error, None, "message {:?}", input.nonce);
 }
 
 /// Processor milliseconds a message of AO's loader.

@@ -69,7 +69,12 @@ fn module() -> (&'static str, Vec<u8>, ItemDraft) {
 fn resident_mib() -> f64 {
     let own = std::process::id().to_string();
     let processes = std::fs::read_dir("/proc").expect("Linux").flatten();
-    let kib = processes.filter_map(|process| {
+    // What is no number is another name for one of them.
+    let numbered = |it: &std::fs::DirEntry| {
+        let name = it.file_name();
+        name.to_string_lossy().bytes().all(|it| it.is_ascii_digit())
+    };
+    let kib = processes.filter(numbered).filter_map(|process| {
         let status = std::fs::read_to_string(process.path().join("status")).ok()?;
         let field = |name: &str| {
             let line = status.lines().find_map(|line| line.strip_prefix(name))?;

@@ -188,6 +188,7 @@ impl Town {
             timestamp: Timestamp(1_700_000_000_000 + slot.0),
             message: message.map(Into::into),
             exclude: Vec::new(),
+            timer: None,
         };
         let item = self
             .scheduler

@@ -257,6 +257,7 @@ impl Stage {
             timestamp: Timestamp(1_700_000_000_000 + self.slot.0),
             message: message.map(Into::into),
             exclude: Vec::new(),
+            timer: None,
         };
         let item = self.scheduler.sign_item(&draft.to_item_draft(None))?;
         let assignment = Assignment::from_item(&item)?;

@@ -6,6 +6,7 @@ mod exchange;
 
 use std::sync::Arc;
 
+use surety_attest::effect::Offer;
 use surety_node::archive::write;
 use surety_node::core::{Core, Effect, Input, Write};
 use surety_node::store::Batch;
@@ -174,7 +175,7 @@ impl Simulation {
             self.step(
                 proposer,
                 Input::Offer {
-                    item,
+                    offer: Offer::Item(item),
                     wall: Timestamp(EPOCH),
                 },
             )?;

@@ -104,7 +104,7 @@ fn messages(count: u64) -> Vec<Message> {
             tags.push(("Action".into(), action.into()));
         }
         messages.push(Message {
-            id: if nonce == 0 { id(2) } else { id(1000 + nonce) },
+            id: Some(if nonce == 0 { id(2) } else { id(1000 + nonce) }),
             target: id(2),
             owner: id(from),
             from: id(from),
@@ -114,7 +114,9 @@ fn messages(count: u64) -> Vec<Message> {
             module: id(3),
             block_height: 1_500_000,
             timestamp: CLOCK + nonce * 1000,
-            nonce,
+            epoch: Some(0),
+            nonce: Some(nonce),
+            hash_chain: Some(String::new()),
             ..Message::default()
         });
     }
@@ -223,7 +225,7 @@ fn results_are_those_of_aos_own_loader() {
             assert_eq!(
                 readable(&ours),
                 readable(&theirs),
-                "{name}, {}: {said}",
+                "{name}, {:?}: {said}",
                 message.nonce
             );
         }

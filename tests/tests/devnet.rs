@@ -8,6 +8,8 @@
     reason = "a test that cannot go on fails"
 )]
 
+#[path = "devnet/clients.rs"]
+mod clients;
 #[path = "devnet/program.rs"]
 #[allow(dead_code, reason = "shared with the tests of bad input")]
 mod program;

@@ -70,11 +70,13 @@ fn module(handle: &str) -> Program {
 
 fn message(nonce: u64, action: &str) -> Message {
     Message {
-        id: format!("message-{nonce}"),
+        id: Some(format!("message-{nonce}")),
         tags: vec![("Action".into(), action.into())],
         data: b"not \xff UTF-8".to_vec(),
         timestamp: CLOCK + nonce,
-        nonce,
+        epoch: Some(0),
+        nonce: Some(nonce),
+        hash_chain: Some(String::new()),
         ..Message::default()
     }
 }

@@ -5,7 +5,7 @@
 //! - `[IN-1]` Names, order and types of the fields are part of the profile, because the order in
 //!   which a module meets keys may decide the order in which it later visits them: message and
 //!   environment are written in the order of the fields below, without white space.
-//! - `[IN-2]` `Signature` and `Forwarded-By` are left out if there is none, `Read-Only` unless it
+//! - `[IN-2]` `Id`, `Signature`, `Forwarded-By`, `Epoch`, `Nonce` and `Hash-Chain` are left out if there is none, `Read-Only` unless it
 //!   is true.
 //! - `[IN-3]` Data is text: malformed UTF-8 becomes U+FFFD.
 
@@ -19,8 +19,9 @@ use serde::{Deserialize, Serialize, Serializer};
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Message {
-    /// The message's id.
-    pub id: String,
+    /// The message's id, unless it is a tick.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
     /// Its signature, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signature: Option<String>,
@@ -52,13 +53,19 @@ pub struct Message {
     pub block_height: u64,
     /// When it was assigned, in milliseconds.
     pub timestamp: u64,
-    /// The epoch of the assignment.
-    pub epoch: u64,
-    /// The slot of the assignment.
-    pub nonce: u64,
-    /// The hash chain after the assignment.
-    #[serde(rename = "Hash-Chain")]
-    pub hash_chain: String,
+    /// The epoch of the assignment, unless it is of a tick.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<u64>,
+    /// The slot of the assignment, unless it is of a tick.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nonce: Option<u64>,
+    /// The hash chain after the assignment, unless it is of a tick.
+    #[serde(
+        rename = "Hash-Chain",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub hash_chain: Option<String>,
     /// Whether the scheduler's timer made it.
     pub cron: bool,
     /// Whether it is only asked what it would do.
@@ -138,10 +145,13 @@ mod tests {
     #[test]
     fn the_text_is_exactly_this() {
         let mut message = Message {
-            id: "i".into(),
+            id: Some("i".into()),
             tags: vec![("Action".into(), "Eval \"x\"".into())],
             data: b"a\xff\n".to_vec(),
             timestamp: 1 << 60,
+            epoch: Some(0),
+            nonce: Some(0),
+            hash_chain: Some(String::new()),
             ..Message::default()
         };
         let text = concat!(
@@ -157,6 +167,15 @@ mod tests {
         assert!(text.starts_with(r#"{"Id":"i","Signature":"s","Target""#));
         assert!(text.contains(r#""From":"","Forwarded-By":"f","Anchor""#));
         assert!(text.ends_with(r#""Cron":false,"Read-Only":true}"#));
+        let tick = Message {
+            cron: true,
+            ..Message::default()
+        };
+        let text = concat!(
+            r#"{"Target":"","Owner":"","From":"","Anchor":"","Tags":[],"Data":"","Module":"","#,
+            r#""Block-Height":0,"Timestamp":0,"Cron":true}"#
+        );
+        assert_eq!(String::from_utf8(json(&tick)).unwrap(), text);
         let environment = String::from_utf8(json(&Environment::default())).unwrap();
         let subject = r#"{"Id":"","Owner":"","Tags":[]}"#;
         assert_eq!(

@@ -35,7 +35,7 @@ pub(crate) fn first() -> Message {
         ("Name", "test"),
     ];
     Message {
-        id: PROCESS.into(),
+        id: Some(PROCESS.into()),
         ..message(0, &tags, "")
     }
 }

@@ -40,7 +40,7 @@ fn a_table_of_ten_thousand_rows_has_the_same_roots_everywhere() {
         let mut last = String::new();
         for input in &inputs {
             let outcome = process.step(input).unwrap();
-            assert_eq!(outcome.result.error, None, "input {}", input.nonce);
+            assert_eq!(outcome.result.error, None, "input {:?}", input.nonce);
             last = data(&outcome);
             roots.push((process.state_root().unwrap(), outcome.gas));
         }

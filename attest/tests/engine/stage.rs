@@ -65,7 +65,7 @@ pub(crate) fn text(body: &str) -> Program {
 
 pub(crate) fn message(nonce: u64, tags: &[(&str, &str)], data: &str) -> Message {
     Message {
-        id: format!("message-{nonce}"),
+        id: Some(format!("message-{nonce}")),
         target: PROCESS.into(),
         owner: OWNER.into(),
         from: OWNER.into(),
@@ -78,7 +78,9 @@ pub(crate) fn message(nonce: u64, tags: &[(&str, &str)], data: &str) -> Message 
         module: "MODULE".into(),
         block_height: 1_600_000,
         timestamp: CLOCK + nonce,
-        nonce,
+        epoch: Some(0),
+        nonce: Some(nonce),
+        hash_chain: Some(String::new()),
         ..Message::default()
     }
 }

@@ -24,16 +24,18 @@ pub(super) struct Reserved {
     block_height: u64,
     timestamp: Timestamp,
     names_message: bool,
-    subject: ItemId,
+    exclude: Vec<String>,
+    timer: Option<String>,
+    subject: Option<ItemId>,
 }
 
 impl Wire for Reserved {
     const KIND: u8 = 62;
-    const BYTES_MAX: usize = 512;
+    const BYTES_MAX: usize = 8192;
 }
 
 impl Reserved {
-    pub(super) fn new(draft: AssignmentDraft, subject: ItemId) -> Reserved {
+    pub(super) fn new(draft: AssignmentDraft, subject: Option<ItemId>) -> Reserved {
         Reserved {
             process: draft.process,
             slot: draft.slot,
@@ -41,11 +43,13 @@ impl Reserved {
             block_height: draft.block_height,
             timestamp: draft.timestamp,
             names_message: draft.message.is_some(),
+            exclude: draft.exclude,
+            timer: draft.timer,
             subject,
         }
     }
 
-    fn draft(&self) -> AssignmentDraft {
+    fn draft(self) -> AssignmentDraft {
         AssignmentDraft {
             process: self.process,
             epoch: 0,
@@ -53,11 +57,15 @@ impl Reserved {
             hash_chain: HashChain::new(*self.hash_chain.as_bytes()),
             block_height: self.block_height,
             timestamp: self.timestamp,
-            message: self.names_message.then(|| self.subject.into()),
-            exclude: Vec::new(),
+            message: self.subject.filter(|_| self.names_message).map(Into::into),
+            exclude: self.exclude,
+            timer: self.timer,
         }
     }
 }
+
+/// What is to be signed, with the message, or at slot 0 the process item; a tick has none.
+pub type ReservedSlot = (AssignmentDraft, Option<Authentic<Item>>);
 
 /// A record of the guard; `kind` says which.
 #[derive(Debug, Clone, PartialEq, Serialize_tuple, Deserialize_tuple)]
@@ -195,17 +203,16 @@ impl Archive {
     ///
     /// # Errors
     /// If the store fails or a value is damaged.
-    pub fn reserved(
-        &self,
-        process: &ProcessId,
-    ) -> Result<Option<(AssignmentDraft, Authentic<Item>)>, ArchiveError> {
+    pub fn reserved(&self, process: &ProcessId) -> Result<Option<ReservedSlot>, ArchiveError> {
         let Some(stored) = self.get::<Reserved>(Column::Meta, &super::key::reserved(process))?
         else {
             return Ok(None);
         };
-        let subject = self
-            .item(&stored.subject)?
-            .ok_or_else(|| damaged(Column::Meta, &"a reserved slot without its message"))?;
+        let missing = || damaged(Column::Meta, &"a reserved slot without its message");
+        let subject = match &stored.subject {
+            Some(id) => Some(self.item(id)?.ok_or_else(missing)?),
+            None => None,
+        };
         Ok(Some((stored.draft(), subject)))
     }
 

@@ -1,6 +1,7 @@
 //! Keys of the columns: fixed widths and big-endian numbers, so that order is order.
 
 use surety_attest::effect::Source;
+use surety_protocol::hash::{Domain, digest};
 use surety_protocol::id::{Address, Digest, ItemId, ProcessId};
 use surety_protocol::time::Slot;
 
@@ -14,7 +15,8 @@ pub(super) fn process_of(key: &[u8]) -> Option<ProcessId> {
     key.get(..32).and_then(|it| ProcessId::try_from(it).ok())
 }
 
-/// `process || 0xff*8 || 0 || message`: after all slots of the process, so that a scan of slots ends before.
+/// `process || 0xff*8 || 0 || item`, a message or an assignment: after all slots of the process, so that a scan of slots ends
+/// before.
 pub(super) fn message(process: &ProcessId, message: &ItemId) -> Vec<u8> {
     [&slot(process, Slot(u64::MAX))[..], &[0], message.as_bytes()].concat()
 }
@@ -107,4 +109,45 @@ pub(super) fn hashpath(process: &ProcessId, size: u64) -> Vec<u8> {
 /// `'k' || data-item key`.
 pub(super) fn item_key(key: &Address) -> Vec<u8> {
     [b"k", &key.as_bytes()[..]].concat()
+}
+
+/// `'c'`: that everything is indexed.
+pub(super) const fn complete() -> &'static [u8] {
+    b"c"
+}
+
+/// `'p'`: the list of all items.
+pub(super) const fn places() -> &'static [u8] {
+    b"p"
+}
+
+/// `'i' || item`: its place.
+pub(super) fn placed(item: &[u8]) -> Vec<u8> {
+    [b"i", item].concat()
+}
+
+/// `'o' || owner`: the list of an owner's items.
+pub(super) fn owner(owner: &Address) -> Vec<u8> {
+    [b"o", &owner.as_bytes()[..]].concat()
+}
+
+/// `'r' || recipient`: the list of the items to somebody.
+pub(super) fn recipient(recipient: &[u8; 32]) -> Vec<u8> {
+    [b"r", &recipient[..]].concat()
+}
+
+/// `'t' || hash`: the list of the items with a tag.
+pub(super) fn tagged(name: &str, value: &str) -> Vec<u8> {
+    let hash = digest(Domain::OBJECT, &[name.as_bytes(), value.as_bytes()]);
+    [b"t", &hash.as_bytes()[..]].concat()
+}
+
+/// `list || place`.
+pub(super) fn posting(list: &[u8], place: u64) -> Vec<u8> {
+    [list, &place.to_be_bytes()].concat()
+}
+
+/// The place at the end of a key.
+pub(super) fn place_of(key: &[u8]) -> Option<u64> {
+    key.last_chunk().map(|it| u64::from_be_bytes(*it))
 }

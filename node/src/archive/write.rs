@@ -32,6 +32,8 @@ pub fn put(batch: &mut Batch, record: Record) -> Result<(), ArchiveError> {
                 assignment.bytes(),
             );
             put_item(batch, &assignment);
+            let at = key::message(&process, &assignment.id());
+            batch.put(Column::Assignments, at, slot.0.to_be_bytes());
             if let Some(message) = message {
                 let at = key::message(&process, &message.id());
                 batch.put(Column::Assignments, at, slot.0.to_be_bytes());
@@ -53,9 +55,11 @@ pub fn put(batch: &mut Batch, record: Record) -> Result<(), ArchiveError> {
             batch.put(Column::Meta, at, [hashpath.base, hashpath.request].concat());
         }
         Record::Reserved { draft, message } => {
-            put_item(batch, &message);
+            if let Some(message) = &message {
+                put_item(batch, message);
+            }
             let process = draft.process;
-            let stored = Reserved::new(draft, message.id());
+            let stored = Reserved::new(draft, message.map(|it| it.id()));
             batch.put(
                 Column::Meta,
                 key::reserved(&process),

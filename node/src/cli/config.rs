@@ -49,6 +49,9 @@ pub(super) struct ConfigFlags {
     /// The file that defines the network [default: genesis.cbor in the node's directory]
     #[arg(long, value_name = "FILE")]
     genesis: Option<String>,
+    /// The URL under which others reach its HTTP, if it is another
+    #[arg(long, value_name = "URL")]
+    public_url: Option<String>,
     /// The file with the password of the keys
     #[arg(long, value_name = "FILE")]
     password_file: Option<String>,
@@ -90,6 +93,7 @@ impl ConfigFlags {
         let single = [
             (Setting::Dir, &self.dir),
             (Setting::Http, &self.http),
+            (Setting::PublicUrl, &self.public_url),
             (Setting::Genesis, &self.genesis),
             (Setting::PasswordFile, &self.password_file),
             (Setting::Operator, &self.operator),

@@ -19,6 +19,9 @@ pub enum ValueError {
     /// Not an address with a port.
     #[error("an address and a port are needed, like 127.0.0.1:8734")]
     SocketAddr,
+    /// Not a URL.
+    #[error("a URL is needed, like https://node.example")]
+    Url,
     /// Not a multiaddress.
     #[error("a multiaddress is needed, like /ip4/192.0.2.1/udp/8735/quic-v1")]
     Multiaddr,

@@ -101,6 +101,8 @@ settings! {
     Roles = "roles", "SURETY_ROLES", "--roles";
     /// [`NodeConfig::http`]
     Http = "http", "SURETY_HTTP", "--http";
+    /// [`NodeConfig::public_url`]
+    PublicUrl = "public_url", "SURETY_PUBLIC_URL", "--public-url";
     /// [`NodeConfig::listen`]
     Listen = "listen", "SURETY_LISTEN", "--listen";
     /// [`NodeConfig::bootstrap`]
@@ -169,6 +171,7 @@ impl Setting {
             Self::Dir => config.dir = path(one(texts)?)?,
             Self::Roles => config.roles = roles(texts)?,
             Self::Http => config.http = parsed(one(texts)?, ValueError::SocketAddr)?,
+            Self::PublicUrl => config.public_url = Some(url(one(texts)?)?),
             Self::Listen => config.listen = all(texts, ValueError::Multiaddr)?,
             Self::Bootstrap => config.bootstrap = all(texts, ValueError::Multiaddr)?,
             Self::Genesis => config.genesis = Some(path(one(texts)?)?),
@@ -211,6 +214,7 @@ impl Setting {
             Self::Dir => config.dir.display().to_string(),
             Self::Roles => list(&config.roles),
             Self::Http => config.http.to_string(),
+            Self::PublicUrl => config.public_url.clone().unwrap_or_default(),
             Self::Listen => list(&config.listen),
             Self::Bootstrap => list(&config.bootstrap),
             Self::Genesis => config.genesis_file().display().to_string(),
@@ -253,6 +257,14 @@ fn path(text: &str) -> Result<PathBuf, Refused> {
     match text {
         "" => Err((String::new(), ValueError::Empty)),
         _ => Ok(PathBuf::from(text)),
+    }
+}
+
+fn url(text: &str) -> Result<String, Refused> {
+    let read = reqwest::Url::parse(text).ok();
+    match read.filter(|it| matches!(it.scheme(), "http" | "https") && it.query().is_none()) {
+        Some(_) => Ok(text.trim_end_matches('/').to_owned()),
+        None => Err((text.to_owned(), ValueError::Url)),
     }
 }
 

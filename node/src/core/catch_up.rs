@@ -14,14 +14,13 @@
 
 use std::collections::VecDeque;
 
-use surety_attest::effect::Want;
+use surety_attest::effect::{Offer, Want};
 use surety_protocol::facts::BlockFacts;
 use surety_protocol::id::{ItemId, ModuleId, ProcessId};
 use surety_protocol::item::Item;
 use surety_protocol::machine::Outbox;
 use surety_protocol::origin::Action;
 use surety_protocol::time::{Slot, Tick};
-use surety_protocol::verified::Authentic;
 use surety_slashing::ledger::CaseState;
 
 use super::{Core, Effect};
@@ -83,9 +82,11 @@ impl Core {
     }
 
     /// Keeps a message for a process that is not known here (rule CO-12).
-    pub(super) fn hold(&mut self, item: Authentic<Item>) {
-        let Some(target) = item.target() else { return };
-        self.held.push_back((ProcessId::new(*target), item));
+    pub(super) fn hold(&mut self, offer: Offer) {
+        let Some(process) = offer.process() else {
+            return;
+        };
+        self.held.push_back((process, offer));
         while self.held.len() > HELD_MAX {
             self.held.pop_front();
         }
@@ -97,8 +98,8 @@ impl Core {
             .into_iter()
             .partition(|(to, _)| *to == process);
         self.held = held;
-        for (_, item) in ready {
-            self.deliver(now, item, out);
+        for (_, offer) in ready {
+            self.deliver(now, offer, out);
         }
     }
 

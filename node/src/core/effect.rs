@@ -2,19 +2,18 @@
 
 use std::sync::Arc;
 
-use surety_attest::effect::{Event, Job, Record, Source, Want};
+use surety_attest::effect::{Event, Job, Offer, Record, Source, Want};
 use surety_attest::guard::{ApprovalDraft, SafeToSign, VerdictDraft};
 use surety_protocol::assignment::AssignmentDraft;
 use surety_protocol::block::Block;
 use surety_protocol::claim::{Claim, Leaf};
 use surety_protocol::execution::ExecutionRequest;
 use surety_protocol::history::Frontier;
-use surety_protocol::id::{Address, EvidenceId, ItemId};
-use surety_protocol::item::{Item, ItemDraft};
+use surety_protocol::id::{Address, EvidenceId, ItemId, ProcessId};
+use surety_protocol::item::ItemDraft;
 use surety_protocol::origin::Action;
 use surety_protocol::profiles::Profiles;
 use surety_protocol::time::Height;
-use surety_protocol::verified::Authentic;
 use surety_slashing::ledger::LedgerEvent;
 
 use crate::net::{Acceptance, Topic};
@@ -65,10 +64,10 @@ pub enum Effect {
         /// From this height on.
         from: Height,
     },
-    /// Hand an item to an operator's scheduler.
+    /// Hand something to an operator's scheduler.
     Deliver {
-        /// The item.
-        item: Authentic<Item>,
+        /// What is offered.
+        offer: Offer,
         /// The operator.
         to: Address,
     },
@@ -85,6 +84,8 @@ pub enum Effect {
     Refused {
         /// The item.
         item: ItemId,
+        /// The process that was to have it, if it was for one.
+        process: Option<ProcessId>,
         /// A stable code.
         code: &'static str,
         /// Why.

@@ -8,6 +8,7 @@ use surety_protocol::block::Block;
 use surety_protocol::bundle;
 use surety_protocol::claim::SignedClaim;
 use surety_protocol::codec::{self, Wire};
+use surety_protocol::id::ProcessId;
 use surety_protocol::item::Item;
 use surety_protocol::machine::Outbox;
 use surety_protocol::time::Tick;
@@ -260,6 +261,7 @@ impl Core {
     /// An item of this node, or of its users, for the ledger.
     pub(super) fn item_for_ledger(&mut self, item: Item, out: &mut Outbox<Effect>) {
         let id = item.id();
+        let process = item.target().map(|it| ProcessId::new(*it));
         let bytes = item.bytes().to_vec();
         let refused = match &mut self.proposer {
             Some((proposer, _, _)) => proposer
@@ -276,6 +278,7 @@ impl Core {
             Some(reason) => {
                 out.push(Effect::Refused {
                     item: id,
+                    process,
                     code: "ledger-refused",
                     reason,
                 });

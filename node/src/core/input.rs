@@ -1,6 +1,6 @@
 //! What can happen to a node.
 
-use surety_attest::effect::{Executed, Source};
+use surety_attest::effect::{Executed, Offer, Source};
 use surety_protocol::approval::{Approval, ClaimBatch};
 use surety_protocol::block::Block;
 use surety_protocol::claim::{Leaf, SignedClaim};
@@ -28,10 +28,10 @@ pub enum Input {
         /// The bytes.
         data: Vec<u8>,
     },
-    /// Somebody wants a process or a message scheduled, or an item on the ledger.
+    /// Somebody wants a slot for something, or an item on the ledger.
     Offer {
-        /// The item.
-        item: Authentic<Item>,
+        /// What is offered.
+        offer: Offer,
         /// The clock on the wall.
         wall: Timestamp,
     },

@@ -10,13 +10,12 @@
 use std::sync::Arc;
 
 use surety_attest::claims::CLAIMS_MAX;
+use surety_attest::effect::Offer;
 use surety_protocol::facts::BlockFacts;
 use surety_protocol::id::{EvidenceId, ItemId};
-use surety_protocol::item::Item;
 use surety_protocol::machine::Outbox;
 use surety_protocol::profiles::Profiles;
 use surety_protocol::time::{Height, Slot, Tick};
-use surety_protocol::verified::Authentic;
 
 use super::{Core, Effect};
 use crate::archive::{Archive, ArchiveError, LOG_PAGE_MAX};
@@ -52,8 +51,8 @@ impl Core {
             let profiles = self.ledger.profiles_shared();
             delivered.extend(restored(asked.drain(), &profiles, &mut out));
         }
-        for item in delivered {
-            self.deliver(Tick(0), item, &mut out);
+        for offer in delivered {
+            self.deliver(Tick(0), offer, &mut out);
         }
         for (process, entry) in self.ledger.processes() {
             if let Some(segment) = entry.certified.last().or(entry.settled.as_ref()) {
@@ -139,7 +138,7 @@ fn restored(
     asked: Vec<surety_attest::effect::Effect>,
     profiles: &Arc<Profiles>,
     out: &mut Outbox<Effect>,
-) -> Vec<Authentic<Item>> {
+) -> Vec<Offer> {
     let mut delivered = Vec::new();
     use surety_attest::effect::Effect as Asked;
     for effect in asked {
@@ -151,7 +150,7 @@ fn restored(
             }
             Asked::Execute(job) => out.push(Effect::Execute(job, Arc::clone(profiles))),
             Asked::Notify(event) => out.push(Effect::Notify(event)),
-            Asked::Deliver(item) => delivered.push(item),
+            Asked::Deliver(offer) => delivered.push(offer),
             // Nothing else is interrupted by a stop.
             _ => {}
         }

@@ -3,13 +3,11 @@
 use std::sync::Arc;
 
 use surety_attest::claims::Contradiction;
-use surety_attest::effect::Executed;
+use surety_attest::effect::{Executed, Offer};
 use surety_protocol::claim::SignedClaim;
 use surety_protocol::facts::BlockFacts;
 use surety_protocol::id::{AssignmentId, ProcessId};
-use surety_protocol::item::Item;
 use surety_protocol::time::{Height, Slot, Timestamp};
-use surety_protocol::verified::Authentic;
 
 use super::Signed;
 
@@ -17,7 +15,12 @@ use super::Signed;
 #[derive(Debug)]
 pub enum Signal<'a> {
     /// Time passed.
-    Tick,
+    Tick {
+        /// The clock on the wall.
+        wall: Timestamp,
+        /// The height to stamp.
+        height: Height,
+    },
     /// A block was applied.
     Block(&'a Arc<BlockFacts>),
     /// A log has more slots, and its module is here.
@@ -45,10 +48,10 @@ pub enum Signal<'a> {
     Executed(&'a Executed),
     /// A signature was made.
     Signed(&'a Signed),
-    /// A process or message wants a slot.
+    /// Something wants a slot.
     Offered {
-        /// The item.
-        item: &'a Authentic<Item>,
+        /// What it is.
+        offer: &'a Offer,
         /// The clock on the wall.
         wall: Timestamp,
         /// The height to stamp.

@@ -96,7 +96,7 @@ pub(super) async fn publish_module(
         .tag("Variant", "ao.TN.1")
         .tag("Type", "Module")
         .tag("Name", name)
-        .tag("Module-Format", "wasm32-unknown-emscripten4")
+        .tag("Module-Format", surety_attest::engine::format(&bytes))
         .tag("Input-Encoding", "JSON-1")
         .tag("Output-Encoding", "JSON-1")
         .tag("Memory-Limit", "1-gb")

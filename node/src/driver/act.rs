@@ -3,16 +3,15 @@
 use std::time::Duration;
 
 use serde_bytes::ByteBuf;
-use surety_attest::effect::{Event, Want};
+use surety_attest::effect::{Event, Offer, Want};
 use surety_protocol::codec;
 use surety_protocol::execution::Execution;
 use surety_protocol::id::{Address, ItemId};
 use surety_protocol::item::Item;
-use surety_protocol::verified::Authentic;
 use surety_slashing::ledger::LedgerEvent;
 
 use super::handle::{Accepted, OfferError};
-use super::waiters::Waiter;
+use super::waiters::{Waiter, awaited, of_ledger};
 use super::{Completion, Driver, DriverError};
 use crate::core::{Effect, Fetched, Input};
 use crate::exchange::{Fetcher, ItemAnswer, ItemRequest, Receipt, Wanted};
@@ -64,7 +63,7 @@ impl Driver {
                 self.fetch(Wanted::Evidence(evidence, bytes));
             }
             Effect::FetchBlocks { from } => self.fetch(Wanted::Blocks(from)),
-            Effect::Deliver { item, to } => self.deliver(item, &to),
+            Effect::Deliver { offer, to } => self.deliver(offer, &to),
             Effect::Notify(event) => self.notify(event),
             Effect::Applied { height, events } => {
                 self.changed = true;
@@ -73,8 +72,13 @@ impl Driver {
                     self.events.push(NodeEvent::Ledger { height, event });
                 }
             }
-            Effect::Refused { item, code, reason } => {
-                let waiting = self.waiters.take(&item);
+            Effect::Refused {
+                item,
+                process,
+                code,
+                reason,
+            } => {
+                let waiting = self.waiters.take(&(item, process));
                 answer(&self.net, waiting, &Err(OfferError::new(code, reason)));
             }
         }
@@ -119,7 +123,7 @@ impl Driver {
         if topic == Topic::Ledger
             && let Ok(item) = Item::parse(data.as_slice())
         {
-            let waiting = self.waiters.take(&item.id());
+            let waiting = self.waiters.take(&of_ledger(&item));
             accept(&self.net, waiting, &Accepted::Queued);
         }
         let label = TopicLabel {
@@ -191,8 +195,8 @@ impl Driver {
         PeerId::from_bytes(&registered.registration.peer).ok()
     }
 
-    fn deliver(&self, item: Authentic<Item>, to: &Address) {
-        let id = item.id();
+    fn deliver(&self, offer: Offer, to: &Address) {
+        let what = awaited(&offer);
         let peer = self.peer_of(to);
         let fetcher = self.fetcher.clone();
         let completions = self.completions.clone();
@@ -202,9 +206,9 @@ impl Driver {
                     "scheduler-unknown",
                     "the scheduler has no peer id",
                 )),
-                Some(peer) => offer_patiently(&fetcher, peer, &item).await,
+                Some(peer) => offer_patiently(&fetcher, peer, &offer).await,
             };
-            let _ = completions.send(Completion::Delivered(id, outcome)).await;
+            let _ = completions.send(Completion::Delivered(what, outcome)).await;
         });
     }
 
@@ -225,15 +229,16 @@ impl Driver {
                     timestamp: *timestamp,
                 };
                 self.metrics.messages_assigned.inc();
-                let waiting = self.waiters.take(&ItemId::from(*message));
+                let waiting = self.waiters.take(&(ItemId::from(*message), Some(*process)));
                 answer(&self.net, waiting, &Ok(receipt));
             }
             Event::Unscheduled {
                 message,
+                process,
                 code,
                 reason,
             } => {
-                let waiting = self.waiters.take(&ItemId::from(*message));
+                let waiting = self.waiters.take(&(ItemId::from(*message), *process));
                 answer(
                     &self.net,
                     waiting,
@@ -310,11 +315,11 @@ impl Driver {
 async fn offer_patiently(
     fetcher: &Fetcher,
     peer: PeerId,
-    item: &Item,
+    offer: &Offer,
 ) -> Result<Receipt, OfferError> {
     let mut wait = Duration::from_millis(250);
     loop {
-        match fetcher.offer(peer, item).await {
+        match fetcher.offer(peer, offer).await {
             Ok(Ok(receipt)) => return Ok(receipt),
             Ok(Err((code, reason))) => return Err(OfferError { code, reason }),
             Err(error) if wait > DELIVERY_WAIT_MAX => {
@@ -328,17 +333,22 @@ async fn offer_patiently(
     }
 }
 
-/// The item that a peer offers; nothing if the request asks for something else, `Some(None)` if it is malformed.
-pub(super) fn offered(request: &[u8]) -> Option<Option<Authentic<Item>>> {
+/// What a peer offers; nothing if the request asks for something else, `Some(None)` if it is malformed.
+pub(super) fn offered(request: &[u8]) -> Option<Option<Offer>> {
     let Ok(request) = codec::decode::<ItemRequest>(request) else {
         return Some(None);
     };
     let bytes = request.offered?;
-    Some(
-        Item::parse(bytes.into_vec())
-            .ok()
-            .and_then(|item| item.authenticate().ok()),
-    )
+    let item = Item::parse(bytes.into_vec()).and_then(Item::authenticate);
+    let offer = |item| match request.assign {
+        None => Offer::Item(item),
+        Some((process, exclude)) => Offer::Assign {
+            process,
+            item,
+            exclude,
+        },
+    };
+    Some(item.ok().map(offer))
 }
 
 /// Tells everybody who waits what became of an item.

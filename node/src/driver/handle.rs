@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use surety_protocol::item::Item;
-use surety_protocol::verified::Authentic;
+use surety_attest::effect::Offer;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::archive::Archive;
@@ -16,10 +15,10 @@ use crate::view::{EventLog, View};
 /// What a driver can be asked for.
 #[derive(Debug)]
 pub enum Command {
-    /// Schedule an item, or put it on the ledger.
+    /// Schedule something, or put an item on the ledger.
     Offer {
-        /// The item.
-        item: Authentic<Item>,
+        /// What is offered.
+        offer: Offer,
         /// What becomes of it.
         reply: oneshot::Sender<Offered>,
     },
@@ -81,15 +80,15 @@ impl std::fmt::Debug for NodeHandle {
 }
 
 impl NodeHandle {
-    /// Offers an item and waits for what becomes of it.
+    /// Offers something and waits for what becomes of it.
     ///
     /// # Errors
     /// Why it was not taken.
-    pub async fn offer(&self, item: Authentic<Item>) -> Offered {
+    pub async fn offer(&self, offer: Offer) -> Offered {
         let stopped = || OfferError::new("node-stopping", "the node is stopping");
         let (reply, outcome) = oneshot::channel();
         self.commands
-            .send(Command::Offer { item, reply })
+            .send(Command::Offer { offer, reply })
             .await
             .map_err(|_| stopped())?;
         match tokio::time::timeout(super::waiters::PATIENCE, outcome).await {

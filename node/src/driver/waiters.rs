@@ -1,9 +1,11 @@
-//! Who waits for what becomes of an offered item.
+//! Who waits for what becomes of something that was offered.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use surety_protocol::id::ItemId;
+use surety_attest::effect::Offer;
+use surety_protocol::id::{ItemId, ProcessId};
+use surety_protocol::item::Item;
 use tokio::sync::oneshot;
 
 use super::handle::Offered;
@@ -23,22 +25,35 @@ pub(super) enum Waiter {
     Peer(RequestToken),
 }
 
+/// What is waited for: an item, and the process that is to have it if it is for one.
+pub(super) type Awaited = (ItemId, Option<ProcessId>);
+
+/// What is waited for when this is offered.
+pub(super) fn awaited(offer: &Offer) -> Awaited {
+    (offer.item().id(), offer.process())
+}
+
+/// What is waited for when this item is for the ledger.
+pub(super) fn of_ledger(item: &Item) -> Awaited {
+    (item.id(), item.target().map(|it| ProcessId::new(*it)))
+}
+
 /// All who wait.
 #[derive(Debug, Default)]
 pub(super) struct Waiters {
-    waiting: BTreeMap<ItemId, (Instant, Vec<Waiter>)>,
+    waiting: BTreeMap<Awaited, (Instant, Vec<Waiter>)>,
 }
 
 impl Waiters {
-    pub(super) fn local(&mut self, item: ItemId, reply: oneshot::Sender<Offered>) {
-        self.add(item, Waiter::Local(reply));
+    pub(super) fn local(&mut self, what: Awaited, reply: oneshot::Sender<Offered>) {
+        self.add(what, Waiter::Local(reply));
     }
 
-    pub(super) fn peer(&mut self, item: ItemId, token: RequestToken) {
-        self.add(item, Waiter::Peer(token));
+    pub(super) fn peer(&mut self, what: Awaited, token: RequestToken) {
+        self.add(what, Waiter::Peer(token));
     }
 
-    fn add(&mut self, item: ItemId, waiter: Waiter) {
+    fn add(&mut self, what: Awaited, waiter: Waiter) {
         if self.waiting.len() >= WAITERS_MAX {
             self.waiting
                 .retain(|_, (since, _)| since.elapsed() < PATIENCE);
@@ -46,16 +61,16 @@ impl Waiters {
         if self.waiting.len() < WAITERS_MAX {
             let since = Instant::now();
             self.waiting
-                .entry(item)
+                .entry(what)
                 .or_insert_with(|| (since, Vec::new()))
                 .1
                 .push(waiter);
         }
     }
 
-    pub(super) fn take(&mut self, item: &ItemId) -> Vec<Waiter> {
+    pub(super) fn take(&mut self, what: &Awaited) -> Vec<Waiter> {
         self.waiting
-            .remove(item)
+            .remove(what)
             .map(|(_, waiters)| waiters)
             .unwrap_or_default()
     }

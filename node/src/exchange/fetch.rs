@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_bytes::ByteBuf;
-use surety_attest::effect::Want;
+use surety_attest::effect::{Offer, Want};
 use surety_protocol::block::Block;
 use surety_protocol::codec::{self, Wire};
 use surety_protocol::id::{Address, Digest, EvidenceId, ItemId};
@@ -198,6 +198,7 @@ impl Fetcher {
         let request = ItemRequest {
             wanted: Some(id),
             offered: None,
+            assign: None,
         };
         let answer: Option<ItemAnswer> = self.exchange(peer, Protocol::Messages, &request).await?;
         let Some(bytes) = answer.and_then(|it| it.item) else {
@@ -305,11 +306,17 @@ impl Fetcher {
     pub async fn offer(
         &self,
         peer: PeerId,
-        item: &Item,
+        offer: &Offer,
     ) -> Result<Result<Receipt, (String, String)>, AskError> {
         let request = ItemRequest {
             wanted: None,
-            offered: Some(ByteBuf::from(item.bytes())),
+            offered: Some(ByteBuf::from(offer.item().bytes())),
+            assign: match offer {
+                Offer::Item(_) => None,
+                Offer::Assign {
+                    process, exclude, ..
+                } => Some((*process, exclude.clone())),
+            },
         };
         let answer: Option<ItemAnswer> = self.exchange(peer, Protocol::Messages, &request).await?;
         let answer = answer.ok_or(AskError::Nobody)?;

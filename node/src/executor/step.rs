@@ -98,13 +98,17 @@ impl Executor {
             gas: outcome.gas,
             state_root: head,
         };
-        let subject = input.message;
+        let subject = match input.message {
+            Some(message) => message,
+            None if slot == Slot(0) => held.setting.process.clone(),
+            None => input.assignment,
+        };
         Ok(EvaluatedLeaf {
             leaf,
             head,
             ruling,
             parts: outcome.result.parts(),
-            subject: subject.unwrap_or_else(|| held.setting.process.clone()),
+            subject,
         })
     }
 }

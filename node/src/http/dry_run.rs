@@ -20,23 +20,28 @@ use super::request::{At, Document};
 use crate::archive::Archive;
 use crate::executor::Failure;
 
-/// Characters of an owner: an id, or an Ethereum address.
-const OWNER_MAX: usize = 64;
+/// Characters of an owner: an id, or an Ethereum address; and of an id and an anchor.
+const NAME_MAX: usize = 64;
 
 /// What is asked.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Question {
     #[serde(default)]
-    tags: Vec<Tag>,
+    pub(super) tags: Vec<Tag>,
     #[serde(default)]
-    data: String,
-    owner: Option<String>,
+    pub(super) data: String,
+    pub(super) owner: Option<String>,
+    /// What the message calls itself; else nothing.
+    #[serde(skip)]
+    pub(super) id: Option<String>,
+    #[serde(skip)]
+    pub(super) anchor: String,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Tag {
+pub(super) struct Tag {
     name: String,
     value: String,
 }
@@ -54,14 +59,17 @@ impl Question {
                 "more tags than an item may have",
             ));
         }
-        if self
-            .owner
-            .as_ref()
-            .is_some_and(|it| it.is_empty() || it.len() > OWNER_MAX)
-        {
+        let name = |it: &String| (1..=NAME_MAX).contains(&it.len());
+        if !self.owner.as_ref().is_none_or(name) {
             return Err(Problem::malformed(
                 "owner-malformed",
                 "expected an address as owner",
+            ));
+        }
+        if !self.id.as_ref().is_none_or(name) || self.anchor.len() > NAME_MAX {
+            return Err(Problem::malformed(
+                "id-malformed",
+                "expected at most 64 bytes of id and of anchor",
             ));
         }
         Ok(())
@@ -77,13 +85,13 @@ impl Question {
         let owner = self.owner.unwrap_or_else(|| Address::default().to_string());
         let tags = self.tags.into_iter().map(|tag| (tag.name, tag.value));
         Ok(Message {
-            id: ItemId::default().to_string(),
+            id: Some(self.id.unwrap_or_else(|| ItemId::default().to_string())),
             signature: None,
             target: process.to_string(),
             from: owner.clone(),
             owner,
             forwarded_by: None,
-            anchor: String::new(),
+            anchor: self.anchor,
             // Modules would believe these.
             tags: tags
                 .filter(|(name, _)| name != "From" && name != "Owner")
@@ -92,9 +100,9 @@ impl Question {
             module: item.tag("Module").unwrap_or_default().to_owned(),
             block_height: last.block_height,
             timestamp: last.timestamp.0,
-            epoch: last.epoch,
-            nonce: size,
-            hash_chain: last.next_hash_chain().to_string(),
+            epoch: Some(last.epoch),
+            nonce: Some(size),
+            hash_chain: Some(last.next_hash_chain().to_string()),
             cron: false,
             read_only: true,
         })
@@ -108,9 +116,20 @@ pub(super) async fn post(
     At(process): At<ProcessId>,
     Document(question): Document<Question>,
 ) -> Result<Response, Problem> {
+    answer(&api, process, question, None).await
+}
+
+/// What a message would give on the state after so many inputs; without, after all that are evaluated.
+pub(super) async fn answer(
+    api: &Api,
+    process: ProcessId,
+    question: Question,
+    size: Option<u64>,
+) -> Result<Response, Problem> {
     question.check()?;
     let view = api.now();
-    let size = known(&view, &process)?.evaluated;
+    let evaluated = known(&view, &process)?.evaluated;
+    let size = size.unwrap_or(evaluated).min(evaluated);
     let executor = Arc::clone(&api.node.handle.executor);
     let outcome = api
         .heavy(move |archive| {

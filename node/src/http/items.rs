@@ -5,10 +5,10 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
-use surety_attest::effect::Record;
+use surety_attest::effect::{Offer, Record};
 use surety_protocol::id::ItemId;
 use surety_protocol::item::Item;
 use surety_protocol::verified::Authentic;
@@ -18,28 +18,11 @@ use super::dry_run;
 use super::problem::Problem;
 use super::request::{At, Body, ITEM_BODY};
 use crate::archive::write;
-use crate::config::RoleName;
 use crate::driver::Accepted;
 use crate::store::Batch;
 
 /// Any bytes.
 const BYTES: &str = "application/octet-stream";
-/// Types that a browser shows without running anything in them.
-const HARMLESS: &[&str] = &[
-    "application/cbor",
-    "application/json",
-    "application/wasm",
-    "audio/mpeg",
-    "image/gif",
-    "image/jpeg",
-    "image/png",
-    "image/webp",
-    "text/csv",
-    "text/plain",
-    "text/plain; charset=utf-8",
-    "video/mp4",
-];
-
 /// Reads an item and checks its signature; nothing of it is kept.
 pub(super) async fn authentic(api: &Api, bytes: Vec<u8>) -> Result<Authentic<Item>, Problem> {
     api.read(move |_| {
@@ -60,7 +43,7 @@ pub(super) async fn post(
     if item.tag("Type") == Some("Module") {
         return module(&api, item).await;
     }
-    Ok(match api.node.handle.offer(item).await? {
+    Ok(match api.node.handle.offer(Offer::Item(item)).await? {
         Accepted::Scheduled(receipt) => Json(json!({
             "id": id,
             "status": "scheduled",
@@ -104,7 +87,8 @@ async fn module(api: &Api, item: Authentic<Item>) -> Result<Response, Problem> {
     Ok((StatusCode::CREATED, Json(stored)).into_response())
 }
 
-fn missing() -> Problem {
+/// An item that is not here.
+pub(super) fn missing() -> Problem {
     Problem::unknown("item-unknown", "this node does not have the item")
 }
 
@@ -114,32 +98,4 @@ pub(super) async fn get(State(api): State<Api>, At(id): At<ItemId>) -> Result<Re
         .read(move |archive| archive.item_bytes(&id)?.ok_or_else(missing))
         .await?;
     Ok(([(CONTENT_TYPE, BYTES)], bytes).into_response())
-}
-
-/// `GET /gateway/{id}` and `GET /gateway/raw/{id}`: the data of an item, with the content type that the item names if it is
-/// one that runs nothing. Only a node with the role of a gateway answers.
-pub(super) async fn data(State(api): State<Api>, At(id): At<ItemId>) -> Result<Response, Problem> {
-    if !api.node.roles.contains(&RoleName::Gateway) {
-        return Err(Problem::unknown(
-            "not-a-gateway",
-            "this node is not a gateway",
-        ));
-    }
-    let item = api
-        .read(move |archive| archive.item(&id)?.ok_or_else(missing))
-        .await?;
-    let named = item
-        .tag("Content-Type")
-        .map(str::to_ascii_lowercase)
-        .unwrap_or_default();
-    let kind = HARMLESS
-        .iter()
-        .find(|it| **it == named)
-        .copied()
-        .unwrap_or(BYTES);
-    let head = [
-        (CONTENT_TYPE, kind),
-        (CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox"),
-    ];
-    Ok((head, item.data().to_vec()).into_response())
 }

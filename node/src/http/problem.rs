@@ -85,6 +85,8 @@ impl IntoResponse for Problem {
                 .headers_mut()
                 .insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
+        // For surfaces that say it in other words.
+        response.extensions_mut().insert(Problem { detail, ..self });
         response
     }
 }

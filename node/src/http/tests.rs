@@ -2,8 +2,10 @@
 //! for a snapshot or an event that the test makes.
 
 mod about;
+mod compute;
+mod gateway;
 mod items;
-mod legacy;
+mod log;
 mod processes;
 mod proofs;
 mod shape;

@@ -73,7 +73,7 @@ impl Role for ComputeRole {
         out: &mut Outbox<Effect>,
     ) {
         match signal {
-            Signal::Tick => {
+            Signal::Tick { .. } => {
                 for (process, log) in shared.logs.iter() {
                     let behind = self.machine.evaluated(process) < log.size;
                     if behind && shared.modules.contains(&log.module) {

@@ -1,6 +1,6 @@
 //! The messenger role: a [`Messenger`] machine fed with the results that this node's compute role evaluates.
 
-use surety_attest::effect::{Effect, Executed};
+use surety_attest::effect::{Effect, Executed, Offer};
 use surety_attest::push::Messenger;
 use surety_attest::result::ProcessResult;
 use surety_protocol::id::ProcessId;
@@ -66,14 +66,18 @@ impl Role for MessengerRole {
             }
             // What no log is known to have may not have arrived: the scheduler knows what it has.
             for item in archive.outbox(process, UNDELIVERED_MAX)?.into_iter().rev() {
-                out.push(Effect::Deliver(item));
+                out.push(Effect::Deliver(Offer::Item(item)));
             }
             let mut slot = next;
             while let Some(parts) = archive.parts(process, slot)? {
                 let Some(input) = archive.input(process, slot)? else {
                     break;
                 };
-                let subject = input.message.unwrap_or_else(|| item.clone());
+                let subject = match input.message {
+                    Some(message) => message,
+                    None if slot == Slot(0) => item.clone(),
+                    None => input.assignment,
+                };
                 self.push(*process, slot, &subject, &parts, out);
                 slot = slot.next();
             }

@@ -56,9 +56,9 @@ impl Role for SchedulerRole {
                 if slots.is_empty() {
                     break;
                 }
-                for (item, _) in &slots {
+                for (item, message) in &slots {
                     if let Ok(assignment) = Assignment::from_item(item) {
-                        self.machine.restore(&assignment);
+                        self.machine.restore(&assignment, message.as_deref());
                     }
                 }
                 from = from.plus(u64::try_from(slots.len()).unwrap_or(0));
@@ -80,8 +80,16 @@ impl Role for SchedulerRole {
         out: &mut Outbox<Effect>,
     ) {
         let input = match signal {
-            Signal::Offered { item, wall, height } => Input::Item {
-                item: (*item).clone(),
+            Signal::Offered {
+                offer,
+                wall,
+                height,
+            } => Input::Offered {
+                offer: (*offer).clone(),
+                wall: *wall,
+                height: *height,
+            },
+            Signal::Tick { wall, height } => Input::Time {
                 wall: *wall,
                 height: *height,
             },

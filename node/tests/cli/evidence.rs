@@ -45,6 +45,7 @@ fn double_assignment(first: u64, second: u64) -> (Address, Vec<u8>) {
             timestamp: Timestamp(timestamp),
             message: None,
             exclude: Vec::new(),
+            timer: None,
         };
         ByteBuf::from(
             scheduler

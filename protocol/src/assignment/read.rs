@@ -72,10 +72,15 @@ pub(super) fn read(item: &ItemView<'_>) -> Result<Assignment, AssignmentError> {
         Some((_, id)) => Some(id.parse().map_err(|_| AssignmentError::Value("Message"))?),
         None => None,
     };
-    let exclude = rest
-        .map(|(name, value)| (name == "Exclude").then(|| value.to_owned()))
-        .collect::<Option<_>>()
-        .ok_or(AssignmentError::Excess)?;
+    let mut exclude = Vec::new();
+    while let Some((_, field)) = rest.next_if(|(name, _)| *name == "Exclude") {
+        exclude.push(field.to_owned());
+    }
+    let timer = rest.next_if(|(name, _)| *name == "Cron");
+    let timer = timer.map(|(_, name)| name.to_owned());
+    if rest.next().is_some() {
+        return Err(AssignmentError::Excess);
+    }
     Ok(Assignment {
         id: AssignmentId::from(item.id()),
         signer: item.owner_address(),
@@ -87,6 +92,7 @@ pub(super) fn read(item: &ItemView<'_>) -> Result<Assignment, AssignmentError> {
         timestamp,
         message,
         exclude,
+        timer,
     })
 }
 

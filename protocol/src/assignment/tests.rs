@@ -14,6 +14,7 @@ fn draft() -> AssignmentDraft {
         timestamp: Timestamp(1_728_856_580_024),
         message: Some(MessageId::new([2; 32])),
         exclude: vec!["Data".to_owned(), "Tags".to_owned()],
+        timer: None,
     }
 }
 
@@ -82,6 +83,12 @@ fn what_is_written_is_read() {
         },
         AssignmentDraft {
             message: None,
+            exclude: vec![],
+            timer: Some("0-5-seconds".to_owned()),
+            ..draft()
+        },
+        AssignmentDraft {
+            message: None,
             slot: Slot(u64::MAX),
             block_height: u64::MAX,
             ..draft()
@@ -101,6 +108,7 @@ fn what_is_written_is_read() {
             timestamp: read.timestamp,
             message: read.message,
             exclude: read.exclude,
+            timer: read.timer,
         };
         assert_eq!(again, draft);
     }

@@ -87,10 +87,12 @@ fn program(bytes: &[u8], random: &mut Random) -> Program {
 
 fn message(nonce: u64, random: &mut Random) -> Message {
     Message {
-        id: format!("message-{nonce}"),
+        id: Some(format!("message-{nonce}")),
         data: random.bytes().to_vec(),
         timestamp: random.below(1 << 41),
-        nonce,
+        epoch: Some(0),
+        nonce: Some(nonce),
+        hash_chain: Some(String::new()),
         ..Message::default()
     }
 }
@@ -120,7 +122,7 @@ fn run(
     for input in inputs {
         let outcome = process
             .step(input)
-            .map_err(|error| format!("at {}: {error}", input.id))?;
+            .map_err(|error| format!("at {:?}: {error}", input.id))?;
         steps.push((outcome, process.state_root().map_err(told)?));
     }
     let run = Run {

@@ -70,9 +70,11 @@ fn message(nonce: u64) -> Message {
     let name = ["Hello", "Fail", "Hello", "Trap", "Loop"];
     let name = name.get((nonce % 5) as usize).copied().unwrap_or_default();
     Message {
-        id: format!("message-{nonce}"),
+        id: Some(format!("message-{nonce}")),
         tags: vec![("Action".into(), name.into())],
-        nonce,
+        epoch: Some(0),
+        nonce: Some(nonce),
+        hash_chain: Some(String::new()),
         ..Message::default()
     }
 }

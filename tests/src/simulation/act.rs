@@ -34,13 +34,13 @@ impl Simulation {
                 self.fetch(who, Wanted::Evidence(evidence))?;
             }
             Effect::FetchBlocks { from } => self.fetch(who, Wanted::Blocks(from))?,
-            Effect::Deliver { item, to } => {
+            Effect::Deliver { offer, to } => {
                 if let (Some(node), Some(to)) = (self.nodes.get(who), self.node_of(&to)) {
                     let deliver = Event::Deliver {
                         who,
                         life: node.life,
                         to,
-                        item,
+                        offer,
                         wait: 250,
                     };
                     self.agenda.after(0, deliver);
@@ -61,7 +61,9 @@ impl Simulation {
             Effect::Applied { height, events } => {
                 self.tell(who, &format!("applies block {height}: {events:?}"));
             }
-            Effect::Refused { item, code, reason } => {
+            Effect::Refused {
+                item, code, reason, ..
+            } => {
                 self.tell(who, &format!("refuses {item}: {code}, {reason}"));
             }
         }

@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
+use surety_attest::effect::Offer;
 use surety_node::core::{Input, Signing};
 use surety_protocol::execution::ExecutionRequest;
 use surety_protocol::id::EvidenceId;
-use surety_protocol::item::Item;
 use surety_protocol::profiles::Profiles;
-use surety_protocol::verified::Authentic;
 
 use super::{AFTERMATH, LAZY_SYNC, LOOK, PATIENCE, Simulation, TICK};
 use crate::cast::Weakness;
@@ -62,13 +61,13 @@ pub(super) enum Event {
         answer: Box<Answer>,
     },
     /// Somebody hands a node an item.
-    Offer { to: usize, item: Authentic<Item> },
+    Offer { to: usize, offer: Offer },
     /// A node hands a scheduler an item, until it has a slot; each pause is twice as long as the one before.
     Deliver {
         who: usize,
         life: u64,
         to: usize,
-        item: Authentic<Item>,
+        offer: Offer,
         wait: u64,
     },
     /// A user wants something.
@@ -119,8 +118,10 @@ impl Event {
                 ("asked", *peer, format!("{wanted:?}").into_bytes())
             }
             Event::Got { who, wanted, .. } => ("got", *who, format!("{wanted:?}").into_bytes()),
-            Event::Offer { to, item } => ("offer", *to, item.id().as_bytes().to_vec()),
-            Event::Deliver { to, item, .. } => ("deliver", *to, item.id().as_bytes().to_vec()),
+            Event::Offer { to, offer } => ("offer", *to, offer.item().id().as_bytes().to_vec()),
+            Event::Deliver { to, offer, .. } => {
+                ("deliver", *to, offer.item().id().as_bytes().to_vec())
+            }
             Event::Wish { index } => ("wish", *index, Vec::new()),
             Event::Doom { who, effects } => ("doom", *who, number(*effects)),
             Event::Restart { who } => ("restart", *who, Vec::new()),
@@ -168,18 +169,18 @@ impl Simulation {
                 wanted,
                 answer,
             } if self.lives(who, life) => self.got(who, &wanted, *answer),
-            Event::Offer { to, item } => {
+            Event::Offer { to, offer } => {
                 let wall = self.wall(to);
-                self.step(to, Input::Offer { item, wall })
+                self.step(to, Input::Offer { offer, wall })
             }
             Event::Deliver {
                 who,
                 life,
                 to,
-                item,
+                offer,
                 wait,
             } if self.lives(who, life) => {
-                self.deliver(who, life, to, item, wait);
+                self.deliver(who, life, to, offer, wait);
                 Ok(())
             }
             Event::Wish { index } => {
@@ -229,8 +230,8 @@ impl Simulation {
         self.start(who)
     }
 
-    fn deliver(&mut self, who: usize, life: u64, to: usize, item: Authentic<Item>, wait: u64) {
-        if self.oracle.has_slot(item.id()) || wait > DELIVERY_WAIT_MAX {
+    fn deliver(&mut self, who: usize, life: u64, to: usize, offer: Offer, wait: u64) {
+        if self.oracle.has_slot(offer.item().id()) || wait > DELIVERY_WAIT_MAX {
             return;
         }
         if let Some(delay) = self.links.carry() {
@@ -238,7 +239,7 @@ impl Simulation {
                 delay,
                 Event::Offer {
                     to,
-                    item: item.clone(),
+                    offer: offer.clone(),
                 },
             );
         }
@@ -246,7 +247,7 @@ impl Simulation {
             who,
             life,
             to,
-            item,
+            offer,
             wait: wait.saturating_mul(2),
         };
         self.agenda.after(wait, again);
@@ -269,7 +270,8 @@ impl Simulation {
             other
         };
         if let Some(delay) = self.links.carry() {
-            self.agenda.after(delay, Event::Offer { to, item });
+            let offer = Offer::Item(item);
+            self.agenda.after(delay, Event::Offer { to, offer });
         }
         self.agenda.after(USER_PATIENCE, Event::Wish { index });
     }

@@ -23,8 +23,8 @@ fn program() -> Program {
 
 fn message(number: u64) -> Message {
     let mut message = Message {
-        nonce: number,
-        id: format!("m{number}"),
+        nonce: Some(number),
+        id: Some(format!("m{number}")),
         ..Message::default()
     };
     match number % 5 {

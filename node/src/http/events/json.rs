@@ -48,11 +48,16 @@ fn of_role(event: &Event) -> Value {
         }),
         Event::Unscheduled {
             message,
+            process,
             code,
             reason,
-        } => {
-            json!({ "kind": "unscheduled", "message": message, "code": code, "reason": reason })
-        }
+        } => json!({
+            "kind": "unscheduled",
+            "message": message,
+            "process": process,
+            "code": code,
+            "reason": reason,
+        }),
         Event::Evaluated { process, slot, gas } => {
             json!({ "kind": "evaluated", "process": process, "slot": slot, "gas": gas })
         }

@@ -111,8 +111,8 @@ async fn offered(stage: &mut Stage, path: &str, outcome: Offered) -> Answer {
         .body(Body::from(item.bytes().to_vec()))
         .unwrap();
     let driver = async {
-        let Command::Offer { item, reply } = stage.asked.recv().await.unwrap();
-        assert_eq!(item.id(), id);
+        let Command::Offer { offer, reply } = stage.asked.recv().await.unwrap();
+        assert_eq!(offer.item().id(), id);
         reply.send(outcome).unwrap();
     };
     let (response, ()) = tokio::join!(tower::ServiceExt::oneshot(router, request), driver);

@@ -116,6 +116,11 @@ pub(super) fn module_of(bytes: &[u8]) -> Authentic<Item> {
 impl Stage {
     /// A gateway that follows a process of this many slots, all evaluated; both operators are active.
     pub(super) async fn new(slots: u64) -> Stage {
+        Stage::at(slots, |slot| CLOCK + slot).await
+    }
+
+    /// The same with other timestamps.
+    pub(super) async fn at(slots: u64, clock: fn(u64) -> u64) -> Stage {
         let (alice, bob) = (Person::new(1), Person::new(2));
         let mut balances = vec![
             (alice.address(), Stake::from_ao(1000)),
@@ -136,7 +141,9 @@ impl Stage {
         };
         let ledger = Ledger::new(&genesis).unwrap();
         let network = ledger.network();
-        let archive = Archive::new(Arc::new(MemoryStore::new()));
+        let archive = Archive::new(Arc::new(MemoryStore::new()))
+            .indexed()
+            .unwrap();
         let executor = Arc::new(Executor::new(
             archive.clone(),
             Engines::new(engine),
@@ -181,7 +188,7 @@ impl Stage {
             shutdown,
             _net_events: net_events,
         };
-        stage.log(slots);
+        stage.log(slots, clock);
         stage.evaluate(slots);
         stage.stake();
         stage.show(slots, slots);
@@ -222,7 +229,7 @@ impl Stage {
     }
 
     /// Schedules the process and a message for every further slot; the third fails.
-    fn log(&mut self, slots: u64) {
+    fn log(&mut self, slots: u64, clock: fn(u64) -> u64) {
         self.keep(Record::Item(self.module.clone()));
         let mut chain = HashChain::start(&self.process_id());
         for slot in 0..slots {
@@ -242,9 +249,10 @@ impl Stage {
                 slot: Slot(slot),
                 hash_chain: chain,
                 block_height: STAMP.0,
-                timestamp: Timestamp(CLOCK + slot),
+                timestamp: Timestamp(clock(slot)),
                 message: message.as_ref().map(|it| MessageId::from(it.id())),
                 exclude: Vec::new(),
+                timer: None,
             };
             let assignment = self
                 .alice

@@ -87,6 +87,7 @@ impl Process {
             timestamp: Timestamp(1_700_000_000_000 + slot.0),
             message,
             exclude: Vec::new(),
+            timer: None,
         };
         draft.to_item_draft(None)
     }

@@ -106,3 +106,57 @@ async fn results_are_paged_by_cursors_in_both_directions() {
         json!({ "error": "the cursor is malformed" })
     );
 }
+
+#[tokio::test]
+async fn a_dry_run_changes_nothing_and_may_look_back() {
+    let stage = Stage::new(4).await;
+    let process = stage.process_id();
+    let path = format!("/cu/dry-run?process-id={process}");
+    let sketch = json!({
+        "Id": "1234",
+        "Owner": "1234",
+        "Target": process,
+        "Anchor": "0",
+        "Data": "message",
+        "Tags": [{ "name": "Action", "value": "Count" }],
+    });
+    // The third message failed, so its count is not there.
+    for _ in 0..2 {
+        let answer = stage.post_json(&path, &sketch).await;
+        assert_eq!(answer.status, 200);
+        assert_eq!(answer.json()["Output"], json!({ "data": "4" }));
+    }
+    let earlier = format!("{path}&to={}", stage.messages[1].id());
+    let answer = stage.post_json(&earlier, &sketch).await.json();
+    assert_eq!(answer["Output"], json!({ "data": "3" }));
+    let unknown = format!("{path}&to={}", stage.module.id());
+    assert_eq!(stage.post_json(&unknown, &sketch).await.status, 404);
+    let long = json!({ "Owner": "x".repeat(65) });
+    let refused = stage.post_json(&path, &long).await;
+    assert_eq!(refused.status, 400);
+    assert!(refused.json()["error"].is_string());
+}
+
+#[tokio::test]
+async fn the_memory_of_a_process_can_be_read() {
+    // States are kept after the first slot, and then where strides of four end.
+    let stage = Stage::new(10).await;
+    let path = format!("/cu/state/{}", stage.process_id());
+    let state = stage.get(&path).await;
+    assert_eq!(state.status, 200);
+    assert_eq!(state.header("last-ordinate"), "8");
+    assert_eq!(state.header("last-timestamp"), (CLOCK + 8).to_string());
+    assert_eq!(state.header("last-block-height"), "000000000007");
+    assert_eq!(
+        state.header("content-length"),
+        state.bytes.len().to_string()
+    );
+    assert_eq!(state.bytes.len() % (64 << 10), 0);
+    assert!(state.bytes.iter().any(|it| *it != 0));
+    let earlier = stage.get(&format!("{path}?to={}", CLOCK + 6)).await;
+    assert_eq!(earlier.header("last-ordinate"), "4");
+    assert_ne!(earlier.bytes, state.bytes);
+    let before = stage.get(&format!("{path}?to={}", CLOCK - 1)).await;
+    assert_eq!(before.status, 409);
+    assert!(before.json()["error"].is_string());
+}

@@ -1,0 +1,430 @@
+//! A scheduler and the logs that follow it: whatever is offered, whenever it stops, everybody can follow and nothing is lost or
+//! assigned twice.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that panics has failed"
+)]
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use surety_attest::effect::{Effect, Event, Gossip, Offer, Record};
+use surety_attest::guard::Guard;
+use surety_attest::log::{Appended, Logs};
+use surety_attest::schedule::{Input, Scheduler};
+use surety_protocol::assignment::{Assignment, AssignmentDraft};
+use surety_protocol::id::{ItemId, ProcessId};
+use surety_protocol::item::{Item, ItemDraft, ItemKey};
+use surety_protocol::machine::Outbox;
+use surety_protocol::time::{Height, Slot, Timestamp};
+use surety_protocol::verified::Authentic;
+
+const BEGIN: u64 = 1_790_000_000_000;
+
+fn key() -> ItemKey {
+    ItemKey::ed25519(&[1; 32])
+}
+
+fn user() -> ItemKey {
+    ItemKey::ed25519(&[2; 32])
+}
+
+/// An assignment, with what it assigns.
+type Assigned = (Authentic<Item>, Option<Authentic<Item>>);
+
+/// A scheduler with the disk that outlives it.
+struct Unit {
+    scheduler: Scheduler,
+    guard: Guard,
+    /// What was made durable: the log of each slot, what the guard cleared, what is reserved.
+    inputs: BTreeMap<(ProcessId, Slot), Assigned>,
+    cleared: Vec<surety_attest::guard::GuardRecord>,
+    reserved: BTreeMap<ProcessId, (AssignmentDraft, Option<Authentic<Item>>)>,
+    /// Somebody who follows.
+    logs: Logs,
+    /// All signatures ever made, by process and slot.
+    signed: BTreeMap<(ProcessId, Slot), [u8; 48]>,
+    refused: Vec<(ItemId, &'static str)>,
+    /// Effects that may still be performed before everything stops; without, it does not stop.
+    left: Option<usize>,
+}
+
+impl Unit {
+    fn new() -> Unit {
+        Unit {
+            scheduler: Scheduler::new(key().address()),
+            guard: Guard::default(),
+            inputs: BTreeMap::new(),
+            cleared: Vec::new(),
+            reserved: BTreeMap::new(),
+            logs: Logs::default(),
+            signed: BTreeMap::new(),
+            refused: Vec::new(),
+            left: None,
+        }
+    }
+
+    fn step(&mut self, input: Input) {
+        let mut out = Outbox::default();
+        self.scheduler.step(input, &mut self.guard, &mut out);
+        self.perform(out.drain());
+    }
+
+    fn perform(&mut self, effects: Vec<Effect>) {
+        // What one step persists is one batch, before anything else (rule F-1).
+        let (records, rest): (Vec<_>, Vec<_>) = effects
+            .into_iter()
+            .partition(|it| matches!(it, Effect::Persist(_)));
+        if !records.is_empty() && self.stops() {
+            return;
+        }
+        for record in records {
+            self.persist(record);
+        }
+        for effect in rest {
+            if self.stops() {
+                return;
+            }
+            self.act(effect);
+        }
+    }
+
+    /// Whether the machine stops here.
+    fn stops(&mut self) -> bool {
+        match &mut self.left {
+            Some(0) => true,
+            Some(left) => {
+                *left -= 1;
+                false
+            }
+            None => false,
+        }
+    }
+
+    fn persist(&mut self, record: Effect) {
+        match record {
+            Effect::Persist(Record::Guard(record)) => self.cleared.push(record),
+            Effect::Persist(Record::Reserved { draft, message }) => {
+                self.reserved.insert(draft.process, (draft, message));
+            }
+            Effect::Persist(Record::Input {
+                process,
+                slot,
+                assignment,
+                message,
+            }) => {
+                self.reserved.remove(&process);
+                let twice = self.inputs.insert((process, slot), (assignment, message));
+                assert!(twice.is_none(), "a slot was written twice");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn act(&mut self, effect: Effect) {
+        match effect {
+            Effect::SignAssignment(cleared) => {
+                let draft = cleared.into_inner();
+                let item = key().sign_item(&draft.to_item_draft(None)).unwrap();
+                let is = item.signing_digest();
+                let was = self.signed.insert((draft.process, draft.slot), is);
+                assert!(
+                    was.is_none_or(|was| was == is),
+                    "a slot has two assignments"
+                );
+                self.step(Input::Signed(item));
+            }
+            Effect::Broadcast(Gossip::Input {
+                assignment,
+                message,
+            }) => {
+                let mut out = Outbox::default();
+                let horizon = Height(u64::MAX);
+                let followed = self.logs.append(horizon, assignment, message, &mut out);
+                assert_eq!(followed, Appended::Grew);
+            }
+            Effect::Notify(Event::Unscheduled { message, code, .. }) => {
+                self.refused.push((message.into(), code));
+            }
+            Effect::Notify(_) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Starts again from what is durable.
+    fn restart(&mut self) {
+        self.left = None;
+        self.scheduler = Scheduler::new(key().address());
+        self.guard = Guard::default();
+        self.logs = Logs::default();
+        for record in &self.cleared {
+            self.guard.restore(record.clone());
+        }
+        for (assignment, message) in self.inputs.values() {
+            let read = Assignment::from_item(assignment).unwrap();
+            self.scheduler.restore(&read, message.as_deref());
+            let message = message.clone();
+            let mut out = Outbox::default();
+            let horizon = Height(u64::MAX);
+            let followed = self
+                .logs
+                .append(horizon, assignment.clone(), message, &mut out);
+            assert_eq!(followed, Appended::Grew);
+        }
+        for (draft, message) in self.reserved.clone().into_values() {
+            let mut out = Outbox::default();
+            self.scheduler
+                .resume(draft, message, &mut self.guard, &mut out);
+            self.perform(out.drain());
+        }
+    }
+
+    fn offer(&mut self, offer: Offer, milliseconds: u64, height: u64) {
+        self.step(Input::Offered {
+            offer,
+            wall: Timestamp(BEGIN + milliseconds),
+            height: Height(height),
+        });
+    }
+
+    fn time(&mut self, milliseconds: u64, height: u64) {
+        self.step(Input::Time {
+            wall: Timestamp(BEGIN + milliseconds),
+            height: Height(height),
+        });
+    }
+
+    fn log(&self, process: ProcessId) -> Vec<Assignment> {
+        let slots = self.inputs.iter().filter(|((of, _), _)| *of == process);
+        slots
+            .map(|(_, (item, _))| Assignment::from_item(item).unwrap())
+            .collect()
+    }
+}
+
+fn process(number: u64, timers: &[&str]) -> Authentic<Item> {
+    let draft = ItemDraft::default()
+        .tag("Data-Protocol", "ao")
+        .tag("Type", "Process")
+        .tag("Module", ItemId::default().to_string())
+        .tag("Scheduler", key().address().to_string())
+        .tag("Number", number.to_string());
+    let timed = timers
+        .iter()
+        .fold(draft, |draft, timer| draft.tag("Cron-Interval", *timer));
+    user().sign_item(&timed).unwrap()
+}
+
+fn message(to: &Item, number: u64) -> Authentic<Item> {
+    let draft = ItemDraft::default()
+        .to(*to.id().as_bytes())
+        .tag("Data-Protocol", "ao")
+        .tag("Type", "Message")
+        .tag("Number", number.to_string());
+    user().sign_item(&draft).unwrap()
+}
+
+#[test]
+fn any_item_can_be_assigned_once() {
+    let mut unit = Unit::new();
+    let (one, other) = (process(1, &[]), process(2, &[]));
+    unit.offer(Offer::Item(one.clone()), 0, 0);
+    unit.offer(Offer::Item(other.clone()), 0, 0);
+    let item = message(&one, 1);
+    unit.offer(Offer::Item(item.clone()), 1, 0);
+    let assign = |exclude: &[&str]| Offer::Assign {
+        process: other.id().into(),
+        item: item.clone(),
+        exclude: exclude.iter().map(|it| (*it).to_owned()).collect(),
+    };
+    unit.offer(assign(&["no such;field"]), 2, 0);
+    unit.offer(assign(&["Data"; 17]), 2, 0);
+    unit.offer(assign(&["Data", "Tags"]), 2, 0);
+    unit.offer(assign(&[]), 3, 0);
+    let log = unit.log(other.id().into());
+    assert_eq!(log.len(), 2);
+    assert_eq!(log[1].message, Some(item.id().into()));
+    assert_eq!(log[1].exclude, ["Data", "Tags"]);
+    let codes: Vec<&str> = unit.refused.iter().map(|(_, code)| *code).collect();
+    assert_eq!(
+        codes,
+        [
+            "exclude-malformed",
+            "exclude-malformed",
+            "already-scheduled"
+        ]
+    );
+    // A process is no input of itself but the first.
+    let itself = Offer::Assign {
+        process: one.id().into(),
+        item: one.clone(),
+        exclude: Vec::new(),
+    };
+    unit.offer(itself, 4, 0);
+    assert_eq!(unit.refused.last().unwrap().1, "already-scheduled");
+}
+
+#[test]
+fn ticks_come_by_themselves_and_before_what_is_later() {
+    let mut unit = Unit::new();
+    let timed = process(1, &["5-seconds", "1-block"]);
+    unit.offer(Offer::Item(timed.clone()), 400, 10);
+    unit.time(4_900, 10);
+    unit.time(5_010, 10);
+    unit.time(7_000, 11);
+    unit.offer(Offer::Item(message(&timed, 1)), 16_000, 11);
+    unit.time(16_500, 11);
+    let told: Vec<_> = unit
+        .log(timed.id().into())
+        .into_iter()
+        .map(|it| (it.timer, it.timestamp.0 - BEGIN, it.block_height))
+        .collect();
+    let tick = |timer: &str, at, height| (Some(timer.to_owned()), at, height);
+    assert_eq!(
+        told,
+        [
+            (None, 400, 10),
+            tick("0-5-seconds", 5_000, 10),
+            tick("1-1-block", 7_000, 11),
+            tick("0-5-seconds", 10_000, 11),
+            tick("0-5-seconds", 15_000, 11),
+            (None, 16_000, 11),
+        ]
+    );
+}
+
+#[test]
+fn a_log_does_not_go_on_past_a_tick_that_is_left_out() {
+    let mut unit = Unit::new();
+    let timed = process(1, &["5-seconds"]);
+    unit.offer(Offer::Item(timed.clone()), 0, 0);
+    let log = unit.log(timed.id().into());
+    let item = message(&timed, 1);
+    let mut draft = AssignmentDraft {
+        process: timed.id().into(),
+        epoch: 0,
+        slot: Slot(1),
+        hash_chain: log[0].next_hash_chain(),
+        block_height: 0,
+        timestamp: Timestamp(BEGIN + 5_000),
+        message: Some(item.id().into()),
+        exclude: Vec::new(),
+        timer: None,
+    };
+    let mut out = Outbox::default();
+    let late = key().sign_item(&draft.to_item_draft(None)).unwrap();
+    let refused = unit
+        .logs
+        .append(Height(9), late, Some(item.clone()), &mut out);
+    assert!(matches!(refused, Appended::Refused(_)), "{refused:?}");
+    draft.timestamp = Timestamp(BEGIN + 4_999);
+    let early = key().sign_item(&draft.to_item_draft(None)).unwrap();
+    // Without the message that it names it waits for it.
+    let waits = unit.logs.append(Height(9), early.clone(), None, &mut out);
+    assert_eq!(waits, Appended::Nothing);
+    assert!(matches!(out.drain().as_slice(), [Effect::Fetch(_)]));
+    let taken = unit.logs.append(Height(9), early, Some(item), &mut out);
+    assert_eq!(taken, Appended::Grew);
+}
+
+#[derive(Debug, Clone)]
+enum Deed {
+    Send(usize),
+    Assign(usize),
+    Pass(u64),
+    Block,
+    /// Stops after so many effects, and starts again later.
+    Crash(usize),
+}
+
+fn deed() -> impl Strategy<Value = Deed> {
+    prop_oneof![
+        4 => (0..3_usize).prop_map(Deed::Send),
+        1 => (0..3_usize).prop_map(Deed::Assign),
+        4 => (0..4_000_u64).prop_map(Deed::Pass),
+        2 => Just(Deed::Block),
+        2 => (0..6_usize).prop_map(Deed::Crash),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn whatever_happens_everybody_can_follow(deeds in prop::collection::vec(deed(), 1..60)) {
+        let processes = [
+            process(0, &[]),
+            process(1, &["1-second", "2-blocks"]),
+            process(2, &["3-seconds", "1-block", "2-seconds"]),
+        ];
+        let mut unit = Unit::new();
+        let (mut now, mut height, mut sent) = (0, 5, 0);
+        for it in &processes {
+            unit.offer(Offer::Item(it.clone()), now, height);
+        }
+        let mut wanted = Vec::new();
+        for deed in deeds {
+            match deed {
+                Deed::Send(to) => {
+                    sent += 1;
+                    let item = message(&processes[to], sent);
+                    wanted.push(Offer::Item(item.clone()));
+                    unit.offer(Offer::Item(item), now, height);
+                }
+                Deed::Assign(to) => {
+                    sent += 1;
+                    let offer = Offer::Assign {
+                        process: processes[to].id().into(),
+                        item: message(&processes[(to + 1) % 3], sent),
+                        exclude: vec!["Data".into()],
+                    };
+                    wanted.push(offer.clone());
+                    unit.offer(offer, now, height);
+                }
+                Deed::Pass(milliseconds) => {
+                    now += milliseconds;
+                    unit.time(now, height);
+                }
+                Deed::Block => {
+                    height += 1;
+                    unit.time(now, height);
+                }
+                Deed::Crash(effects) => {
+                    unit.left = Some(effects);
+                    sent += 1;
+                    let item = message(&processes[sent as usize % 3], sent);
+                    wanted.push(Offer::Item(item.clone()));
+                    unit.offer(Offer::Item(item), now, height);
+                    now += 1_500;
+                    unit.time(now, height);
+                    unit.restart();
+                }
+            }
+        }
+        // Whoever got no answer asks again.
+        for offer in wanted.clone() {
+            unit.offer(offer, now, height);
+        }
+        now += 10_000;
+        unit.time(now, height);
+        for offer in wanted {
+            let log = unit.log(offer.process().unwrap());
+            let message = Some(offer.item().id().into());
+            prop_assert_eq!(log.iter().filter(|it| it.message == message).count(), 1);
+        }
+        for it in &processes {
+            let log = unit.log(it.id().into());
+            prop_assert_eq!(unit.logs.get(&it.id().into()).unwrap().size as usize, log.len());
+        }
+        // Every second of the timer has its tick, once.
+        let ticks = unit.log(processes[1].id().into());
+        let seconds = ticks.iter().filter(|it| it.timer.as_deref() == Some("0-1-second"));
+        prop_assert_eq!(seconds.count() as u64, now / 1000);
+        let blocks = ticks.iter().filter(|it| it.timer.as_deref() == Some("1-2-blocks"));
+        prop_assert_eq!(blocks.count() as u64, (height - 5) / 2);
+    }
+}

@@ -1,0 +1,65 @@
+//! The surfaces of AO's legacynet units, as its clients expect them: `/su`, `/cu` and `/mu`.
+//!
+//! # Rules
+//!
+//! - `[HL-1]` Errors are `{"error": text}`. A scheduler answers with 400 whatever the request has wrong, but for a body that is
+//!   too large, and for a client that asks too often.
+//! - `[HL-2]` A cursor of `/cu/results` is base64 of JSON with `timestamp` and `ordinate`, which clients take apart; the
+//!   ordinate is the slot. `from` is exclusive and `to` inclusive, whatever the order. Results with an error are left out.
+//! - `[HL-3]` A page of a log is by nonces if the request has one, else by timestamps: `from` is exclusive, `to` inclusive. The
+//!   process is the first edge. A page by timestamps does not end between two slots of one timestamp.
+//! - `[HL-4]` What a client left out and spells `undefined`, `null` or as nothing is left out.
+
+pub(super) mod compute;
+pub(super) mod dry_run;
+pub(super) mod log;
+pub(super) mod messenger;
+pub(super) mod scheduler;
+mod shape;
+pub(super) mod state;
+
+use axum::Json;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::http::header::RETRY_AFTER;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use super::problem::Problem;
+
+/// Says a problem in the words of AO's clients, where they ask (rule HL-1).
+pub(super) async fn words(request: Request, next: Next) -> Response {
+    let unit = request.uri().path().split('/').nth(1).unwrap_or_default();
+    let (scheduler, ours) = (unit == "su", matches!(unit, "su" | "cu" | "mu"));
+    let response = next.run(request).await;
+    let Some(problem) = response.extensions().get::<Problem>().filter(|_| ours) else {
+        return response;
+    };
+    let status = match problem.status {
+        kept @ (StatusCode::PAYLOAD_TOO_LARGE | StatusCode::TOO_MANY_REQUESTS) => kept,
+        status if scheduler && status.is_client_error() => StatusCode::BAD_REQUEST,
+        status => status,
+    };
+    let mut said = (status, Json(json!({ "error": problem.detail }))).into_response();
+    if let Some(after) = response.headers().get(RETRY_AFTER) {
+        said.headers_mut().insert(RETRY_AFTER, after.clone());
+    }
+    said
+}
+
+/// A number of a query, or that it is left out (rule HL-4).
+fn number<T: std::str::FromStr>(name: &str, text: Option<&String>) -> Result<Option<T>, Problem> {
+    let Some(text) = given(text) else {
+        return Ok(None);
+    };
+    text.parse()
+        .map(Some)
+        .map_err(|_| Problem::malformed("query-malformed", format!("{name} is not a number")))
+}
+
+/// A part of a query, unless it is left out (rule HL-4).
+fn given(text: Option<&String>) -> Option<&str> {
+    let text = text.map(|it| it.trim());
+    text.filter(|it| !matches!(*it, "" | "undefined" | "null"))
+}

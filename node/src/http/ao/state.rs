@@ -1,0 +1,93 @@
+//! `/cu/state`: the memory of a process.
+
+use std::io;
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::HeaderName;
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use axum::response::{IntoResponse, Response};
+use futures::stream;
+use serde::Deserialize;
+use surety_protocol::id::ProcessId;
+use surety_protocol::time::{Slot, Timestamp};
+use surety_protocol::witness::PAGE_BYTES;
+
+use super::log::later;
+use super::{number, shape};
+use crate::archive::Series;
+use crate::http::Api;
+use crate::http::problem::Problem;
+use crate::http::processes::known;
+use crate::http::request::{Ask, At};
+
+/// Pages that are sent together.
+const CHUNK: u32 = 64;
+
+/// Until when.
+#[derive(Debug, Deserialize)]
+pub(in crate::http) struct Until {
+    to: Option<String>,
+}
+
+/// `GET /cu/state/{process}?to=`: the whole memory after the last input, or the last one up to a timestamp, of which the state
+/// is kept; which it is stands in `Last-Ordinate`, `Last-Timestamp` and `Last-Block-Height`.
+pub(in crate::http) async fn get(
+    State(api): State<Api>,
+    At(process): At<ProcessId>,
+    Ask(until): Ask<Until>,
+) -> Result<Response, Problem> {
+    let evaluated = known(&api.now(), &process)?.evaluated;
+    let until: Option<u64> = number("to", until.to.as_ref())?;
+    let permit = Arc::clone(&api.states).try_acquire_owned();
+    let permit = permit.map_err(|_| Problem::busy("too many states are being read"))?;
+    let (snapshot, last) = api
+        .read(move |archive| {
+            let missing = || Problem::conflict("not-evaluated", "no state of the process is kept");
+            let size = match until {
+                None => evaluated,
+                Some(time) => later(archive, &process, evaluated, Timestamp(time))?,
+            };
+            let kept = archive.state_before(Series::Evaluated, &process, size)?;
+            let (size, snapshot) = kept.ok_or_else(missing)?;
+            let last = Slot(size.checked_sub(1).ok_or_else(missing)?);
+            let last = archive.assignment(&process, last)?.ok_or_else(missing)?;
+            Ok((snapshot, last))
+        })
+        .await?;
+    let pages = snapshot.page_count();
+    let bytes = u64::from(pages).saturating_mul(PAGE_BYTES as u64);
+    // The permit is held until the last page is sent or the client is gone.
+    let chunks = stream::unfold(
+        (snapshot, permit, 0),
+        move |(snapshot, permit, from)| async move {
+            if from >= pages {
+                return None;
+            }
+            let end = from.saturating_add(CHUNK).min(pages);
+            let chunk: Vec<u8> = (from..end).flat_map(|it| *snapshot.page(it)).collect();
+            Some((
+                Ok::<_, io::Error>(Bytes::from(chunk)),
+                (snapshot, permit, end),
+            ))
+        },
+    );
+    let head = [
+        (CONTENT_TYPE, "application/octet-stream".to_owned()),
+        (CONTENT_LENGTH, bytes.to_string()),
+        (
+            HeaderName::from_static("last-timestamp"),
+            last.timestamp.0.to_string(),
+        ),
+        (
+            HeaderName::from_static("last-ordinate"),
+            last.slot.0.to_string(),
+        ),
+        (
+            HeaderName::from_static("last-block-height"),
+            shape::height(last.block_height),
+        ),
+    ];
+    Ok((head, Body::from_stream(chunks)).into_response())
+}

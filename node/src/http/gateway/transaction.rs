@@ -1,0 +1,180 @@
+//! A data item, and the block that it is in, as Arweave's GraphQL shows them.
+
+use async_graphql::{Context, Error, ID, Object, SimpleObject};
+use surety_protocol::assignment::Assignment;
+use surety_protocol::id::{ProcessId, base64url};
+use surety_protocol::item::Item;
+use surety_protocol::time::{Height, Timestamp};
+
+use crate::http::Api;
+use crate::http::problem::Problem;
+
+/// A data item.
+pub(super) struct Transaction(pub(super) Item);
+
+/// A name and a value.
+#[derive(SimpleObject)]
+struct Tag {
+    name: String,
+    value: String,
+}
+
+/// Who signed.
+#[derive(SimpleObject)]
+struct Owner {
+    address: String,
+    key: String,
+}
+
+/// An amount of Arweave's token; items move none.
+#[derive(SimpleObject)]
+struct Amount {
+    winston: &'static str,
+    ar: &'static str,
+}
+
+const NOTHING: Amount = Amount {
+    winston: "0",
+    ar: "0",
+};
+
+/// About an item's data.
+#[derive(SimpleObject)]
+struct MetaData {
+    size: String,
+    r#type: Option<String>,
+}
+
+/// What an item is in.
+#[derive(SimpleObject)]
+struct Parent {
+    id: ID,
+}
+
+/// A block of the ledger.
+#[derive(SimpleObject)]
+pub(super) struct Block {
+    id: ID,
+    /// Seconds since 1970; of a block that is asked for by itself, which has no clock, nothing.
+    timestamp: Option<u64>,
+    height: u64,
+    previous: ID,
+}
+
+#[Object]
+impl Transaction {
+    async fn id(&self) -> ID {
+        self.0.id().to_string().into()
+    }
+
+    async fn anchor(&self) -> String {
+        self.0.anchor().map(|it| base64url(it)).unwrap_or_default()
+    }
+
+    async fn signature(&self) -> String {
+        base64url(self.0.signature())
+    }
+
+    async fn recipient(&self) -> String {
+        self.0.target().map(|it| base64url(it)).unwrap_or_default()
+    }
+
+    async fn owner(&self) -> Owner {
+        Owner {
+            address: self.0.owner_address().to_string(),
+            key: base64url(self.0.owner()),
+        }
+    }
+
+    async fn fee(&self) -> Amount {
+        NOTHING
+    }
+
+    async fn quantity(&self) -> Amount {
+        NOTHING
+    }
+
+    async fn data(&self) -> MetaData {
+        MetaData {
+            size: self.0.data().len().to_string(),
+            r#type: self.0.tag("Content-Type").map(str::to_owned),
+        }
+    }
+
+    async fn tags(&self) -> Vec<Tag> {
+        let tag = |(name, value): (&str, &str)| Tag {
+            name: name.to_owned(),
+            value: value.to_owned(),
+        };
+        self.0.tags().map(tag).collect()
+    }
+
+    async fn parent(&self) -> Option<Parent> {
+        None
+    }
+
+    async fn bundled_in(&self) -> Option<Parent> {
+        None
+    }
+
+    /// The block whose height the item's assignment names; nothing before it is assigned.
+    async fn block(&self, context: &Context<'_>) -> Result<Option<Block>, Error> {
+        let api = context.data::<Api>()?;
+        let item = self.0.clone();
+        let read = api.read(move |archive| {
+            let own = Assignment::from_item(&item).ok();
+            let process = match item.tag("Type") {
+                Some("Process") => Some(ProcessId::from(item.id())),
+                _ => item.target().map(|it| ProcessId::new(*it)),
+            };
+            let slot = match process {
+                Some(process) if own.is_none() => archive
+                    .slot_of(&process, &item.id())?
+                    .map(|slot| (process, slot)),
+                _ => None,
+            };
+            Ok(match slot {
+                Some((process, slot)) => archive.assignment(&process, slot)?,
+                None => own,
+            })
+        });
+        let Some(assignment) = read.await.map_err(failed)? else {
+            return Ok(None);
+        };
+        Block::at(
+            api,
+            Height(assignment.block_height),
+            Some(assignment.timestamp),
+        )
+        .await
+    }
+}
+
+impl Block {
+    /// A block of the ledger, with the time of what was assigned at its height.
+    pub(super) async fn at(
+        api: &Api,
+        height: Height,
+        time: Option<Timestamp>,
+    ) -> Result<Option<Block>, Error> {
+        let found = api.read(move |archive| {
+            let Some(block) = archive.block(height)? else {
+                return Ok(None);
+            };
+            let header = &block.commit.header;
+            let id = header.id().map_err(|error| Problem::internal(&error))?;
+            Ok(Some(Block {
+                id: id.to_string().into(),
+                timestamp: time.map(|it| it.0 / 1000),
+                height: height.0,
+                previous: header.parent.to_string().into(),
+            }))
+        });
+        found.await.map_err(failed)
+    }
+}
+
+/// What went wrong, for who asked.
+pub(super) fn failed(problem: Problem) -> Error {
+    Error::new(problem.detail)
+}

@@ -1,0 +1,182 @@
+//! What AO's clients read of a gateway.
+
+use serde_json::{Value, json};
+use surety_attest::effect::Record;
+use surety_protocol::item::ItemDraft;
+
+use super::Stage;
+use super::stage::user;
+use crate::location;
+
+async fn ask(stage: &Stage, query: &str, variables: Value) -> Value {
+    let body = json!({ "query": query, "variables": variables });
+    let answer = stage.post_json("/gateway/graphql", &body).await;
+    assert_eq!(answer.status, 200);
+    answer.json()
+}
+
+fn ids(answer: &Value) -> Vec<&str> {
+    let edges = answer["data"]["transactions"]["edges"].as_array();
+    let edges = edges.unwrap_or_else(|| panic!("{answer}"));
+    edges
+        .iter()
+        .map(|it| it["node"]["id"].as_str().unwrap())
+        .collect()
+}
+
+const BY_IDS: &str = "query($ids: [ID!]!) { transactions(ids: $ids) { edges { cursor node { id recipient \
+    owner { address key } fee { winston ar } quantity { winston ar } data { size type } parent { id } \
+    anchor signature tags { name value } block { id height timestamp previous } } } } }";
+
+#[tokio::test]
+async fn an_item_is_found_by_its_id_with_its_block() {
+    let stage = Stage::new(3).await;
+    let message = &stage.messages[2];
+    let found = ask(&stage, BY_IDS, json!({ "ids": [message.id(), "nonsense"] })).await;
+    assert_eq!(ids(&found), [message.id().to_string()]);
+    let node = &found["data"]["transactions"]["edges"][0]["node"];
+    assert_eq!(node["recipient"], json!(stage.process_id()));
+    assert_eq!(node["owner"]["address"], json!(user().address()));
+    assert_eq!(node["data"]["size"], "9");
+    assert_eq!(
+        node["tags"][0],
+        json!({ "name": "Type", "value": "Message" })
+    );
+    // The stage's ledger has no block of the height that its inputs are stamped with.
+    assert_eq!(node["block"], Value::Null);
+    let one = format!("{{ transaction(id: \"{}\") {{ id }} }}", message.id());
+    let one = ask(&stage, &one, Value::Null).await;
+    assert_eq!(one["data"]["transaction"]["id"], json!(message.id()));
+    assert_eq!(
+        ids(&ask(&stage, BY_IDS, json!({ "ids": ["x"] })).await).len(),
+        0
+    );
+}
+
+#[tokio::test]
+async fn clauses_are_met_together_and_pages_meet() {
+    let stage = Stage::new(4).await;
+    let query = "query($after: String) { transactions(tags: [{name: \"Type\", values: [\"Message\", \"Process\"]}], \
+        first: 2, after: $after, sort: HEIGHT_ASC) { pageInfo { hasNextPage } edges { cursor node { id } } } }";
+    let first = ask(&stage, query, Value::Null).await;
+    let expected: Vec<String> = stage
+        .messages
+        .iter()
+        .map(|it| it.id().to_string())
+        .collect();
+    assert_eq!(ids(&first), expected[..2]);
+    assert_eq!(
+        first["data"]["transactions"]["pageInfo"]["hasNextPage"],
+        true
+    );
+    let last = first["data"]["transactions"]["edges"][1]["cursor"].clone();
+    let rest = ask(&stage, query, json!({ "after": last })).await;
+    assert_eq!(ids(&rest), expected[2..]);
+    assert_eq!(
+        rest["data"]["transactions"]["pageInfo"]["hasNextPage"],
+        false
+    );
+    let query = format!(
+        "{{ transactions(owners: [\"{}\"], recipients: [\"{}\"], tags: [{{name: \"Action\", values: [\"Fail\"]}}]) \
+        {{ edges {{ node {{ id }} }} }} }}",
+        user().address(),
+        stage.process_id(),
+    );
+    assert_eq!(
+        ids(&ask(&stage, &query, Value::Null).await),
+        [expected[3].as_str()]
+    );
+    let nobody = query.replace(
+        &user().address().to_string(),
+        &stage.alice.address().to_string(),
+    );
+    assert!(ids(&ask(&stage, &nobody, Value::Null).await).is_empty());
+    // The last that came is the first, unless it is said otherwise.
+    let newest = "{ transactions(tags: [{name: \"Type\", values: [\"Message\"]}]) { edges { node { id } } } }";
+    let newest = ask(&stage, newest, Value::Null).await;
+    let mut backward = expected[1..].to_vec();
+    backward.reverse();
+    assert_eq!(ids(&newest), backward);
+}
+
+#[tokio::test]
+async fn a_scheduler_is_found_where_it_was_last() {
+    let stage = Stage::new(1).await;
+    let query = "query($owner: String!) { transactions(owners: [$owner] tags: [ \
+        { name: \"Data-Protocol\", values: [\"ao\"] }, { name: \"Type\", values: [\"Scheduler-Location\"] } ] \
+        sort: HEIGHT_DESC first: 1) { edges { node { id tags { name value } } } } }";
+    let owner = json!({ "owner": stage.alice.node.address() });
+    let mut seen = Vec::new();
+    for url in ["http://a:1", "http://b:2/", "http://b:2", "http://a:1"] {
+        location::publish(&stage.archive, &stage.alice.node, url).unwrap();
+        let found = ask(&stage, query, owner.clone()).await;
+        let node = &found["data"]["transactions"]["edges"][0]["node"];
+        let tags = node["tags"].as_array().unwrap();
+        let value =
+            |name: &str| tags.iter().find(|it| it["name"] == name).unwrap()["value"].clone();
+        assert_eq!(value("Url"), format!("{}/su", url.trim_end_matches('/')));
+        assert_eq!(value("Time-To-Live"), "3600000");
+        seen.push(node["id"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(seen[1], seen[2]);
+    assert_ne!(seen[0], seen[3]);
+}
+
+#[tokio::test]
+async fn queries_are_bounded() {
+    let stage = Stage::new(1).await;
+    let many: String = (0..20)
+        .map(|it| format!("a{it}: transactions {{ edges {{ node {{ id }} }} }} "))
+        .collect();
+    let refused = ask(&stage, &format!("{{ {many} }}"), Value::Null).await;
+    assert_eq!(refused["errors"][0]["message"], "Query is too complex.");
+    let refused = ask(&stage, "{ nothing }", Value::Null).await;
+    assert!(refused["errors"][0]["message"].is_string());
+    let too_many: Vec<String> = (0..1001).map(|it| it.to_string()).collect();
+    let refused = ask(&stage, BY_IDS, json!({ "ids": too_many })).await;
+    assert!(
+        refused["errors"][0]["message"]
+            .as_str()
+            .unwrap()
+            .contains("at most")
+    );
+    let refused = ask(
+        &stage,
+        "{ transactions(after: \"x\") { edges { cursor } } }",
+        Value::Null,
+    )
+    .await;
+    assert_eq!(refused["errors"][0]["message"], "the cursor is malformed");
+}
+
+#[tokio::test]
+async fn tags_that_units_read_are_headers_and_no_others() {
+    let stage = Stage::new(1).await;
+    let draft = ItemDraft::default()
+        .tag("Type", "Process")
+        .tag("Scheduler", "somebody")
+        .tag("Authority", "one")
+        .tag("Authority", "two")
+        .tag("Name", "first\nsecond")
+        .tag("Set-Cookie", "a=b")
+        .tag("Location", "http://elsewhere")
+        .tag("Content-Type", "text/html");
+    let item = user().sign_item(&draft.carrying("<script>")).unwrap();
+    stage.keep(Record::Item(item.clone()));
+    let answer = stage.get(&format!("/gateway/{}", item.id())).await;
+    assert_eq!(answer.header("type"), "Process");
+    assert_eq!(answer.header("scheduler"), "somebody");
+    assert_eq!(answer.headers.get_all("authority").iter().count(), 2);
+    assert_eq!(answer.header("content-type"), "application/octet-stream");
+    for name in ["set-cookie", "location", "name"] {
+        assert!(answer.headers.get(name).is_none(), "{name}");
+    }
+    let tx = stage
+        .get(&format!("/gateway/tx/{}", item.id()))
+        .await
+        .json();
+    assert_eq!(tx["id"], json!(item.id()));
+    assert_eq!(tx["data_size"], "8");
+    let info = stage.get("/gateway/info").await.json();
+    assert!(info["height"].is_u64() && info["current"].is_string());
+}
