@@ -231,11 +231,11 @@ impl Clockwork {
         }
     }
 
-    /// Goes on past an assignment.
-    pub fn pass(&mut self, next: &Assignment) {
-        let (height, time) = (next.block_height, next.timestamp.0);
+    /// Goes on past what is assigned: a tick, or anything else.
+    pub fn pass(&mut self, timer: Option<&str>, time: Timestamp, height: Height) {
+        let (height, time) = (height.0, time.0);
         let at = |list: &[(String, u64)]| {
-            let name = next.timer.as_ref()?;
+            let name = timer?;
             list.iter().position(|(timer, _)| timer == name)
         };
         let position = &mut self.position;

@@ -8,7 +8,6 @@
 use std::sync::Arc;
 
 use surety_protocol::approval::{Approval, ClaimBatch};
-use surety_protocol::assignment::AssignmentDraft;
 use surety_protocol::claim::{Claim, Leaf, SignedClaim};
 use surety_protocol::evidence::OffenceKind;
 use surety_protocol::hashpath::Hashpath;
@@ -24,6 +23,7 @@ use surety_protocol::verified::Authentic;
 
 use crate::claims::Contradiction;
 use crate::guard::{ApprovalDraft, GuardRecord, SafeToSign};
+use crate::reservation::Reservation;
 
 /// What a machine asks for.
 #[derive(Debug, Clone)]
@@ -32,8 +32,8 @@ pub enum Effect {
     Persist(Record),
     /// Execute; answered by [`Executed`].
     Execute(Job),
-    /// Sign an assignment; answered by the signed item.
-    SignAssignment(SafeToSign<AssignmentDraft>),
+    /// Sign the assignments of a reservation, one after another; answered by the signed items.
+    SignAssignments(SafeToSign<Reservation>),
     /// Sign a claim; answered by the signed claim.
     SignClaim {
         /// The cleared claim.
@@ -58,6 +58,13 @@ pub enum Effect {
     Fetch(Want),
     /// Hand something to the scheduler of the process that it is for.
     Deliver(Offer),
+    /// Hand an item that is somewhere in the network to the scheduler of a process that it is to be an input of.
+    Assign {
+        /// The process.
+        process: ProcessId,
+        /// The item.
+        item: ItemId,
+    },
     /// Put an action on the ledger.
     Submit(Action),
     /// Tell whoever watches this node.
@@ -134,12 +141,12 @@ pub enum Record {
         /// The hashpath after them.
         hashpath: Hashpath,
     },
-    /// A slot that is about to be signed, with all that is needed to sign it again.
+    /// Slots that are about to be signed, with all that is needed to sign them again.
     Reserved {
         /// What is signed.
-        draft: AssignmentDraft,
-        /// The message, or at slot 0 the process item; a tick has none.
-        message: Option<Authentic<Item>>,
+        reservation: Reservation,
+        /// For each slot the message, or at slot 0 the process item; a tick has none.
+        messages: Vec<Option<Authentic<Item>>>,
     },
     /// An evaluated input.
     Evaluated {
@@ -173,6 +180,24 @@ pub enum Record {
         source: Source,
         /// The signed item.
         item: Authentic<Item>,
+        /// The spawn that it gives notice of, by place and id, which has arrived.
+        spawn: Option<(Source, ItemId)>,
+    },
+    /// An assignment that a process asks for.
+    Assign {
+        /// The process that is to have the item.
+        process: ProcessId,
+        /// The item.
+        item: ItemId,
+    },
+    /// What was to arrive somewhere is there already.
+    Arrived {
+        /// The process that has it.
+        process: ProcessId,
+        /// The item.
+        item: ItemId,
+        /// Its place in the outbox; an assignment has none.
+        source: Option<Source>,
     },
     /// All that this result sends has been signed and handed over.
     Pushed {

@@ -11,17 +11,18 @@
 //! - `[G-4]` A claim continues a history that was stood for, or that the ledger certified; anything else cannot be proven
 //!   safe and is refused.
 //! - `[G-5]` For one process and slot one assignment is ever signed; asked again for the same bytes, the answer is the
-//!   same.
+//!   same. Of slots that are reserved together, the hash chain that the first continues stands for those of the others.
 
 use std::collections::BTreeMap;
 
 use surety_protocol::approval::Approval;
-use surety_protocol::assignment::AssignmentDraft;
 use surety_protocol::claim::{Claim, Leaf};
 use surety_protocol::codec::CodecError;
 use surety_protocol::hash::{Domain, digest};
 use surety_protocol::id::{AssignmentId, ClaimId, Digest, EvidenceId, ProcessId};
 use surety_protocol::time::Slot;
+
+use crate::reservation::Reservation;
 
 /// A thing that may be signed (rule G-1).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -217,34 +218,42 @@ impl Guard {
         ))
     }
 
-    /// Clears an assignment (rule G-5).
+    /// Clears the assignments of a reservation (rule G-5).
     ///
     /// # Errors
-    /// If the slot has another.
-    pub fn clear_assignment(
+    /// If a slot has another.
+    pub fn clear_reservation(
         &mut self,
-        draft: AssignmentDraft,
-    ) -> Result<(SafeToSign<AssignmentDraft>, GuardRecord), Unsafe> {
-        let item = draft.to_item_draft(None);
-        let mut text = Vec::new();
-        for (name, value) in &item.tags {
-            text.extend_from_slice(name.as_bytes());
-            text.push(0);
-            text.extend_from_slice(value.as_bytes());
-            text.push(0);
-        }
-        let is = digest(Domain::OBJECT, &[&text]);
-        let key = (draft.process, draft.slot);
-        if self.assignments.get(&key).is_some_and(|was| *was != is) {
-            return Err(Unsafe::Assignment(draft.slot));
-        }
-        let record = GuardRecord::Assignment {
-            process: draft.process,
-            slot: draft.slot,
-            draft: is,
-        };
-        self.restore(record.clone());
-        Ok((SafeToSign(draft), record))
+        reservation: Reservation,
+    ) -> Result<(SafeToSign<Reservation>, Vec<GuardRecord>), Unsafe> {
+        let mut records = Vec::with_capacity(reservation.entries.len());
+        let mut is = Digest::new(*reservation.hash_chain.as_bytes());
+        let checked = reservation.sign(|draft| {
+            // What was signed before it in this reservation stands for its hash chain (rule RV-1).
+            let item = draft.to_item_draft(None);
+            let mut text = Vec::new();
+            for (name, value) in item.tags.iter().filter(|(name, _)| name != "Hash-Chain") {
+                text.extend_from_slice(name.as_bytes());
+                text.push(0);
+                text.extend_from_slice(value.as_bytes());
+                text.push(0);
+            }
+            is = digest(Domain::OBJECT, &[is.as_bytes(), &text]);
+            let (process, slot) = (draft.process, draft.slot);
+            let was = self.assignments.get(&(process, slot));
+            if was.is_some_and(|was| *was != is) {
+                return Err(Unsafe::Assignment(slot));
+            }
+            records.push(GuardRecord::Assignment {
+                process,
+                slot,
+                draft: is,
+            });
+            Ok(draft.hash_chain)
+        });
+        checked?;
+        self.restore_all(&records);
+        Ok((SafeToSign(reservation), records))
     }
 
     /// Clears a verdict: one is given on any evidence.

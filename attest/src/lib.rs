@@ -13,6 +13,7 @@ pub mod log;
 mod memory;
 pub mod message;
 pub mod push;
+pub mod reservation;
 pub mod result;
 pub mod sample;
 pub mod schedule;

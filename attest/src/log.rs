@@ -293,7 +293,10 @@ impl Log {
                 self.clockwork = Clockwork::start(process, assignment);
             }
             (None, _) => {}
-            (Some(clockwork), _) => clockwork.pass(assignment),
+            (Some(clockwork), _) => {
+                let timer = assignment.timer.as_deref();
+                clockwork.pass(timer, self.timestamp, self.height);
+            }
         }
         out.push(Effect::Persist(Record::Input {
             process: assignment.process,

@@ -9,37 +9,39 @@
 //! - `[MU-3]` Of what a process asks for, `Data-Protocol`, `Type`, `Variant`, `From-Process`, `From-Module` and `Assignments` are not
 //!   believed; the messenger sets them. Besides it says `Pushed-For`, `From-Slot` and `From-Index`.
 //! - `[MU-4]` A message to something that is no process (a wallet) is done once it is durable.
+//! - `[MU-5]` When the log of a process that was spawned begins, its parent is told, once: `Action: Spawned`, `Process`, and the
+//!   tags of the spawn that are not about the process. Until the notice is durable, the spawn stays in the outbox.
+//! - `[MU-6]` A spawn that names no `Scheduler` has its parent's.
+//! - `[MU-7]` Assignments that a process asks for are durable until the log has them; at most [`ASSIGNMENTS_MAX`] of one result.
+//! - `[MU-8]` What was handed over and has not arrived is handed over again after ten seconds, then ever more seldom, and at every
+//!   start. A scheduler knows what it has, so this doubles nothing.
+
+mod draft;
+mod undelivered;
 
 use std::collections::{BTreeMap, VecDeque};
 
 use serde_json::Value;
-use surety_protocol::hash::{Domain, digest};
-use surety_protocol::id::{Address, ModuleId, ProcessId};
-use surety_protocol::item::{Item, ItemDraft};
+use surety_protocol::id::{Address, ItemId, ModuleId, ProcessId};
+use surety_protocol::item::Item;
 use surety_protocol::machine::Outbox;
-use surety_protocol::time::Slot;
+use surety_protocol::time::{Slot, Tick};
 use surety_protocol::verified::Authentic;
 
-use crate::effect::{Effect, Event, Offer, Record, Source};
+use crate::effect::{Effect, Event, Record, Source};
 use crate::result::ProcessResult;
 
-/// Tags that a process cannot set on what it sends (rule MU-3).
-const OURS: [&str; 9] = [
-    "Data-Protocol",
-    "Type",
-    "Variant",
-    "From-Process",
-    "From-Module",
-    "Assignments",
-    "Pushed-For",
-    "From-Slot",
-    "From-Index",
-];
+use draft::{NOTICES, Sending};
+use undelivered::{Parcel, Undelivered};
+
+/// Assignments of one result.
+pub const ASSIGNMENTS_MAX: usize = 128;
 
 /// What a messenger knows of a process.
 #[derive(Debug, Clone)]
 struct Sender {
     module: ModuleId,
+    scheduler: String,
     next: Slot,
     /// The last message of every result whose messages are not all signed yet.
     last: VecDeque<Source>,
@@ -50,14 +52,16 @@ struct Sender {
 pub struct Messenger {
     key: Address,
     senders: BTreeMap<ProcessId, Sender>,
+    undelivered: Undelivered,
 }
 
 impl Messenger {
     /// A messenger with the address of its data-item key.
-    pub const fn new(key: Address) -> Messenger {
+    pub fn new(key: Address) -> Messenger {
         Messenger {
             key,
             senders: BTreeMap::new(),
+            undelivered: Undelivered::default(),
         }
     }
 
@@ -68,6 +72,7 @@ impl Messenger {
             let id = ProcessId::from(process.id());
             self.senders.entry(id).or_insert(Sender {
                 module,
+                scheduler: process.tag("Scheduler").unwrap_or_default().to_owned(),
                 next,
                 last: VecDeque::new(),
             });
@@ -79,9 +84,10 @@ impl Messenger {
         self.senders.get(process).map(|it| it.next)
     }
 
-    /// A result of a process; `cause` is the message that it answers.
+    /// A result of a process; `cause` is what it answers: a message, the process itself, or the assignment of a tick.
     pub fn result(
         &mut self,
+        now: Tick,
         process: ProcessId,
         slot: Slot,
         cause: &Item,
@@ -95,24 +101,37 @@ impl Messenger {
             return;
         }
         sender.next = slot.next();
-        let pushed_for = cause
-            .tag("Pushed-For")
-            .map_or_else(|| cause.id().to_string(), str::to_owned);
-        let kinds = [(&result.messages, "Message"), (&result.spawns, "Process")];
-        let mut index = 0;
-        let mut drafts = Vec::new();
-        for (outbox, kind) in kinds {
-            for value in outbox {
-                let source = Source {
-                    process,
-                    slot,
-                    index,
+        let pushed_for = cause.tag("Pushed-For").map(str::to_owned);
+        let pushed_for = pushed_for.unwrap_or_else(|| cause.id().to_string());
+        let sending = Sending {
+            module: sender.module,
+            scheduler: &sender.scheduler,
+            pushed_for: &pushed_for,
+        };
+        let places = (0..).map(|index| Source {
+            process,
+            slot,
+            index,
+        });
+        let messages = result.messages.iter().map(|it| (it, false));
+        let spawns = result.spawns.iter().map(|it| (it, true));
+        let drafts: Vec<_> = places
+            .zip(messages.chain(spawns))
+            .filter_map(|(source, (value, spawn))| {
+                let draft = match spawn {
+                    true => sending.spawn(source, value)?,
+                    false => sending.message(source, value)?,
                 };
-                index += 1;
-                if let Some(draft) = draft(source, sender.module, kind, &pushed_for, value) {
-                    drafts.push((source, draft));
-                }
-            }
+                Some((source, draft))
+            })
+            .collect();
+        // [MU-7]
+        let assignments = assignments(&result.assignments);
+        for (to, item) in &assignments {
+            out.push(Effect::Persist(Record::Assign {
+                process: *to,
+                item: *item,
+            }));
         }
         // [MU-2] The position moves on only when everything that this result sends is durable.
         match drafts.last() {
@@ -128,13 +147,44 @@ impl Messenger {
         for (source, draft) in drafts {
             out.push(Effect::SignMessage { source, draft });
         }
+        for (to, item) in assignments {
+            self.hand_over(now, Parcel::Assign(to, item), out);
+        }
+    }
+
+    /// The log of a process begins: whoever spawned it is told (rule MU-5).
+    pub fn began(&mut self, process: &Item, out: &mut Outbox<Effect>) {
+        let Some(of) = draft::source(process).filter(|_| process.owner_address() == self.key)
+        else {
+            return;
+        };
+        let (Some(sender), Some(index)) =
+            (self.senders.get(&of.process), of.index.checked_add(NOTICES))
+        else {
+            return;
+        };
+        let source = Source { index, ..of };
+        let sending = Sending {
+            module: sender.module,
+            scheduler: &sender.scheduler,
+            pushed_for: process.tag("Pushed-For").unwrap_or_default(),
+        };
+        let draft = sending.notice(source, process);
+        out.push(Effect::SignMessage { source, draft });
     }
 
     /// A message was signed (rule MU-2).
-    pub fn signed(&mut self, source: Source, item: Authentic<Item>, out: &mut Outbox<Effect>) {
+    pub fn signed(
+        &mut self,
+        now: Tick,
+        source: Source,
+        item: Authentic<Item>,
+        out: &mut Outbox<Effect>,
+    ) {
         out.push(Effect::Persist(Record::Outbox {
             source,
             item: item.clone(),
+            spawn: spawn_of(source, &item),
         }));
         if let Some(sender) = self.senders.get_mut(&source.process)
             && sender.last.front() == Some(&source)
@@ -150,72 +200,84 @@ impl Messenger {
             source,
             item: item.id(),
         }));
-        out.push(Effect::Deliver(Offer::Item(item)));
+        self.hand_over(now, Parcel::Item(item), out);
     }
-}
 
-/// The item that an outbox entry asks for.
-fn draft(
-    source: Source,
-    module: ModuleId,
-    kind: &str,
-    pushed_for: &str,
-    value: &Value,
-) -> Option<ItemDraft> {
-    let text = |name: &str| value.get(name).and_then(Value::as_str);
-    let target: Option<[u8; 32]> = match text("Target") {
-        Some(target) => Some(*target.parse::<ProcessId>().ok()?.as_bytes()),
-        None if kind == "Process" => None,
-        None => return None,
-    };
-    let asked = value
-        .get("Tags")
-        .and_then(Value::as_array)
-        .map(Vec::as_slice)
-        .unwrap_or_default();
-    let mut tags: Vec<(String, String)> = Vec::new();
-    for tag in asked {
-        let name = tag.get("name").and_then(Value::as_str)?;
-        let value = match tag.get("value")? {
-            Value::String(value) => value.clone(),
-            other => other.to_string(),
+    /// What did not arrive before this node stopped is handed over again (rule MU-8).
+    pub fn resume(&mut self, now: Tick, item: Authentic<Item>, out: &mut Outbox<Effect>) {
+        self.hand_over(now, Parcel::Item(item), out);
+    }
+
+    /// The same of an assignment.
+    pub fn resume_assignment(
+        &mut self,
+        now: Tick,
+        process: ProcessId,
+        item: ItemId,
+        out: &mut Outbox<Effect>,
+    ) {
+        self.hand_over(now, Parcel::Assign(process, item), out);
+    }
+
+    fn hand_over(&mut self, now: Tick, parcel: Parcel, out: &mut Outbox<Effect>) {
+        out.push(parcel.hand_over());
+        self.undelivered.insert(now, parcel);
+    }
+
+    /// An item has a slot of a process.
+    pub fn arrived(&mut self, process: ProcessId, item: ItemId) {
+        drop(self.undelivered.arrived(item, process));
+    }
+
+    /// A scheduler says that it has an item already: it arrived, and this node had forgotten.
+    pub fn known(&mut self, process: ProcessId, item: ItemId, out: &mut Outbox<Effect>) {
+        let source = match self.undelivered.arrived(item, process) {
+            None => return,
+            // [MU-5]
+            Some(Parcel::Item(item)) if item.tag("Type") == Some("Process") => {
+                return self.began(&item, out);
+            }
+            Some(Parcel::Item(item)) => draft::source(&item),
+            Some(Parcel::Assign(..)) => None,
         };
-        // A data item has no empty tags.
-        if !OURS.contains(&name) && !name.is_empty() && !value.is_empty() {
-            tags.push((name.to_owned(), value));
+        out.push(Effect::Persist(Record::Arrived {
+            process,
+            item,
+            source,
+        }));
+    }
+
+    /// Time passed (rule MU-8).
+    pub fn tick(
+        &mut self,
+        now: Tick,
+        known: impl Fn(&ProcessId) -> bool,
+        out: &mut Outbox<Effect>,
+    ) {
+        for parcel in self.undelivered.due(now, known) {
+            out.push(parcel.hand_over());
         }
     }
-    let ours = [
-        ("Data-Protocol", "ao".to_owned()),
-        ("Variant", "ao.TN.1".to_owned()),
-        ("Type", kind.to_owned()),
-        ("From-Process", source.process.to_string()),
-        ("From-Module", module.to_string()),
-        ("Pushed-For", pushed_for.to_owned()),
-        ("From-Slot", source.slot.to_string()),
-        ("From-Index", source.index.to_string()),
-    ];
-    tags.extend(ours.map(|(name, value)| (name.to_owned(), value)));
-    let data = match value.get("Data") {
-        Some(Value::String(data)) => data.clone().into_bytes(),
-        Some(Value::Null) | None => b" ".to_vec(),
-        Some(other) => other.to_string().into_bytes(),
-    };
-    Some(ItemDraft {
-        target,
-        anchor: Some(anchor(source, text("Anchor"))),
-        tags,
-        data,
-    })
 }
 
-/// The anchor that the process chose, or one that is different for every place in every outbox.
-fn anchor(source: Source, asked: Option<&str>) -> [u8; 32] {
-    asked
-        .and_then(|asked| asked.as_bytes().try_into().ok())
-        .unwrap_or_else(|| {
-            let index = source.index.to_be_bytes();
-            let slot = source.slot.0.to_be_bytes();
-            *digest(Domain::OBJECT, &[source.process.as_bytes(), &slot, &index]).as_bytes()
-        })
+/// What an item gives notice of, if it does: the place of the spawn, and the process.
+fn spawn_of(source: Source, item: &Item) -> Option<(Source, ItemId)> {
+    let index = source.index.checked_sub(NOTICES)?;
+    Some((
+        Source { index, ..source },
+        item.tag("Process")?.parse().ok()?,
+    ))
+}
+
+/// What is to be assigned to which process (rule MU-7).
+fn assignments(asked: &[Value]) -> Vec<(ProcessId, ItemId)> {
+    let pairs = asked.iter().flat_map(|it| {
+        let item = it.get("Message").and_then(Value::as_str);
+        let item: Option<ItemId> = item.and_then(|it| it.parse().ok());
+        let to = it.get("Processes").and_then(Value::as_array);
+        let to = to.map(Vec::as_slice).unwrap_or_default();
+        to.iter()
+            .filter_map(move |to| Some((to.as_str()?.parse().ok()?, item?)))
+    });
+    pairs.take(ASSIGNMENTS_MAX).collect()
 }

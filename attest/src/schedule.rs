@@ -3,8 +3,9 @@
 //! # Rules
 //!
 //! - `[SC-1]` A process is scheduled here if its `Scheduler` tag names this scheduler's key. Slot 0 is the process item's.
-//! - `[SC-2]` A slot is reserved durably, with message and draft, before it is signed. One slot of a process is in
-//!   flight at a time, so a crash leaves at most one reserved slot, which is signed again with the same bytes.
+//! - `[SC-2]` Slots are reserved durably, with messages and times, before they are signed: all that waits for a process, up to
+//!   [`RESERVED_MAX`] at once, and one reservation of a process is in flight at a time. What a crash leaves reserved is signed
+//!   again with the same bytes.
 //! - `[SC-3]` Neither timestamps nor block heights decrease: the height decides the profile (rule PR-4). The hash chain is
 //!   AO's.
 //! - `[SC-4]` A message is assigned once; sent again it gets the slot that it has.
@@ -15,20 +16,25 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use surety_protocol::assignment::{Assignment, AssignmentDraft, HashChain};
+use surety_protocol::assignment::{Assignment, HashChain};
 use surety_protocol::id::{Address, ItemId, MessageId, ProcessId};
 use surety_protocol::item::Item;
 use surety_protocol::machine::Outbox;
 use surety_protocol::time::{Height, Slot, Timestamp};
 use surety_protocol::verified::Authentic;
 
-use crate::cron::Clockwork;
+use crate::cron::{Clockwork, Tick};
 use crate::effect::{Effect, Event, Gossip, Offer, Record};
 use crate::guard::Guard;
 use crate::log::subject;
+use crate::reservation::{Entry, Reservation};
 
+/// The code of the refusal of what has its slot (rule SC-4).
+pub const ALREADY: &str = "already-scheduled";
 /// Messages that may wait for a slot of one process.
 pub const WAITING_MAX: usize = 1024;
+/// Slots that are reserved at once.
+pub const RESERVED_MAX: usize = 64;
 /// Processes that one scheduler serves.
 pub const PROCESSES_MAX: usize = 100_000;
 
@@ -56,8 +62,8 @@ pub enum Input {
         /// The height to stamp.
         height: Height,
     },
-    /// An assignment was signed.
-    Signed(Authentic<Item>),
+    /// The assignments of a reservation were signed, in order.
+    Signed(Vec<Authentic<Item>>),
 }
 
 /// What waits for its slot.
@@ -77,7 +83,7 @@ struct Log {
     height: Height,
     clockwork: Option<Clockwork>,
     /// What is reserved and not yet signed; no item is a tick.
-    reserved: Option<Option<Authentic<Item>>>,
+    reserved: Vec<Option<Authentic<Item>>>,
     waiting: VecDeque<Waiting>,
     assigned: BTreeMap<MessageId, Slot>,
 }
@@ -118,20 +124,21 @@ impl Scheduler {
         }
     }
 
-    /// Takes back a reserved slot at the start of a node, after all signed ones (rule SC-2).
+    /// Takes back reserved slots at the start of a node, after all signed ones (rule SC-2).
     pub fn resume(
         &mut self,
-        draft: AssignmentDraft,
-        message: Option<Authentic<Item>>,
+        reservation: Reservation,
+        messages: Vec<Option<Authentic<Item>>>,
         guard: &mut Guard,
         out: &mut Outbox<Effect>,
     ) {
+        let process = reservation.process;
         let log = self
             .logs
-            .entry(draft.process)
-            .or_insert_with(|| Log::new(draft.process));
-        if draft.slot == log.next && log.reserved.is_none() {
-            log.reserve(draft, message, guard, out);
+            .entry(process)
+            .or_insert_with(|| Log::new(process));
+        if reservation.slot == log.next && log.reserved.is_empty() {
+            log.reserve(reservation, messages, guard, out);
         }
     }
 
@@ -149,7 +156,7 @@ impl Scheduler {
                 height,
             } => self.offered(offer, wall, height, guard, out),
             Input::Time { wall, height } => self.time(wall, height, guard, out),
-            Input::Signed(item) => self.signed(item, guard, out),
+            Input::Signed(items) => self.signed(items, guard, out),
         }
     }
 
@@ -244,7 +251,7 @@ impl Scheduler {
             .ok_or(("process-unknown", "the process is not scheduled here"))?;
         // [SC-4]
         if log.assigned.contains_key(&MessageId::from(item.id())) || log.waits(item.id()) {
-            return Err(("already-scheduled", "the message has a slot already"));
+            return Err((ALREADY, "the message has a slot already"));
         }
         // [SC-5]
         if log.waiting.len() >= WAITING_MAX {
@@ -253,38 +260,40 @@ impl Scheduler {
         Ok(())
     }
 
-    fn signed(&mut self, item: Authentic<Item>, guard: &mut Guard, out: &mut Outbox<Effect>) {
-        let Ok(assignment) = Assignment::from_item(&item) else {
-            return;
-        };
-        let process = assignment.process;
+    fn signed(&mut self, items: Vec<Authentic<Item>>, guard: &mut Guard, out: &mut Outbox<Effect>) {
+        let first = items.first().map(|it| Assignment::from_item(it));
+        let Some(Ok(first)) = first else { return };
+        let process = first.process;
         let Some(log) = self.logs.get_mut(&process) else {
             return;
         };
-        let Some(message) = log.reserved.take() else {
-            return;
-        };
-        log.signed(&assignment, message.as_deref());
+        let reserved = std::mem::take(&mut log.reserved);
+        for (item, message) in items.into_iter().zip(reserved) {
+            let Ok(assignment) = Assignment::from_item(&item) else {
+                return;
+            };
+            log.signed(&assignment, message.as_deref());
+            out.push(Effect::Persist(Record::Input {
+                process,
+                slot: assignment.slot,
+                assignment: item.clone(),
+                message: message.clone(),
+            }));
+            out.push(Effect::Notify(Event::Scheduled {
+                message: message.as_ref().map_or(item.id(), |it| it.id()).into(),
+                process,
+                slot: assignment.slot,
+                assignment: item.id(),
+                timestamp: assignment.timestamp,
+            }));
+            out.push(Effect::Broadcast(Gossip::Input {
+                assignment: item,
+                message,
+            }));
+        }
         if log.clockwork.is_some() {
             self.timed.insert(process);
         }
-        out.push(Effect::Persist(Record::Input {
-            process,
-            slot: assignment.slot,
-            assignment: item.clone(),
-            message: message.clone(),
-        }));
-        out.push(Effect::Notify(Event::Scheduled {
-            message: message.as_ref().map_or(item.id(), |it| it.id()).into(),
-            process,
-            slot: assignment.slot,
-            assignment: item.id(),
-            timestamp: assignment.timestamp,
-        }));
-        out.push(Effect::Broadcast(Gossip::Input {
-            assignment: item,
-            message,
-        }));
         log.advance(process, self.now, guard, out);
     }
 }
@@ -318,15 +327,14 @@ impl Log {
             timestamp: Timestamp(0),
             height: Height(0),
             clockwork: None,
-            reserved: None,
+            reserved: Vec::new(),
             waiting: VecDeque::new(),
             assigned: BTreeMap::new(),
         }
     }
 
     fn waits(&self, id: ItemId) -> bool {
-        let reserved = self.reserved.as_ref().and_then(Option::as_ref);
-        reserved.is_some_and(|item| item.id() == id)
+        self.reserved.iter().flatten().any(|item| item.id() == id)
             || self.waiting.iter().any(|it| it.item.id() == id)
     }
 
@@ -336,7 +344,10 @@ impl Log {
                 self.clockwork = Clockwork::start(process, assignment);
             }
             (None, _) => {}
-            (Some(clockwork), _) => clockwork.pass(assignment),
+            (Some(clockwork), _) => {
+                let height = Height(assignment.block_height);
+                clockwork.pass(assignment.timer.as_deref(), assignment.timestamp, height);
+            }
         }
         self.next = assignment.slot.next();
         self.chain = assignment.next_hash_chain();
@@ -347,7 +358,7 @@ impl Log {
         }
     }
 
-    /// Reserves the next slot if none is in flight (rule SC-2).
+    /// Reserves the next slots if none are in flight (rule SC-2).
     fn advance(
         &mut self,
         process: ProcessId,
@@ -355,79 +366,97 @@ impl Log {
         guard: &mut Guard,
         out: &mut Outbox<Effect>,
     ) {
-        if self.reserved.is_some() {
+        if !self.reserved.is_empty() {
             return;
         }
-        // [SC-7]
-        let (wall, height) = match self.waiting.front() {
-            Some(next) => (next.wall, next.height),
-            None => now,
-        };
-        // [SC-3]
-        let (time, height) = (self.timestamp.max(wall), self.height.max(height));
-        let tick = self.clockwork.as_ref().and_then(|it| it.due(time, height));
-        if let Some(tick) = tick {
-            let draft = AssignmentDraft {
-                block_height: tick.height.0,
-                timestamp: tick.timestamp,
-                timer: Some(tick.timer),
-                ..self.draft(process)
-            };
-            return self.reserve(draft, None, guard, out);
-        }
-        let Some(next) = self.waiting.pop_front() else {
+        let (entries, messages): (Vec<_>, Vec<_>) = self.plan(process, now).into_iter().unzip();
+        if entries.is_empty() {
             return;
-        };
-        let Waiting { item, exclude, .. } = next;
-        let is_process = ProcessId::from(item.id()) == process;
-        let draft = AssignmentDraft {
-            block_height: height.0,
-            timestamp: time,
-            message: (!is_process).then(|| item.id().into()),
-            exclude,
-            ..self.draft(process)
-        };
-        self.reserve(draft, Some(item), guard, out);
-    }
-
-    /// The next slot, which nothing has yet.
-    const fn draft(&self, process: ProcessId) -> AssignmentDraft {
-        AssignmentDraft {
+        }
+        let reservation = Reservation {
             process,
-            epoch: 0,
             slot: self.next,
             hash_chain: self.chain,
-            block_height: self.height.0,
-            timestamp: self.timestamp,
-            message: None,
-            exclude: Vec::new(),
-            timer: None,
+            entries,
+        };
+        self.reserve(reservation, messages, guard, out);
+    }
+
+    /// What the next slots are for; the process' own slot is alone.
+    fn plan(
+        &mut self,
+        process: ProcessId,
+        now: (Timestamp, Height),
+    ) -> Vec<(Entry, Option<Authentic<Item>>)> {
+        let most = if self.next == Slot(0) {
+            1
+        } else {
+            RESERVED_MAX
+        };
+        let mut clockwork = self.clockwork.clone();
+        let (mut time, mut height) = (self.timestamp, self.height);
+        let mut planned = Vec::new();
+        while planned.len() < most {
+            let (wall, at) = match self.waiting.front() {
+                Some(next) => (next.wall, next.height),
+                None => now,
+            };
+            // [SC-3]
+            let (then, there) = (time.max(wall), height.max(at));
+            // [SC-7]
+            let tick = clockwork.as_ref().and_then(|it| it.due(then, there));
+            let (entry, item) = match (tick, self.waiting.is_empty()) {
+                (Some(tick), _) => (tick.into(), None),
+                (None, true) => break,
+                (None, false) => {
+                    let Some(next) = self.waiting.pop_front() else {
+                        break;
+                    };
+                    let own = ProcessId::from(next.item.id()) == process;
+                    let entry = Entry {
+                        height: there,
+                        timestamp: then,
+                        message: (!own).then(|| next.item.id().into()),
+                        exclude: next.exclude,
+                        timer: None,
+                    };
+                    (entry, Some(next.item))
+                }
+            };
+            if let Some(clockwork) = &mut clockwork {
+                clockwork.pass(entry.timer.as_deref(), entry.timestamp, entry.height);
+            }
+            (time, height) = (time.max(entry.timestamp), height.max(entry.height));
+            planned.push((entry, item));
         }
+        planned
     }
 
     fn reserve(
         &mut self,
-        draft: AssignmentDraft,
-        message: Option<Authentic<Item>>,
+        reservation: Reservation,
+        messages: Vec<Option<Authentic<Item>>>,
         guard: &mut Guard,
         out: &mut Outbox<Effect>,
     ) {
-        let process = draft.process;
-        match guard.clear_assignment(draft.clone()) {
-            Ok((cleared, record)) => {
-                out.push(Effect::Persist(Record::Guard(record)));
+        let process = reservation.process;
+        match guard.clear_reservation(reservation.clone()) {
+            Ok((cleared, records)) => {
+                for record in records {
+                    out.push(Effect::Persist(Record::Guard(record)));
+                }
                 out.push(Effect::Persist(Record::Reserved {
-                    draft,
-                    message: message.clone(),
+                    reservation,
+                    messages: messages.clone(),
                 }));
-                out.push(Effect::SignAssignment(cleared));
-                self.reserved = Some(message);
+                out.push(Effect::SignAssignments(cleared));
+                self.reserved = messages;
             }
             Err(reason) => {
                 out.push(Effect::Notify(Event::Refused {
                     reason: reason.to_string(),
                 }));
-                if let Some(message) = message {
+                for message in messages.into_iter().flatten() {
                     out.push(Effect::Notify(Event::Unscheduled {
                         message: message.id().into(),
                         process: Some(process),
@@ -436,6 +465,18 @@ impl Log {
                     }));
                 }
             }
+        }
+    }
+}
+
+impl From<Tick> for Entry {
+    fn from(tick: Tick) -> Entry {
+        Entry {
+            height: tick.height,
+            timestamp: tick.timestamp,
+            message: None,
+            exclude: Vec::new(),
+            timer: Some(tick.timer),
         }
     }
 }

@@ -15,6 +15,7 @@ use proptest::prelude::*;
 use surety_attest::effect::{Effect, Event, Gossip, Offer, Record};
 use surety_attest::guard::Guard;
 use surety_attest::log::{Appended, Logs};
+use surety_attest::reservation::Reservation;
 use surety_attest::schedule::{Input, Scheduler};
 use surety_protocol::assignment::{Assignment, AssignmentDraft};
 use surety_protocol::id::{ItemId, ProcessId};
@@ -36,6 +37,9 @@ fn user() -> ItemKey {
 /// An assignment, with what it assigns.
 type Assigned = (Authentic<Item>, Option<Authentic<Item>>);
 
+/// A reservation, with what is to be assigned.
+type Reserved = (Reservation, Vec<Option<Authentic<Item>>>);
+
 /// A scheduler with the disk that outlives it.
 struct Unit {
     scheduler: Scheduler,
@@ -43,7 +47,7 @@ struct Unit {
     /// What was made durable: the log of each slot, what the guard cleared, what is reserved.
     inputs: BTreeMap<(ProcessId, Slot), Assigned>,
     cleared: Vec<surety_attest::guard::GuardRecord>,
-    reserved: BTreeMap<ProcessId, (AssignmentDraft, Option<Authentic<Item>>)>,
+    reserved: BTreeMap<ProcessId, Reserved>,
     /// Somebody who follows.
     logs: Logs,
     /// All signatures ever made, by process and slot.
@@ -71,6 +75,20 @@ impl Unit {
     fn step(&mut self, input: Input) {
         let mut out = Outbox::default();
         self.scheduler.step(input, &mut self.guard, &mut out);
+        self.perform(out.drain());
+    }
+
+    /// Takes several inputs before anything of them is done, as a node under load does.
+    fn burst(&mut self, offers: Vec<Offer>, milliseconds: u64, height: u64) {
+        let mut out = Outbox::default();
+        for offer in offers {
+            let offered = Input::Offered {
+                offer,
+                wall: Timestamp(BEGIN + milliseconds),
+                height: Height(height),
+            };
+            self.scheduler.step(offered, &mut self.guard, &mut out);
+        }
         self.perform(out.drain());
     }
 
@@ -108,8 +126,12 @@ impl Unit {
     fn persist(&mut self, record: Effect) {
         match record {
             Effect::Persist(Record::Guard(record)) => self.cleared.push(record),
-            Effect::Persist(Record::Reserved { draft, message }) => {
-                self.reserved.insert(draft.process, (draft, message));
+            Effect::Persist(Record::Reserved {
+                reservation,
+                messages,
+            }) => {
+                let process = reservation.process;
+                self.reserved.insert(process, (reservation, messages));
             }
             Effect::Persist(Record::Input {
                 process,
@@ -127,16 +149,22 @@ impl Unit {
 
     fn act(&mut self, effect: Effect) {
         match effect {
-            Effect::SignAssignment(cleared) => {
-                let draft = cleared.into_inner();
-                let item = key().sign_item(&draft.to_item_draft(None)).unwrap();
-                let is = item.signing_digest();
-                let was = self.signed.insert((draft.process, draft.slot), is);
-                assert!(
-                    was.is_none_or(|was| was == is),
-                    "a slot has two assignments"
-                );
-                self.step(Input::Signed(item));
+            Effect::SignAssignments(cleared) => {
+                let mut items = Vec::new();
+                let signed = cleared.into_inner().sign(|draft| {
+                    let item = key().sign_item(&draft.to_item_draft(None)).unwrap();
+                    let is = item.signing_digest();
+                    let was = self.signed.insert((draft.process, draft.slot), is);
+                    assert!(
+                        was.is_none_or(|was| was == is),
+                        "a slot has two assignments"
+                    );
+                    let chain = draft.hash_chain.next(&item.id().into());
+                    items.push(item);
+                    Ok::<_, ()>(chain)
+                });
+                assert_eq!(signed, Ok(()));
+                self.step(Input::Signed(items));
             }
             Effect::Broadcast(Gossip::Input {
                 assignment,
@@ -175,10 +203,10 @@ impl Unit {
                 .append(horizon, assignment.clone(), message, &mut out);
             assert_eq!(followed, Appended::Grew);
         }
-        for (draft, message) in self.reserved.clone().into_values() {
+        for (reservation, messages) in self.reserved.clone().into_values() {
             let mut out = Outbox::default();
             self.scheduler
-                .resume(draft, message, &mut self.guard, &mut out);
+                .resume(reservation, messages, &mut self.guard, &mut out);
             self.perform(out.drain());
         }
     }
@@ -334,6 +362,7 @@ fn a_log_does_not_go_on_past_a_tick_that_is_left_out() {
 #[derive(Debug, Clone)]
 enum Deed {
     Send(usize),
+    Burst(usize, u64),
     Assign(usize),
     Pass(u64),
     Block,
@@ -344,6 +373,7 @@ enum Deed {
 fn deed() -> impl Strategy<Value = Deed> {
     prop_oneof![
         4 => (0..3_usize).prop_map(Deed::Send),
+        2 => (0..3_usize, 1..80_u64).prop_map(|(to, count)| Deed::Burst(to, count)),
         1 => (0..3_usize).prop_map(Deed::Assign),
         4 => (0..4_000_u64).prop_map(Deed::Pass),
         2 => Just(Deed::Block),
@@ -375,6 +405,14 @@ proptest! {
                     wanted.push(Offer::Item(item.clone()));
                     unit.offer(Offer::Item(item), now, height);
                 }
+                Deed::Burst(to, count) => {
+                    let offers: Vec<Offer> = (0..count)
+                        .map(|it| Offer::Item(message(&processes[to], sent + 1 + it)))
+                        .collect();
+                    sent += count;
+                    wanted.extend(offers.clone());
+                    unit.burst(offers, now, height);
+                }
                 Deed::Assign(to) => {
                     sent += 1;
                     let offer = Offer::Assign {
@@ -396,9 +434,12 @@ proptest! {
                 Deed::Crash(effects) => {
                     unit.left = Some(effects);
                     sent += 1;
-                    let item = message(&processes[sent as usize % 3], sent);
-                    wanted.push(Offer::Item(item.clone()));
-                    unit.offer(Offer::Item(item), now, height);
+                    let offers: Vec<Offer> = (0..3)
+                        .map(|it| Offer::Item(message(&processes[sent as usize % 3], sent + it)))
+                        .collect();
+                    sent += 3;
+                    wanted.extend(offers.clone());
+                    unit.burst(offers, now, height);
                     now += 1_500;
                     unit.time(now, height);
                     unit.restart();

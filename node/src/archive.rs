@@ -32,7 +32,7 @@ use surety_protocol::verified::Authentic;
 
 use crate::store::{Batch, Column, Direction, Store, StoreError};
 
-pub use guarded::ReservedSlot;
+pub use guarded::ReservedSlots;
 pub use index::{Search, SearchError};
 pub use state::{Ask, NODES_MAX, PAGES_MAX, Parts, Series, Transfer, TransferError};
 

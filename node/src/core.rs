@@ -36,6 +36,7 @@ use surety_attest::claims::Claims;
 use surety_attest::effect::{self as attest, Executed, Offer, Record};
 use surety_attest::guard::Guard;
 use surety_attest::log::Logs;
+use surety_attest::schedule::ALREADY;
 use surety_attest::tally::Tally;
 use surety_protocol::block::Genesis;
 use surety_protocol::bls::SecretKey;
@@ -200,6 +201,10 @@ impl Core {
                 out.push(Effect::Report { token, acceptance });
             }
             Input::Offer { offer, wall } => self.offer(now, offer, wall, &mut out),
+            Input::Deliver(offer) => self.deliver(now, offer, &mut out),
+            Input::Known { process, item } => {
+                self.signal(now, &Signal::Known { process, item }, &mut out);
+            }
             Input::Executed(executed) => self.executed(now, executed, &mut out),
             Input::Judged {
                 evidence,
@@ -234,12 +239,18 @@ impl Core {
         for effect in asked {
             match effect {
                 attest::Effect::Persist(record) => {
+                    let arrived = arrived(&record);
                     out.push(Effect::Persist(Write::Record(record)));
+                    if let Some((process, item)) = arrived {
+                        self.signal(now, &Signal::Arrived { process, item }, out);
+                    }
                 }
                 attest::Effect::Execute(job) => {
                     out.push(Effect::Execute(job, self.ledger.profiles_shared()));
                 }
-                attest::Effect::SignAssignment(draft) => sign(Signing::Assignment(draft), out),
+                attest::Effect::SignAssignments(cleared) => {
+                    sign(Signing::Assignments(cleared), out);
+                }
                 attest::Effect::SignClaim {
                     claim,
                     frontier,
@@ -261,8 +272,17 @@ impl Core {
                 attest::Effect::Broadcast(gossip) => self.broadcast(now, gossip, out),
                 attest::Effect::Fetch(want) => out.push(Effect::Fetch(want)),
                 attest::Effect::Deliver(offer) => self.deliver(now, offer, out),
+                attest::Effect::Assign { process, item } => {
+                    out.push(Effect::Assign { process, item });
+                }
                 attest::Effect::Submit(action) => self.submit(action, out),
-                attest::Effect::Notify(event) => out.push(Effect::Notify(event)),
+                attest::Effect::Notify(event) => {
+                    let known = known(&event);
+                    out.push(Effect::Notify(event));
+                    if let Some((process, item)) = known {
+                        self.signal(now, &Signal::Known { process, item }, out);
+                    }
+                }
             }
         }
     }
@@ -405,6 +425,31 @@ impl Core {
             self.signal(now, &Signal::LogGrew(process), out);
         }
         self.signal(now, &Signal::Material, out);
+    }
+}
+
+/// What has a slot with this.
+fn arrived(record: &Record) -> Option<(ProcessId, ItemId)> {
+    match record {
+        Record::Input {
+            process,
+            message: Some(message),
+            ..
+        } => Some((*process, message.id())),
+        _ => None,
+    }
+}
+
+/// What this node's own scheduler has already.
+fn known(event: &attest::Event) -> Option<(ProcessId, ItemId)> {
+    match event {
+        attest::Event::Unscheduled {
+            message,
+            process: Some(process),
+            code: ALREADY,
+            ..
+        } => Some((*process, (*message).into())),
+        _ => None,
     }
 }
 

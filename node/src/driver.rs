@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use surety_attest::effect::Executed;
+use surety_attest::schedule::ALREADY;
 use surety_protocol::time::{Tick, Timestamp};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -300,6 +301,11 @@ impl Driver {
                 inputs.push(*input);
             }
             Completion::Delivered(what, outcome) => {
+                if let (Err(error), (item, Some(process))) = (&outcome, what)
+                    && error.code == ALREADY
+                {
+                    inputs.push(Input::Known { process, item });
+                }
                 let waiting = self.waiters.take(&what);
                 act::answer(&self.net, waiting, &outcome);
             }

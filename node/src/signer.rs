@@ -98,15 +98,22 @@ impl Signer {
     ) -> Result<Made, SignError> {
         let mut forged = None;
         let signed = match signing {
-            Signing::Assignment(cleared) => {
-                let draft = cleared.into_inner();
-                if draft.slot == Slot(0) {
-                    // Only the first is kept.
-                    let _ = self.scheduled.set(draft.process);
-                }
-                let double = self.double(&draft, archive);
-                forged = double.map(|it| (Topic::Assignments, it));
-                Signed::Assignment(self.item_key.sign_item(&draft.to_item_draft(None))?)
+            Signing::Assignments(cleared) => {
+                let mut items = Vec::new();
+                cleared.into_inner().sign(|draft| {
+                    if draft.slot == Slot(0) {
+                        // Only the first is kept.
+                        let _ = self.scheduled.set(draft.process);
+                    }
+                    if let Some(double) = self.double(&draft, archive) {
+                        forged = Some((Topic::Assignments, double));
+                    }
+                    let item = self.item_key.sign_item(&draft.to_item_draft(None))?;
+                    let chain = draft.hash_chain.next(&item.id().into());
+                    items.push(item);
+                    Ok::<_, SignError>(chain)
+                })?;
+                Signed::Assignments(items)
             }
             Signing::Claim {
                 claim,

@@ -133,6 +133,31 @@ for (let tries = 0; ; tries++) {
 }
 said('a message from process to process')
 
+// A process spawns another, and is told when it is there; it asks for an assignment, and gets that message.
+await evaluate(process1, arweave, "Handlers.add('child', Handlers.utils.hasMatchingTag('Action', 'Spawned'), function(m) Child = m.Tags.Process; Mark = m.Tags.Mark end)")
+await evaluate(process1, arweave, `ao.spawn('${module}', { Tags = { Mark = 'mine', Authority = '${authority}' } }); return 'spawned'`)
+let child
+for (let tries = 0; ; tries++) {
+  const seen = output((await evaluate(process1, arweave, "return tostring(Child) .. ' ' .. tostring(Mark)")).result)
+  if (/^[\w-]{43} mine$/.test(seen)) { child = seen.slice(0, 43); break }
+  assert.ok(tries < 40, seen)
+  await new Promise(resolve => setTimeout(resolve, 250))
+}
+const born = await realFetch(`${base}/su/processes/${child}`).then(it => it.json())
+assert.equal(tag(born, 'From-Process'), process1)
+assert.equal(tag(born, 'Scheduler'), scheduler)
+assert.ok(tag(born, 'Pushed-For'))
+const log = async process => (await realFetch(`${base}/su/${process}?process-id=${process}&limit=1000`).then(it => it.json())).edges.map(edge => edge.node)
+await evaluate(process1, arweave, `Assign({ Processes = { '${other}' }, Message = '${sent[1]}' }); return 'assigned'`)
+for (let tries = 0; ; tries++) {
+  const found = (await log(other)).filter(node => tag(node.assignment, 'Message') === sent[1])
+  if (found.length) { assert.equal(found.length, 1); break }
+  assert.ok(tries < 40)
+  await new Promise(resolve => setTimeout(resolve, 250))
+}
+assert.equal((await log(process1)).filter(node => tag(node.message, 'Action') === 'Spawned').length, 1)
+said('a spawn by a process, and an assignment')
+
 // What the scheduler shows.
 const byId = await ao.getMessageById({ processId: process1, messageId: sent[3] })
 assert.equal(byId.message.id, sent[3])

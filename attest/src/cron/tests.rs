@@ -42,6 +42,11 @@ fn start(tags: &[(&str, &str)]) -> Clockwork {
     Clockwork::start(&process(tags), &assigned(None, BEGIN * 1000 + 250, HEIGHT)).unwrap()
 }
 
+fn pass(clockwork: &mut Clockwork, assignment: &Assignment) {
+    let height = Height(assignment.block_height);
+    clockwork.pass(assignment.timer.as_deref(), assignment.timestamp, height);
+}
+
 /// What a scheduler assigns until a moment, as timer, milliseconds since the beginning and height.
 fn until(clockwork: &mut Clockwork, milliseconds: u64, height: u64) -> Vec<(String, u64, u64)> {
     let mut ticks = Vec::new();
@@ -49,7 +54,7 @@ fn until(clockwork: &mut Clockwork, milliseconds: u64, height: u64) -> Vec<(Stri
     while let Some(tick) = clockwork.due(now, Height(height)) {
         let assignment = assigned(Some(&tick.timer), tick.timestamp.0, tick.height.0);
         assert!(clockwork.admits(&assignment), "{tick:?}");
-        clockwork.pass(&assignment);
+        pass(clockwork, &assignment);
         let since = tick.timestamp.0 - BEGIN * 1000;
         ticks.push((tick.timer, since, tick.height.0));
     }
@@ -175,7 +180,10 @@ fn a_block_that_has_begun_ends_at_its_moment() {
         .due(Timestamp(BEGIN * 1000 + 1_900), Height(101))
         .unwrap();
     assert_eq!(first.timer, "0-1-block");
-    it.pass(&assigned(Some("0-1-block"), first.timestamp.0, 101));
+    pass(
+        &mut it,
+        &assigned(Some("0-1-block"), first.timestamp.0, 101),
+    );
     // A second passes before the scheduler gets to the other timer of this block.
     assert_eq!(
         until(&mut it, 2_400, 101),
@@ -196,7 +204,7 @@ fn nothing_enters_before_what_is_due_nor_twice_nor_undue() {
     let tick = assigned(Some("0-5-seconds"), at(5_000), 100);
     assert!(it.admits(&tick));
     let before = it.position();
-    it.pass(&tick);
+    pass(&mut it, &tick);
     assert!(!it.admits(&tick));
     assert!(it.admits(&assigned(None, at(5_000), 100)));
     it.rewind(before);
@@ -218,6 +226,6 @@ fn an_endless_absence_costs_no_more_than_its_ticks() {
             .height,
         Height(u64::MAX)
     );
-    it.pass(&assigned(None, u64::MAX, u64::MAX));
+    pass(&mut it, &assigned(None, u64::MAX, u64::MAX));
     assert_eq!(it.due(Timestamp(u64::MAX), Height(u64::MAX)), None);
 }

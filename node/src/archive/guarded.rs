@@ -2,11 +2,12 @@
 
 use serde_tuple::{Deserialize_tuple, Serialize_tuple};
 use surety_attest::guard::GuardRecord;
-use surety_protocol::assignment::{AssignmentDraft, HashChain};
+use surety_attest::reservation::{Entry, Reservation};
+use surety_protocol::assignment::HashChain;
 use surety_protocol::codec::{self, CodecError, Wire};
 use surety_protocol::id::{AssignmentId, Digest, ItemId, ProcessId};
 use surety_protocol::item::Item;
-use surety_protocol::time::{Slot, Timestamp};
+use surety_protocol::time::{Height, Slot, Timestamp};
 use surety_protocol::verified::Authentic;
 
 use super::{Archive, ArchiveError, damaged};
@@ -15,13 +16,18 @@ use crate::store::{Column, Direction};
 /// Records of the guard read at once.
 const PAGE: usize = 1024;
 
-/// A reserved slot.
+/// Reserved slots.
 #[derive(Debug, Clone, PartialEq, Serialize_tuple, Deserialize_tuple)]
 pub(super) struct Reserved {
     process: ProcessId,
     slot: Slot,
     hash_chain: Digest,
-    block_height: u64,
+    entries: Vec<ReservedEntry>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize_tuple, Deserialize_tuple)]
+struct ReservedEntry {
+    height: Height,
     timestamp: Timestamp,
     names_message: bool,
     exclude: Vec<String>,
@@ -31,41 +37,51 @@ pub(super) struct Reserved {
 
 impl Wire for Reserved {
     const KIND: u8 = 62;
-    const BYTES_MAX: usize = 8192;
+    const BYTES_MAX: usize = 1 << 20;
 }
 
 impl Reserved {
-    pub(super) fn new(draft: AssignmentDraft, subject: Option<ItemId>) -> Reserved {
+    pub(super) fn new(
+        reservation: Reservation,
+        subjects: impl Iterator<Item = Option<ItemId>>,
+    ) -> Reserved {
+        let entries = reservation.entries.into_iter().zip(subjects);
         Reserved {
-            process: draft.process,
-            slot: draft.slot,
-            hash_chain: Digest::new(*draft.hash_chain.as_bytes()),
-            block_height: draft.block_height,
-            timestamp: draft.timestamp,
-            names_message: draft.message.is_some(),
-            exclude: draft.exclude,
-            timer: draft.timer,
-            subject,
+            process: reservation.process,
+            slot: reservation.slot,
+            hash_chain: Digest::new(*reservation.hash_chain.as_bytes()),
+            entries: entries
+                .map(|(entry, subject)| ReservedEntry {
+                    height: entry.height,
+                    timestamp: entry.timestamp,
+                    names_message: entry.message.is_some(),
+                    exclude: entry.exclude,
+                    timer: entry.timer,
+                    subject,
+                })
+                .collect(),
         }
     }
 
-    fn draft(self) -> AssignmentDraft {
-        AssignmentDraft {
+    fn reservation(self) -> Reservation {
+        let entry = |it: ReservedEntry| Entry {
+            height: it.height,
+            timestamp: it.timestamp,
+            message: it.subject.filter(|_| it.names_message).map(Into::into),
+            exclude: it.exclude,
+            timer: it.timer,
+        };
+        Reservation {
             process: self.process,
-            epoch: 0,
             slot: self.slot,
             hash_chain: HashChain::new(*self.hash_chain.as_bytes()),
-            block_height: self.block_height,
-            timestamp: self.timestamp,
-            message: self.subject.filter(|_| self.names_message).map(Into::into),
-            exclude: self.exclude,
-            timer: self.timer,
+            entries: self.entries.into_iter().map(entry).collect(),
         }
     }
 }
 
-/// What is to be signed, with the message, or at slot 0 the process item; a tick has none.
-pub type ReservedSlot = (AssignmentDraft, Option<Authentic<Item>>);
+/// What is to be signed, with the message of each slot, or at slot 0 the process item; a tick has none.
+pub type ReservedSlots = (Reservation, Vec<Option<Authentic<Item>>>);
 
 /// A record of the guard; `kind` says which.
 #[derive(Debug, Clone, PartialEq, Serialize_tuple, Deserialize_tuple)]
@@ -203,17 +219,20 @@ impl Archive {
     ///
     /// # Errors
     /// If the store fails or a value is damaged.
-    pub fn reserved(&self, process: &ProcessId) -> Result<Option<ReservedSlot>, ArchiveError> {
+    pub fn reserved(&self, process: &ProcessId) -> Result<Option<ReservedSlots>, ArchiveError> {
         let Some(stored) = self.get::<Reserved>(Column::Meta, &super::key::reserved(process))?
         else {
             return Ok(None);
         };
         let missing = || damaged(Column::Meta, &"a reserved slot without its message");
-        let subject = match &stored.subject {
-            Some(id) => Some(self.item(id)?.ok_or_else(missing)?),
-            None => None,
-        };
-        Ok(Some((stored.draft(), subject)))
+        let mut messages = Vec::new();
+        for entry in &stored.entries {
+            messages.push(match &entry.subject {
+                Some(id) => Some(self.item(id)?.ok_or_else(missing)?),
+                None => None,
+            });
+        }
+        Ok(Some((stored.reservation(), messages)))
     }
 
     /// All processes with a reserved slot, those without any signed slot included.

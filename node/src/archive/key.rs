@@ -71,7 +71,7 @@ pub(super) fn fetched(process: &ProcessId) -> Vec<u8> {
     [b"f", &process.as_bytes()[..]].concat()
 }
 
-/// `process || slot || index || item`.
+/// `'s' || process || slot || index || item`.
 pub(super) fn outbox(source: &Source, item: &ItemId) -> Vec<u8> {
     let Source {
         process,
@@ -79,11 +79,33 @@ pub(super) fn outbox(source: &Source, item: &ItemId) -> Vec<u8> {
         index,
     } = source;
     [
+        b"s",
         &slot(process, *at)[..],
         &index.to_be_bytes(),
         item.as_bytes(),
     ]
     .concat()
+}
+
+/// `'s' || process`: what a process sent.
+pub(super) fn outboxes(process: &ProcessId) -> Vec<u8> {
+    [b"s", &process.as_bytes()[..]].concat()
+}
+
+/// `'a' || process || item`: what is to be assigned to a process.
+pub(super) fn assign(process: &ProcessId, item: &ItemId) -> Vec<u8> {
+    [assigns(), process.as_bytes(), item.as_bytes()].concat()
+}
+
+/// `'a'`
+pub(super) const fn assigns() -> &'static [u8] {
+    b"a"
+}
+
+/// The process and the item of such a key.
+pub(super) fn assigned(key: &[u8]) -> Option<(ProcessId, ItemId)> {
+    let (process, item) = key.strip_prefix(assigns())?.split_at_checked(32)?;
+    Some((process.try_into().ok()?, item.try_into().ok()?))
 }
 
 /// `'p' || process`, in the column of positions.

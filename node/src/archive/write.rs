@@ -4,7 +4,7 @@ use serde_bytes::ByteBuf;
 use surety_attest::effect::{Record, Source};
 use surety_protocol::block::Block;
 use surety_protocol::codec;
-use surety_protocol::id::{Address, ProcessId};
+use surety_protocol::id::{Address, ItemId, ProcessId};
 use surety_protocol::item::Item;
 use surety_protocol::time::Slot;
 use surety_protocol::verified::Authentic;
@@ -38,9 +38,13 @@ pub fn put(batch: &mut Batch, record: Record) -> Result<(), ArchiveError> {
                 let at = key::message(&process, &message.id());
                 batch.put(Column::Assignments, at, slot.0.to_be_bytes());
                 put_item(batch, &message);
-                // A message of a process has arrived; if it is another node's, nothing is there to be removed.
-                if let Some(source) = source(&message) {
+                // What a process sent has arrived; if another node sent it, nothing is there to be removed. A process that was
+                // spawned stays until the notice of it is there (rule MU-5).
+                if let Some(source) = source(&message).filter(|_| slot != Slot(0)) {
                     batch.delete(Column::Outbox, key::outbox(&source, &message.id()));
+                }
+                if message.target() != Some(process.as_bytes()) {
+                    batch.delete(Column::Outbox, key::assign(&process, &message.id()));
                 }
             }
             // The slot is signed now; nothing is left to be resumed.
@@ -54,12 +58,16 @@ pub fn put(batch: &mut Batch, record: Record) -> Result<(), ArchiveError> {
             let at = key::hashpath(&process, size);
             batch.put(Column::Meta, at, [hashpath.base, hashpath.request].concat());
         }
-        Record::Reserved { draft, message } => {
-            if let Some(message) = &message {
+        Record::Reserved {
+            reservation,
+            messages,
+        } => {
+            for message in messages.iter().flatten() {
                 put_item(batch, message);
             }
-            let process = draft.process;
-            let stored = Reserved::new(draft, message.map(|it| it.id()));
+            let process = reservation.process;
+            let subjects = messages.iter().map(|it| it.as_ref().map(|it| it.id()));
+            let stored = Reserved::new(reservation, subjects);
             batch.put(
                 Column::Meta,
                 key::reserved(&process),
@@ -102,13 +110,34 @@ pub fn put(batch: &mut Batch, record: Record) -> Result<(), ArchiveError> {
         Record::Evidence { id, bytes } => {
             batch.put(Column::Evidence, *id.as_bytes(), bytes.to_vec());
         }
-        Record::Outbox { source, item } => {
+        Record::Outbox {
+            source,
+            item,
+            spawn,
+        } => {
             put_item(batch, &item);
+            if let Some((place, id)) = spawn {
+                batch.delete(Column::Outbox, key::outbox(&place, &id));
+            }
             batch.put(
                 Column::Outbox,
                 key::outbox(&source, &item.id()),
                 *item.id().as_bytes(),
             );
+        }
+        Record::Assign { process, item } => {
+            batch.put(Column::Outbox, key::assign(&process, &item), []);
+        }
+        Record::Arrived {
+            process,
+            item,
+            source,
+        } => {
+            let at = match source {
+                Some(source) => key::outbox(&source, &item),
+                None => key::assign(&process, &item),
+            };
+            batch.delete(Column::Outbox, at);
         }
         Record::Pushed { process, next } => {
             batch.put(Column::Meta, key::pushed(&process), next.0.to_be_bytes());
@@ -155,6 +184,23 @@ fn put_item(batch: &mut Batch, item: &Item) {
 }
 
 impl Archive {
+    /// Assignments that processes asked for and no log is known to have: the process, and the item.
+    ///
+    /// # Errors
+    /// If the store fails or a key is damaged.
+    pub fn assigns(&self, limit: usize) -> Result<Vec<(ProcessId, ItemId)>, ArchiveError> {
+        let found = self.store.scan(
+            Column::Outbox,
+            &[],
+            key::assigns(),
+            limit,
+            Direction::Forward,
+        )?;
+        let read = |(found, _): &(Vec<u8>, Vec<u8>)| key::assigned(found);
+        let assigns: Option<Vec<_>> = found.iter().map(read).collect();
+        assigns.ok_or_else(|| damaged(Column::Outbox, &"a key of another length"))
+    }
+
     /// The first slot of a process whose result is not pushed.
     ///
     /// # Errors
@@ -179,14 +225,16 @@ impl Archive {
         process: &ProcessId,
         limit: usize,
     ) -> Result<Vec<Authentic<Item>>, ArchiveError> {
-        let prefix = process.as_bytes();
-        let found = self
-            .store
-            .scan(Column::Outbox, &[], prefix, limit, Direction::Backward)?;
+        let found = self.store.scan(
+            Column::Outbox,
+            &[],
+            &key::outboxes(process),
+            limit,
+            Direction::Backward,
+        )?;
         let mut items = Vec::new();
         for (_, id) in found {
-            let id = surety_protocol::id::ItemId::try_from(id.as_slice())
-                .map_err(|it| damaged(Column::Outbox, &it))?;
+            let id = ItemId::try_from(id.as_slice()).map_err(|it| damaged(Column::Outbox, &it))?;
             items.extend(self.item(&id)?);
         }
         Ok(items)

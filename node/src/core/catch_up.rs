@@ -86,6 +86,14 @@ impl Core {
         let Some(process) = offer.process() else {
             return;
         };
+        let item = offer.item().id();
+        if self
+            .held
+            .iter()
+            .any(|(to, it)| *to == process && it.item().id() == item)
+        {
+            return;
+        }
         self.held.push_back((process, offer));
         while self.held.len() > HELD_MAX {
             self.held.pop_front();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use surety_attest::effect::{Event, Job, Offer, Record, Source, Want};
 use surety_attest::guard::{ApprovalDraft, SafeToSign, VerdictDraft};
-use surety_protocol::assignment::AssignmentDraft;
+use surety_attest::reservation::Reservation;
 use surety_protocol::block::Block;
 use surety_protocol::claim::{Claim, Leaf};
 use surety_protocol::execution::ExecutionRequest;
@@ -71,6 +71,13 @@ pub enum Effect {
         /// The operator.
         to: Address,
     },
+    /// Find an item, and come back with it as [`super::Input::Deliver`].
+    Assign {
+        /// The process that is to have it.
+        process: ProcessId,
+        /// The item.
+        item: ItemId,
+    },
     /// Tell whoever watches.
     Notify(Event),
     /// The ledger went on.
@@ -114,8 +121,8 @@ pub enum Write {
 /// What is to be signed.
 #[derive(Debug)]
 pub enum Signing {
-    /// An assignment.
-    Assignment(SafeToSign<AssignmentDraft>),
+    /// The assignments of a reservation.
+    Assignments(SafeToSign<Reservation>),
     /// A claim.
     Claim {
         /// The cleared claim.

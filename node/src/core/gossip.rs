@@ -83,6 +83,7 @@ impl Core {
         };
         let mut asked = Outbox::default();
         let begins = self.shared.logs.get(&read.process).is_none();
+        let first = message.clone().filter(|_| begins);
         let horizon = self.ledger.horizon();
         let appended = self
             .shared
@@ -97,6 +98,9 @@ impl Core {
                         self.shared.first = Some(read.process);
                     }
                     self.began(now, read.process, out);
+                    if let Some(item) = &first {
+                        self.signal(now, &Signal::LogBegan(item), out);
+                    }
                 }
                 self.log_grew(now, read.process, out);
                 Acceptance::Accept

@@ -5,7 +5,7 @@ use surety_protocol::approval::{Approval, ClaimBatch};
 use surety_protocol::block::Block;
 use surety_protocol::claim::{Leaf, SignedClaim};
 use surety_protocol::execution::Execution;
-use surety_protocol::id::{Digest, EvidenceId, ProcessId};
+use surety_protocol::id::{Digest, EvidenceId, ItemId, ProcessId};
 use surety_protocol::item::Item;
 use surety_protocol::origin::Verdict;
 use surety_protocol::time::Timestamp;
@@ -34,6 +34,15 @@ pub enum Input {
         offer: Offer,
         /// The clock on the wall.
         wall: Timestamp,
+    },
+    /// What a process wants assigned was found.
+    Deliver(Offer),
+    /// A scheduler elsewhere was handed something that it has already.
+    Known {
+        /// The process.
+        process: ProcessId,
+        /// The item.
+        item: ItemId,
     },
     /// An execution came back.
     Executed(Executed),
@@ -89,8 +98,8 @@ pub enum Fetched {
 /// What was signed.
 #[derive(Debug, Clone)]
 pub enum Signed {
-    /// An assignment.
-    Assignment(Authentic<Item>),
+    /// The assignments of a reservation, in order.
+    Assignments(Vec<Authentic<Item>>),
     /// A claim.
     Claim(Box<SignedClaim>),
     /// An approval.

@@ -144,13 +144,16 @@ fn restored(
     for effect in asked {
         match effect {
             Asked::Persist(record) => out.push(Effect::Persist(super::Write::Record(record))),
-            Asked::SignAssignment(draft) => super::sign(super::Signing::Assignment(draft), out),
+            Asked::SignAssignments(cleared) => {
+                super::sign(super::Signing::Assignments(cleared), out);
+            }
             Asked::SignMessage { source, draft } => {
                 super::sign(super::Signing::Message { source, draft }, out);
             }
             Asked::Execute(job) => out.push(Effect::Execute(job, Arc::clone(profiles))),
             Asked::Notify(event) => out.push(Effect::Notify(event)),
             Asked::Deliver(offer) => delivered.push(offer),
+            Asked::Assign { process, item } => out.push(Effect::Assign { process, item }),
             // Nothing else is interrupted by a stop.
             _ => {}
         }

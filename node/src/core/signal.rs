@@ -6,8 +6,10 @@ use surety_attest::claims::Contradiction;
 use surety_attest::effect::{Executed, Offer};
 use surety_protocol::claim::SignedClaim;
 use surety_protocol::facts::BlockFacts;
-use surety_protocol::id::{AssignmentId, ProcessId};
+use surety_protocol::id::{AssignmentId, ItemId, ProcessId};
+use surety_protocol::item::Item;
 use surety_protocol::time::{Height, Slot, Timestamp};
+use surety_protocol::verified::Authentic;
 
 use super::Signed;
 
@@ -23,6 +25,22 @@ pub enum Signal<'a> {
     },
     /// A block was applied.
     Block(&'a Arc<BlockFacts>),
+    /// The log of a process begins.
+    LogBegan(&'a Authentic<Item>),
+    /// An item has a slot of a process.
+    Arrived {
+        /// The process.
+        process: ProcessId,
+        /// The item.
+        item: ItemId,
+    },
+    /// A scheduler was handed something that it has already.
+    Known {
+        /// The process.
+        process: ProcessId,
+        /// The item.
+        item: ItemId,
+    },
     /// A log has more slots, and its module is here.
     LogGrew(ProcessId),
     /// A log lost its end.

@@ -6,7 +6,7 @@ use serde_bytes::ByteBuf;
 use surety_attest::effect::{Event, Offer, Want};
 use surety_protocol::codec;
 use surety_protocol::execution::Execution;
-use surety_protocol::id::{Address, ItemId};
+use surety_protocol::id::{Address, ItemId, ProcessId};
 use surety_protocol::item::Item;
 use surety_slashing::ledger::LedgerEvent;
 
@@ -64,6 +64,7 @@ impl Driver {
             }
             Effect::FetchBlocks { from } => self.fetch(Wanted::Blocks(from)),
             Effect::Deliver { offer, to } => self.deliver(offer, &to),
+            Effect::Assign { process, item } => self.find(process, item),
             Effect::Notify(event) => self.notify(event),
             Effect::Applied { height, events } => {
                 self.changed = true;
@@ -168,6 +169,33 @@ impl Driver {
                 let _ = completions.send(Completion::Input(input)).await;
             }
             fetcher.end(&wanted);
+        });
+    }
+
+    /// Finds an item here or elsewhere, to be assigned to a process.
+    fn find(&self, process: ProcessId, item: ItemId) {
+        let (archive, fetcher) = (self.archive.clone(), self.fetcher.clone());
+        let completions = self.completions.clone();
+        tokio::spawn(async move {
+            let here = tokio::task::spawn_blocking(move || archive.item(&item)).await;
+            let found = match here {
+                Ok(Ok(Some(item))) => Some(item),
+                _ => match fetcher.get(&Wanted::Want(Want::Item(item)), None).await {
+                    Some(Fetched::Item(item)) => Some(item),
+                    _ => None,
+                },
+            };
+            let Some(found) = found else {
+                tracing::warn!(%item, %process, "an item that is to be assigned was not found");
+                return;
+            };
+            let offer = Offer::Assign {
+                process,
+                item: found,
+                exclude: Vec::new(),
+            };
+            let input = Box::new(Input::Deliver(offer));
+            let _ = completions.send(Completion::Input(input)).await;
         });
     }
 

@@ -1,6 +1,6 @@
 //! The messenger role: a [`Messenger`] machine fed with the results that this node's compute role evaluates.
 
-use surety_attest::effect::{Effect, Executed, Offer};
+use surety_attest::effect::{Effect, Executed};
 use surety_attest::push::Messenger;
 use surety_attest::result::ProcessResult;
 use surety_protocol::id::ProcessId;
@@ -18,12 +18,15 @@ use crate::core::{Shared, Signal, Signed};
 /// never meant to arrive.
 const UNDELIVERED_MAX: usize = 1024;
 
+/// Assignments that are made again at the start.
+const ASSIGNS_MAX: usize = 4096;
+
 pub(super) struct MessengerRole {
     machine: Messenger,
 }
 
 impl MessengerRole {
-    pub(super) const fn new(setting: &Setting) -> MessengerRole {
+    pub(super) fn new(setting: &Setting) -> MessengerRole {
         MessengerRole {
             machine: Messenger::new(setting.item_key),
         }
@@ -31,6 +34,7 @@ impl MessengerRole {
 
     fn push(
         &mut self,
+        now: Tick,
         process: ProcessId,
         slot: Slot,
         subject: &Item,
@@ -38,7 +42,8 @@ impl MessengerRole {
         out: &mut Outbox<Effect>,
     ) {
         if let Some(result) = ProcessResult::from_parts(parts) {
-            self.machine.result(process, slot, subject, &result, out);
+            self.machine
+                .result(now, process, slot, subject, &result, out);
         }
     }
 }
@@ -66,7 +71,11 @@ impl Role for MessengerRole {
             }
             // What no log is known to have may not have arrived: the scheduler knows what it has.
             for item in archive.outbox(process, UNDELIVERED_MAX)?.into_iter().rev() {
-                out.push(Effect::Deliver(Offer::Item(item)));
+                match shared.logs.get(&item.id().into()) {
+                    // [MU-5]
+                    Some(_) => self.machine.began(&item, out),
+                    None => self.machine.resume(Tick(0), item, out),
+                }
             }
             let mut slot = next;
             while let Some(parts) = archive.parts(process, slot)? {
@@ -78,16 +87,19 @@ impl Role for MessengerRole {
                     None if slot == Slot(0) => item.clone(),
                     None => input.assignment,
                 };
-                self.push(*process, slot, &subject, &parts, out);
+                self.push(Tick(0), *process, slot, &subject, &parts, out);
                 slot = slot.next();
             }
+        }
+        for (process, item) in archive.assigns(ASSIGNS_MAX)? {
+            self.machine.resume_assignment(Tick(0), process, item, out);
         }
         Ok(())
     }
 
     fn on(
         &mut self,
-        _now: Tick,
+        now: Tick,
         signal: &Signal<'_>,
         shared: &mut Shared,
         out: &mut Outbox<Effect>,
@@ -101,11 +113,26 @@ impl Role for MessengerRole {
                     if leaf.leaf.slot == Slot(0) {
                         self.machine.process(&leaf.subject, module, Slot(0));
                     }
-                    self.push(*process, leaf.leaf.slot, &leaf.subject, &leaf.parts, out);
+                    self.push(
+                        now,
+                        *process,
+                        leaf.leaf.slot,
+                        &leaf.subject,
+                        &leaf.parts,
+                        out,
+                    );
                 }
             }
             Signal::Signed(Signed::Message { source, item }) => {
-                self.machine.signed(*source, item.clone(), out);
+                self.machine.signed(now, *source, item.clone(), out);
+            }
+            Signal::LogBegan(item) => self.machine.began(item, out),
+            Signal::Known { process, item } => self.machine.known(*process, *item, out),
+            Signal::Arrived { process, item } => self.machine.arrived(*process, *item),
+            Signal::Tick { .. } => {
+                let logs = &shared.logs;
+                self.machine
+                    .tick(now, |process| logs.get(process).is_some(), out);
             }
             _ => {}
         }

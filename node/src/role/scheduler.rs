@@ -65,8 +65,9 @@ impl Role for SchedulerRole {
             }
         }
         for process in archive.reserved_processes()? {
-            if let Some((draft, message)) = archive.reserved(&process)? {
-                self.machine.resume(draft, message, &mut shared.guard, out);
+            if let Some((reservation, messages)) = archive.reserved(&process)? {
+                self.machine
+                    .resume(reservation, messages, &mut shared.guard, out);
             }
         }
         Ok(())
@@ -93,7 +94,7 @@ impl Role for SchedulerRole {
                 wall: *wall,
                 height: *height,
             },
-            Signal::Signed(Signed::Assignment(item)) => Input::Signed(item.clone()),
+            Signal::Signed(Signed::Assignments(items)) => Input::Signed(items.clone()),
             _ => return,
         };
         self.machine.step(input, &mut shared.guard, out);

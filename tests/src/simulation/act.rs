@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use surety_attest::effect::{Executed, Finding, Job};
+use surety_attest::effect::{Executed, Finding, Job, Offer};
 use surety_node::core::{Effect, Input};
 use surety_node::net::{Acceptance, Topic};
 use surety_protocol::execution::Execution;
@@ -44,6 +44,20 @@ impl Simulation {
                         wait: 250,
                     };
                     self.agenda.after(0, deliver);
+                }
+            }
+            Effect::Assign { process, item } => {
+                let found = self
+                    .nodes
+                    .get(who)
+                    .and_then(|it| it.archive.item(&item).ok());
+                if let Some(item) = found.flatten() {
+                    let offer = Offer::Assign {
+                        process,
+                        item,
+                        exclude: Vec::new(),
+                    };
+                    self.step(who, Input::Deliver(offer))?;
                 }
             }
             Effect::Notify(event) => {
