@@ -8,6 +8,7 @@
 //! - `[CR-1]` A tag `Cron-Interval` of a process is a timer: `<n>-<unit>`, where the unit is `block` or one of time, of a second at
 //!   least (fractions of one are cut off). The tags `Cron-Tag-<name>` after it, up to the next timer, are its messages'. One that
 //!   cannot be read is none, nor are its tags.
+//!   Numbers have no leading zeros, and a process has at most [`TIMERS_MAX`] timers: the first.
 //! - `[CR-2]` A timer's name is `<i>-<n>-<unit>`, where `i` counts the `Cron-Interval` tags from 0.
 //! - `[CR-3]` The origin is height and second of the process' own assignment. A timer of blocks is due at every height, one of
 //!   time at every second, that is a multiple of its interval from the origin; never at the origin.
@@ -55,6 +56,8 @@ const UNITS: &[(&str, u64)] = &[
     ("year", 8766 * HOUR),
     ("years", 8766 * HOUR),
 ];
+/// Timers of one process.
+pub const TIMERS_MAX: usize = 16;
 const SECOND: u64 = 1000;
 const HOUR: u64 = 3600 * SECOND;
 
@@ -81,7 +84,7 @@ pub fn timers(process: &Item) -> Vec<Timer> {
     let (mut count, mut readable) = (0_usize, false);
     for (name, value) in process.tags() {
         if name == "Cron-Interval" {
-            let every = interval(value);
+            let every = interval(value).filter(|_| timers.len() < TIMERS_MAX);
             readable = every.is_some();
             timers.extend(every.map(|every| Timer {
                 name: format!("{count}-{value}"),
@@ -99,8 +102,10 @@ pub fn timers(process: &Item) -> Vec<Timer> {
 }
 
 fn interval(text: &str) -> Option<Every> {
-    let (number, unit) = text.split_once('-')?;
-    let number: u64 = number.parse().ok()?;
+    let (digits, unit) = text.split_once('-')?;
+    let number: u64 = digits.parse().ok()?;
+    // One spelling, so that names are short.
+    Some(()).filter(|()| number.to_string() == digits)?;
     let unit = unit.to_ascii_lowercase();
     let every = match unit.as_str() {
         "block" | "blocks" => Every::Blocks(number),

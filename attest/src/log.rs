@@ -143,9 +143,17 @@ impl Logs {
             if self.logs.len() >= PROCESSES_MAX {
                 return Appended::Nothing;
             }
-            match message.as_ref().and_then(|item| Log::start(process, item)) {
+            let Some(first) = &message else {
+                // A large one does not travel with its assignment.
+                out.push(Effect::Fetch(Want::Log {
+                    process,
+                    from: Slot(0),
+                }));
+                return Appended::Nothing;
+            };
+            match Log::start(process, first) {
                 Some(log) => self.logs.insert(process, log),
-                None => return Appended::Refused("slot 0 comes without its process item"),
+                None => return Appended::Refused("slot 0 comes with what is not its process item"),
             };
         }
         let Some(log) = self.logs.get_mut(&process) else {
@@ -166,12 +174,10 @@ impl Log {
     }
 
     fn start(process: ProcessId, item: &Item) -> Option<Log> {
-        if ProcessId::from(item.id()) != process || item.tag("Type") != Some("Process") {
-            return None;
-        }
+        let (scheduler, module) = begins(item).filter(|_| ProcessId::from(item.id()) == process)?;
         Some(Log {
-            scheduler: item.tag("Scheduler")?.parse().ok()?,
-            module: item.tag("Module")?.parse().ok()?,
+            scheduler,
+            module,
             size: 0,
             hashpath: Hashpath::start(process),
             chain: HashChain::start(&process),
@@ -372,6 +378,13 @@ impl Log {
         }
         Some(Appended::Shrank)
     }
+}
+
+/// Scheduler and module of the process that an item is, if a log can begin with it.
+pub fn begins(item: &Item) -> Option<(Address, ModuleId)> {
+    item.tag("Type").filter(|it| *it == "Process")?;
+    let scheduler = item.tag("Scheduler")?.parse().ok()?;
+    Some((scheduler, item.tag("Module")?.parse().ok()?))
 }
 
 /// The message that an assignment is about; at slot 0 the process item.

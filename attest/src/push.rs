@@ -122,6 +122,8 @@ impl Messenger {
                     true => sending.spawn(source, value)?,
                     false => sending.message(source, value)?,
                 };
+                // What no item can be is not sent; else what is sent after it would wait for it.
+                draft.check().ok()?;
                 Some((source, draft))
             })
             .collect();

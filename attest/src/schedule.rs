@@ -14,6 +14,8 @@
 //!   [`EXCLUDED_MAX`] of them are named.
 //! - `[SC-7]` Ticks of a process are assigned when they are due, and before any message that is assigned later (rule CR-4).
 
+mod kind;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use surety_protocol::assignment::{Assignment, HashChain};
@@ -26,8 +28,10 @@ use surety_protocol::verified::Authentic;
 use crate::cron::{Clockwork, Tick};
 use crate::effect::{Effect, Event, Gossip, Offer, Record};
 use crate::guard::Guard;
-use crate::log::subject;
+use crate::log::{begins, subject};
 use crate::reservation::{Entry, Reservation};
+
+use kind::{Kind, kind, sound_field};
 
 /// The code of the refusal of what has its slot (rule SC-4).
 pub const ALREADY: &str = "already-scheduled";
@@ -35,13 +39,14 @@ pub const ALREADY: &str = "already-scheduled";
 pub const WAITING_MAX: usize = 1024;
 /// Slots that are reserved at once.
 pub const RESERVED_MAX: usize = 64;
+/// Bytes of messages that may wait for a slot of one process, and that are reserved at once, but for the last.
+pub const WAITING_BYTES_MAX: usize = 64 << 20;
+const RESERVED_BYTES_MAX: usize = 8 << 20;
 /// Processes that one scheduler serves.
 pub const PROCESSES_MAX: usize = 100_000;
 
 /// Fields that one assignment excludes.
 pub const EXCLUDED_MAX: usize = 16;
-/// Bytes of a field's name.
-const FIELD_BYTES_MAX: usize = 64;
 
 /// What can happen to a scheduler.
 #[derive(Debug)]
@@ -85,6 +90,7 @@ struct Log {
     /// What is reserved and not yet signed; no item is a tick.
     reserved: Vec<Option<Authentic<Item>>>,
     waiting: VecDeque<Waiting>,
+    waiting_bytes: usize,
     assigned: BTreeMap<MessageId, Slot>,
 }
 
@@ -188,14 +194,19 @@ impl Scheduler {
         guard: &mut Guard,
         out: &mut Outbox<Effect>,
     ) {
-        if let Err((code, reason)) = self.admit(&offer) {
-            out.push(Effect::Notify(Event::Unscheduled {
-                message: offer.item().id().into(),
-                process: offer.process(),
-                code,
-                reason: reason.to_owned(),
-            }));
-            return;
+        match self.admit(&offer) {
+            Ok(true) => {}
+            // Whoever asks is told with those who asked before.
+            Ok(false) => return,
+            Err((code, reason)) => {
+                out.push(Effect::Notify(Event::Unscheduled {
+                    message: offer.item().id().into(),
+                    process: offer.process(),
+                    code,
+                    reason: reason.to_owned(),
+                }));
+                return;
+            }
         }
         let process = offer.process();
         let (item, exclude) = match offer {
@@ -205,6 +216,7 @@ impl Scheduler {
         if let Some(process) = process
             && let Some(log) = self.logs.get_mut(&process)
         {
+            log.waiting_bytes = log.waiting_bytes.saturating_add(item.bytes().len());
             log.waiting.push_back(Waiting {
                 item,
                 exclude,
@@ -215,8 +227,8 @@ impl Scheduler {
         }
     }
 
-    /// Whether something gets a slot here; a process that does has a log then.
-    fn admit(&mut self, offer: &Offer) -> Result<(), (&'static str, &'static str)> {
+    /// Whether something is to get a slot here, and does not wait for it already; a process that is has a log then.
+    fn admit(&mut self, offer: &Offer) -> Result<bool, (&'static str, &'static str)> {
         let item = offer.item();
         let kind = match offer {
             Offer::Assign { exclude, .. } => {
@@ -238,6 +250,9 @@ impl Scheduler {
             if item.tag("Scheduler") != Some(self.key.to_string().as_str()) {
                 return Err(("wrong-scheduler", "the process names another scheduler"));
             }
+            if begins(item).is_none() {
+                return Err(("module-malformed", "the process names no module"));
+            }
             if !self.logs.contains_key(&process) && self.logs.len() >= PROCESSES_MAX {
                 return Err(("scheduler-full", "too many processes are scheduled here"));
             }
@@ -250,14 +265,18 @@ impl Scheduler {
             .get(&process)
             .ok_or(("process-unknown", "the process is not scheduled here"))?;
         // [SC-4]
-        if log.assigned.contains_key(&MessageId::from(item.id())) || log.waits(item.id()) {
+        if log.assigned.contains_key(&MessageId::from(item.id())) {
             return Err((ALREADY, "the message has a slot already"));
         }
+        if log.waits(item.id()) {
+            return Ok(false);
+        }
         // [SC-5]
-        if log.waiting.len() >= WAITING_MAX {
+        let bytes = log.waiting_bytes.saturating_add(item.bytes().len());
+        if log.waiting.len() >= WAITING_MAX || bytes > WAITING_BYTES_MAX {
             return Err(("scheduler-busy", "too many messages wait for this process"));
         }
-        Ok(())
+        Ok(true)
     }
 
     fn signed(&mut self, items: Vec<Authentic<Item>>, guard: &mut Guard, out: &mut Outbox<Effect>) {
@@ -298,27 +317,6 @@ impl Scheduler {
     }
 }
 
-/// Whether a text is the name of a field: letters, digits and hyphens.
-fn sound_field(name: &str) -> bool {
-    let letter = |it: u8| it.is_ascii_alphanumeric() || it == b'-';
-    (1..=FIELD_BYTES_MAX).contains(&name.len()) && name.bytes().all(letter)
-}
-
-enum Kind {
-    Process,
-    Message,
-}
-
-fn kind(item: &Item) -> Option<Kind> {
-    item.tag("Data-Protocol")
-        .filter(|protocol| *protocol == "ao")?;
-    match item.tag("Type")? {
-        "Process" => Some(Kind::Process),
-        "Message" => Some(Kind::Message),
-        _ => None,
-    }
-}
-
 impl Log {
     fn new(process: ProcessId) -> Log {
         Log {
@@ -329,6 +327,7 @@ impl Log {
             clockwork: None,
             reserved: Vec::new(),
             waiting: VecDeque::new(),
+            waiting_bytes: 0,
             assigned: BTreeMap::new(),
         }
     }
@@ -395,8 +394,8 @@ impl Log {
         };
         let mut clockwork = self.clockwork.clone();
         let (mut time, mut height) = (self.timestamp, self.height);
-        let mut planned = Vec::new();
-        while planned.len() < most {
+        let (mut planned, mut bytes) = (Vec::new(), 0_usize);
+        while planned.len() < most && bytes < RESERVED_BYTES_MAX {
             let (wall, at) = match self.waiting.front() {
                 Some(next) => (next.wall, next.height),
                 None => now,
@@ -412,6 +411,9 @@ impl Log {
                     let Some(next) = self.waiting.pop_front() else {
                         break;
                     };
+                    let size = next.item.bytes().len();
+                    self.waiting_bytes = self.waiting_bytes.saturating_sub(size);
+                    bytes = bytes.saturating_add(size);
                     let own = ProcessId::from(next.item.id()) == process;
                     let entry = Entry {
                         height: there,

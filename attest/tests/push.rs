@@ -349,6 +349,30 @@ fn what_is_for_a_wallet_is_not_tried_again_and_again() {
 }
 
 #[test]
+fn what_no_item_can_be_is_left_out_and_holds_up_nothing() {
+    let tags = |count: usize, bytes: usize| -> Value {
+        (0..count)
+            .map(|it| json!({ "name": format!("{it}"), "value": "x".repeat(bytes) }))
+            .collect::<Vec<_>>()
+            .into()
+    };
+    let to = process(1).id();
+    let too_many = json!({ "Target": to, "Tags": tags(128, 1) });
+    let too_long = json!({ "Target": to, "Tags": tags(1, 4096) });
+    let crowded = json!({ "Data": "", "Tags": tags(119, 1) });
+    let results = vec![
+        result(vec![message(&process(1), 1), too_many], vec![], vec![]),
+        result(vec![too_long], vec![crowded], vec![]),
+        result(vec![message(&process(1), 2)], vec![], vec![]),
+    ];
+    let unit = Unit::new(results, BTreeSet::new());
+    assert_eq!(unit.pushed, 3);
+    assert!(unit.outbox.is_empty());
+    // Two messages, a process with as many tags as there is room for, and the notice of it.
+    assert_eq!(unit.arrived.len(), 4);
+}
+
+#[test]
 fn assignments_are_bounded_and_nonsense_is_left_out() {
     let many: Vec<Value> = (0..200_u8).map(assignment).collect();
     let unit = Unit::new(vec![result(vec![], vec![], many)], BTreeSet::new());

@@ -9,230 +9,20 @@
     reason = "a test that panics has failed"
 )]
 
-use std::collections::BTreeMap;
+#[path = "schedule/unit.rs"]
+mod unit;
 
 use proptest::prelude::*;
-use surety_attest::effect::{Effect, Event, Gossip, Offer, Record};
-use surety_attest::guard::Guard;
+use surety_attest::effect::{Effect, Offer};
 use surety_attest::log::{Appended, Logs};
-use surety_attest::reservation::Reservation;
-use surety_attest::schedule::{Input, Scheduler};
-use surety_protocol::assignment::{Assignment, AssignmentDraft};
-use surety_protocol::id::{ItemId, ProcessId};
-use surety_protocol::item::{Item, ItemDraft, ItemKey};
+use surety_protocol::assignment::AssignmentDraft;
+use surety_protocol::id::ItemId;
+use surety_protocol::item::{Item, ItemDraft};
 use surety_protocol::machine::Outbox;
 use surety_protocol::time::{Height, Slot, Timestamp};
 use surety_protocol::verified::Authentic;
 
-const BEGIN: u64 = 1_790_000_000_000;
-
-fn key() -> ItemKey {
-    ItemKey::ed25519(&[1; 32])
-}
-
-fn user() -> ItemKey {
-    ItemKey::ed25519(&[2; 32])
-}
-
-/// An assignment, with what it assigns.
-type Assigned = (Authentic<Item>, Option<Authentic<Item>>);
-
-/// A reservation, with what is to be assigned.
-type Reserved = (Reservation, Vec<Option<Authentic<Item>>>);
-
-/// A scheduler with the disk that outlives it.
-struct Unit {
-    scheduler: Scheduler,
-    guard: Guard,
-    /// What was made durable: the log of each slot, what the guard cleared, what is reserved.
-    inputs: BTreeMap<(ProcessId, Slot), Assigned>,
-    cleared: Vec<surety_attest::guard::GuardRecord>,
-    reserved: BTreeMap<ProcessId, Reserved>,
-    /// Somebody who follows.
-    logs: Logs,
-    /// All signatures ever made, by process and slot.
-    signed: BTreeMap<(ProcessId, Slot), [u8; 48]>,
-    refused: Vec<(ItemId, &'static str)>,
-    /// Effects that may still be performed before everything stops; without, it does not stop.
-    left: Option<usize>,
-}
-
-impl Unit {
-    fn new() -> Unit {
-        Unit {
-            scheduler: Scheduler::new(key().address()),
-            guard: Guard::default(),
-            inputs: BTreeMap::new(),
-            cleared: Vec::new(),
-            reserved: BTreeMap::new(),
-            logs: Logs::default(),
-            signed: BTreeMap::new(),
-            refused: Vec::new(),
-            left: None,
-        }
-    }
-
-    fn step(&mut self, input: Input) {
-        let mut out = Outbox::default();
-        self.scheduler.step(input, &mut self.guard, &mut out);
-        self.perform(out.drain());
-    }
-
-    /// Takes several inputs before anything of them is done, as a node under load does.
-    fn burst(&mut self, offers: Vec<Offer>, milliseconds: u64, height: u64) {
-        let mut out = Outbox::default();
-        for offer in offers {
-            let offered = Input::Offered {
-                offer,
-                wall: Timestamp(BEGIN + milliseconds),
-                height: Height(height),
-            };
-            self.scheduler.step(offered, &mut self.guard, &mut out);
-        }
-        self.perform(out.drain());
-    }
-
-    fn perform(&mut self, effects: Vec<Effect>) {
-        // What one step persists is one batch, before anything else (rule F-1).
-        let (records, rest): (Vec<_>, Vec<_>) = effects
-            .into_iter()
-            .partition(|it| matches!(it, Effect::Persist(_)));
-        if !records.is_empty() && self.stops() {
-            return;
-        }
-        for record in records {
-            self.persist(record);
-        }
-        for effect in rest {
-            if self.stops() {
-                return;
-            }
-            self.act(effect);
-        }
-    }
-
-    /// Whether the machine stops here.
-    fn stops(&mut self) -> bool {
-        match &mut self.left {
-            Some(0) => true,
-            Some(left) => {
-                *left -= 1;
-                false
-            }
-            None => false,
-        }
-    }
-
-    fn persist(&mut self, record: Effect) {
-        match record {
-            Effect::Persist(Record::Guard(record)) => self.cleared.push(record),
-            Effect::Persist(Record::Reserved {
-                reservation,
-                messages,
-            }) => {
-                let process = reservation.process;
-                self.reserved.insert(process, (reservation, messages));
-            }
-            Effect::Persist(Record::Input {
-                process,
-                slot,
-                assignment,
-                message,
-            }) => {
-                self.reserved.remove(&process);
-                let twice = self.inputs.insert((process, slot), (assignment, message));
-                assert!(twice.is_none(), "a slot was written twice");
-            }
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn act(&mut self, effect: Effect) {
-        match effect {
-            Effect::SignAssignments(cleared) => {
-                let mut items = Vec::new();
-                let signed = cleared.into_inner().sign(|draft| {
-                    let item = key().sign_item(&draft.to_item_draft(None)).unwrap();
-                    let is = item.signing_digest();
-                    let was = self.signed.insert((draft.process, draft.slot), is);
-                    assert!(
-                        was.is_none_or(|was| was == is),
-                        "a slot has two assignments"
-                    );
-                    let chain = draft.hash_chain.next(&item.id().into());
-                    items.push(item);
-                    Ok::<_, ()>(chain)
-                });
-                assert_eq!(signed, Ok(()));
-                self.step(Input::Signed(items));
-            }
-            Effect::Broadcast(Gossip::Input {
-                assignment,
-                message,
-            }) => {
-                let mut out = Outbox::default();
-                let horizon = Height(u64::MAX);
-                let followed = self.logs.append(horizon, assignment, message, &mut out);
-                assert_eq!(followed, Appended::Grew);
-            }
-            Effect::Notify(Event::Unscheduled { message, code, .. }) => {
-                self.refused.push((message.into(), code));
-            }
-            Effect::Notify(_) => {}
-            other => panic!("{other:?}"),
-        }
-    }
-
-    /// Starts again from what is durable.
-    fn restart(&mut self) {
-        self.left = None;
-        self.scheduler = Scheduler::new(key().address());
-        self.guard = Guard::default();
-        self.logs = Logs::default();
-        for record in &self.cleared {
-            self.guard.restore(record.clone());
-        }
-        for (assignment, message) in self.inputs.values() {
-            let read = Assignment::from_item(assignment).unwrap();
-            self.scheduler.restore(&read, message.as_deref());
-            let message = message.clone();
-            let mut out = Outbox::default();
-            let horizon = Height(u64::MAX);
-            let followed = self
-                .logs
-                .append(horizon, assignment.clone(), message, &mut out);
-            assert_eq!(followed, Appended::Grew);
-        }
-        for (reservation, messages) in self.reserved.clone().into_values() {
-            let mut out = Outbox::default();
-            self.scheduler
-                .resume(reservation, messages, &mut self.guard, &mut out);
-            self.perform(out.drain());
-        }
-    }
-
-    fn offer(&mut self, offer: Offer, milliseconds: u64, height: u64) {
-        self.step(Input::Offered {
-            offer,
-            wall: Timestamp(BEGIN + milliseconds),
-            height: Height(height),
-        });
-    }
-
-    fn time(&mut self, milliseconds: u64, height: u64) {
-        self.step(Input::Time {
-            wall: Timestamp(BEGIN + milliseconds),
-            height: Height(height),
-        });
-    }
-
-    fn log(&self, process: ProcessId) -> Vec<Assignment> {
-        let slots = self.inputs.iter().filter(|((of, _), _)| *of == process);
-        slots
-            .map(|(_, (item, _))| Assignment::from_item(item).unwrap())
-            .collect()
-    }
-}
+use unit::{BEGIN, Unit, key, user};
 
 fn process(number: u64, timers: &[&str]) -> Authentic<Item> {
     let draft = ItemDraft::default()
@@ -294,6 +84,59 @@ fn any_item_can_be_assigned_once() {
     };
     unit.offer(itself, 4, 0);
     assert_eq!(unit.refused.last().unwrap().1, "already-scheduled");
+}
+
+#[test]
+fn what_no_log_can_begin_with_gets_no_slot() {
+    let mut unit = Unit::new();
+    let draft = ItemDraft::default()
+        .tag("Data-Protocol", "ao")
+        .tag("Type", "Process")
+        .tag("Scheduler", key().address().to_string());
+    for module in [None, Some("m")] {
+        let draft = module.map_or(draft.clone(), |it| draft.clone().tag("Module", it));
+        let item = user().sign_item(&draft).unwrap();
+        unit.offer(Offer::Item(item), 0, 0);
+    }
+    let codes: Vec<&str> = unit.refused.iter().map(|(_, code)| *code).collect();
+    assert_eq!(codes, ["module-malformed"; 2]);
+    assert!(unit.inputs.is_empty());
+    // A process whose item does not travel with its assignment is asked for.
+    let item = process(1, &[]);
+    unit.offer(Offer::Item(item.clone()), 0, 0);
+    let (assignment, _) = unit.inputs[&(item.id().into(), Slot(0))].clone();
+    let mut logs = Logs::default();
+    let mut out = Outbox::default();
+    let waits = logs.append(Height(9), assignment.clone(), None, &mut out);
+    assert_eq!(waits, Appended::Nothing);
+    assert!(matches!(out.drain().as_slice(), [Effect::Fetch(_)]));
+    let begun = logs.append(Height(9), assignment, Some(item), &mut out);
+    assert_eq!(begun, Appended::Grew);
+}
+
+#[test]
+fn what_waits_is_bounded_in_bytes_and_whoever_asks_twice_waits_once() {
+    let mut unit = Unit::new();
+    let item = process(1, &[]);
+    unit.offer(Offer::Item(item.clone()), 0, 0);
+    let large = |number: u64| {
+        let draft = ItemDraft::default()
+            .to(*item.id().as_bytes())
+            .tag("Data-Protocol", "ao")
+            .tag("Type", "Message")
+            .tag("Number", number.to_string())
+            .carrying(vec![0; 6 << 20]);
+        Offer::Item(user().sign_item(&draft).unwrap())
+    };
+    let offers: Vec<Offer> = (0..14).flat_map(|it| [large(it), large(it)]).collect();
+    unit.burst(offers, 1, 0);
+    let busy = unit
+        .refused
+        .iter()
+        .filter(|(_, code)| *code == "scheduler-busy");
+    // One is reserved at once, ten wait; what is refused may come again, and then has room.
+    assert_eq!(busy.count(), 6);
+    assert_eq!(unit.log(item.id().into()).len(), 12);
 }
 
 #[test]

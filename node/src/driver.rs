@@ -95,6 +95,8 @@ struct Driver {
     tokens: BTreeMap<u64, (Topic, MessageToken)>,
     next_token: u64,
     waiters: Waiters,
+    /// Signatures that were made, to be taken in before anything else.
+    signed: Vec<Input>,
     started: Instant,
     changed: bool,
 }
@@ -140,6 +142,7 @@ pub fn spawn(
         tokens: BTreeMap::new(),
         next_token: 0,
         waiters: Waiters::default(),
+        signed: Vec::new(),
         started: Instant::now(),
         changed: true,
     };
@@ -172,9 +175,12 @@ impl Driver {
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            let mut inputs = Vec::new();
+            let mut inputs = std::mem::take(&mut self.signed);
+            let ready = !inputs.is_empty();
             tokio::select! {
+                biased;
                 () = shutdown.cancelled() => return Ok(()),
+                () = std::future::ready(()), if ready => {}
                 _ = ticks.tick() => inputs.push(Input::Tick(wall())),
                 event = net_events.recv() => {
                     let event = event.ok_or(DriverError::Net)?;

@@ -38,6 +38,9 @@ use setting::Modules;
 /// Bytes of residents unless the configuration says otherwise: some 170 processes of AOS.
 pub const RESIDENT_BYTES: u64 = 1 << 30;
 
+/// Inputs that are replayed for a dry run.
+const REPLAYED_MAX: u64 = 256;
+
 /// Why a job has no outcome.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
@@ -172,6 +175,12 @@ impl Executor {
         message: &surety_attest::engine::Message,
     ) -> Result<StepOutcome, Failure> {
         let setting = self.setting(process)?;
+        let near = self
+            .archive
+            .place_before(Series::Evaluated, process, size)?;
+        if size.saturating_sub(near.map_or(0, |(at, _)| at)) > REPLAYED_MAX {
+            return Err(Failure::Missing("a state near enough"));
+        }
         let mut held = self.held_at(profiles, setting, process, size)?;
         let height = held.stride.height(Height(message.block_height));
         self.carry(&mut held, profiles.at(height))?;

@@ -16,6 +16,8 @@
 //!   `next` is the `from` of the page after it, or null. A page may be shorter than its limit where entries are large.
 //! - `[HT-6]` What blocks (store, signatures, execution) runs on threads that may block.
 //! - `[HT-7]` No origin but the node's own may read answers in a browser: there are no CORS headers.
+//! - `[HT-8]` Who comes when all connections are taken is let in: of those without a request under way the one on which nothing has
+//!   moved for the longest time is closed. So who opens many and says nothing is in nobody's way.
 
 mod ao;
 mod attested;
@@ -34,6 +36,7 @@ mod processes;
 mod request;
 mod results;
 mod stake;
+mod trace;
 mod work;
 
 use std::io;
@@ -154,6 +157,7 @@ routes! {
     get "/v1/processes/{process}/slots/{slot}" => processes::slot;
     get "/v1/processes/{process}/slots/{slot}/result" => results::get;
     get "/v1/processes/{process}/slots/{slot}/attested" => attested::get;
+    get "/v1/processes/{process}/slots/{slot}/trace" => trace::get;
     get "/v1/processes/{process}/messages/{message}" => processes::message;
     get "/v1/processes/{process}/results" => results::list;
     get "/v1/processes/{process}/claims" => claims::list;
@@ -219,7 +223,8 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) -> Result<(), io::Error> {
     let api = Api::new(node, shutdown.clone());
-    let serving = axum::serve(listener::Bounded::new(listener), router(api))
+    let service = router(api).into_make_service_with_connect_info::<listener::Visitor>();
+    let serving = axum::serve(listener::Bounded::new(listener), service)
         .with_graceful_shutdown(shutdown.clone().cancelled_owned());
     let late = async {
         shutdown.cancelled().await;

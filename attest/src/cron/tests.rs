@@ -81,6 +81,8 @@ fn intervals_are_read_as_ao_reads_them() {
         ("1-block", Some(Every::Blocks(1))),
         ("20-blocks", Some(Every::Blocks(20))),
         ("0-blocks", None),
+        ("01-block", None),
+        ("+1-block", None),
         ("-1-seconds", None),
         ("5", None),
         ("5-fortnights", None),
@@ -103,6 +105,8 @@ fn tags_belong_to_the_timer_before_them() {
         ("Cron-Interval", "1-block"),
         ("Cron-Tag-Action", "Block"),
     ]));
+    let many: Vec<(&str, &str)> = vec![("Cron-Interval", "1-second"); 40];
+    assert_eq!(timers(&process(&many)).len(), TIMERS_MAX);
     let told: Vec<_> = found
         .iter()
         .map(|it| (it.name.as_str(), it.tags.len()))

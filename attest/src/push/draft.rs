@@ -105,15 +105,23 @@ impl Sending<'_> {
             .filter(|(name, _)| !OURS.contains(name) && !OF_PROCESSES.contains(name))
             .filter(|(name, _)| !name.starts_with("Cron-"))
             .map(|(name, value)| (name.to_owned(), value.to_owned()));
-        ItemDraft {
-            target: Some(*source.process.as_bytes()),
-            anchor: Some(anchor(source, None)),
-            tags: about
-                .into_iter()
-                .chain(kept)
-                .chain(self.ours(source, "Message"))
-                .collect(),
-            data: b" ".to_vec(),
+        let mut kept: Vec<(String, String)> = kept.collect();
+        loop {
+            let draft = ItemDraft {
+                target: Some(*source.process.as_bytes()),
+                anchor: Some(anchor(source, None)),
+                tags: about
+                    .iter()
+                    .chain(&kept)
+                    .cloned()
+                    .chain(self.ours(source, "Message"))
+                    .collect(),
+                data: b" ".to_vec(),
+            };
+            // A spawn may have as many tags as an item can have; then the last are left out.
+            if draft.check().is_ok() || kept.pop().is_none() {
+                return draft;
+            }
         }
     }
 }

@@ -7,6 +7,7 @@
 //! - `[IX-2]` A store that was written without an index is indexed whole before it is used with one.
 //! - `[IX-3]` What a search may read is bounded; one that would read more is refused.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -102,9 +103,10 @@ impl Archive {
 impl Index {
     /// Indexes what a batch writes (rule IX-1).
     pub(super) fn extend(&self, batch: &mut Batch, store: &dyn Store) -> Result<(), ArchiveError> {
-        let mut found = Batch::new();
+        let (mut found, mut seen) = (Batch::new(), BTreeSet::new());
         for (column, id, value) in batch.ops() {
             if let (Column::Items, Some(bytes)) = (column, value)
+                && seen.insert(id)
                 && !store.has(Column::Index, &key::placed(id))?
             {
                 self.put(&mut found, id, bytes)?;

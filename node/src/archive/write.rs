@@ -40,10 +40,11 @@ pub fn put(batch: &mut Batch, record: Record) -> Result<(), ArchiveError> {
                 put_item(batch, &message);
                 // What a process sent has arrived; if another node sent it, nothing is there to be removed. A process that was
                 // spawned stays until the notice of it is there (rule MU-5).
-                if let Some(source) = source(&message).filter(|_| slot != Slot(0)) {
-                    batch.delete(Column::Outbox, key::outbox(&source, &message.id()));
-                }
-                if message.target() != Some(process.as_bytes()) {
+                if message.target() == Some(process.as_bytes()) {
+                    if let Some(source) = source(&message).filter(|_| slot != Slot(0)) {
+                        batch.delete(Column::Outbox, key::outbox(&source, &message.id()));
+                    }
+                } else {
                     batch.delete(Column::Outbox, key::assign(&process, &message.id()));
                 }
             }

@@ -3,6 +3,7 @@
 mod attested;
 mod read;
 mod send;
+mod trace;
 
 use clap::{Args, Subcommand};
 
@@ -32,6 +33,8 @@ enum Verb {
     DryRun(read::DryRun),
     /// Show the log of a process: its slots and how far each has come
     Assignments(read::Listed),
+    /// Show everything that was sent because of a message
+    Trace(trace::Trace),
     /// Save a result with the proof of what stands behind it
     Attested(attested::Attested),
 }
@@ -45,6 +48,7 @@ pub(super) fn run(context: &Context, args: ProcessArgs) -> Result<(), CliError> 
         Verb::Results(verb) => read::listed(context, &verb, "results"),
         Verb::DryRun(verb) => read::dry_run(context, &verb),
         Verb::Assignments(verb) => read::listed(context, &verb, "slots"),
+        Verb::Trace(verb) => trace::run(context, &verb),
         Verb::Attested(verb) => attested::run(context, &verb),
     }
 }

@@ -13,10 +13,11 @@ use surety_slashing::ledger::LedgerEvent;
 use super::handle::{Accepted, OfferError};
 use super::waiters::{Waiter, awaited, of_ledger};
 use super::{Completion, Driver, DriverError};
-use crate::core::{Effect, Fetched, Input};
+use crate::core::{Effect, Fetched, Input, Signed};
 use crate::exchange::{Fetcher, ItemAnswer, ItemRequest, Receipt, Wanted};
 use crate::metrics::TopicLabel;
 use crate::net::{Acceptance, NetHandle, PeerId, Topic};
+use crate::signer::Made;
 use crate::view::NodeEvent;
 
 /// The longest pause between two tries to hand an item to a scheduler.
@@ -105,6 +106,14 @@ impl Driver {
         let (signer, archive) = (&self.signer, &self.archive);
         let first = self.core.shared().first;
         match tokio::task::block_in_place(|| signer.sign(signing, archive, first)) {
+            // What comes after assignments are more of them: others are to have their turn between.
+            Ok(Made {
+                signed: signed @ Signed::Assignments(_),
+                forged: None,
+            }) => {
+                self.signed.push(Input::Signed(signed));
+                Ok(Vec::new())
+            }
             Ok(made) => {
                 let now = self.now();
                 let mut effects = self.core.step(now, Input::Signed(made.signed));
@@ -174,17 +183,23 @@ impl Driver {
 
     /// Finds an item here or elsewhere, to be assigned to a process.
     fn find(&self, process: ProcessId, item: ItemId) {
+        let wanted = Wanted::Want(Want::Item(item));
+        // Being got already, or too much is: the messenger asks again.
+        if !self.fetcher.begin(&wanted) {
+            return;
+        }
         let (archive, fetcher) = (self.archive.clone(), self.fetcher.clone());
         let completions = self.completions.clone();
         tokio::spawn(async move {
             let here = tokio::task::spawn_blocking(move || archive.item(&item)).await;
             let found = match here {
                 Ok(Ok(Some(item))) => Some(item),
-                _ => match fetcher.get(&Wanted::Want(Want::Item(item)), None).await {
+                _ => match fetcher.get(&wanted, None).await {
                     Some(Fetched::Item(item)) => Some(item),
                     _ => None,
                 },
             };
+            fetcher.end(&wanted);
             let Some(found) = found else {
                 tracing::warn!(%item, %process, "an item that is to be assigned was not found");
                 return;

@@ -16,6 +16,9 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(15);
 /// Items that are waited for at once; beyond it the oldest are forgotten, and their askers time out.
 const WAITERS_MAX: usize = 16_384;
 
+/// Who wait for one thing at once; whoever comes beyond times out.
+const SHARED_MAX: usize = 64;
+
 /// Someone who waits.
 #[derive(Debug)]
 pub(super) enum Waiter {
@@ -60,11 +63,13 @@ impl Waiters {
         }
         if self.waiting.len() < WAITERS_MAX {
             let since = Instant::now();
-            self.waiting
+            let (_, waiters) = self
+                .waiting
                 .entry(what)
-                .or_insert_with(|| (since, Vec::new()))
-                .1
-                .push(waiter);
+                .or_insert_with(|| (since, Vec::new()));
+            if waiters.len() < SHARED_MAX {
+                waiters.push(waiter);
+            }
         }
     }
 

@@ -6,7 +6,8 @@
 //!   may do nothing there.
 //! - `[GW-2]` The tags that AO's units read come as headers, named in lower case. Others do not: strangers wrote them, and
 //!   headers mean something.
-//! - `[GW-3]` Queries are Arweave's GraphQL. What one may read is bounded; the block of a message is that of its assignment.
+//! - `[GW-3]` Queries are Arweave's GraphQL, without named fragments. What one may read is bounded; the block of a message is that
+//!   of its assignment.
 
 mod graphql;
 mod transaction;
@@ -79,7 +80,7 @@ const TOLD: &[&str] = &[
 ];
 
 /// Whether this node has the role.
-fn serves(api: &Api) -> Result<(), Problem> {
+pub(super) fn serves(api: &Api) -> Result<(), Problem> {
     match api.node.roles.contains(&RoleName::Gateway) {
         true => Ok(()),
         false => Err(Problem::unknown(

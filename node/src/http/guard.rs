@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use axum::extract::{Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::X_CONTENT_TYPE_OPTIONS;
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::Api;
+use super::listener::Visitor;
 use super::problem::Problem;
 use crate::metrics::HttpLabel;
 
@@ -17,6 +18,8 @@ const LATEST: Duration = Duration::from_secs(40);
 
 /// Bounds how many requests are under way, and for how long. Who asks whether the node is well is never refused.
 pub(super) async fn limit(State(api): State<Api>, request: Request, next: Next) -> Response {
+    let visitor = request.extensions().get::<ConnectInfo<Visitor>>();
+    let _under_way = visitor.map(|it| it.0.request());
     let path = request.uri().path();
     if path.starts_with("/health/") || path == "/metrics" {
         return next.run(request).await;

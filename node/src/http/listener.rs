@@ -1,20 +1,24 @@
-//! A listener that bounds open connections and closes those on which nothing moves (rule HT-2).
+//! A listener that bounds open connections, closes those on which nothing moves, and gives way to who comes (rules HT-2, HT-8).
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use axum::serve::Listener;
+use axum::extract::connect_info::Connected;
+use axum::serve::{IncomingStream, Listener};
+use futures::task::AtomicWaker;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep, sleep};
 
-/// Connections open at once; who comes then waits in the system's queue.
-const CONNECTIONS_MAX: usize = 1024;
+/// Connections open at once.
+pub(super) const CONNECTIONS_MAX: usize = 1024;
 /// How long nothing may move on a connection: longer than the longest request, and than the pauses of a stream.
 const IDLE: Duration = Duration::from_secs(75);
 
@@ -22,6 +26,7 @@ const IDLE: Duration = Duration::from_secs(75);
 pub(super) struct Bounded {
     listener: TcpListener,
     open: Arc<Semaphore>,
+    doors: Arc<Doors>,
 }
 
 impl Bounded {
@@ -29,7 +34,93 @@ impl Bounded {
         Bounded {
             listener,
             open: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
+            doors: Arc::new(Doors {
+                start: Instant::now(),
+                open: Mutex::default(),
+                next: AtomicU64::new(0),
+            }),
         }
+    }
+}
+
+/// All connections that are open.
+struct Doors {
+    start: Instant,
+    open: Mutex<BTreeMap<u64, Arc<Door>>>,
+    next: AtomicU64,
+}
+
+impl Doors {
+    fn open(self: &Arc<Doors>) -> (u64, Arc<Door>) {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let door = Arc::new(Door {
+            moved: AtomicU64::new(self.now()),
+            requests: AtomicUsize::new(0),
+            closed: AtomicBool::new(false),
+            waker: AtomicWaker::new(),
+        });
+        lock(&self.open).insert(number, Arc::clone(&door));
+        (number, door)
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Closes the connection without a request under way on which nothing has moved for the longest time (rule HT-8).
+    fn give_way(&self) {
+        let open = lock(&self.open);
+        let idle = open.iter().filter(|(_, it)| {
+            it.requests.load(Ordering::Relaxed) == 0 && !it.closed.load(Ordering::Relaxed)
+        });
+        let longest = idle.min_by_key(|(number, it)| (it.moved.load(Ordering::Relaxed), **number));
+        if let Some((_, door)) = longest {
+            door.closed.store(true, Ordering::Release);
+            door.waker.wake();
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What is known of one connection.
+#[derive(Debug)]
+pub(super) struct Door {
+    /// Milliseconds since the listener began.
+    moved: AtomicU64,
+    /// Requests under way.
+    requests: AtomicUsize,
+    closed: AtomicBool,
+    waker: AtomicWaker,
+}
+
+/// The connection that a request came by.
+#[derive(Debug, Clone)]
+pub(super) struct Visitor(Arc<Door>);
+
+impl Connected<IncomingStream<'_, Bounded>> for Visitor {
+    fn connect_info(stream: IncomingStream<'_, Bounded>) -> Visitor {
+        Visitor(Arc::clone(&stream.io().door))
+    }
+}
+
+impl Visitor {
+    /// While this lives a request is under way.
+    pub(super) fn request(&self) -> UnderWay {
+        self.0.requests.fetch_add(1, Ordering::Relaxed);
+        UnderWay(Arc::clone(&self.0))
+    }
+}
+
+/// A request under way on a connection.
+#[derive(Debug)]
+pub(super) struct UnderWay(Arc<Door>);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.requests.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -38,21 +129,28 @@ impl Listener for Bounded {
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Connection, SocketAddr) {
-        // The semaphore is never closed.
-        let permit = Arc::clone(&self.open).acquire_owned().await.ok();
         let (stream, address) = Listener::accept(&mut self.listener).await;
+        let permit = match Arc::clone(&self.open).try_acquire_owned() {
+            Ok(permit) => Some(permit),
+            // The semaphore is never closed.
+            Err(_) => {
+                self.doors.give_way();
+                Arc::clone(&self.open).acquire_owned().await.ok()
+            }
+        };
         // Answers are small and awaited; a socket that refuses is merely slower.
         let _ = stream.set_nodelay(true);
-        let timer = Box::pin(sleep(IDLE));
-        (
-            Connection {
-                stream,
-                timer,
-                moved: Instant::now(),
-                _permit: permit,
-            },
-            address,
-        )
+        let (number, door) = self.doors.open();
+        let connection = Connection {
+            stream,
+            timer: Box::pin(sleep(IDLE)),
+            moved: Instant::now(),
+            number,
+            door,
+            doors: Arc::clone(&self.doors),
+            _permit: permit,
+        };
+        (connection, address)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -65,7 +163,16 @@ pub(super) struct Connection {
     stream: TcpStream,
     timer: Pin<Box<Sleep>>,
     moved: Instant,
+    number: u64,
+    door: Arc<Door>,
+    doors: Arc<Doors>,
     _permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        lock(&self.doors.open).remove(&self.number);
+    }
 }
 
 impl Connection {
@@ -77,7 +184,12 @@ impl Connection {
     ) -> Poll<io::Result<T>> {
         if polled.is_ready() {
             self.moved = Instant::now();
+            self.door.moved.store(self.doors.now(), Ordering::Relaxed);
             return polled;
+        }
+        self.door.waker.register(cx.waker());
+        if self.door.closed.load(Ordering::Acquire) {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         }
         loop {
             ready!(self.timer.as_mut().poll(cx));

@@ -1,6 +1,10 @@
 //! An item before it is signed.
 
 use crate::item::{ItemError, SignatureType, deep_hash, encode_tags};
+use crate::limits::ITEM_BYTES_MAX;
+
+/// Bytes of everything but tags and data: with the longest signature and owner that are made here.
+const HEAD_BYTES_MAX: usize = 2048;
 
 /// What an owner signs as a data item.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -43,6 +47,26 @@ impl ItemDraft {
     pub fn carrying(mut self, data: impl Into<Vec<u8>>) -> Self {
         self.data = data.into();
         self
+    }
+
+    /// Whether an item can be made of it.
+    ///
+    /// # Errors
+    /// The limit that it exceeds (rules IT-2 and IT-5).
+    pub fn check(&self) -> Result<(), ItemError> {
+        let tags = encode_tags(&self.tags)?;
+        let bytes = self
+            .data
+            .len()
+            .saturating_add(tags.len())
+            .saturating_add(HEAD_BYTES_MAX);
+        if bytes > ITEM_BYTES_MAX {
+            return Err(ItemError::TooLarge {
+                bytes,
+                limit: ITEM_BYTES_MAX,
+            });
+        }
+        Ok(())
     }
 
     /// The bytes of the item: `sign` gets the deep hash and gives the signature.

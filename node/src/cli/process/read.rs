@@ -16,7 +16,7 @@ use crate::shell::{CliError, Exit};
 
 /// A slot by its number, or by the message that has it.
 #[derive(Debug, Clone, Copy)]
-enum Place {
+pub(super) enum Place {
     Slot(u64),
     Message(ItemId),
 }
@@ -97,7 +97,7 @@ pub(super) fn result(context: &Context, verb: &ResultOf) -> Result<(), CliError>
 }
 
 /// The slot of a message, which it may still have to be given.
-async fn slot_of(
+pub(super) async fn slot_of(
     client: &Client,
     process: &ProcessId,
     message: &ItemId,

@@ -24,7 +24,7 @@ const PAGE: usize = 100;
 const PAGE_MAX: usize = 1000;
 /// Bytes of items in a page.
 const PAGE_BYTES: usize = 16 << 20;
-/// What edges of one timestamp may exceed these bounds by.
+/// What edges of one timestamp may exceed the greatest page by; beyond, only nonces lead on.
 const EXCESS: usize = 4;
 
 /// `GET /su` and `GET /su/`: the time, and who schedules here.
@@ -180,7 +180,7 @@ fn page(
         let read = Assignment::from_item(&item).map_err(|it| Problem::internal(&it))?;
         let full = edges.len() >= limit || bytes >= PAGE_BYTES;
         let same = !by_nonce && last == Some(read.timestamp);
-        let excess = edges.len() >= limit.saturating_mul(EXCESS) || bytes >= PAGE_BYTES * EXCESS;
+        let excess = edges.len() >= PAGE_MAX * EXCESS || bytes >= PAGE_BYTES * EXCESS;
         if full && (!same || excess) {
             break;
         }

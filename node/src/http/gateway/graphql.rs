@@ -25,6 +25,8 @@ use crate::http::request::Document;
 const PAGE: i32 = 10;
 /// Edges of a page at most.
 const PAGE_MAX: i32 = 1000;
+/// Bytes of items that a page reads.
+const PAGE_BYTES: usize = 16 << 20;
 /// Ids, owners, recipients or values that one clause may name.
 const NAMED_MAX: usize = 1000;
 /// How deep a query may nest.
@@ -55,9 +57,16 @@ impl fmt::Debug for Queries {
 /// `POST /gateway/graphql` with `{query, variables, operationName}`: the answer of Arweave's GraphQL, errors included.
 pub(in crate::http) async fn query(
     State(api): State<Api>,
-    Document(request): Document<Request>,
+    Document(mut request): Document<Request>,
 ) -> Result<Response, Problem> {
     serves(&api)?;
+    // Fragments that spread fragments are looked through again and again before any bound is applied.
+    if let Ok(document) = request.parsed_query()
+        && !document.fragments.is_empty()
+    {
+        let detail = "a query has no named fragments here";
+        return Err(Problem::malformed("query-fragments", detail));
+    }
     let answer = api.queries.0.execute(request.data(api.clone())).await;
     Ok(Json(answer).into_response())
 }
@@ -199,11 +208,16 @@ impl Query {
                 SearchError::Archive(error) => Problem::from(error),
                 broad @ SearchError::TooBroad => Problem::malformed("too-broad", broad.to_string()),
             })?;
-            let has_next_page = found.len() > limit;
+            let mut has_next_page = found.len() > limit;
             found.truncate(limit);
-            let mut edges = Vec::new();
+            let (mut edges, mut bytes) = (Vec::new(), 0_usize);
             for (place, id) in found {
+                if bytes >= PAGE_BYTES {
+                    has_next_page = true;
+                    break;
+                }
                 let item = archive.item(&id)?.ok_or_else(missing)?;
+                bytes = bytes.saturating_add(item.bytes().len());
                 edges.push(TransactionEdge {
                     cursor: place.to_string(),
                     node: Transaction(item.into_inner()),

@@ -130,6 +130,13 @@ async fn queries_are_bounded() {
         .collect();
     let refused = ask(&stage, &format!("{{ {many} }}"), Value::Null).await;
     assert_eq!(refused["errors"][0]["message"], "Query is too complex.");
+    // Each of these says the next one twice.
+    let bomb: String = (0..40)
+        .map(|it| format!("fragment f{it} on Query {{ ...f{0} ...f{0} }} ", it + 1))
+        .collect();
+    let bomb = json!({ "query": format!("{{ ...f0 }} {bomb}") });
+    let refused = stage.post_json("/gateway/graphql", &bomb).await;
+    refused.is_problem(400, "query-fragments");
     let refused = ask(&stage, "{ nothing }", Value::Null).await;
     assert!(refused["errors"][0]["message"].is_string());
     let too_many: Vec<String> = (0..1001).map(|it| it.to_string()).collect();
@@ -179,4 +186,52 @@ async fn tags_that_units_read_are_headers_and_no_others() {
     assert_eq!(tx["data_size"], "8");
     let info = stage.get("/gateway/info").await.json();
     assert!(info["height"].is_u64() && info["current"].is_string());
+}
+
+#[tokio::test]
+async fn a_push_is_a_tree_of_what_authorities_signed() {
+    let mut stage = Stage::new(3).await;
+    let process = stage.process_id();
+    let trace = format!("/v1/processes/{process}/slots/1/trace");
+    let none = stage.get(&trace).await.json();
+    assert_eq!(none["sent"], json!([]));
+    assert_eq!(none["whole"], true);
+    // A process that trusts the messenger, and what it sent: to itself, to a wallet; and what a stranger says that it sent.
+    let sender = ItemDraft::default().tag("Type", "Process").tag(
+        "Authority",
+        format!("{}, other", stage.alice.node.address()),
+    );
+    let sender = user().sign_item(&sender).unwrap();
+    let from = |slot: u64, index: u64, to: [u8; 32]| {
+        ItemDraft::default()
+            .to(to)
+            .tag("Type", "Message")
+            .tag("Action", format!("Sent-{index}"))
+            .tag("From-Process", sender.id().to_string())
+            .tag("From-Slot", slot.to_string())
+            .tag("From-Index", index.to_string())
+    };
+    let own = *sender.id().as_bytes();
+    let first = stage.alice.node.sign_item(&from(0, 1, own)).unwrap();
+    let wallet = stage.alice.node.sign_item(&from(0, 0, [9; 32])).unwrap();
+    let second = stage.alice.node.sign_item(&from(1, 0, own)).unwrap();
+    let forged = user().sign_item(&from(0, 2, own)).unwrap();
+    for item in [&wallet, &first, &second, &forged] {
+        stage.keep(Record::Item(item.clone()));
+    }
+    stage.adopt(&sender, &[&first]);
+    let path = format!("/v1/processes/{}/slots/0/trace", sender.id());
+    let tree = stage.get(&path).await.json();
+    let sent = tree["sent"].as_array().unwrap_or_else(|| panic!("{tree}"));
+    assert_eq!(sent.len(), 2, "{tree}");
+    assert_eq!(sent[0]["item"], json!(wallet.id()));
+    assert_eq!(sent[0]["slot"], Value::Null);
+    assert_eq!(sent[1]["item"], json!(first.id()));
+    assert_eq!(sent[1]["slot"], 1);
+    assert_eq!(sent[1]["sent"][0]["item"], json!(second.id()));
+    assert_eq!(sent[1]["sent"][0]["slot"], Value::Null);
+    let shallow = stage.get(&format!("{path}?depth=1")).await.json();
+    assert_eq!(shallow["sent"][1]["sent"], json!([]));
+    let beyond = format!("/v1/processes/{}/slots/9/trace", sender.id());
+    stage.get(&beyond).await.is_problem(404, "slot-unknown");
 }

@@ -4,6 +4,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::Stage;
+use crate::http::listener::CONNECTIONS_MAX;
 use crate::http::serve;
 
 /// Sends one request and reads until `end` has come, or the other end closes.
@@ -56,4 +57,44 @@ async fn it_answers_until_it_is_told_to_stop_and_then_ends_its_streams() {
     let mut rest = Vec::new();
     stream.read_to_end(&mut rest).await.unwrap();
     assert!(TcpStream::connect(address).await.is_err());
+}
+
+#[tokio::test]
+async fn who_says_nothing_gives_way_to_who_asks() {
+    let stage = Stage::new(1).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let state = stage.api().node.clone();
+    let serving = tokio::spawn(serve(listener, state, stage.shutdown.clone()));
+    // A request that waits is under way, however long nothing moves.
+    let process = stage.process_id();
+    let mut waits = TcpStream::connect(address).await.unwrap();
+    let slow =
+        format!("GET /v1/processes/{process}/slots/1/result?wait=20 HTTP/1.1\r\nhost: x\r\n\r\n");
+    waits.write_all(slow.as_bytes()).await.unwrap();
+    let request = "GET /v1/ledger HTTP/1.1\r\nhost: x\r\n\r\n";
+    let mut silent = Vec::new();
+    for count in 0..3 * CONNECTIONS_MAX {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        // Half of them begin a request and do not end it.
+        if count % 2 == 0 {
+            stream.write_all(b"GET /v1/le").await.unwrap();
+        }
+        silent.push(stream);
+        if count % 512 == 0 {
+            let mut honest = TcpStream::connect(address).await.unwrap();
+            let answer = exchange(&mut honest, request, "}").await;
+            assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        }
+    }
+    let mut closed = [0; 16];
+    let first = silent[0].read(&mut closed).await;
+    assert!(matches!(first, Ok(0) | Err(_)), "the first is still open");
+    stage.show(2, 1);
+    stage.shutdown.cancel();
+    let mut answer = Vec::new();
+    waits.read_to_end(&mut answer).await.unwrap();
+    let answer = String::from_utf8(answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
+    assert!(serving.await.unwrap().is_ok());
 }

@@ -228,6 +228,52 @@ impl Stage {
         }));
     }
 
+    /// Shows another process, with a log of these messages.
+    pub(super) fn adopt(&mut self, process: &Authentic<Item>, messages: &[&Authentic<Item>]) {
+        let id = ProcessId::from(process.id());
+        let mut chain = HashChain::start(&id);
+        let all = std::iter::once(process).chain(messages.iter().copied());
+        for (slot, item) in (0..).zip(all) {
+            let draft = AssignmentDraft {
+                process: id,
+                epoch: 0,
+                slot: Slot(slot),
+                hash_chain: chain,
+                block_height: STAMP.0,
+                timestamp: Timestamp(CLOCK),
+                message: (slot > 0).then(|| MessageId::from(item.id())),
+                exclude: Vec::new(),
+                timer: None,
+            };
+            let assignment = self
+                .alice
+                .node
+                .sign_item(&draft.to_item_draft(None))
+                .unwrap();
+            chain = draft.hash_chain.next(&assignment.id().into());
+            self.keep(Record::Input {
+                process: id,
+                slot: Slot(slot),
+                assignment,
+                message: Some(item.clone()),
+            });
+        }
+        let view = ProcessView {
+            module: self.module.id().into(),
+            scheduler: self.alice.node.address(),
+            slots: 1 + messages.len() as u64,
+            evaluated: 0,
+        };
+        self.view.send_modify(|shown| {
+            let mut processes = shown.processes.clone();
+            processes.insert(id, view);
+            *shown = Arc::new(View {
+                ledger: Arc::clone(&shown.ledger),
+                processes,
+            });
+        });
+    }
+
     /// Schedules the process and a message for every further slot; the third fails.
     fn log(&mut self, slots: u64, clock: fn(u64) -> u64) {
         self.keep(Record::Item(self.module.clone()));
