@@ -116,6 +116,17 @@ pub struct Source {
     pub index: u64,
 }
 
+impl Source {
+    /// The place that a pushed item names as its own; whoever signed it may lie.
+    pub fn named_by(item: &Item) -> Option<Source> {
+        Some(Source {
+            process: item.tag("From-Process")?.parse().ok()?,
+            slot: Slot(item.tag("From-Slot")?.parse().ok()?),
+            index: item.tag("From-Index")?.parse().ok()?,
+        })
+    }
+}
+
 /// What is to be durable.
 #[derive(Debug, Clone)]
 pub enum Record {

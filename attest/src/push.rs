@@ -156,7 +156,7 @@ impl Messenger {
 
     /// The log of a process begins: whoever spawned it is told (rule MU-5).
     pub fn began(&mut self, process: &Item, out: &mut Outbox<Effect>) {
-        let Some(of) = draft::source(process).filter(|_| process.owner_address() == self.key)
+        let Some(of) = Source::named_by(process).filter(|_| process.owner_address() == self.key)
         else {
             return;
         };
@@ -239,7 +239,7 @@ impl Messenger {
             Some(Parcel::Item(item)) if item.tag("Type") == Some("Process") => {
                 return self.began(&item, out);
             }
-            Some(Parcel::Item(item)) => draft::source(&item),
+            Some(Parcel::Item(item)) => Source::named_by(&item),
             Some(Parcel::Assign(..)) => None,
         };
         out.push(Effect::Persist(Record::Arrived {

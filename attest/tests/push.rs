@@ -8,6 +8,9 @@
     reason = "a test that panics has failed"
 )]
 
+#[path = "crash/fuse.rs"]
+mod fuse;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
@@ -20,6 +23,8 @@ use surety_protocol::item::{Item, ItemDraft, ItemKey};
 use surety_protocol::machine::Outbox;
 use surety_protocol::time::{Slot, Tick};
 use surety_protocol::verified::Authentic;
+
+use fuse::Fuse;
 
 fn key() -> ItemKey {
     ItemKey::ed25519(&[3; 32])
@@ -53,7 +58,7 @@ struct Unit {
     /// Messages between nodes that are lost, by their count.
     lost: BTreeSet<usize>,
     handed: usize,
-    left: Option<usize>,
+    left: Fuse,
     now: Tick,
 }
 
@@ -70,7 +75,7 @@ impl Unit {
             begun: BTreeMap::new(),
             lost,
             handed: 0,
-            left: None,
+            left: Fuse::default(),
             now: Tick(0),
         };
         unit.restart();
@@ -81,30 +86,19 @@ impl Unit {
         self.parent.id().into()
     }
 
-    fn stops(&mut self) -> bool {
-        match &mut self.left {
-            Some(0) => true,
-            Some(left) => {
-                *left -= 1;
-                false
-            }
-            None => false,
-        }
-    }
-
     fn perform(&mut self, mut out: Outbox<Effect>) {
         let effects = out.drain();
         let (records, rest): (Vec<_>, Vec<_>) = effects
             .into_iter()
             .partition(|it| matches!(it, Effect::Persist(_)));
-        if !records.is_empty() && self.stops() {
+        if !records.is_empty() && self.left.burns() {
             return;
         }
         for record in records {
             self.persist(record);
         }
         for effect in rest {
-            if self.stops() {
+            if self.left.burns() {
                 return;
             }
             self.act(effect);
@@ -186,7 +180,7 @@ impl Unit {
 
     /// Starts again from what is durable.
     fn restart(&mut self) {
-        self.left = None;
+        self.left = Fuse::default();
         self.messenger = Messenger::new(key().address());
         let module = ModuleId::default();
         self.messenger
@@ -417,13 +411,12 @@ proptest! {
         let mut crashes = crashes.into_iter();
         for result in results {
             unit.results.push(result);
-            unit.left = crashes.next();
+            unit.left = Fuse(crashes.next());
             unit.result(unit.results.len() as u64 - 1);
-            if unit.left == Some(0) {
-                unit.left = None;
+            if unit.left.burns() {
                 unit.restart();
             }
-            unit.left = None;
+            unit.left = Fuse::default();
         }
         unit.restart();
         for _ in 0..600 {

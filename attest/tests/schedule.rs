@@ -9,6 +9,8 @@
     reason = "a test that panics has failed"
 )]
 
+#[path = "crash/fuse.rs"]
+mod fuse;
 #[path = "schedule/unit.rs"]
 mod unit;
 
@@ -22,6 +24,7 @@ use surety_protocol::machine::Outbox;
 use surety_protocol::time::{Height, Slot, Timestamp};
 use surety_protocol::verified::Authentic;
 
+use fuse::Fuse;
 use unit::{BEGIN, Unit, key, user};
 
 fn process(number: u64, timers: &[&str]) -> Authentic<Item> {
@@ -275,7 +278,7 @@ proptest! {
                     unit.time(now, height);
                 }
                 Deed::Crash(effects) => {
-                    unit.left = Some(effects);
+                    unit.left = Fuse(Some(effects));
                     sent += 1;
                     let offers: Vec<Offer> = (0..3)
                         .map(|it| Offer::Item(message(&processes[sent as usize % 3], sent + it)))

@@ -4,7 +4,6 @@ use serde_json::Value;
 use surety_protocol::hash::{Domain, digest};
 use surety_protocol::id::{ModuleId, ProcessId};
 use surety_protocol::item::{Item, ItemDraft};
-use surety_protocol::time::Slot;
 
 use crate::effect::Source;
 
@@ -124,15 +123,6 @@ impl Sending<'_> {
             }
         }
     }
-}
-
-/// Where a process that was spawned comes from, as it says itself.
-pub(super) fn source(spawned: &Item) -> Option<Source> {
-    Some(Source {
-        process: spawned.tag("From-Process")?.parse().ok()?,
-        slot: Slot(spawned.tag("From-Slot")?.parse().ok()?),
-        index: spawned.tag("From-Index")?.parse().ok()?,
-    })
 }
 
 fn text<'a>(value: &'a Value, name: &str) -> Option<&'a str> {

@@ -14,6 +14,8 @@ use surety_protocol::machine::Outbox;
 use surety_protocol::time::{Height, Slot, Timestamp};
 use surety_protocol::verified::Authentic;
 
+use super::fuse::Fuse;
+
 pub(crate) const BEGIN: u64 = 1_790_000_000_000;
 
 pub(crate) fn key() -> ItemKey {
@@ -44,7 +46,7 @@ pub(crate) struct Unit {
     signed: BTreeMap<(ProcessId, Slot), [u8; 48]>,
     pub(crate) refused: Vec<(ItemId, &'static str)>,
     /// Effects that may still be performed before everything stops; without, it does not stop.
-    pub(crate) left: Option<usize>,
+    pub(crate) left: Fuse,
 }
 
 impl Unit {
@@ -58,7 +60,7 @@ impl Unit {
             logs: Logs::default(),
             signed: BTreeMap::new(),
             refused: Vec::new(),
-            left: None,
+            left: Fuse::default(),
         }
     }
 
@@ -87,29 +89,17 @@ impl Unit {
         let (records, rest): (Vec<_>, Vec<_>) = effects
             .into_iter()
             .partition(|it| matches!(it, Effect::Persist(_)));
-        if !records.is_empty() && self.stops() {
+        if !records.is_empty() && self.left.burns() {
             return;
         }
         for record in records {
             self.persist(record);
         }
         for effect in rest {
-            if self.stops() {
+            if self.left.burns() {
                 return;
             }
             self.act(effect);
-        }
-    }
-
-    /// Whether the machine stops here.
-    fn stops(&mut self) -> bool {
-        match &mut self.left {
-            Some(0) => true,
-            Some(left) => {
-                *left -= 1;
-                false
-            }
-            None => false,
         }
     }
 
@@ -175,7 +165,7 @@ impl Unit {
 
     /// Starts again from what is durable.
     pub(crate) fn restart(&mut self) {
-        self.left = None;
+        self.left = Fuse::default();
         self.scheduler = Scheduler::new(key().address());
         self.guard = Guard::default();
         self.logs = Logs::default();

@@ -29,7 +29,6 @@ pub(super) struct Reserved {
 struct ReservedEntry {
     height: Height,
     timestamp: Timestamp,
-    names_message: bool,
     exclude: Vec<String>,
     timer: Option<String>,
     subject: Option<ItemId>,
@@ -54,7 +53,6 @@ impl Reserved {
                 .map(|(entry, subject)| ReservedEntry {
                     height: entry.height,
                     timestamp: entry.timestamp,
-                    names_message: entry.message.is_some(),
                     exclude: entry.exclude,
                     timer: entry.timer,
                     subject,
@@ -64,15 +62,20 @@ impl Reserved {
     }
 
     fn reservation(self) -> Reservation {
+        let process = self.process;
         let entry = |it: ReservedEntry| Entry {
             height: it.height,
             timestamp: it.timestamp,
-            message: it.subject.filter(|_| it.names_message).map(Into::into),
+            // The process itself is what its own slot is for.
+            message: it
+                .subject
+                .filter(|id| ProcessId::from(*id) != process)
+                .map(Into::into),
             exclude: it.exclude,
             timer: it.timer,
         };
         Reservation {
-            process: self.process,
+            process,
             slot: self.slot,
             hash_chain: HashChain::new(*self.hash_chain.as_bytes()),
             entries: self.entries.into_iter().map(entry).collect(),

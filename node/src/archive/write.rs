@@ -41,7 +41,7 @@ pub fn put(batch: &mut Batch, record: Record) -> Result<(), ArchiveError> {
                 // What a process sent has arrived; if another node sent it, nothing is there to be removed. A process that was
                 // spawned stays until the notice of it is there (rule MU-5).
                 if message.target() == Some(process.as_bytes()) {
-                    if let Some(source) = source(&message).filter(|_| slot != Slot(0)) {
+                    if let Some(source) = Source::named_by(&message).filter(|_| slot != Slot(0)) {
                         batch.delete(Column::Outbox, key::outbox(&source, &message.id()));
                     }
                 } else {
@@ -169,15 +169,6 @@ pub fn put_registration(batch: &mut Batch, operator: &Address, item_key: &Addres
         key::item_key(item_key),
         *operator.as_bytes(),
     );
-}
-
-/// The place that a pushed message names as its own; whoever signed it may lie.
-fn source(message: &Item) -> Option<Source> {
-    Some(Source {
-        process: message.tag("From-Process")?.parse().ok()?,
-        slot: Slot(message.tag("From-Slot")?.parse().ok()?),
-        index: message.tag("From-Index")?.parse().ok()?,
-    })
 }
 
 fn put_item(batch: &mut Batch, item: &Item) {

@@ -21,6 +21,16 @@ impl From<ClientError> for CliError {
                 "node-unreachable",
                 "start one with `surety node run`, or name another with --node URL or SURETY_NODE",
             ),
+            ClientError::Refused { code, .. } if code == "not-evaluated" => (
+                Exit::Failure,
+                "not-found",
+                "it is not evaluated yet: wait for it with --wait SECONDS",
+            ),
+            ClientError::Refused { code, .. } if code == "slot-unknown" => (
+                Exit::Failure,
+                "not-found",
+                "there is no such slot yet; `surety process assignments PROCESS` shows which there are",
+            ),
             ClientError::Refused { status: 404, .. } => (
                 Exit::Failure,
                 "not-found",

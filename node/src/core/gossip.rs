@@ -83,7 +83,7 @@ impl Core {
         };
         let mut asked = Outbox::default();
         let begins = self.shared.logs.get(&read.process).is_none();
-        let first = message.clone().filter(|_| begins);
+        let first = begins.then(|| message.clone()).flatten();
         let horizon = self.ledger.horizon();
         let appended = self
             .shared

@@ -8,7 +8,7 @@ use axum::http::{HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use crate::archive::ArchiveError;
+use crate::archive::{ArchiveError, SearchError};
 use crate::driver::OfferError;
 
 /// Characters of a detail; what comes from elsewhere is cut.
@@ -94,6 +94,15 @@ impl IntoResponse for Problem {
 impl From<ArchiveError> for Problem {
     fn from(error: ArchiveError) -> Problem {
         Problem::internal(&error)
+    }
+}
+
+impl From<SearchError> for Problem {
+    fn from(error: SearchError) -> Problem {
+        match error {
+            SearchError::Archive(error) => error.into(),
+            broad @ SearchError::TooBroad => Problem::conflict("too-broad", broad.to_string()),
+        }
     }
 }
 

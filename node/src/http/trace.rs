@@ -14,7 +14,7 @@ use super::gateway;
 use super::problem::Problem;
 use super::processes::known;
 use super::request::{Ask, At};
-use crate::archive::{Archive, Search, SearchError};
+use crate::archive::{Archive, Search};
 
 /// How deep a tree is shown.
 const DEPTH_MAX: usize = 16;
@@ -44,8 +44,14 @@ pub(super) async fn get(
     let depth = asked.depth.unwrap_or(DEPTH_MAX).min(DEPTH_MAX);
     api.heavy(move |archive| {
         let mut left = ITEMS_MAX;
+        let subject = archive.log(&process, Slot(slot), 1)?.pop();
+        // A tick has no item but its assignment.
+        let subject = subject.map(|(assignment, message)| message.unwrap_or(assignment));
         let sent = sent(archive, &process, Slot(slot), depth, &mut left)?;
         Ok(Json(json!({
+            "item": subject.as_ref().map(|it| it.id()),
+            "type": subject.as_ref().and_then(|it| it.tag("Type")),
+            "action": subject.as_ref().and_then(|it| it.tag("Action")),
             "process": process,
             "slot": slot,
             "sent": sent,
@@ -78,10 +84,7 @@ fn sent(
         limit: *left,
         ..Search::default()
     };
-    let found = archive.search(&search).map_err(|error| match error {
-        SearchError::Archive(error) => Problem::from(error),
-        broad @ SearchError::TooBroad => Problem::conflict("too-broad", broad.to_string()),
-    })?;
+    let found = archive.search(&search)?;
     let mut entries = Vec::new();
     for (_, id) in found {
         let Some(item) = archive.item(&id)?.filter(|_| *left > 0) else {

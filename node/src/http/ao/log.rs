@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use surety_protocol::assignment::Assignment;
+use surety_protocol::assignment::{Assignment, block_height_text};
 use surety_protocol::id::{ItemId, ProcessId};
 use surety_protocol::time::{Slot, Timestamp};
 
@@ -35,7 +35,7 @@ pub(in crate::http) async fn about(State(api): State<Api>) -> Response {
 
 /// `GET /su/timestamp`: the time, and the block height.
 pub(in crate::http) async fn timestamp(State(api): State<Api>) -> Response {
-    let height = shape::height(api.now().ledger.height().0);
+    let height = block_height_text(api.now().ledger.height().0);
     Json(json!({ "timestamp": wall().0.to_string(), "block_height": height })).into_response()
 }
 

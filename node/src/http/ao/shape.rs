@@ -1,7 +1,7 @@
 //! Items as AO's scheduler writes them in JSON.
 
 use serde_json::{Map, Value, json};
-use surety_protocol::assignment::Assignment;
+use surety_protocol::assignment::{Assignment, block_height_text};
 use surety_protocol::id::{ProcessId, base64url};
 use surety_protocol::item::Item;
 
@@ -20,15 +20,13 @@ pub(super) fn process(id: &ProcessId, item: &Item, assignment: &Assignment) -> V
     let mut said = signed(item, false);
     said.remove("id");
     said.insert("process_id".into(), json!(id));
-    said.insert("block".into(), height(assignment.block_height).into());
+    said.insert(
+        "block".into(),
+        block_height_text(assignment.block_height).into(),
+    );
     said.insert("timestamp".into(), json!(assignment.timestamp));
     said.insert("data".into(), data(item));
     Value::Object(said)
-}
-
-/// A block height with the twelve digits that clients compare as text.
-pub(super) fn height(height: u64) -> String {
-    format!("{height:012}")
 }
 
 fn signed(item: &Item, any_anchor: bool) -> Map<String, Value> {

@@ -10,12 +10,13 @@ use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use futures::stream;
 use serde::Deserialize;
+use surety_protocol::assignment::block_height_text;
 use surety_protocol::id::ProcessId;
 use surety_protocol::time::{Slot, Timestamp};
 use surety_protocol::witness::PAGE_BYTES;
 
 use super::log::later;
-use super::{number, shape};
+use super::number;
 use crate::archive::Series;
 use crate::http::Api;
 use crate::http::problem::Problem;
@@ -86,7 +87,7 @@ pub(in crate::http) async fn get(
         ),
         (
             HeaderName::from_static("last-block-height"),
-            shape::height(last.block_height),
+            block_height_text(last.block_height),
         ),
     ];
     Ok((head, Body::from_stream(chunks)).into_response())

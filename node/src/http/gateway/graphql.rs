@@ -15,7 +15,7 @@ use surety_protocol::time::Height;
 
 use super::serves;
 use super::transaction::{Block, Transaction, failed};
-use crate::archive::{Search, SearchError};
+use crate::archive::Search;
 use crate::http::Api;
 use crate::http::items::missing;
 use crate::http::problem::Problem;
@@ -134,15 +134,6 @@ fn clause<T: FromStr>(given: Option<Vec<impl AsRef<str>>>) -> Result<Option<Vec<
     ))
 }
 
-/// An id as text that can be read.
-struct Named(ID);
-
-impl AsRef<str> for Named {
-    fn as_ref(&self) -> &str {
-        self.0.as_str()
-    }
-}
-
 #[Object]
 impl Query {
     /// A data item by its id.
@@ -181,7 +172,6 @@ impl Query {
     ) -> Result<TransactionConnection, Error> {
         let api = context.data::<Api>()?;
         let limit = usize::try_from(first.clamp(0, PAGE_MAX)).unwrap_or(0);
-        let ids = ids.map(|it| it.into_iter().map(Named).collect());
         let recipients: Option<Vec<Address>> = clause(recipients)?;
         let tags = tags.unwrap_or_default();
         if tags.iter().map(|it| it.values.len()).sum::<usize>() > NAMED_MAX {
@@ -204,10 +194,7 @@ impl Query {
             limit: limit.saturating_add(1),
         };
         let read = api.read(move |archive| {
-            let mut found = archive.search(&search).map_err(|error| match error {
-                SearchError::Archive(error) => Problem::from(error),
-                broad @ SearchError::TooBroad => Problem::malformed("too-broad", broad.to_string()),
-            })?;
+            let mut found = archive.search(&search)?;
             let mut has_next_page = found.len() > limit;
             found.truncate(limit);
             let (mut edges, mut bytes) = (Vec::new(), 0_usize);

@@ -195,6 +195,8 @@ async fn a_push_is_a_tree_of_what_authorities_signed() {
     let trace = format!("/v1/processes/{process}/slots/1/trace");
     let none = stage.get(&trace).await.json();
     assert_eq!(none["sent"], json!([]));
+    assert_eq!(none["item"], json!(stage.messages[1].id()));
+    assert_eq!(none["action"], "Count");
     assert_eq!(none["whole"], true);
     // A process that trusts the messenger, and what it sent: to itself, to a wallet; and what a stranger says that it sent.
     let sender = ItemDraft::default().tag("Type", "Process").tag(

@@ -9,7 +9,7 @@ use axum::Router;
 use surety_attest::effect::{Executed, Job, Record};
 use surety_attest::engine::{Engine, EngineError, WasmEngine};
 use surety_attest::sample;
-use surety_protocol::assignment::{Assignment, AssignmentDraft, HashChain};
+use surety_protocol::assignment::{AssignmentDraft, HashChain};
 use surety_protocol::block::Genesis;
 use surety_protocol::bls::SecretKey;
 use surety_protocol::id::{Address, MessageId, ProcessId};
@@ -234,29 +234,7 @@ impl Stage {
         let mut chain = HashChain::start(&id);
         let all = std::iter::once(process).chain(messages.iter().copied());
         for (slot, item) in (0..).zip(all) {
-            let draft = AssignmentDraft {
-                process: id,
-                epoch: 0,
-                slot: Slot(slot),
-                hash_chain: chain,
-                block_height: STAMP.0,
-                timestamp: Timestamp(CLOCK),
-                message: (slot > 0).then(|| MessageId::from(item.id())),
-                exclude: Vec::new(),
-                timer: None,
-            };
-            let assignment = self
-                .alice
-                .node
-                .sign_item(&draft.to_item_draft(None))
-                .unwrap();
-            chain = draft.hash_chain.next(&assignment.id().into());
-            self.keep(Record::Input {
-                process: id,
-                slot: Slot(slot),
-                assignment,
-                message: Some(item.clone()),
-            });
+            chain = self.assign(id, slot, chain, CLOCK, item);
         }
         let view = ProcessView {
             module: self.module.id().into(),
@@ -274,6 +252,41 @@ impl Stage {
         });
     }
 
+    /// Keeps a slot of a log; gives the chain after it.
+    fn assign(
+        &self,
+        process: ProcessId,
+        slot: u64,
+        hash_chain: HashChain,
+        clock: u64,
+        item: &Authentic<Item>,
+    ) -> HashChain {
+        let draft = AssignmentDraft {
+            process,
+            epoch: 0,
+            slot: Slot(slot),
+            hash_chain,
+            block_height: STAMP.0,
+            timestamp: Timestamp(clock),
+            message: (slot > 0).then(|| MessageId::from(item.id())),
+            exclude: Vec::new(),
+            timer: None,
+        };
+        let assignment = self
+            .alice
+            .node
+            .sign_item(&draft.to_item_draft(None))
+            .unwrap();
+        let next = hash_chain.next(&assignment.id().into());
+        self.keep(Record::Input {
+            process,
+            slot: Slot(slot),
+            assignment,
+            message: Some(item.clone()),
+        });
+        next
+    }
+
     /// Schedules the process and a message for every further slot; the third fails.
     fn log(&mut self, slots: u64, clock: fn(u64) -> u64) {
         self.keep(Record::Item(self.module.clone()));
@@ -289,32 +302,8 @@ impl Stage {
                     .sign_item(&draft.carrying(format!("message {slot}")))
                     .unwrap()
             });
-            let draft = AssignmentDraft {
-                process: self.process_id(),
-                epoch: 0,
-                slot: Slot(slot),
-                hash_chain: chain,
-                block_height: STAMP.0,
-                timestamp: Timestamp(clock(slot)),
-                message: message.as_ref().map(|it| MessageId::from(it.id())),
-                exclude: Vec::new(),
-                timer: None,
-            };
-            let assignment = self
-                .alice
-                .node
-                .sign_item(&draft.to_item_draft(None))
-                .unwrap();
-            chain = Assignment::from_item(&assignment)
-                .unwrap()
-                .next_hash_chain();
             let subject = message.unwrap_or_else(|| self.process.clone());
-            self.keep(Record::Input {
-                process: self.process_id(),
-                slot: Slot(slot),
-                assignment,
-                message: Some(subject.clone()),
-            });
+            chain = self.assign(self.process_id(), slot, chain, clock(slot), &subject);
             self.messages.push(subject);
         }
     }
