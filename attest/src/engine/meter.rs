@@ -7,9 +7,11 @@
 //! - `[GA-1]` Two mutable globals are appended: `surety:gas` (`i64`), what may still be spent, and `surety:stack` (`i32`),
 //!   the slots that calls may still take. The host sets both before it calls the guest and looks at both when the call
 //!   returns or ends: below zero, the guest has run out. Neither is part of the state.
-//! - `[GA-2]` A block is a longest stretch of operators without a fork or a join between them: it begins with the
-//!   function, a turn of a `loop`, a branch of an `if`, behind a `br_if`, and behind the `end` of an `if` and of every
-//!   block that something branches to. Its whole cost is taken where it begins.
+//! - `[GA-2]` A block is a stretch of operators of which each runs if the first does, as far as the shape of the code tells:
+//!   it begins with the function, a turn of a `loop`, a branch of an `if`, behind a `br_if`, and behind the `end` of an
+//!   `if` and of every `block` that something branches to, unless nothing within branches further out, nor returns: then
+//!   the block before the `if` or `block` goes on behind its `end`. Its whole cost is taken where it begins, also
+//!   from who leaves it early by a trap or a `longjmp`.
 //! - `[GA-3]` Where a function and a turn of a loop begin, gas below zero ends the guest. In between it may go below.
 //!   Within a function gas is in a local; it is written to the global before a call, a `return`, the function's end and
 //!   an exhausted guest's, and read again behind a call.

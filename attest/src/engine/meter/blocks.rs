@@ -1,4 +1,4 @@
-//! Where the code of a function runs on without a fork, and what each such stretch costs.
+//! Which operators of a function run together, and what each such stretch costs (rule GA-2).
 
 use wasmparser::Operator;
 
@@ -22,44 +22,41 @@ struct Frame {
     joins: bool,
     /// Branches to it go to its beginning.
     is_loop: bool,
+    /// The block that it stands in; none where the code cannot be reached.
+    around: Option<usize>,
+    /// The outermost frame that something within branches to, by its place in the list.
+    outermost: usize,
 }
 
 /// Walks over the operators of one valid function, in order.
 #[derive(Debug)]
 pub(super) struct Blocks {
     costs: Costs,
-    done: Vec<Block>,
+    blocks: Vec<Block>,
     /// The block that the next operator belongs to; none where the code cannot be reached.
-    open: Option<Block>,
+    open: Option<usize>,
     frames: Vec<Frame>,
     next: usize,
 }
 
 impl Blocks {
     pub(super) fn new(costs: Costs) -> Self {
-        let entry = Block {
-            at: 0,
-            cost: costs.entry,
-            checked: true,
-        };
-        let function = Frame {
-            joins: true,
-            is_loop: false,
-        };
-        Self {
+        let mut blocks = Self {
             costs,
-            done: Vec::new(),
-            open: Some(entry),
-            frames: vec![function],
+            blocks: Vec::new(),
+            open: None,
+            frames: Vec::new(),
             next: 0,
-        }
+        };
+        blocks.enter(true, false);
+        blocks.begin(true);
+        blocks.cost(costs.entry);
+        blocks
     }
 
     /// Takes the next operator.
     pub(super) fn operator(&mut self, operator: &Operator<'_>) {
-        if let Some(open) = &mut self.open {
-            open.cost = open.cost.saturating_add((self.costs.operator)(operator));
-        }
+        self.cost((self.costs.operator)(operator));
         self.next += 1;
         match operator {
             Operator::Block { .. } => self.enter(false, false),
@@ -72,10 +69,10 @@ impl Blocks {
                 self.begin(false);
             }
             Operator::Else => self.begin(false),
-            Operator::End if self.leave() => self.begin(false),
+            Operator::End => self.leave(),
             Operator::Br { relative_depth } => {
                 self.branch(*relative_depth);
-                self.stop();
+                self.open = None;
             }
             Operator::BrIf { relative_depth } => {
                 self.branch(*relative_depth);
@@ -87,48 +84,79 @@ impl Blocks {
                     self.branch(target);
                 }
                 self.branch(targets.default());
-                self.stop();
+                self.open = None;
             }
-            Operator::Return | Operator::Unreachable => self.stop(),
+            Operator::Return => {
+                self.branch_to(0);
+                self.open = None;
+            }
+            Operator::Unreachable => self.open = None,
             _ => {}
         }
     }
 
     /// The blocks that cost something or are checked, in order.
-    pub(super) fn finish(mut self) -> Vec<Block> {
-        self.stop();
-        self.done
+    pub(super) fn finish(self) -> Vec<Block> {
+        let worth = |block: &Block| block.checked || block.cost > 0;
+        self.blocks.into_iter().filter(worth).collect()
+    }
+
+    fn cost(&mut self, cost: u64) {
+        if let Some(open) = self.open.and_then(|it| self.blocks.get_mut(it)) {
+            open.cost = open.cost.saturating_add(cost);
+        }
+    }
+
+    fn begin(&mut self, checked: bool) {
+        self.open = Some(self.blocks.len());
+        self.blocks.push(Block {
+            at: self.next,
+            cost: 0,
+            checked,
+        });
     }
 
     fn enter(&mut self, joins: bool, is_loop: bool) {
-        self.frames.push(Frame { joins, is_loop });
+        self.frames.push(Frame {
+            joins,
+            is_loop,
+            around: self.open,
+            outermost: self.frames.len(),
+        });
     }
 
-    /// Whether control comes to the end of the innermost frame from elsewhere too.
-    fn leave(&mut self) -> bool {
-        self.frames.pop().is_some_and(|frame| frame.joins)
+    /// Behind the end of a frame that control joins goes on what is around it, if everybody who enters it comes there.
+    fn leave(&mut self) {
+        let Some(left) = self.frames.pop() else {
+            return;
+        };
+        let stays = left.outermost >= self.frames.len();
+        self.branch_to(left.outermost);
+        if !left.joins {
+            return;
+        }
+        match left.around {
+            Some(_) if stays => self.open = left.around,
+            _ => self.begin(false),
+        }
     }
 
     fn branch(&mut self, relative_depth: u32) {
         let depth = usize::try_from(relative_depth).unwrap_or(usize::MAX);
-        let index = self.frames.len().checked_sub(depth.saturating_add(1));
-        if let Some(frame) = index.and_then(|it| self.frames.get_mut(it)) {
+        let Some(index) = self.frames.len().checked_sub(depth.saturating_add(1)) else {
+            return;
+        };
+        self.branch_to(index);
+        if let Some(frame) = self.frames.get_mut(index) {
             // Who branches to a loop comes to its beginning, which is a block of its own already.
             frame.joins |= !frame.is_loop;
         }
     }
 
-    fn stop(&mut self) {
-        let worth = |block: &Block| block.checked || block.cost > 0;
-        self.done.extend(self.open.take().filter(worth));
-    }
-
-    fn begin(&mut self, checked: bool) {
-        self.stop();
-        self.open = Some(Block {
-            at: self.next,
-            cost: 0,
-            checked,
-        });
+    /// Something within the innermost frame goes to that one.
+    fn branch_to(&mut self, index: usize) {
+        if let Some(frame) = self.frames.last_mut() {
+            frame.outermost = frame.outermost.min(index);
+        }
     }
 }

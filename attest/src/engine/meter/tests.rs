@@ -3,6 +3,7 @@
 use arbitrary::Unstructured;
 use surety_protocol::hash::{Domain, digest};
 use wasm_smith::{Config, Module as Smithed};
+use wasmparser::{Operator, Parser, Payload};
 use wasmtime::{Engine, Func, Instance, Module, Store, Trap, Val};
 
 use super::cost::Costs;
@@ -205,6 +206,18 @@ fn every_way_out_of_a_function_gives_gas_and_stack_back() {
            (func (export "f") (call $g (i32.const 100)))"#,
         r#"(table funcref (elem $g)) (func $g (result i32) (i32.const 7))
            (func (export "f") (result i32) (call_indirect (result i32) (i32.const 0)))"#,
+        // What is behind an end is paid for before: within each other, in a row, in one arm, in both, beside dead code.
+        r#"(func (export "f") (block (block (br_if 0 (i32.const 1)) (nop) (drop (i32.const 1))) (drop (i32.const 2)))
+           (block (br_if 0 (i32.const 0)) (drop (i32.const 3))) (drop (i32.const 4)))"#,
+        r#"(func (export "f") (if (i32.const 0) (then (drop (i32.const 1))) (else (block (br 0) (drop (i32.const 2)))))
+           (drop (i32.const 3)))"#,
+        // Not so: something within goes further out.
+        r#"(func (export "f") (block (block (br_if 1 (i32.const 1)) (br_if 0 (i32.const 1))) (drop (i32.const 2))))"#,
+        r#"(func (export "f") (block (block (block (br_if 0 (i32.const 1)) (br_if 2 (i32.const 1)))) (drop (i32.const 2))))"#,
+        r#"(func (export "f") (block (br_if 0 (i32.const 0)) (return)) (drop (i32.const 1)))"#,
+        r#"(func (export "f") (block (br_table 0 1 (i32.const 1))) (drop (i32.const 1)))"#,
+        r#"(func (export "f") (local i32) (loop (if (i32.lt_u (local.tee 0 (i32.add (local.get 0) (i32.const 1)))
+           (i32.const 9)) (then (br 1))) (drop (i32.const 1))))"#,
         // Loops with a fork in the middle, and none.
         r#"(func (export "f") (local i32) (loop (block (br_if 0 (i32.and (local.get 0) (i32.const 1))) (nop))
            (br_if 0 (i32.lt_u (local.tee 0 (i32.add (local.get 0) (i32.const 1))) (i32.const 50)))))"#,
@@ -276,4 +289,25 @@ fn calls_alone_grow_five_times() {
         r#"(func $f (export "f")) (func (export "g") {calls})"#
     ));
     assert_eq!(growth(&calls), 499);
+}
+
+#[test]
+fn who_comes_back_together_pays_together() {
+    let payments = |code: &str| {
+        let metered = metered(&wat(&format!("(func {code})")), Costs::FUEL).unwrap();
+        let payloads = Parser::new(0).parse_all(&metered).map(Result::unwrap);
+        let bodies = payloads.filter_map(|it| match it {
+            Payload::CodeSectionEntry(body) => Some(body),
+            _ => None,
+        });
+        let operators = bodies.flat_map(|it| it.get_operators_reader().unwrap());
+        operators
+            .filter(|it| matches!(it, Ok(Operator::I64Sub)))
+            .count()
+    };
+    let arm = "(if (i32.const 1) (then (nop) (drop (i32.const 1))))";
+    assert_eq!(payments(&arm.repeat(3)), 1 + 3);
+    // The function's own label is outside of each.
+    let arm = "(if (i32.const 1) (then (drop (i32.const 1)) (br 1)))";
+    assert_eq!(payments(&arm.repeat(3)), 1 + 3 + 2);
 }
