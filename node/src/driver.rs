@@ -4,7 +4,7 @@
 //!
 //! - `[DR-1]` Inputs that are ready are taken together, up to [`BURST`] of them. What they persist is one durable batch, written
 //!   before any other effect of theirs is performed.
-//! - `[DR-2]` Everything that takes long (execution, fetching) runs beside the loop and comes back as an input.
+//! - `[DR-2]` Everything that takes long (execution, fetching, signing assignments) runs beside the loop and comes back as an input.
 //! - `[DR-3]` If the store fails the node stops: to go on without memory could make it sign against itself.
 
 mod act;
@@ -27,7 +27,7 @@ use crate::exchange::{Fetcher, Requests, serve};
 use crate::executor::Executor;
 use crate::metrics::Metrics;
 use crate::net::{MessageToken, NetEvent, NetHandle, Protocol, RequestToken, Topic};
-use crate::signer::Signer;
+use crate::signer::{Made, Signer};
 use crate::store::Batch;
 use crate::view::{EventLog, ProcessView, View};
 
@@ -84,7 +84,8 @@ struct Driver {
     archive: Archive,
     executor: Arc<Executor>,
     executions: Arc<Semaphore>,
-    signer: Signer,
+    signer: Arc<Signer>,
+    signings: Arc<Semaphore>,
     net: NetHandle,
     requests: Requests,
     fetcher: Fetcher,
@@ -95,8 +96,8 @@ struct Driver {
     tokens: BTreeMap<u64, (Topic, MessageToken)>,
     next_token: u64,
     waiters: Waiters,
-    /// Signatures that were made, to be taken in before anything else.
-    signed: Vec<Input>,
+    /// What faults add, to be gossiped after the honest thing.
+    forged: Vec<Effect>,
     started: Instant,
     changed: bool,
 }
@@ -105,6 +106,8 @@ struct Driver {
 #[derive(Debug)]
 enum Completion {
     Input(Box<Input>),
+    /// Assignments were signed.
+    Signed(Made),
     /// A scheduler elsewhere answered.
     Delivered(
         waiters::Awaited,
@@ -131,8 +134,9 @@ pub fn spawn(
         core: parts.core,
         archive: parts.archive.clone(),
         executor: Arc::clone(&parts.executor),
-        executions: Arc::new(Semaphore::new(executions())),
-        signer: parts.signer,
+        executions: Arc::new(Semaphore::new(at_once())),
+        signer: Arc::new(parts.signer),
+        signings: Arc::new(Semaphore::new(at_once())),
         net: parts.net.clone(),
         requests,
         metrics: Arc::clone(&parts.metrics),
@@ -142,7 +146,7 @@ pub fn spawn(
         tokens: BTreeMap::new(),
         next_token: 0,
         waiters: Waiters::default(),
-        signed: Vec::new(),
+        forged: Vec::new(),
         started: Instant::now(),
         changed: true,
     };
@@ -175,12 +179,10 @@ impl Driver {
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            let mut inputs = std::mem::take(&mut self.signed);
-            let ready = !inputs.is_empty();
+            let mut inputs = Vec::new();
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => return Ok(()),
-                () = std::future::ready(()), if ready => {}
                 _ = ticks.tick() => inputs.push(Input::Tick(wall())),
                 event = net_events.recv() => {
                     let event = event.ok_or(DriverError::Net)?;
@@ -208,6 +210,7 @@ impl Driver {
                 let now = self.now();
                 effects.extend(self.core.step(now, input));
             }
+            effects.append(&mut self.forged);
             self.perform(effects).await?;
             self.publish_view();
         }
@@ -306,6 +309,11 @@ impl Driver {
                 }
                 inputs.push(*input);
             }
+            Completion::Signed(made) => {
+                inputs.push(Input::Signed(made.signed));
+                let publish = |(topic, data)| Effect::Publish { topic, data };
+                self.forged.extend(made.forged.map(publish));
+            }
             Completion::Delivered(what, outcome) => {
                 if let (Err(error), (item, Some(process))) = (&outcome, what)
                     && error.code == ALREADY
@@ -395,8 +403,8 @@ impl Driver {
     }
 }
 
-/// Executions at once: one for each core, and two at least, so that a long one does not hold up all others.
-fn executions() -> usize {
+/// What is done beside the loop at once: one for each core, and two at least, so that a long one does not hold up all others.
+fn at_once() -> usize {
     std::thread::available_parallelism().map_or(2, |cores| cores.get().max(2))
 }
 

@@ -14,11 +14,14 @@
 //!   an argument or a variable.
 //! - `[K-5]` Secrets and passwords have no textual form, and are overwritten when dropped.
 //! - `[K-6]` The work and memory that a file asks of its reader are bounded before they are spent.
+//! - `[K-7]` A node signs assignments, messages and what it says on the ledger with the one key in its directory that is of the
+//!   kind which `item_key` names: `ed25519` (unless it is set), `secp256k1` or `rsa`. Its registration names that key.
 
 mod derive;
 mod directory;
 mod file;
 mod hex;
+mod item_kind;
 mod keystore;
 mod password;
 mod public;
@@ -33,6 +36,7 @@ use zeroize::Zeroizing;
 pub use derive::Kdf;
 pub use directory::{KeyDirectory, KeyEntry};
 pub use file::{read_bounded, write_private};
+pub use item_kind::ItemKeyKind;
 pub use keystore::Keystore;
 pub use password::{Ask, PASSWORD_FILE_ENV, Password};
 pub use public::{item_key, public_text};
@@ -178,9 +182,6 @@ pub enum KeyError {
     /// There is no kind of this name.
     #[error("unknown kind of key {0:?}; kinds are bls, ed25519, secp256k1, network, rsa")]
     Kind(String),
-    /// Keys of this kind are imported, not made.
-    #[error("{0} keys are not made by this program")]
-    CannotCreate(KeyKind),
     /// The directory has no such key.
     #[error("no {kind} key in {dir}")]
     NotFound {

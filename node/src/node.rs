@@ -29,7 +29,7 @@ use crate::engines::Engines;
 use crate::executor::Executor;
 use crate::fault::{Fault, NotAFault};
 use crate::http::{self, ApiState};
-use crate::key::{KeyDirectory, KeyError, KeyKind, Password, item_key, read_bounded};
+use crate::key::{ItemKeyKind, KeyDirectory, KeyError, KeyKind, Password, item_key, read_bounded};
 use crate::location::{self, LocationError};
 use crate::metrics::Metrics;
 use crate::net::{self, NetConfig, NetError, identity};
@@ -171,8 +171,8 @@ pub async fn run(
         .iter()
         .map(|it| it.parse())
         .collect::<Result<_, _>>()?;
-    let dir = config.dir.join("keys");
-    let keys = tokio::task::spawn_blocking(move || open_keys(&dir, &password))
+    let (dir, kind) = (config.dir.join("keys"), config.item_key);
+    let keys = tokio::task::spawn_blocking(move || open_keys(&dir, kind, &password))
         .await
         .map_err(|_| NodeError::Task)??;
     let store: Arc<dyn Store> = Arc::new(RocksStore::open(&config.dir.join("db"))?);
@@ -279,7 +279,7 @@ pub async fn run(
     Ok(stopped?)
 }
 
-fn open_keys(dir: &Path, password: &Password) -> Result<Keys, NodeError> {
+fn open_keys(dir: &Path, kind: ItemKeyKind, password: &Password) -> Result<Keys, NodeError> {
     let keys = KeyDirectory::open(dir)?;
     let hot = keys.load(KeyKind::Bls, password)?;
     let hot: &[u8; 32] = hot
@@ -287,7 +287,8 @@ fn open_keys(dir: &Path, password: &Password) -> Result<Keys, NodeError> {
         .try_into()
         .map_err(|_| NodeError::Config("the BLS key has not 32 bytes"))?;
     let hot = Arc::new(SecretKey::from_bytes(hot)?);
-    let item = item_key(KeyKind::Ed25519, &keys.load(KeyKind::Ed25519, password)?)?;
+    let kind = kind.into();
+    let item = item_key(kind, &keys.load(kind, password)?)?;
     let seed = keys.load(KeyKind::Network, password)?;
     let mut seed: [u8; 32] = seed
         .expose()

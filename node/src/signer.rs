@@ -3,7 +3,9 @@
 //! # Rules
 //!
 //! - `[SG-1]` What is signed about processes, claims and cases was cleared by the guard: the types allow nothing else.
-//! - `[SG-2]` Signatures are deterministic, so signing again after a crash gives the same bytes.
+//! - `[SG-2]` Signatures of Ed25519, secp256k1 and BLS are deterministic, so signing again after a crash gives the same bytes. RSA's
+//!   have a random salt; but nobody sees a signature before it is durable, so whatever a crash lost was never shown, and what is
+//!   signed in its place says the same about the same slot.
 
 use std::sync::{Arc, OnceLock};
 

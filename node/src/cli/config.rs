@@ -58,6 +58,9 @@ pub(super) struct ConfigFlags {
     /// The operator for whom the node works
     #[arg(long, value_name = "ADDRESS", allow_hyphen_values = true)]
     operator: Option<String>,
+    /// The kind of key that it signs assignments and messages with: ed25519, secp256k1 or rsa
+    #[arg(long, value_name = "KIND")]
+    item_key: Option<String>,
     /// MiB of memory for the processes that it executes, between two inputs
     #[arg(long, value_name = "MIB")]
     resident_mib: Option<String>,
@@ -97,6 +100,7 @@ impl ConfigFlags {
             (Setting::Genesis, &self.genesis),
             (Setting::PasswordFile, &self.password_file),
             (Setting::Operator, &self.operator),
+            (Setting::ItemKey, &self.item_key),
             (Setting::ResidentMib, &self.resident_mib),
             (Setting::ProcessMib, &self.process_mib),
             (Setting::WorkerMib, &self.worker_mib),

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::cli::Context;
 use crate::devnet::{self, NODES_DEFAULT, NODES_MAX, NODES_MIN, Options};
 use crate::fault::Fault;
+use crate::key::ItemKeyKind;
 use crate::shell::CliError;
 
 /// `surety devnet`
@@ -24,6 +25,9 @@ pub(super) struct DevnetArgs {
     /// compute:equivocate@SLOT or scheduler:double-assign@SLOT
     #[arg(long = "fault", value_name = "KIND@SLOT")]
     faults: Vec<Fault>,
+    /// The kind of key that the nodes sign assignments and messages with: ed25519, secp256k1 or rsa
+    #[arg(long, value_name = "KIND", default_value_t)]
+    item_key: ItemKeyKind,
     /// Stay until Ctrl-C instead of playing the built-in workload
     #[arg(long)]
     keep: bool,
@@ -37,6 +41,7 @@ pub(super) fn run(context: &Context, args: DevnetArgs) -> Result<(), CliError> {
         nodes: args.nodes,
         module: args.module,
         faults: args.faults,
+        item_key: args.item_key,
         keep: args.keep,
         dir: args.dir,
     };

@@ -38,7 +38,7 @@ enum Verb {
 
 #[derive(Debug, Args)]
 struct New {
-    /// What it is for: bls, ed25519, secp256k1, network
+    /// What it is for: bls, ed25519, secp256k1, network, rsa
     #[arg(long)]
     kind: KeyKind,
     #[command(flatten)]

@@ -18,7 +18,7 @@ use super::remote::text;
 use super::sign::{self, Signer};
 use super::{Context, item, show};
 use crate::client::{Client, ClientError};
-use crate::key::{Ask, KeyKind};
+use crate::key::{Ask, ItemKeyKind, KeyKind};
 use crate::net::PeerId;
 use crate::shell::{CliError, Exit};
 
@@ -38,6 +38,9 @@ enum Verb {
         /// The file with the password of the node's keys, if it is not that of the operator's key
         #[arg(long, value_name = "FILE")]
         node_password_file: Option<PathBuf>,
+        /// The kind of key that the node signs assignments and messages with: ed25519, secp256k1 or rsa
+        #[arg(long, value_name = "KIND", default_value_t)]
+        item_key: ItemKeyKind,
     },
     /// Turn free balance into stake
     Bond(Moved),
@@ -87,8 +90,10 @@ pub(super) fn run(context: &Context, args: StakeArgs) -> Result<(), CliError> {
         Verb::Register {
             signing,
             node_password_file,
+            item_key,
         } => {
-            let registration = registration(&signing.signer, node_password_file.as_ref())?;
+            let file = node_password_file.as_ref();
+            let registration = registration(&signing.signer, file, item_key.into())?;
             let key = registration.key.to_string();
             let action = Action::Register(Box::new(registration));
             act(context, &signing, &action, |_, after| {
@@ -126,7 +131,11 @@ pub(super) fn run(context: &Context, args: StakeArgs) -> Result<(), CliError> {
 }
 
 /// The hot keys of the node's directory, with the proof that they are held.
-fn registration(signer: &Signer, file: Option<&PathBuf>) -> Result<Registration, CliError> {
+fn registration(
+    signer: &Signer,
+    file: Option<&PathBuf>,
+    item_kind: KeyKind,
+) -> Result<Registration, CliError> {
     let file = file.or(signer.place.password_file.as_ref());
     let password = sign::password(file.map(PathBuf::as_path), Ask::Once)?;
     let dir = sign::node_dir(signer.place.dir.as_deref()).join(sign::KEYS);
@@ -136,13 +145,13 @@ fn registration(signer: &Signer, file: Option<&PathBuf>) -> Result<Registration,
         let message = format!("the {kind} key in {} has no public name", dir.display());
         CliError::new(Exit::Config, "key", message).with_help("restore its file from a backup")
     };
-    let item_key = keys.find(KeyKind::Ed25519, None)?.public;
+    let item_key = keys.find(item_kind, None)?.public;
     let peer = keys.find(KeyKind::Network, None)?.public;
     let peer: PeerId = peer.parse().map_err(|_| broken(KeyKind::Network))?;
     Ok(Registration {
         key: *hot.public_key(),
         possession: hot.prove_possession(),
-        item_key: item_key.parse().map_err(|_| broken(KeyKind::Ed25519))?,
+        item_key: item_key.parse().map_err(|_| broken(item_kind))?,
         peer: ByteBuf::from(peer.to_bytes()),
     })
 }

@@ -28,6 +28,9 @@ pub enum ValueError {
     /// Not an address.
     #[error("an address of 43 characters is needed")]
     Address,
+    /// No kind of key that signs items.
+    #[error("keys that sign items are ed25519, secp256k1 and rsa")]
+    ItemKey,
     /// Not a number.
     #[error("a whole number is needed, like 1024")]
     Number,

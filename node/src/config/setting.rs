@@ -113,6 +113,8 @@ settings! {
     PasswordFile = "password_file", "SURETY_PASSWORD_FILE", "--password-file";
     /// [`NodeConfig::operator`]
     Operator = "operator", "SURETY_OPERATOR", "--operator";
+    /// [`NodeConfig::item_key`]
+    ItemKey = "item_key", "SURETY_ITEM_KEY", "--item-key";
     /// [`NodeConfig::resident_mib`]
     ResidentMib = "resident_mib", "SURETY_RESIDENT_MIB", "--resident-mib";
     /// [`NodeConfig::process_mib`]
@@ -177,6 +179,7 @@ impl Setting {
             Self::Genesis => config.genesis = Some(path(one(texts)?)?),
             Self::PasswordFile => config.password_file = Some(path(one(texts)?)?),
             Self::Operator => config.operator = Some(parsed(one(texts)?, ValueError::Address)?),
+            Self::ItemKey => config.item_key = parsed(one(texts)?, ValueError::ItemKey)?,
             Self::ResidentMib => config.resident_mib = parsed(one(texts)?, ValueError::Number)?,
             Self::ProcessMib => config.process_mib = parsed(one(texts)?, ValueError::Number)?,
             Self::WorkerMib => config.worker_mib = parsed(one(texts)?, ValueError::Number)?,
@@ -220,6 +223,7 @@ impl Setting {
             Self::Genesis => config.genesis_file().display().to_string(),
             Self::PasswordFile => of_path(&config.password_file),
             Self::Operator => config.operator.map(|it| it.to_string()).unwrap_or_default(),
+            Self::ItemKey => config.item_key.to_string(),
             Self::ResidentMib => config.resident_mib.to_string(),
             Self::ProcessMib => config.process_mib.to_string(),
             Self::WorkerMib => config.worker_mib.to_string(),

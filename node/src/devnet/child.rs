@@ -248,10 +248,11 @@ fn configuration(plan: &Plan, member: &Member, bootstrap: &[String], faults: &[F
     let roles: Vec<String> = member.roles.iter().map(ToString::to_string).collect();
     let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
     let mut text = format!(
-        "operator = \"{}\"\nroles = {}\nhttp = \"127.0.0.1:0\"\n\
+        "operator = \"{}\"\nitem_key = \"{}\"\nroles = {}\nhttp = \"127.0.0.1:0\"\n\
          listen = [\"/ip4/127.0.0.1/udp/0/quic-v1\", \"/ip4/127.0.0.1/tcp/0\"]\n\
          bootstrap = {}\ngenesis = \"{}\"\npassword_file = \"{}\"\n",
         member.operator.address(),
+        member.item_kind,
         quoted(&roles),
         quoted(bootstrap),
         plan.dir.join("genesis.cbor").display(),

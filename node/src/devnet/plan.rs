@@ -14,7 +14,9 @@ use surety_protocol::stake::Stake;
 
 use super::{DevnetError, Options};
 use crate::config::RoleName;
-use crate::key::{Kdf, KeyDirectory, KeyKind, Password, Secret, item_key, write_private};
+use crate::key::{
+    ItemKeyKind, Kdf, KeyDirectory, KeyKind, Password, Secret, item_key, write_private,
+};
 
 /// What every operator starts with.
 pub(super) const BALANCE: Stake = Stake::from_ao(1_000);
@@ -27,6 +29,7 @@ pub(super) struct Member {
     pub(super) operator: ItemKey,
     pub(super) hot: SecretKey,
     pub(super) item_key: Address,
+    pub(super) item_kind: ItemKeyKind,
     pub(super) roles: Vec<RoleName>,
 }
 
@@ -48,7 +51,7 @@ impl Plan {
         let password = Password::new(&password).map_err(key_error)?;
         let mut members = Vec::new();
         for index in 0..options.nodes {
-            members.push(member(&dir, index, &password)?);
+            members.push(member(&dir, index, options.item_key, &password)?);
         }
         let wallet = new_item_key(&dir.join("keys"), &password)?;
         let first = members
@@ -122,11 +125,16 @@ fn roles(index: usize) -> Vec<RoleName> {
     }
 }
 
-fn member(dir: &std::path::Path, index: usize, password: &Password) -> Result<Member, DevnetError> {
+fn member(
+    dir: &std::path::Path,
+    index: usize,
+    item_kind: ItemKeyKind,
+    password: &Password,
+) -> Result<Member, DevnetError> {
     let dir = dir.join(format!("node-{}", index.saturating_add(1)));
     let keys = KeyDirectory::open(&dir.join("keys")).map_err(key_error)?;
     let kdf = Kdf::light();
-    for kind in [KeyKind::Bls, KeyKind::Ed25519, KeyKind::Network] {
+    for kind in [KeyKind::Bls, item_kind.into(), KeyKind::Network] {
         keys.create(kind, password, kdf).map_err(key_error)?;
     }
     let hot = keys.load(KeyKind::Bls, password).map_err(key_error)?;
@@ -135,13 +143,14 @@ fn member(dir: &std::path::Path, index: usize, password: &Password) -> Result<Me
         .try_into()
         .map_err(|_| DevnetError::Other("a BLS key of another length".into()))?;
     let hot = SecretKey::from_bytes(hot).map_err(|it| DevnetError::Other(it.to_string()))?;
-    let item: Secret = keys.load(KeyKind::Ed25519, password).map_err(key_error)?;
-    let item = item_key(KeyKind::Ed25519, &item).map_err(key_error)?;
+    let item: Secret = keys.load(item_kind.into(), password).map_err(key_error)?;
+    let item = item_key(item_kind.into(), &item).map_err(key_error)?;
     Ok(Member {
         operator: new_item_key(&dir.join("operator"), password)?,
         dir,
         hot,
         item_key: item.address(),
+        item_kind,
         roles: roles(index),
     })
 }

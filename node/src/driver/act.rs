@@ -1,5 +1,6 @@
 //! Performing the effects of the core, one by one.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_bytes::ByteBuf;
@@ -13,11 +14,10 @@ use surety_slashing::ledger::LedgerEvent;
 use super::handle::{Accepted, OfferError};
 use super::waiters::{Waiter, awaited, of_ledger};
 use super::{Completion, Driver, DriverError};
-use crate::core::{Effect, Fetched, Input, Signed};
+use crate::core::{Effect, Fetched, Input, Signing};
 use crate::exchange::{Fetcher, ItemAnswer, ItemRequest, Receipt, Wanted};
 use crate::metrics::TopicLabel;
 use crate::net::{Acceptance, NetHandle, PeerId, Topic};
-use crate::signer::Made;
 use crate::view::NodeEvent;
 
 /// The longest pause between two tries to hand an item to a scheduler.
@@ -32,11 +32,11 @@ impl Driver {
             // Made durable before.
             Effect::Persist(_) => {}
             Effect::Execute(job, profiles) => {
-                let executor = std::sync::Arc::clone(&self.executor);
+                let executor = Arc::clone(&self.executor);
                 self.beside(move || Input::Executed(executor.perform(job, &profiles)));
             }
             Effect::Judge { evidence, request } => {
-                let executor = std::sync::Arc::clone(&self.executor);
+                let executor = Arc::clone(&self.executor);
                 self.beside(move || {
                     let execution = executor.judge(&request);
                     if let Execution::Abstained(reason) = &execution {
@@ -48,7 +48,7 @@ impl Driver {
                     }
                 });
             }
-            Effect::Sign(signing) => return self.sign(*signing).await,
+            Effect::Sign(signing) => return Ok(self.sign(*signing)),
             Effect::Publish { topic, data } => self.publish(topic, data).await,
             Effect::Report { token, acceptance } => {
                 if let Some((topic, message)) = self.tokens.remove(&token) {
@@ -90,7 +90,7 @@ impl Driver {
     /// Runs something heavy beside the loop.
     fn beside(&self, work: impl FnOnce() -> Input + Send + 'static) {
         let completions = self.completions.clone();
-        let executions = std::sync::Arc::clone(&self.executions);
+        let executions = Arc::clone(&self.executions);
         tokio::spawn(async move {
             let Ok(_permit) = executions.acquire_owned().await else {
                 return;
@@ -102,31 +102,45 @@ impl Driver {
         });
     }
 
-    async fn sign(&mut self, signing: crate::core::Signing) -> Result<Vec<Effect>, DriverError> {
+    fn sign(&mut self, signing: Signing) -> Vec<Effect> {
+        if matches!(signing, Signing::Assignments(_)) {
+            self.sign_beside(signing);
+            return Vec::new();
+        }
         let (signer, archive) = (&self.signer, &self.archive);
         let first = self.core.shared().first;
         match tokio::task::block_in_place(|| signer.sign(signing, archive, first)) {
-            // What comes after assignments are more of them: others are to have their turn between.
-            Ok(Made {
-                signed: signed @ Signed::Assignments(_),
-                forged: None,
-            }) => {
-                self.signed.push(Input::Signed(signed));
-                Ok(Vec::new())
-            }
             Ok(made) => {
                 let now = self.now();
                 let mut effects = self.core.step(now, Input::Signed(made.signed));
-                if let Some((topic, data)) = made.forged {
-                    effects.push(Effect::Publish { topic, data });
-                }
-                Ok(effects)
+                let publish = |(topic, data)| Effect::Publish { topic, data };
+                effects.extend(made.forged.map(publish));
+                effects
             }
             Err(error) => {
                 tracing::warn!(%error, "not signed");
-                Ok(Vec::new())
+                Vec::new()
             }
         }
+    }
+
+    /// Signs assignments beside the loop: there may be many of them, and a signature of RSA takes milliseconds.
+    fn sign_beside(&self, signing: Signing) {
+        let (signer, archive) = (Arc::clone(&self.signer), self.archive.clone());
+        let completions = self.completions.clone();
+        let signings = Arc::clone(&self.signings);
+        tokio::spawn(async move {
+            let Ok(_permit) = signings.acquire_owned().await else {
+                return;
+            };
+            let made = tokio::task::spawn_blocking(move || signer.sign(signing, &archive, None));
+            match made.await {
+                // The driver may have stopped.
+                Ok(Ok(made)) => drop(completions.send(Completion::Signed(made)).await),
+                Ok(Err(error)) => tracing::error!(%error, "assignments were not signed"),
+                Err(_) => {}
+            }
+        });
     }
 
     async fn publish(&mut self, topic: Topic, data: Vec<u8>) {
@@ -154,8 +168,8 @@ impl Driver {
             .and_then(|operator| self.peer_of(&operator));
         let fetcher = self.fetcher.clone();
         let completions = self.completions.clone();
-        let executor = std::sync::Arc::clone(&self.executor);
-        let executions = std::sync::Arc::clone(&self.executions);
+        let executor = Arc::clone(&self.executor);
+        let executions = Arc::clone(&self.executions);
         let ledger = self.core.ledger();
         let profiles = (ledger.profiles_shared(), ledger.height());
         tokio::spawn(async move {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use surety_protocol::bls;
+use surety_protocol::item::RsaComponents;
 
 use super::keystore::FILE_BYTES_MAX;
 use super::{
@@ -105,7 +106,7 @@ impl KeyDirectory {
     /// Makes a new key.
     ///
     /// # Errors
-    /// The kind is imported only (RSA), there is no randomness, or the file cannot be written.
+    /// There is no randomness, or the file cannot be written.
     pub fn create(
         &self,
         kind: KeyKind,
@@ -181,7 +182,10 @@ fn read(file: &Path) -> Result<Keystore, KeyError> {
 fn generate(kind: KeyKind) -> Result<Secret, KeyError> {
     let seed = random::<32>()?;
     match kind {
-        KeyKind::Rsa => Err(KeyError::CannotCreate(kind)),
+        KeyKind::Rsa => {
+            let numbers = RsaComponents::generate().map_err(|_| KeyError::Secret(kind))?;
+            Ok(Secret::new(serde_json::to_vec(&numbers)?))
+        }
         // More than half of all 32-byte numbers are above the group order, so the seed is spread
         // over it.
         KeyKind::Bls => {

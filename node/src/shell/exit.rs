@@ -181,7 +181,6 @@ impl From<KeyError> for CliError {
                 Some("make one with `surety key new`, or see `surety key list`"),
             ),
             KeyError::Ambiguous { .. } => ("key-ambiguous", Some("keep one key of a kind")),
-            KeyError::CannotCreate(_) => ("key-kind", Some("import a wallet file")),
             _ => ("key", None),
         };
         Self {

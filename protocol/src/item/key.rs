@@ -43,8 +43,8 @@ enum Secret {
 }
 
 impl ItemKey {
-    /// An Arweave wallet: RSA with 4096 bits. Its signatures carry a random salt of 32 bytes, the one
-    /// thing in this crate that the operating system's randomness enters.
+    /// An Arweave wallet: RSA with 4096 bits. Its signatures carry a random salt of 32 bytes: that, and a new key's numbers, are
+    /// the only things in this crate that the operating system's randomness enters.
     ///
     /// # Errors
     /// If the numbers are not such a key.

@@ -1,7 +1,8 @@
 //! RSA keys of Arweave wallets: their eight numbers, as JWK and as DER.
 
+use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::rsa::{KeyPair, KeyPairComponents, PublicKeyComponents};
+use aws_lc_rs::rsa::{KeyPair, KeyPairComponents, KeySize, PublicKeyComponents};
 use aws_lc_rs::signature::RSA_PSS_SHA256;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop};
@@ -44,6 +45,16 @@ pub struct RsaComponents {
 }
 
 impl RsaComponents {
+    /// A new key of 4096 bits, from the operating system's randomness.
+    ///
+    /// # Errors
+    /// [`KeyError::RsaInconsistent`] if the library makes none.
+    pub fn generate() -> Result<RsaComponents, KeyError> {
+        let pair = KeyPair::generate(KeySize::Rsa4096).map_err(|_| KeyError::RsaInconsistent)?;
+        let der = pair.as_der().map_err(|_| KeyError::RsaInconsistent)?;
+        RsaComponents::from_der(der.as_ref())
+    }
+
     /// Reads a private key in DER: PKCS#8, or the PKCS#1 inside it.
     ///
     /// # Errors

@@ -19,9 +19,16 @@ fn clients_of_ao_work_unchanged() {
         return;
     };
     let interop = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("interop");
-    for module in ["aos2_0_4_32", "aos2_0_6", "aos2_0_1"] {
+    // Signed by the nodes with keys of either kind.
+    let networks = [
+        ("aos2_0_4_32", "ed25519"),
+        ("aos2_0_6", "ed25519"),
+        ("aos2_0_1", "rsa"),
+    ];
+    for (module, item_key) in networks {
         let wasm = modules.join(format!("{module}.wasm"));
-        let devnet = Devnet::start(&["--module", wasm.to_str().unwrap()]);
+        let wasm = wasm.to_str().unwrap();
+        let devnet = Devnet::start(&["--module", wasm, "--item-key", item_key]);
         let ready = devnet.ready();
         let done = Command::new("node")
             .arg(interop.join("clients.mjs"))

@@ -15,7 +15,7 @@ use crate::cli::file;
 use crate::cli::key::kdf;
 use crate::cli::sign::{self, KEYS};
 use crate::config::FILE_NAME;
-use crate::key::{Ask, KeyDirectory, KeyEntry, KeyError, KeyKind, write_private};
+use crate::key::{Ask, ItemKeyKind, KeyDirectory, KeyEntry, KeyError, KeyKind, write_private};
 use crate::shell::{CliError, Exit};
 
 /// `surety node init`
@@ -27,6 +27,9 @@ pub(super) struct Init {
     /// The operator for whom the node works; without one the node's own data-item key is the operator
     #[arg(long, value_name = "ADDRESS", allow_hyphen_values = true)]
     operator: Option<Address>,
+    /// The kind of key that it signs assignments and messages with: ed25519, secp256k1 or rsa
+    #[arg(long, value_name = "KIND", default_value_t)]
+    item_key: ItemKeyKind,
     /// The file that defines the network; it is copied
     #[arg(long, value_name = "FILE")]
     genesis: Option<PathBuf>,
@@ -50,7 +53,7 @@ pub(super) fn run(context: &Context, verb: &Init) -> Result<(), CliError> {
     let password = sign::password(verb.password_file.as_deref(), Ask::Twice)?;
     let keys = KeyDirectory::open(&dir.join(KEYS))?;
     let mut entries = Vec::new();
-    for kind in [KeyKind::Bls, KeyKind::Ed25519, KeyKind::Network] {
+    for kind in [KeyKind::Bls, verb.item_key.into(), KeyKind::Network] {
         context.shell.progress(format!("the {kind} key"));
         let entry = match keys.find(kind, None) {
             Err(KeyError::NotFound { .. }) => keys.create(kind, &password, kdf(verb.light_kdf)),
@@ -62,7 +65,7 @@ pub(super) fn run(context: &Context, verb: &Init) -> Result<(), CliError> {
         let entry = entries.iter().find(|it: &&KeyEntry| it.kind == kind);
         entry.map(|it| it.public.clone()).unwrap_or_default()
     };
-    let item_key = public(KeyKind::Ed25519);
+    let item_key = public(verb.item_key.into());
     let operator = verb
         .operator
         .map_or_else(|| item_key.clone(), |it| it.to_string());
@@ -70,7 +73,7 @@ pub(super) fn run(context: &Context, verb: &Init) -> Result<(), CliError> {
     if let Some((bytes, _)) = &genesis {
         file::write(&dir.join("genesis.cbor"), bytes)?;
     }
-    let text = configuration(&operator, verb.password_file.as_deref())?;
+    let text = configuration(&operator, verb)?;
     write_private(&config, text.as_bytes(), false)?;
     let told = json!({
         "dir": dir,
@@ -107,13 +110,16 @@ fn read_genesis(path: &Path) -> Result<(Vec<u8>, NetworkId), CliError> {
 }
 
 /// The configuration file: what was said, and what one may want to say.
-fn configuration(operator: &str, password_file: Option<&Path>) -> Result<String, CliError> {
+fn configuration(operator: &str, verb: &Init) -> Result<String, CliError> {
     let mut text = format!(
         "# A Surety node. `surety config show` lists every setting and where it comes from.\n\
          operator = {}\n",
         quoted(operator)
     );
-    if let Some(path) = password_file {
+    if verb.item_key != ItemKeyKind::default() {
+        text.push_str(&format!("item_key = \"{}\"\n", verb.item_key));
+    }
+    if let Some(path) = &verb.password_file {
         // The node may be started from elsewhere.
         let path = std::path::absolute(path)?;
         text.push_str(&format!(
