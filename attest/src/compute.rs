@@ -8,8 +8,8 @@
 //!   It ends at the last of them that has a state root, because there all compute units can end; else at the last after which
 //!   the root is known.
 //! - `[CU-3]` An equal claim of another operator is signed rather than cutting an own one, so that approvals are shared.
-//! - `[CU-4]` A claim starts where the last one ended. If that end is not certified [`PATIENCE_BLOCKS`] blocks later, the next
-//!   claim starts at the certified end.
+//! - `[CU-4]` A claim starts where the last one ended. If nothing of what waits is certified for [`PATIENCE_BLOCKS`]
+//!   blocks, the next claim starts at the certified end, however many claims were signed since.
 //! - `[CU-5]` Signed claims are committed by one digest for each block, again if a block did not carry it.
 //! - `[CU-6]` The claim is cleared by the guard; a refusal is reported and nothing is signed.
 //! - `[CU-7]` Roots are what evaluating costs beside the execution itself. So they are taken where strides and jobs end, and
@@ -285,6 +285,7 @@ impl Compute {
             if let Some(it) = self.processes.get_mut(process) {
                 it.certified = segment.size;
                 it.certified_root = segment.history_root;
+                it.waits_since = facts.height;
             }
         }
         for it in self.processes.values_mut() {
@@ -292,12 +293,13 @@ impl Compute {
                 continue;
             }
             // [CU-4]
-            let stale = it.cut > it.certified && facts.height.since(it.cut_at) > PATIENCE_BLOCKS;
+            let stale =
+                it.cut > it.certified && facts.height.since(it.waits_since) > PATIENCE_BLOCKS;
             let behind = it.certified > it.cut;
             let ours = it.history.root_at(it.certified) == Some(it.certified_root);
             if (stale || behind) && ours {
                 it.cut = it.certified;
-                it.cut_at = facts.height;
+                it.waits_since = facts.height;
             }
         }
         self.commit(facts.height, out);
@@ -406,8 +408,10 @@ impl Compute {
         match guard.clear_claim(claim, &leaves, certified) {
             Ok((claim, records)) => {
                 it.signing = true;
+                if it.cut <= it.certified {
+                    it.waits_since = self.height;
+                }
                 it.cut = size;
-                it.cut_at = self.height;
                 for record in records {
                     out.push(Effect::Persist(Record::Guard(record)));
                 }

@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::archive::{Archive, ArchiveError, write};
 use crate::core::{Core, Effect, Input, Write};
-use crate::exchange::{Fetcher, Requests, serve};
+use crate::exchange::{Fetcher, Placed, Requests, serve};
 use crate::executor::Executor;
 use crate::metrics::Metrics;
 use crate::net::{MessageToken, NetEvent, NetHandle, Protocol, RequestToken, Topic};
@@ -109,10 +109,7 @@ enum Completion {
     /// Assignments were signed.
     Signed(Made),
     /// A scheduler elsewhere answered.
-    Delivered(
-        waiters::Awaited,
-        Result<crate::exchange::Receipt, OfferError>,
-    ),
+    Delivered(waiters::Awaited, Result<Placed, OfferError>),
 }
 
 /// Starts the driver; gives the handle for HTTP and the task.
@@ -315,9 +312,11 @@ impl Driver {
                 self.forged.extend(made.forged.map(publish));
             }
             Completion::Delivered(what, outcome) => {
-                if let (Err(error), (item, Some(process))) = (&outcome, what)
-                    && error.code == ALREADY
-                {
+                let already = match &outcome {
+                    Ok(placed) => placed.already,
+                    Err(error) => error.code == ALREADY,
+                };
+                if let (true, (item, Some(process))) = (already, what) {
                     inputs.push(Input::Known { process, item });
                 }
                 let waiting = self.waiters.take(&what);
@@ -346,6 +345,9 @@ impl Driver {
                 match effect {
                     Effect::Persist(Write::Record(record)) => write::put(&mut batch, record)?,
                     Effect::Persist(Write::Block(block)) => write::put_block(&mut batch, &block)?,
+                    Effect::Persist(Write::Certified(process, size)) => {
+                        write::put_certified(&mut batch, &process, size);
+                    }
                     Effect::Persist(Write::Registration {
                         operator,
                         item_key,

@@ -67,7 +67,7 @@ impl Wire for ItemRequest {
     const BYTES_MAX: usize = 12 << 20;
 }
 
-/// An item, or what became of an offered one.
+/// An item, or what became of an offered one: a slot, with a refusal if it had that already.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
 pub(crate) struct ItemAnswer {
     pub(crate) item: Option<ByteBuf>,
@@ -91,6 +91,15 @@ pub struct Receipt {
     pub assignment: AssignmentId,
     /// The scheduler's clock.
     pub timestamp: Timestamp,
+}
+
+/// Where an offered item is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Placed {
+    /// Its slot.
+    pub receipt: Receipt,
+    /// Whether it had it before it was offered.
+    pub already: bool,
 }
 
 /// Asks for parts of a state, or for the leaves of a history.

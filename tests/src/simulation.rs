@@ -262,6 +262,10 @@ impl Simulation {
             let put = match change {
                 Write::Record(record) => write::put(&mut batch, record),
                 Write::Block(block) => write::put_block(&mut batch, &block),
+                Write::Certified(process, size) => {
+                    write::put_certified(&mut batch, &process, size);
+                    Ok(())
+                }
                 Write::Registration {
                     operator,
                     item_key,

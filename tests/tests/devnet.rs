@@ -13,6 +13,8 @@ mod clients;
 #[path = "devnet/program.rs"]
 #[allow(dead_code, reason = "shared with the tests of bad input")]
 mod program;
+#[path = "devnet/story.rs"]
+mod story;
 
 use std::path::PathBuf;
 

@@ -43,7 +43,8 @@ pub(super) struct Process {
     pub(super) stride: Stride,
     /// Leaves below this are claimed.
     pub(super) cut: u64,
-    pub(super) cut_at: Height,
+    /// The height since which claims wait, of which nothing was certified.
+    pub(super) waits_since: Height,
     /// A fault to play, for the demonstration that it is caught: the next claim ends with this slot.
     pub(super) force_cut: Option<Slot>,
     pub(super) certified: u64,
@@ -65,7 +66,7 @@ impl Process {
             retry_at: Tick(0),
             stride: Stride::default(),
             cut: 0,
-            cut_at: Height(0),
+            waits_since: Height(0),
             force_cut: None,
             certified: 0,
             certified_root: merkle::root(&[]),

@@ -1,8 +1,11 @@
 //! Where claims end (rules CU-2 and CU-7).
 
+use std::sync::Arc;
+
 use surety_protocol::hash::{Domain, digest};
 use surety_protocol::id::{AssignmentId, ProfileId};
 use surety_protocol::item::{ItemDraft, ItemKey};
+use surety_protocol::validators::ValidatorSet;
 
 use super::*;
 use crate::effect::Job;
@@ -39,7 +42,8 @@ struct Stage {
     guard: Guard,
     /// Where jobs ended.
     jobs: Vec<u64>,
-    /// Where claims ended.
+    /// Where claims began, and where they ended.
+    begins: Vec<u64>,
     claims: Vec<u64>,
 }
 
@@ -49,6 +53,7 @@ impl Stage {
             compute: Compute::new(Address::default(), NetworkId::default()),
             guard: Guard::default(),
             jobs: Vec::new(),
+            begins: Vec::new(),
             claims: Vec::new(),
         }
     }
@@ -65,6 +70,19 @@ impl Stage {
         let mut out = Outbox::default();
         self.compute.tick(now, &mut self.guard, &mut out);
         self.perform(now, out);
+    }
+
+    /// A block without anything for this unit.
+    fn block(&mut self, height: u64) {
+        let facts = BlockFacts {
+            height: Height(height),
+            beacon: Digest::default(),
+            validators: Arc::new(ValidatorSet::new(Vec::new())),
+            committed: Vec::new(),
+            certified: Vec::new(),
+            tombstoned: Vec::new(),
+        };
+        self.compute.block(&facts, &mut Outbox::default());
     }
 
     fn perform(&mut self, now: Tick, mut out: Outbox<Effect>) {
@@ -94,6 +112,7 @@ impl Stage {
                         let end = leaves.last().unwrap().slot.0 + 1;
                         let root = evaluated(end - 1, true).head;
                         assert_eq!(Some(claim.into_inner().head_state_root), root);
+                        self.begins.push(leaves.first().unwrap().slot.0);
                         self.claims.push(end);
                         self.compute.processes.get_mut(&PROCESS).unwrap().signing = false;
                     }
@@ -153,4 +172,20 @@ fn a_job_ends_where_a_fault_wants_its_claim_to_end() {
     stage.grow(Tick(1), 12);
     assert_eq!(stage.jobs, [1, 6, 12]);
     assert_eq!(stage.claims, [6]);
+}
+
+#[test]
+fn what_is_not_certified_is_claimed_again_however_many_claims_follow_it() {
+    let mut stage = Stage::new();
+    let mut cut = Tick(0);
+    // A claim with every few blocks, and none is certified.
+    for (size, height) in (1..).zip([0, 8, 16, 24, 25, 33]) {
+        stage.block(height);
+        stage.grow(cut, size);
+        cut = cut.plus(2 * CUT_TICKS);
+        stage.tick(cut);
+    }
+    // Again first to where every compute unit can end, then on.
+    assert_eq!(stage.begins, [0, 1, 2, 3, 0, 1, 5]);
+    assert_eq!(stage.claims, [1, 2, 3, 4, 1, 5, 6]);
 }

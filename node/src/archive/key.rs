@@ -113,6 +113,11 @@ pub(super) fn pushed(process: &ProcessId) -> Vec<u8> {
     [b"p", &process.as_bytes()[..]].concat()
 }
 
+/// `'c' || process`, in the column of positions.
+pub(super) fn certified(process: &ProcessId) -> Vec<u8> {
+    [b"c", &process.as_bytes()[..]].concat()
+}
+
 /// `'v' || process`, in the column of positions.
 pub(super) fn reserved(process: &ProcessId) -> Vec<u8> {
     [b"v", &process.as_bytes()[..]].concat()

@@ -12,7 +12,8 @@
 //!   [`SWEPT_MAX`] parts is listed and goes with the batches after it.
 //! - `[SK-4]` Of the states of a process the last [`RECENT`] are kept, and before them one for each power of two of inputs
 //!   that its age has reached: any input is reached from an earlier state by replay. So is what evidence needs, whose cost
-//!   grows with its age, not whether it can be had.
+//!   grows with its age, not whether it can be had. The last state of what is certified and the [`NEXT`] - 1 after it are kept
+//!   however old they are: whoever goes on with certifying starts there, and would wait for ever for what nobody has.
 //! - `[SK-5]` A state that was fetched from others is not one that was evaluated here: evaluation never starts from it. The
 //!   last [`FETCHED_MAX`] of a process are kept.
 
@@ -34,10 +35,13 @@ use super::{Archive, ArchiveError, damaged, key};
 use crate::store::{Column, Direction};
 
 use session::Session;
+use thin::Kept;
 pub use transfer::{Ask, NODES_MAX, PAGES_MAX, Parts, Transfer, TransferError};
 
 /// States that are kept without gaps: about as many as pass while a claim waits for its verifiers.
 const RECENT: usize = 64;
+/// States that are kept without gaps from where the next certificate starts.
+const NEXT: usize = 16;
 /// Fetched states of one process.
 const FETCHED_MAX: usize = 8;
 /// States that have begun to come and are not whole.
@@ -87,7 +91,12 @@ impl Archive {
         let root = root.ok_or_else(|| damaged(Column::Snapshots, &"a state that is not whole"))?;
         session.refer(series, process, size, root)?;
         let sizes: Vec<u64> = session.sizes(series, process)?;
-        for size in thin::superfluous(&sizes, RECENT) {
+        let kept = Kept {
+            recent: RECENT,
+            certified: self.certified(process)?,
+            next: NEXT,
+        };
+        for size in thin::superfluous(&sizes, kept) {
             session.forget(series, process, size)?;
         }
         session.close()

@@ -161,6 +161,11 @@ pub fn put_block(batch: &mut Batch, block: &Block) -> Result<(), ArchiveError> {
     Ok(())
 }
 
+/// Says how many leaves of a process are certified.
+pub fn put_certified(batch: &mut Batch, process: &ProcessId, size: u64) {
+    batch.put(Column::Meta, key::certified(process), size.to_be_bytes());
+}
+
 /// Adds the item with which an operator registered its keys, to be found by operator and by data-item key.
 pub fn put_registration(batch: &mut Batch, operator: &Address, item_key: &Address, item: &[u8]) {
     batch.put(Column::Ledger, *operator.as_bytes(), item);
@@ -198,13 +203,25 @@ impl Archive {
     /// # Errors
     /// If the store fails or the value is damaged.
     pub fn pushed(&self, process: &ProcessId) -> Result<Slot, ArchiveError> {
-        match self.store.get(Column::Meta, &key::pushed(process))? {
-            None => Ok(Slot(0)),
+        self.position(&key::pushed(process)).map(Slot)
+    }
+
+    /// How many leaves of a process are certified, as far as the node has heard.
+    ///
+    /// # Errors
+    /// If the store fails or the value is damaged.
+    pub fn certified(&self, process: &ProcessId) -> Result<u64, ArchiveError> {
+        self.position(&key::certified(process))
+    }
+
+    fn position(&self, key: &[u8]) -> Result<u64, ArchiveError> {
+        match self.store.get(Column::Meta, key)? {
+            None => Ok(0),
             Some(bytes) => bytes
                 .as_slice()
                 .try_into()
-                .map(|it| Slot(u64::from_be_bytes(it)))
-                .map_err(|_| damaged(Column::Meta, &"a slot of another length")),
+                .map(u64::from_be_bytes)
+                .map_err(|_| damaged(Column::Meta, &"a position of another length")),
         }
     }
 

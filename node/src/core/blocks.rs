@@ -104,6 +104,7 @@ impl Core {
         self.perform(now, asked.drain(), out);
         self.signal(now, &Signal::Block(facts), out);
         for (process, segment) in &facts.certified {
+            out.push(Effect::Persist(Write::Certified(*process, segment.size)));
             self.heard_of(*process, segment.size, out);
         }
         self.committed(facts);

@@ -107,6 +107,8 @@ pub enum Write {
     Record(Record),
     /// A block.
     Block(Block),
+    /// How many leaves of a process are certified.
+    Certified(ProcessId, u64),
     /// The item with which an operator registered its keys.
     Registration {
         /// The operator.

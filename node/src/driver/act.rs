@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde_bytes::ByteBuf;
 use surety_attest::effect::{Event, Offer, Want};
+use surety_attest::schedule::ALREADY;
+use surety_protocol::assignment::Assignment;
 use surety_protocol::codec;
 use surety_protocol::execution::Execution;
 use surety_protocol::id::{Address, ItemId, ProcessId};
@@ -15,7 +17,7 @@ use super::handle::{Accepted, OfferError};
 use super::waiters::{Waiter, awaited, of_ledger};
 use super::{Completion, Driver, DriverError};
 use crate::core::{Effect, Fetched, Input, Signing};
-use crate::exchange::{Fetcher, ItemAnswer, ItemRequest, Receipt, Wanted};
+use crate::exchange::{Fetcher, ItemAnswer, ItemRequest, Placed, Receipt, Wanted};
 use crate::metrics::TopicLabel;
 use crate::net::{Acceptance, NetHandle, PeerId, Topic};
 use crate::view::NodeEvent;
@@ -287,7 +289,8 @@ impl Driver {
                 };
                 self.metrics.messages_assigned.inc();
                 let waiting = self.waiters.take(&(ItemId::from(*message), Some(*process)));
-                answer(&self.net, waiting, &Ok(receipt));
+                let already = false;
+                answer(&self.net, waiting, &Ok(Placed { receipt, already }));
             }
             Event::Unscheduled {
                 message,
@@ -295,12 +298,16 @@ impl Driver {
                 code,
                 reason,
             } => {
-                let waiting = self.waiters.take(&(ItemId::from(*message), *process));
-                answer(
-                    &self.net,
-                    waiting,
-                    &Err(OfferError::new(code, reason.as_str())),
-                );
+                let message = ItemId::from(*message);
+                let waiting = self.waiters.take(&(message, *process));
+                let refused = OfferError::new(code, reason.as_str());
+                // [SC-4]
+                let placed = process
+                    .filter(|_| *code == ALREADY)
+                    .and_then(|it| self.receipt(it, message));
+                let already = true;
+                let placed = placed.map(|receipt| Placed { receipt, already });
+                answer(&self.net, waiting, &placed.ok_or(refused));
             }
             Event::Evaluated { gas, .. } => {
                 self.metrics.inputs_evaluated.inc();
@@ -326,6 +333,23 @@ impl Driver {
         }
         tracing::debug!(?event, "event");
         self.events.push(NodeEvent::Role(event));
+    }
+
+    /// The slot that a message has, from the archive.
+    fn receipt(&self, process: ProcessId, message: ItemId) -> Option<Receipt> {
+        let found = tokio::task::block_in_place(|| {
+            let slot = self.archive.slot_of(&process, &message)?;
+            slot.map(|slot| self.archive.input(&process, slot))
+                .transpose()
+        });
+        let input = found.ok()??;
+        let assignment = Assignment::from_item(&input?.assignment).ok()?;
+        Some(Receipt {
+            process,
+            slot: assignment.slot,
+            assignment: assignment.id,
+            timestamp: assignment.timestamp,
+        })
     }
 
     fn count_ledger(&self, event: &LedgerEvent) {
@@ -373,11 +397,11 @@ async fn offer_patiently(
     fetcher: &Fetcher,
     peer: PeerId,
     offer: &Offer,
-) -> Result<Receipt, OfferError> {
+) -> Result<Placed, OfferError> {
     let mut wait = Duration::from_millis(250);
     loop {
         match fetcher.offer(peer, offer).await {
-            Ok(Ok(receipt)) => return Ok(receipt),
+            Ok(Ok(placed)) => return Ok(placed),
             Ok(Err((code, reason))) => return Err(OfferError { code, reason }),
             Err(error) if wait > DELIVERY_WAIT_MAX => {
                 return Err(OfferError::new("scheduler-unreachable", error.to_string()));
@@ -409,16 +433,20 @@ pub(super) fn offered(request: &[u8]) -> Option<Option<Offer>> {
 }
 
 /// Tells everybody who waits what became of an item.
-pub(super) fn answer(net: &NetHandle, waiting: Vec<Waiter>, outcome: &Result<Receipt, OfferError>) {
+pub(super) fn answer(net: &NetHandle, waiting: Vec<Waiter>, outcome: &Result<Placed, OfferError>) {
     for waiter in waiting {
         match waiter {
             Waiter::Local(reply) => {
                 // A user may have gone.
-                let _ = reply.send(outcome.clone().map(Accepted::Scheduled));
+                let outcome = outcome.clone();
+                let _ = reply.send(outcome.map(|it| Accepted::Scheduled(it.receipt)));
             }
             Waiter::Peer(token) => {
                 let (scheduled, refused) = match outcome {
-                    Ok(receipt) => (Some(receipt.clone()), None),
+                    Ok(placed) => {
+                        let why = || (ALREADY.to_owned(), "it has that slot already".to_owned());
+                        (Some(placed.receipt.clone()), placed.already.then(why))
+                    }
                     Err(error) => (None, Some((error.code.clone(), error.reason.clone()))),
                 };
                 respond(

@@ -14,7 +14,7 @@ use surety_protocol::verified::Authentic;
 
 use super::{
     AskError, BlocksAnswer, BlocksRequest, ClaimsAnswer, ClaimsRequest, EvidenceRequest,
-    ItemAnswer, ItemRequest, LogAnswer, LogRequest, PagesAnswer, PagesRequest, Receipt, Requests,
+    ItemAnswer, ItemRequest, LogAnswer, LogRequest, PagesAnswer, PagesRequest, Placed, Requests,
 };
 use crate::archive::{Archive, Ask, Parts, Transfer, TransferError};
 use crate::core::Fetched;
@@ -307,7 +307,7 @@ impl Fetcher {
         &self,
         peer: PeerId,
         offer: &Offer,
-    ) -> Result<Result<Receipt, (String, String)>, AskError> {
+    ) -> Result<Result<Placed, (String, String)>, AskError> {
         let request = ItemRequest {
             wanted: None,
             offered: Some(ByteBuf::from(offer.item().bytes())),
@@ -321,7 +321,10 @@ impl Fetcher {
         let answer: Option<ItemAnswer> = self.exchange(peer, Protocol::Messages, &request).await?;
         let answer = answer.ok_or(AskError::Nobody)?;
         match (answer.scheduled, answer.refused) {
-            (Some(receipt), _) => Ok(Ok(receipt)),
+            (Some(receipt), refused) => Ok(Ok(Placed {
+                receipt,
+                already: refused.is_some(),
+            })),
             (None, Some(refused)) => Ok(Err(refused)),
             (None, None) => Err(AskError::Nobody),
         }

@@ -268,10 +268,16 @@ pub(crate) struct Killed {
 impl Killed {
     /// Starts it again on its directory.
     pub(crate) fn restart(&mut self) {
+        self.restart_with(&[]);
+    }
+
+    /// Starts it again, told something else.
+    pub(crate) fn restart_with(&mut self, arguments: &[&str]) {
         let log = std::fs::File::create(self.dir.join("log-after-restart")).unwrap();
         let mut child = Command::new(built::surety().unwrap())
             .args(["--json", "node", "run", "--until-stdin-closes", "--dir"])
             .arg(&self.dir)
+            .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(log)
@@ -279,7 +285,17 @@ impl Killed {
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         lines.next().expect("the node comes up again").unwrap();
+        // What it says later is read, so that it can say it.
+        std::thread::spawn(move || lines.for_each(drop));
         self.child = Some(child);
+    }
+
+    /// Kills it once more.
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
     }
 }
 

@@ -1,0 +1,391 @@
+//! Three processes in AOS that trade with each other (`tests/story`), on nodes that are killed again and again: a token, a market
+//! that hands on what wallets pay it, and a keeper that a timer wakes. A model says who has what in the end.
+//!
+//! `SURETY_STORY` is how many orders there are; every fiftieth brings a kill.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use surety_protocol::item::{ItemDraft, ItemKey};
+
+use super::program::{Devnet, Killed, text};
+
+const WALLETS: usize = 50;
+const START: u64 = 1_000_000;
+/// Users who wait for an answer at once.
+const USERS: usize = 8;
+/// How long one message may wait for its slot, and all that was sent for what it leads to.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// What each node does: the order of roles in which AO's units may be run by different people.
+const ROLES: [&str; 2] = ["scheduler,verifier", "compute,messenger,gateway"];
+
+/// A story on its stage.
+struct Stage {
+    runtime: tokio::runtime::Runtime,
+    http: reqwest::Client,
+    director: ItemKey,
+    spawned: [(String, String); 3],
+    unit: String,
+    said: AtomicUsize,
+}
+
+/// An order: who pays whom how much.
+#[derive(Clone, Copy)]
+struct Order {
+    number: usize,
+    from: usize,
+    to: usize,
+    quantity: u64,
+}
+
+/// Orders that nobody chose.
+fn orders(count: usize) -> Vec<Order> {
+    let mut state = 7_u64;
+    let mut draw = move |below: u64| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        (state >> 33) % below
+    };
+    let mut wallet = move || usize::try_from(draw(WALLETS as u64)).unwrap();
+    (0..count)
+        .map(|number| Order {
+            number,
+            from: wallet(),
+            to: wallet(),
+            quantity: 2 + wallet() as u64,
+        })
+        .collect()
+}
+
+fn wallets() -> Vec<ItemKey> {
+    let seed = |index| [u8::try_from(100 + index).unwrap(); 32];
+    (0..WALLETS).map(|it| ItemKey::ed25519(&seed(it))).collect()
+}
+
+impl Stage {
+    /// Sends a signed item until it is taken: a node may be down.
+    async fn post(&self, item: Vec<u8>) {
+        let begin = Instant::now();
+        loop {
+            let sent = self
+                .http
+                .post(format!("{}/mu", self.unit))
+                .body(item.clone());
+            let why = match sent.send().await {
+                Ok(answer) if answer.status().is_success() => return,
+                Ok(answer) => answer.text().await.unwrap_or_default(),
+                Err(error) => error.to_string(),
+            };
+            assert!(begin.elapsed() < PATIENCE, "{why}");
+            tokio::time::sleep(Duration::from_millis(250)).await;
+        }
+    }
+
+    fn sign(&self, key: &ItemKey, draft: ItemDraft) -> (String, Vec<u8>) {
+        let number = self.said.fetch_add(1, Ordering::Relaxed);
+        let anchor: [u8; 32] = format!("{number:032}").into_bytes().try_into().unwrap();
+        let draft = draft
+            .anchored(anchor)
+            .tag("Data-Protocol", "ao")
+            .tag("Variant", "ao.TN.1");
+        let item = key.sign_item(&draft).unwrap();
+        (item.id().to_string(), item.bytes().to_vec())
+    }
+
+    fn process(&self, name: &str) -> &str {
+        let found = self.spawned.iter().find(|(it, _)| it == name);
+        &found.unwrap().1
+    }
+
+    /// Evaluates code; what it returned.
+    fn eval(&self, process: &str, code: &str) -> String {
+        let process = self.process(process).to_owned();
+        let target: surety_protocol::id::ProcessId = process.parse().unwrap();
+        let draft = ItemDraft::default()
+            .to(*target.as_bytes())
+            .tag("Type", "Message")
+            .tag("Action", "Eval")
+            .carrying(code);
+        let (id, item) = self.sign(&self.director, draft);
+        let url = format!("{}/cu/result/{id}?process-id={process}", self.unit);
+        self.runtime.block_on(async {
+            self.post(item).await;
+            let begin = Instant::now();
+            loop {
+                if let Ok(answer) = self.http.get(&url).send().await
+                    && answer.status().is_success()
+                    && let Ok(result) = answer.json::<Value>().await
+                {
+                    let data = &result["Output"]["data"];
+                    let output = data.get("output").unwrap_or(data);
+                    assert!(result.get("Error").is_none_or(Value::is_null), "{result}");
+                    return output
+                        .as_str()
+                        .map_or_else(|| output.to_string(), str::to_owned);
+                }
+                assert!(begin.elapsed() < PATIENCE, "no result of {id}");
+                tokio::time::sleep(Duration::from_millis(250)).await;
+            }
+        })
+    }
+
+    fn json(&self, process: &str, what: &str) -> Value {
+        let text = self.eval(process, &format!("return require('json').encode({what})"));
+        serde_json::from_str(&text).expect(&text)
+    }
+
+    /// Asks until code returns this.
+    fn until(&self, process: &str, code: &str, wanted: &str) {
+        let begin = Instant::now();
+        loop {
+            let given = self.eval(process, code);
+            if given == wanted {
+                return;
+            }
+            assert!(
+                begin.elapsed() < PATIENCE,
+                "{code} gives {given}, not {wanted}"
+            );
+            std::thread::sleep(Duration::from_millis(500));
+        }
+    }
+}
+
+fn read(url: &str) -> Value {
+    let begin = Instant::now();
+    loop {
+        if let Some(found) = super::program::get(url) {
+            return found;
+        }
+        assert!(begin.elapsed() < PATIENCE, "{url}");
+        std::thread::sleep(Duration::from_millis(250));
+    }
+}
+
+fn spawned(stage: &Stage, ready: &Value, authority: &str, name: &str) -> String {
+    let mut draft = ItemDraft::default()
+        .tag("Type", "Process")
+        .tag("Name", name)
+        .tag("Module", text(ready, "module"))
+        .tag("Scheduler", text(ready, "scheduler"))
+        .tag("Authority", authority);
+    if name == "keeper" {
+        draft = draft
+            .tag("Cron-Interval", "3-seconds")
+            .tag("Cron-Tag-Action", "Wake");
+    }
+    let (id, item) = stage.sign(&stage.director, draft);
+    stage.runtime.block_on(stage.post(item));
+    id
+}
+
+#[test]
+fn a_market_on_nodes_that_are_killed_keeps_its_books() {
+    let Some(modules) = std::env::var_os("SURETY_AOS_MODULES").filter(|it| !it.is_empty()) else {
+        eprintln!("AOS is not here: nothing was tried");
+        return;
+    };
+    let count = std::env::var("SURETY_STORY")
+        .ok()
+        .and_then(|it| it.parse().ok());
+    let count: usize = count.unwrap_or(200);
+    let wasm = PathBuf::from(modules).join("aos2_0_4_32.wasm");
+    let devnet = Devnet::start(&["--nodes", "5", "--module", wasm.to_str().unwrap()]);
+    let ready = devnet.ready().clone();
+    let mut nodes: Vec<Killed> = [0, 1, 2].map(|it| devnet.kill(it)).into();
+    for (node, roles) in nodes.iter_mut().zip([ROLES[0], ROLES[1], "verifier"]) {
+        node.restart_with(&["--roles", roles]);
+    }
+    let unit = text(&ready["nodes"][1], "http");
+    let authority = text(&read(&format!("{unit}/v1/node")), "item_key");
+    let mut stage = Stage {
+        runtime: tokio::runtime::Runtime::new().unwrap(),
+        http: reqwest::Client::builder()
+            .timeout(Duration::from_secs(20))
+            .build()
+            .unwrap(),
+        director: ItemKey::ed25519(&[8; 32]),
+        spawned: Default::default(),
+        unit: unit.clone(),
+        said: AtomicUsize::new(0),
+    };
+    let names = ["token", "market", "keeper"];
+    stage.spawned = names.map(|name| (name.to_owned(), spawned(&stage, &ready, &authority, name)));
+    let wallets = wallets();
+    for name in names {
+        let code =
+            std::fs::read_to_string(format!("{}/story/{name}.lua", env!("CARGO_MANIFEST_DIR")));
+        stage.eval(name, &code.unwrap());
+    }
+    let balances: Vec<String> = wallets
+        .iter()
+        .map(|it| format!("['{}'] = {START}", it.address()))
+        .collect();
+    stage.eval(
+        "token",
+        &format!("Balances = {{ {} }}", balances.join(", ")),
+    );
+    let [token, market, keeper] = names.map(|it| stage.process(it).to_owned());
+    stage.eval("token", &format!("Market = '{market}'"));
+    stage.eval("market", &format!("Token, Keeper = '{token}', '{keeper}'"));
+    stage.eval("keeper", &format!("Token, Market = '{token}', '{market}'"));
+
+    trade(&stage, &wallets, &orders(count), &mut nodes);
+    settle(&stage, &wallets, &orders(count));
+    certified(&stage, &unit);
+    let report = devnet.stop();
+    assert!(
+        report["slashings"].as_array().unwrap().is_empty(),
+        "{report}"
+    );
+}
+
+/// Wallets send their orders while nodes are killed and come back.
+fn trade(stage: &Stage, wallets: &[ItemKey], orders: &[Order], nodes: &mut [Killed]) {
+    let [token, market] = ["token", "market"].map(|it| stage.process(it).to_owned());
+    let target: surety_protocol::id::ProcessId = token.parse().unwrap();
+    let items: Vec<Vec<u8>> = orders
+        .iter()
+        .map(|order| {
+            let draft = ItemDraft::default()
+                .to(*target.as_bytes())
+                .tag("Type", "Message")
+                .tag("Action", "Transfer")
+                .tag("Recipient", &*market)
+                .tag("Quantity", order.quantity.to_string())
+                .tag("X-Order", order.number.to_string())
+                .tag("X-For", wallets[order.to].address().to_string());
+            stage.sign(&wallets[order.from], draft).1
+        })
+        .collect();
+    let next = AtomicUsize::new(0);
+    let nodes = Mutex::new(nodes);
+    std::thread::scope(|scope| {
+        for _ in 0..USERS {
+            scope.spawn(|| {
+                while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    stage.runtime.block_on(stage.post(item.clone()));
+                }
+            });
+        }
+        let mut nodes = nodes.lock().unwrap();
+        for kill in 0..items.len() / 50 {
+            // In the middle of what fifty orders lead to, wherever it is then.
+            let begin = Instant::now();
+            while next.load(Ordering::Relaxed) < kill * 50 + 25 {
+                assert!(begin.elapsed() < PATIENCE * 2, "orders are not taken");
+                std::thread::sleep(Duration::from_millis(7));
+            }
+            let which = kill % nodes.len();
+            nodes[which].kill();
+            std::thread::sleep(Duration::from_millis(300));
+            let roles = ROLES.get(which).copied().unwrap_or("verifier");
+            nodes[which].restart_with(&["--roles", roles]);
+        }
+    });
+}
+
+/// Everything arrives once, and the books are as the model's.
+fn settle(stage: &Stage, wallets: &[ItemKey], orders: &[Order]) {
+    let filled = "local n = 0; for name in pairs(Arrived) do \
+                  if name:sub(1, 43) == Market and name:sub(45):match('^%d+$') then n = n + 1 end end; return tostring(n)";
+    stage.until("token", filled, &orders.len().to_string());
+    let once = |what: &Value, which: &str| {
+        let what = what.as_object().unwrap();
+        assert!(what.values().all(|it| it == 1), "{which}: {what:?}");
+        what.len()
+    };
+    assert_eq!(
+        once(&stage.json("market", "Seen"), "orders of the market"),
+        orders.len()
+    );
+    let sent = || stage.eval("keeper", "return tostring(Ticks)");
+    let begin = Instant::now();
+    let sweeps = loop {
+        // As many as the keeper had sent a moment before have arrived, unless some were lost.
+        let least: usize = sent().parse().unwrap();
+        let sweeps = stage.json("market", "Sweeps");
+        let arrived = once(&sweeps, "sweeps of the market");
+        if arrived >= least {
+            break arrived;
+        }
+        assert!(
+            begin.elapsed() < PATIENCE,
+            "{least} sweeps were sent, {sweeps}"
+        );
+        std::thread::sleep(Duration::from_millis(500));
+    };
+    assert!(sweeps > 1, "the timer woke the keeper");
+    assert_eq!(stage.eval("market", "return tostring(Refused)"), "0");
+    once(&stage.json("token", "Arrived"), "transfers");
+
+    let mut model: BTreeMap<String, u64> = wallets
+        .iter()
+        .map(|it| (it.address().to_string(), START))
+        .collect();
+    for order in orders {
+        *model
+            .get_mut(&wallets[order.from].address().to_string())
+            .unwrap() -= order.quantity;
+        *model
+            .get_mut(&wallets[order.to].address().to_string())
+            .unwrap() += order.quantity - 1;
+    }
+    // What is between the market and the keeper is all of the fees.
+    let balances = stage.json("token", "Balances");
+    let of = |name: &str| balances[name].as_u64().unwrap_or(0);
+    for (wallet, balance) in &model {
+        assert_eq!(of(wallet), *balance, "{wallet}");
+    }
+    let fees = of(stage.process("market")) + of(stage.process("keeper"));
+    assert_eq!(fees, orders.len() as u64);
+    let all: u64 = balances
+        .as_object()
+        .unwrap()
+        .values()
+        .filter_map(Value::as_u64)
+        .sum();
+    assert_eq!(all, START * WALLETS as u64);
+}
+
+/// Every slot that there is now is certified, and no message has two.
+fn certified(stage: &Stage, unit: &str) {
+    for (name, process) in &stage.spawned {
+        let about = || read(&format!("{unit}/v1/processes/{process}"));
+        let slots = about()["slots"].as_u64().unwrap();
+        let begin = Instant::now();
+        while about()["certified"].as_u64().unwrap() < slots {
+            assert!(
+                begin.elapsed() < PATIENCE * 2,
+                "{name} of {slots} slots: {}",
+                about()
+            );
+            std::thread::sleep(Duration::from_millis(500));
+        }
+        let mut messages = std::collections::BTreeSet::new();
+        let mut from = 0;
+        while from < slots {
+            let page = read(&format!(
+                "{unit}/v1/processes/{process}/slots?from={from}&limit=1000"
+            ));
+            let items = page["items"].as_array().unwrap();
+            for item in items.iter().filter(|it| it["slot"].as_u64() < Some(slots)) {
+                assert_eq!(item["slot"].as_u64().unwrap(), from, "no slot is lost");
+                let message = item["message"].as_str().or(item["assignment"].as_str());
+                assert!(
+                    messages.insert(message.unwrap().to_owned()),
+                    "a message has two slots: {item}"
+                );
+                from += 1;
+            }
+            assert!(!items.is_empty());
+        }
+        eprintln!("{name}: {slots} slots, each certified");
+    }
+}
