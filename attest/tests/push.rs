@@ -24,7 +24,7 @@ use surety_protocol::machine::Outbox;
 use surety_protocol::time::{Slot, Tick};
 use surety_protocol::verified::Authentic;
 
-use fuse::Fuse;
+use fuse::{Crashing, Fuse};
 
 fn key() -> ItemKey {
     ItemKey::ed25519(&[3; 32])
@@ -86,23 +86,76 @@ impl Unit {
         self.parent.id().into()
     }
 
-    fn perform(&mut self, mut out: Outbox<Effect>) {
-        let effects = out.drain();
-        let (records, rest): (Vec<_>, Vec<_>) = effects
-            .into_iter()
-            .partition(|it| matches!(it, Effect::Persist(_)));
-        if !records.is_empty() && self.left.burns() {
+    /// A scheduler takes what it has not got.
+    fn deliver(&mut self, to: ProcessId, id: ItemId, item: Option<Authentic<Item>>) {
+        self.handed += 1;
+        if self.lost.contains(&self.handed) {
             return;
         }
-        for record in records {
-            self.persist(record);
+        if !self.arrived.insert((to, id)) {
+            let mut out = Outbox::default();
+            self.messenger.known(to, id, &mut out);
+            return self.perform(out.drain());
         }
-        for effect in rest {
-            if self.left.burns() {
-                return;
+        self.assigns.remove(&(to, id));
+        self.messenger.arrived(to, id);
+        let Some(item) = item else { return };
+        if item.tag("Type") == Some("Process") {
+            self.begun.insert(to, item.clone());
+            let mut out = Outbox::default();
+            self.messenger.began(&item, &mut out);
+            self.perform(out.drain());
+        } else {
+            self.outbox.retain(|(_, it), _| *it != id);
+        }
+    }
+
+    /// Starts again from what is durable.
+    fn restart(&mut self) {
+        self.left = Fuse::default();
+        self.messenger = Messenger::new(key().address());
+        let module = ModuleId::default();
+        self.messenger
+            .process(&self.parent, module, Slot(self.pushed));
+        for item in self.outbox.clone().into_values() {
+            let mut out = Outbox::default();
+            match self.begun.get(&item.id().into()) {
+                Some(_) => self.messenger.began(&item, &mut out),
+                None => self.messenger.resume(self.now, item, &mut out),
             }
-            self.act(effect);
+            self.perform(out.drain());
         }
+        for (to, item) in self.assigns.clone() {
+            let mut out = Outbox::default();
+            self.messenger
+                .resume_assignment(self.now, to, item, &mut out);
+            self.perform(out.drain());
+        }
+        for slot in self.pushed..self.results.len() as u64 {
+            self.result(slot);
+        }
+    }
+
+    fn result(&mut self, slot: u64) {
+        let result = self.results[slot as usize].clone();
+        let mut out = Outbox::default();
+        let (id, cause) = (self.id(), cause(slot));
+        self.messenger
+            .result(self.now, id, Slot(slot), &cause, &result, &mut out);
+        self.perform(out.drain());
+    }
+
+    fn pass(&mut self, milliseconds: u64) {
+        self.now = Tick(self.now.0 + milliseconds);
+        let mut out = Outbox::default();
+        self.messenger.tick(self.now, |_| true, &mut out);
+        self.perform(out.drain());
+    }
+}
+
+impl Crashing for Unit {
+    fn fuse(&mut self) -> &mut Fuse {
+        &mut self.left
     }
 
     fn persist(&mut self, effect: Effect) {
@@ -142,7 +195,7 @@ impl Unit {
                 let item = key().sign_item(&draft).unwrap();
                 let mut out = Outbox::default();
                 self.messenger.signed(self.now, source, item, &mut out);
-                self.perform(out);
+                self.perform(out.drain());
             }
             Effect::Deliver(Offer::Item(item)) => {
                 let to = Offer::Item(item.clone()).process().unwrap();
@@ -152,72 +205,6 @@ impl Unit {
             Effect::Notify(_) => {}
             other => panic!("{other:?}"),
         }
-    }
-
-    /// A scheduler takes what it has not got.
-    fn deliver(&mut self, to: ProcessId, id: ItemId, item: Option<Authentic<Item>>) {
-        self.handed += 1;
-        if self.lost.contains(&self.handed) {
-            return;
-        }
-        if !self.arrived.insert((to, id)) {
-            let mut out = Outbox::default();
-            self.messenger.known(to, id, &mut out);
-            return self.perform(out);
-        }
-        self.assigns.remove(&(to, id));
-        self.messenger.arrived(to, id);
-        let Some(item) = item else { return };
-        if item.tag("Type") == Some("Process") {
-            self.begun.insert(to, item.clone());
-            let mut out = Outbox::default();
-            self.messenger.began(&item, &mut out);
-            self.perform(out);
-        } else {
-            self.outbox.retain(|(_, it), _| *it != id);
-        }
-    }
-
-    /// Starts again from what is durable.
-    fn restart(&mut self) {
-        self.left = Fuse::default();
-        self.messenger = Messenger::new(key().address());
-        let module = ModuleId::default();
-        self.messenger
-            .process(&self.parent, module, Slot(self.pushed));
-        for item in self.outbox.clone().into_values() {
-            let mut out = Outbox::default();
-            match self.begun.get(&item.id().into()) {
-                Some(_) => self.messenger.began(&item, &mut out),
-                None => self.messenger.resume(self.now, item, &mut out),
-            }
-            self.perform(out);
-        }
-        for (to, item) in self.assigns.clone() {
-            let mut out = Outbox::default();
-            self.messenger
-                .resume_assignment(self.now, to, item, &mut out);
-            self.perform(out);
-        }
-        for slot in self.pushed..self.results.len() as u64 {
-            self.result(slot);
-        }
-    }
-
-    fn result(&mut self, slot: u64) {
-        let result = self.results[slot as usize].clone();
-        let mut out = Outbox::default();
-        let (id, cause) = (self.id(), cause(slot));
-        self.messenger
-            .result(self.now, id, Slot(slot), &cause, &result, &mut out);
-        self.perform(out);
-    }
-
-    fn pass(&mut self, milliseconds: u64) {
-        self.now = Tick(self.now.0 + milliseconds);
-        let mut out = Outbox::default();
-        self.messenger.tick(self.now, |_| true, &mut out);
-        self.perform(out);
     }
 }
 

@@ -181,19 +181,20 @@ impl Driver {
                 biased;
                 () = shutdown.cancelled() => return Ok(()),
                 _ = ticks.tick() => inputs.push(Input::Tick(wall())),
+                // What was done here before what others want: it frees what they wait for.
+                Some(done) = completed.recv() => self.completion(done, &mut inputs),
                 event = net_events.recv() => {
                     let event = event.ok_or(DriverError::Net)?;
                     self.net_event(event, &mut inputs).await?;
                 }
                 Some(command) = commands.recv() => self.command(command, &mut inputs),
-                Some(done) = completed.recv() => self.completion(done, &mut inputs),
             }
             // [DR-1]
             while inputs.len() < BURST {
-                if let Ok(event) = net_events.try_recv() {
-                    self.net_event(event, &mut inputs).await?;
-                } else if let Ok(done) = completed.try_recv() {
+                if let Ok(done) = completed.try_recv() {
                     self.completion(done, &mut inputs);
+                } else if let Ok(event) = net_events.try_recv() {
+                    self.net_event(event, &mut inputs).await?;
                 } else if let Ok(command) = commands.try_recv() {
                     self.command(command, &mut inputs);
                 } else {
@@ -320,7 +321,7 @@ impl Driver {
                     inputs.push(Input::Known { process, item });
                 }
                 let waiting = self.waiters.take(&what);
-                act::answer(&self.net, waiting, &outcome);
+                waiters::answer(&self.net, waiting, &outcome);
             }
         }
     }

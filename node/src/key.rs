@@ -182,6 +182,9 @@ pub enum KeyError {
     /// There is no kind of this name.
     #[error("unknown kind of key {0:?}; kinds are bls, ed25519, secp256k1, network, rsa")]
     Kind(String),
+    /// There is no kind of this name that signs data items.
+    #[error("unknown kind of key {0:?}; those that sign data items are ed25519, secp256k1, rsa")]
+    ItemKind(String),
     /// The directory has no such key.
     #[error("no {kind} key in {dir}")]
     NotFound {

@@ -104,6 +104,7 @@ impl Process {
         self.force_cut = old.force_cut;
         self.certified = old.certified;
         self.certified_root = old.certified_root;
+        self.waits_since = old.waits_since;
         for (leaf, head) in leaves.into_iter().zip(heads) {
             self.append(head.at, leaf, head.state, head.ruling);
         }

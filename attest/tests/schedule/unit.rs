@@ -14,7 +14,7 @@ use surety_protocol::machine::Outbox;
 use surety_protocol::time::{Height, Slot, Timestamp};
 use surety_protocol::verified::Authentic;
 
-use super::fuse::Fuse;
+use super::fuse::{Crashing, Fuse};
 
 pub(crate) const BEGIN: u64 = 1_790_000_000_000;
 
@@ -84,23 +84,60 @@ impl Unit {
         self.perform(out.drain());
     }
 
-    fn perform(&mut self, effects: Vec<Effect>) {
-        // What one step persists is one batch, before anything else (rule F-1).
-        let (records, rest): (Vec<_>, Vec<_>) = effects
-            .into_iter()
-            .partition(|it| matches!(it, Effect::Persist(_)));
-        if !records.is_empty() && self.left.burns() {
-            return;
+    /// Starts again from what is durable.
+    pub(crate) fn restart(&mut self) {
+        self.left = Fuse::default();
+        self.scheduler = Scheduler::new(key().address());
+        self.guard = Guard::default();
+        self.logs = Logs::default();
+        for record in &self.cleared {
+            self.guard.restore(record.clone());
         }
-        for record in records {
-            self.persist(record);
+        for (assignment, message) in self.inputs.values() {
+            let read = Assignment::from_item(assignment).unwrap();
+            self.scheduler.restore(&read, message.as_deref());
+            let message = message.clone();
+            let mut out = Outbox::default();
+            let horizon = Height(u64::MAX);
+            let followed = self
+                .logs
+                .append(horizon, assignment.clone(), message, &mut out);
+            assert_eq!(followed, Appended::Grew);
         }
-        for effect in rest {
-            if self.left.burns() {
-                return;
-            }
-            self.act(effect);
+        for (reservation, messages) in self.reserved.clone().into_values() {
+            let mut out = Outbox::default();
+            self.scheduler
+                .resume(reservation, messages, &mut self.guard, &mut out);
+            self.perform(out.drain());
         }
+    }
+
+    pub(crate) fn offer(&mut self, offer: Offer, milliseconds: u64, height: u64) {
+        self.step(Input::Offered {
+            offer,
+            wall: Timestamp(BEGIN + milliseconds),
+            height: Height(height),
+        });
+    }
+
+    pub(crate) fn time(&mut self, milliseconds: u64, height: u64) {
+        self.step(Input::Time {
+            wall: Timestamp(BEGIN + milliseconds),
+            height: Height(height),
+        });
+    }
+
+    pub(crate) fn log(&self, process: ProcessId) -> Vec<Assignment> {
+        let slots = self.inputs.iter().filter(|((of, _), _)| *of == process);
+        slots
+            .map(|(_, (item, _))| Assignment::from_item(item).unwrap())
+            .collect()
+    }
+}
+
+impl Crashing for Unit {
+    fn fuse(&mut self) -> &mut Fuse {
+        &mut self.left
     }
 
     fn persist(&mut self, record: Effect) {
@@ -161,55 +198,5 @@ impl Unit {
             Effect::Notify(_) => {}
             other => panic!("{other:?}"),
         }
-    }
-
-    /// Starts again from what is durable.
-    pub(crate) fn restart(&mut self) {
-        self.left = Fuse::default();
-        self.scheduler = Scheduler::new(key().address());
-        self.guard = Guard::default();
-        self.logs = Logs::default();
-        for record in &self.cleared {
-            self.guard.restore(record.clone());
-        }
-        for (assignment, message) in self.inputs.values() {
-            let read = Assignment::from_item(assignment).unwrap();
-            self.scheduler.restore(&read, message.as_deref());
-            let message = message.clone();
-            let mut out = Outbox::default();
-            let horizon = Height(u64::MAX);
-            let followed = self
-                .logs
-                .append(horizon, assignment.clone(), message, &mut out);
-            assert_eq!(followed, Appended::Grew);
-        }
-        for (reservation, messages) in self.reserved.clone().into_values() {
-            let mut out = Outbox::default();
-            self.scheduler
-                .resume(reservation, messages, &mut self.guard, &mut out);
-            self.perform(out.drain());
-        }
-    }
-
-    pub(crate) fn offer(&mut self, offer: Offer, milliseconds: u64, height: u64) {
-        self.step(Input::Offered {
-            offer,
-            wall: Timestamp(BEGIN + milliseconds),
-            height: Height(height),
-        });
-    }
-
-    pub(crate) fn time(&mut self, milliseconds: u64, height: u64) {
-        self.step(Input::Time {
-            wall: Timestamp(BEGIN + milliseconds),
-            height: Height(height),
-        });
-    }
-
-    pub(crate) fn log(&self, process: ProcessId) -> Vec<Assignment> {
-        let slots = self.inputs.iter().filter(|((of, _), _)| *of == process);
-        slots
-            .map(|(_, (item, _))| Assignment::from_item(item).unwrap())
-            .collect()
     }
 }

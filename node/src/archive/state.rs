@@ -27,6 +27,7 @@ use std::sync::Arc;
 use surety_attest::state::{
     Branch, PageTree, Snapshot, head_root, node_digest, page_hash, page_offset, zero_top,
 };
+use surety_protocol::claim::LEAVES_MAX;
 use surety_protocol::codec::{self, Wire};
 use surety_protocol::id::{Digest, ProcessId};
 use surety_protocol::witness::{PAGE_BYTES, PAGE_NODE_TOP, PageNode, StateHead};
@@ -40,8 +41,8 @@ pub use transfer::{Ask, NODES_MAX, PAGES_MAX, Parts, Transfer, TransferError};
 
 /// States that are kept without gaps: about as many as pass while a claim waits for its verifiers.
 const RECENT: usize = 64;
-/// States that are kept without gaps from where the next certificate starts.
-const NEXT: usize = 16;
+/// States that are kept without gaps from where the next certificate starts: so many as a claim can have, with its end.
+const NEXT: usize = LEAVES_MAX + 1;
 /// Fetched states of one process.
 const FETCHED_MAX: usize = 8;
 /// States that have begun to come and are not whole.

@@ -2,7 +2,7 @@
 
 mod profile;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
@@ -18,6 +18,7 @@ use super::remote::text;
 use super::sign::{self, Signer};
 use super::{Context, item, show};
 use crate::client::{Client, ClientError};
+use crate::config::{NodeConfig, Setting};
 use crate::key::{Ask, ItemKeyKind, KeyKind};
 use crate::net::PeerId;
 use crate::shell::{CliError, Exit};
@@ -38,9 +39,10 @@ enum Verb {
         /// The file with the password of the node's keys, if it is not that of the operator's key
         #[arg(long, value_name = "FILE")]
         node_password_file: Option<PathBuf>,
-        /// The kind of key that the node signs assignments and messages with: ed25519, secp256k1 or rsa
-        #[arg(long, value_name = "KIND", default_value_t)]
-        item_key: ItemKeyKind,
+        /// The kind of key that the node signs assignments and messages with: ed25519, secp256k1 or rsa [default: as the node's
+        /// configuration says]
+        #[arg(long, value_name = "KIND")]
+        item_key: Option<ItemKeyKind>,
     },
     /// Turn free balance into stake
     Bond(Moved),
@@ -93,7 +95,7 @@ pub(super) fn run(context: &Context, args: StakeArgs) -> Result<(), CliError> {
             item_key,
         } => {
             let file = node_password_file.as_ref();
-            let registration = registration(&signing.signer, file, item_key.into())?;
+            let registration = registration(&signing.signer, file, item_key)?;
             let key = registration.key.to_string();
             let action = Action::Register(Box::new(registration));
             act(context, &signing, &action, |_, after| {
@@ -134,11 +136,16 @@ pub(super) fn run(context: &Context, args: StakeArgs) -> Result<(), CliError> {
 fn registration(
     signer: &Signer,
     file: Option<&PathBuf>,
-    item_kind: KeyKind,
+    item_key: Option<ItemKeyKind>,
 ) -> Result<Registration, CliError> {
     let file = file.or(signer.place.password_file.as_ref());
     let password = sign::password(file.map(PathBuf::as_path), Ask::Once)?;
-    let dir = sign::node_dir(signer.place.dir.as_deref()).join(sign::KEYS);
+    let dir = sign::node_dir(signer.place.dir.as_deref());
+    let item_kind: KeyKind = match item_key {
+        Some(kind) => kind.into(),
+        None => configured(&dir)?.item_key.into(),
+    };
+    let dir = dir.join(sign::KEYS);
     let keys = sign::open(&dir)?;
     let hot = bls_key(&keys, None, &password)?;
     let broken = |kind: KeyKind| {
@@ -154,6 +161,14 @@ fn registration(
         item_key: item_key.parse().map_err(|_| broken(item_kind))?,
         peer: ByteBuf::from(peer.to_bytes()),
     })
+}
+
+/// The configuration of the node in a directory.
+fn configured(dir: &Path) -> Result<NodeConfig, CliError> {
+    let dir = vec![dir.display().to_string()];
+    let overrides = [(Setting::Dir, dir)].into();
+    let env = |name: &str| std::env::var(name).ok();
+    Ok(NodeConfig::load(None, env, &overrides)?)
 }
 
 /// What the ledger shows of an operator.

@@ -17,7 +17,7 @@ use surety_protocol::machine::Outbox;
 use surety_protocol::profiles::Profiles;
 use surety_protocol::time::{Height, Slot, Tick};
 
-use super::{Core, Effect};
+use super::{Core, Effect, Write};
 use crate::archive::{Archive, ArchiveError, LOG_PAGE_MAX};
 
 /// Why a node cannot go on from its archive.
@@ -57,6 +57,7 @@ impl Core {
         for (process, entry) in self.ledger.processes() {
             if let Some(segment) = entry.certified.last().or(entry.settled.as_ref()) {
                 self.tally.resume_at(*process, segment.size);
+                out.push(Effect::Persist(Write::Certified(*process, segment.size)));
             }
         }
         self.missed(&mut out);

@@ -3,10 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_bytes::ByteBuf;
 use surety_attest::effect::{Event, Offer, Want};
 use surety_attest::schedule::ALREADY;
-use surety_protocol::assignment::Assignment;
 use surety_protocol::codec;
 use surety_protocol::execution::Execution;
 use surety_protocol::id::{Address, ItemId, ProcessId};
@@ -14,12 +12,13 @@ use surety_protocol::item::Item;
 use surety_slashing::ledger::LedgerEvent;
 
 use super::handle::{Accepted, OfferError};
-use super::waiters::{Waiter, awaited, of_ledger};
+use super::waiters::{accept, answer, awaited, of_ledger};
 use super::{Completion, Driver, DriverError};
+use crate::archive::ArchiveError;
 use crate::core::{Effect, Fetched, Input, Signing};
-use crate::exchange::{Fetcher, ItemAnswer, ItemRequest, Placed, Receipt, Wanted};
+use crate::exchange::{Fetcher, ItemRequest, Placed, Receipt, Wanted};
 use crate::metrics::TopicLabel;
-use crate::net::{Acceptance, NetHandle, PeerId, Topic};
+use crate::net::{Acceptance, PeerId, Topic};
 use crate::view::NodeEvent;
 
 /// The longest pause between two tries to hand an item to a scheduler.
@@ -68,7 +67,7 @@ impl Driver {
             Effect::FetchBlocks { from } => self.fetch(Wanted::Blocks(from)),
             Effect::Deliver { offer, to } => self.deliver(offer, &to),
             Effect::Assign { process, item } => self.find(process, item),
-            Effect::Notify(event) => self.notify(event),
+            Effect::Notify(event) => self.notify(event)?,
             Effect::Applied { height, events } => {
                 self.changed = true;
                 for event in events {
@@ -140,7 +139,7 @@ impl Driver {
                 // The driver may have stopped.
                 Ok(Ok(made)) => drop(completions.send(Completion::Signed(made)).await),
                 Ok(Err(error)) => tracing::error!(%error, "assignments were not signed"),
-                Err(_) => {}
+                Err(error) => tracing::error!(%error, "signing assignments ended"),
             }
         });
     }
@@ -271,7 +270,7 @@ impl Driver {
         });
     }
 
-    fn notify(&mut self, event: Event) {
+    fn notify(&mut self, event: Event) -> Result<(), ArchiveError> {
         self.changed = true;
         match &event {
             Event::Scheduled {
@@ -302,9 +301,10 @@ impl Driver {
                 let waiting = self.waiters.take(&(message, *process));
                 let refused = OfferError::new(code, reason.as_str());
                 // [SC-4]
-                let placed = process
-                    .filter(|_| *code == ALREADY)
-                    .and_then(|it| self.receipt(it, message));
+                let placed = match process {
+                    Some(process) if *code == ALREADY => self.receipt(*process, message)?,
+                    _ => None,
+                };
                 let already = true;
                 let placed = placed.map(|receipt| Placed { receipt, already });
                 answer(&self.net, waiting, &placed.ok_or(refused));
@@ -333,23 +333,27 @@ impl Driver {
         }
         tracing::debug!(?event, "event");
         self.events.push(NodeEvent::Role(event));
+        Ok(())
     }
 
     /// The slot that a message has, from the archive.
-    fn receipt(&self, process: ProcessId, message: ItemId) -> Option<Receipt> {
-        let found = tokio::task::block_in_place(|| {
-            let slot = self.archive.slot_of(&process, &message)?;
-            slot.map(|slot| self.archive.input(&process, slot))
-                .transpose()
-        });
-        let input = found.ok()??;
-        let assignment = Assignment::from_item(&input?.assignment).ok()?;
-        Some(Receipt {
+    fn receipt(
+        &self,
+        process: ProcessId,
+        message: ItemId,
+    ) -> Result<Option<Receipt>, ArchiveError> {
+        let archive = &self.archive;
+        let assignment = tokio::task::block_in_place(|| {
+            let slot = archive.slot_of(&process, &message)?;
+            let assignment = slot.map(|slot| archive.assignment(&process, slot));
+            assignment.transpose()
+        })?;
+        Ok(assignment.flatten().map(|it| Receipt {
             process,
-            slot: assignment.slot,
-            assignment: assignment.id,
-            timestamp: assignment.timestamp,
-        })
+            slot: it.slot,
+            assignment: it.id,
+            timestamp: it.timestamp,
+        }))
     }
 
     fn count_ledger(&self, event: &LedgerEvent) {
@@ -430,66 +434,4 @@ pub(super) fn offered(request: &[u8]) -> Option<Option<Offer>> {
         },
     };
     Some(item.ok().map(offer))
-}
-
-/// Tells everybody who waits what became of an item.
-pub(super) fn answer(net: &NetHandle, waiting: Vec<Waiter>, outcome: &Result<Placed, OfferError>) {
-    for waiter in waiting {
-        match waiter {
-            Waiter::Local(reply) => {
-                // A user may have gone.
-                let outcome = outcome.clone();
-                let _ = reply.send(outcome.map(|it| Accepted::Scheduled(it.receipt)));
-            }
-            Waiter::Peer(token) => {
-                let (scheduled, refused) = match outcome {
-                    Ok(placed) => {
-                        let why = || (ALREADY.to_owned(), "it has that slot already".to_owned());
-                        (Some(placed.receipt.clone()), placed.already.then(why))
-                    }
-                    Err(error) => (None, Some((error.code.clone(), error.reason.clone()))),
-                };
-                respond(
-                    net,
-                    token,
-                    ItemAnswer {
-                        item: None,
-                        scheduled,
-                        refused,
-                    },
-                );
-            }
-        }
-    }
-}
-
-fn accept(net: &NetHandle, waiting: Vec<Waiter>, accepted: &Accepted) {
-    for waiter in waiting {
-        match waiter {
-            Waiter::Local(reply) => {
-                let _ = reply.send(Ok(accepted.clone()));
-            }
-            Waiter::Peer(token) => {
-                let item = Some(ByteBuf::new());
-                respond(
-                    net,
-                    token,
-                    ItemAnswer {
-                        item,
-                        scheduled: None,
-                        refused: None,
-                    },
-                );
-            }
-        }
-    }
-}
-
-fn respond(net: &NetHandle, token: crate::net::RequestToken, answer: ItemAnswer) {
-    let net = net.clone();
-    tokio::spawn(async move {
-        if let Ok(bytes) = codec::encode(&answer) {
-            let _ = net.respond(token, Ok(bytes)).await;
-        }
-    });
 }

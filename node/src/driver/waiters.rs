@@ -1,15 +1,19 @@
-//! Who waits for what becomes of something that was offered.
+//! Who waits for what becomes of something that was offered, and how they are told.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use serde_bytes::ByteBuf;
 use surety_attest::effect::Offer;
+use surety_attest::schedule::ALREADY;
+use surety_protocol::codec;
 use surety_protocol::id::{ItemId, ProcessId};
 use surety_protocol::item::Item;
 use tokio::sync::oneshot;
 
-use super::handle::Offered;
-use crate::net::RequestToken;
+use super::handle::{Accepted, OfferError, Offered};
+use crate::exchange::{ItemAnswer, Placed};
+use crate::net::{NetHandle, RequestToken};
 
 /// How long anybody waits.
 pub(super) const PATIENCE: Duration = Duration::from_secs(15);
@@ -79,4 +83,67 @@ impl Waiters {
             .map(|(_, waiters)| waiters)
             .unwrap_or_default()
     }
+}
+
+/// Tells everybody who waits what became of an item.
+pub(super) fn answer(net: &NetHandle, waiting: Vec<Waiter>, outcome: &Result<Placed, OfferError>) {
+    for waiter in waiting {
+        match waiter {
+            Waiter::Local(reply) => {
+                // A user may have gone.
+                let outcome = outcome.clone();
+                let _ = reply.send(outcome.map(|it| Accepted::Scheduled(it.receipt)));
+            }
+            Waiter::Peer(token) => {
+                let (scheduled, refused) = match outcome {
+                    Ok(placed) => {
+                        let why = || (ALREADY.to_owned(), "it has that slot already".to_owned());
+                        (Some(placed.receipt.clone()), placed.already.then(why))
+                    }
+                    Err(error) => (None, Some((error.code.clone(), error.reason.clone()))),
+                };
+                respond(
+                    net,
+                    token,
+                    ItemAnswer {
+                        item: None,
+                        scheduled,
+                        refused,
+                    },
+                );
+            }
+        }
+    }
+}
+
+/// Tells everybody who waits that an item is on its way.
+pub(super) fn accept(net: &NetHandle, waiting: Vec<Waiter>, accepted: &Accepted) {
+    for waiter in waiting {
+        match waiter {
+            Waiter::Local(reply) => {
+                let _ = reply.send(Ok(accepted.clone()));
+            }
+            Waiter::Peer(token) => {
+                let item = Some(ByteBuf::new());
+                respond(
+                    net,
+                    token,
+                    ItemAnswer {
+                        item,
+                        scheduled: None,
+                        refused: None,
+                    },
+                );
+            }
+        }
+    }
+}
+
+fn respond(net: &NetHandle, token: RequestToken, answer: ItemAnswer) {
+    let net = net.clone();
+    tokio::spawn(async move {
+        if let Ok(bytes) = codec::encode(&answer) {
+            let _ = net.respond(token, Ok(bytes)).await;
+        }
+    });
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use surety_protocol::bls;
 use surety_protocol::item::RsaComponents;
+use zeroize::Zeroizing;
 
 use super::keystore::FILE_BYTES_MAX;
 use super::{
@@ -184,7 +185,10 @@ fn generate(kind: KeyKind) -> Result<Secret, KeyError> {
     match kind {
         KeyKind::Rsa => {
             let numbers = RsaComponents::generate().map_err(|_| KeyError::Secret(kind))?;
-            Ok(Secret::new(serde_json::to_vec(&numbers)?))
+            // Large enough not to grow: what is left behind when it does is not wiped.
+            let mut wallet = Zeroizing::new(Vec::with_capacity(FILE_BYTES_MAX));
+            serde_json::to_writer(&mut *wallet, &numbers)?;
+            Ok(Secret::new(wallet))
         }
         // More than half of all 32-byte numbers are above the group order, so the seed is spread
         // over it.

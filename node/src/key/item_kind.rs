@@ -37,11 +37,12 @@ impl FromStr for ItemKeyKind {
     type Err = KeyError;
 
     fn from_str(text: &str) -> Result<Self, KeyError> {
-        match text.parse()? {
-            KeyKind::Ed25519 => Ok(Self::Ed25519),
-            KeyKind::Secp256k1 => Ok(Self::Secp256k1),
-            KeyKind::Rsa => Ok(Self::Rsa),
-            kind @ (KeyKind::Bls | KeyKind::Network) => Err(KeyError::NotForItems(kind)),
+        match text.parse() {
+            Ok(KeyKind::Ed25519) => Ok(Self::Ed25519),
+            Ok(KeyKind::Secp256k1) => Ok(Self::Secp256k1),
+            Ok(KeyKind::Rsa) => Ok(Self::Rsa),
+            Ok(kind @ (KeyKind::Bls | KeyKind::Network)) => Err(KeyError::NotForItems(kind)),
+            Err(_) => Err(KeyError::ItemKind(text.to_owned())),
         }
     }
 }

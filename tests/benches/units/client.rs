@@ -13,6 +13,8 @@ use tokio::runtime::Runtime;
 use super::server::Units;
 
 const PATIENCE: Duration = Duration::from_secs(120);
+/// Messages that come before those that are measured.
+const WARM: usize = 5;
 /// What two processes do with a message that hops: count it, and send it back until it has hopped enough.
 const HOP: &str = "Handlers.add('hop', Handlers.utils.hasMatchingTag('Action', 'Hop'), function (m) \
      Hops = (Hops or 0) + 1; local left = tonumber(m.Tags.Left); \
@@ -83,7 +85,15 @@ impl Client {
     ) -> Load {
         let turns = processes.iter().cycle().take(count);
         let requests = turns.map(|process| self.message(units, *process, "return 1", false));
+        self.warm(units, processes);
         self.run(requests.collect(), clients)
+    }
+
+    /// Some messages that are not measured.
+    fn warm(&self, units: &Units, processes: &[ProcessId]) {
+        let some = processes.iter().cycle().take(WARM);
+        let some = some.map(|process| self.message(units, *process, "return 1", false));
+        self.run(some.collect(), 1);
     }
 
     /// Messages of one process; an answer is a message's result.
@@ -94,6 +104,7 @@ impl Client {
         count: usize,
         clients: usize,
     ) -> Load {
+        self.warm(units, &[process]);
         let requests = (0..count).map(|_| self.message(units, process, super::EVAL, true));
         self.run(requests.collect(), clients)
     }

@@ -1,9 +1,12 @@
 //! Three processes in AOS that trade with each other (`tests/story`), on nodes that are killed again and again: a token, a market
 //! that hands on what wallets pay it, and a keeper that a timer wakes. A model says who has what in the end.
 //!
-//! `SURETY_STORY` is how many orders there are; every fiftieth brings a kill.
+//! `SURETY_STORY` is how many orders there are; every fifty bring a kill.
 
-use std::collections::BTreeMap;
+#[path = "story/stage.rs"]
+mod stage;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,26 +16,16 @@ use serde_json::Value;
 use surety_protocol::item::{ItemDraft, ItemKey};
 
 use super::program::{Devnet, Killed, text};
+use stage::{PATIENCE, Stage, read};
 
 const WALLETS: usize = 50;
 const START: u64 = 1_000_000;
+/// Orders for each kill.
+const ORDERS_A_KILL: usize = 50;
 /// Users who wait for an answer at once.
 const USERS: usize = 8;
-/// How long one message may wait for its slot, and all that was sent for what it leads to.
-const PATIENCE: Duration = Duration::from_secs(120);
-
 /// What each node does: the order of roles in which AO's units may be run by different people.
 const ROLES: [&str; 2] = ["scheduler,verifier", "compute,messenger,gateway"];
-
-/// A story on its stage.
-struct Stage {
-    runtime: tokio::runtime::Runtime,
-    http: reqwest::Client,
-    director: ItemKey,
-    spawned: [(String, String); 3],
-    unit: String,
-    said: AtomicUsize,
-}
 
 /// An order: who pays whom how much.
 #[derive(Clone, Copy)]
@@ -66,106 +59,6 @@ fn orders(count: usize) -> Vec<Order> {
 fn wallets() -> Vec<ItemKey> {
     let seed = |index| [u8::try_from(100 + index).unwrap(); 32];
     (0..WALLETS).map(|it| ItemKey::ed25519(&seed(it))).collect()
-}
-
-impl Stage {
-    /// Sends a signed item until it is taken: a node may be down.
-    async fn post(&self, item: Vec<u8>) {
-        let begin = Instant::now();
-        loop {
-            let sent = self
-                .http
-                .post(format!("{}/mu", self.unit))
-                .body(item.clone());
-            let why = match sent.send().await {
-                Ok(answer) if answer.status().is_success() => return,
-                Ok(answer) => answer.text().await.unwrap_or_default(),
-                Err(error) => error.to_string(),
-            };
-            assert!(begin.elapsed() < PATIENCE, "{why}");
-            tokio::time::sleep(Duration::from_millis(250)).await;
-        }
-    }
-
-    fn sign(&self, key: &ItemKey, draft: ItemDraft) -> (String, Vec<u8>) {
-        let number = self.said.fetch_add(1, Ordering::Relaxed);
-        let anchor: [u8; 32] = format!("{number:032}").into_bytes().try_into().unwrap();
-        let draft = draft
-            .anchored(anchor)
-            .tag("Data-Protocol", "ao")
-            .tag("Variant", "ao.TN.1");
-        let item = key.sign_item(&draft).unwrap();
-        (item.id().to_string(), item.bytes().to_vec())
-    }
-
-    fn process(&self, name: &str) -> &str {
-        let found = self.spawned.iter().find(|(it, _)| it == name);
-        &found.unwrap().1
-    }
-
-    /// Evaluates code; what it returned.
-    fn eval(&self, process: &str, code: &str) -> String {
-        let process = self.process(process).to_owned();
-        let target: surety_protocol::id::ProcessId = process.parse().unwrap();
-        let draft = ItemDraft::default()
-            .to(*target.as_bytes())
-            .tag("Type", "Message")
-            .tag("Action", "Eval")
-            .carrying(code);
-        let (id, item) = self.sign(&self.director, draft);
-        let url = format!("{}/cu/result/{id}?process-id={process}", self.unit);
-        self.runtime.block_on(async {
-            self.post(item).await;
-            let begin = Instant::now();
-            loop {
-                if let Ok(answer) = self.http.get(&url).send().await
-                    && answer.status().is_success()
-                    && let Ok(result) = answer.json::<Value>().await
-                {
-                    let data = &result["Output"]["data"];
-                    let output = data.get("output").unwrap_or(data);
-                    assert!(result.get("Error").is_none_or(Value::is_null), "{result}");
-                    return output
-                        .as_str()
-                        .map_or_else(|| output.to_string(), str::to_owned);
-                }
-                assert!(begin.elapsed() < PATIENCE, "no result of {id}");
-                tokio::time::sleep(Duration::from_millis(250)).await;
-            }
-        })
-    }
-
-    fn json(&self, process: &str, what: &str) -> Value {
-        let text = self.eval(process, &format!("return require('json').encode({what})"));
-        serde_json::from_str(&text).expect(&text)
-    }
-
-    /// Asks until code returns this.
-    fn until(&self, process: &str, code: &str, wanted: &str) {
-        let begin = Instant::now();
-        loop {
-            let given = self.eval(process, code);
-            if given == wanted {
-                return;
-            }
-            assert!(
-                begin.elapsed() < PATIENCE,
-                "{code} gives {given}, not {wanted}"
-            );
-            std::thread::sleep(Duration::from_millis(500));
-        }
-    }
-}
-
-fn read(url: &str) -> Value {
-    let begin = Instant::now();
-    loop {
-        if let Some(found) = super::program::get(url) {
-            return found;
-        }
-        assert!(begin.elapsed() < PATIENCE, "{url}");
-        std::thread::sleep(Duration::from_millis(250));
-    }
 }
 
 fn spawned(stage: &Stage, ready: &Value, authority: &str, name: &str) -> String {
@@ -265,25 +158,37 @@ fn trade(stage: &Stage, wallets: &[ItemKey], orders: &[Order], nodes: &mut [Kill
         })
         .collect();
     let next = AtomicUsize::new(0);
+    // No order goes beyond a kill that has not happened, nor waits for the node that it hit.
+    let killed = AtomicUsize::new(0);
+    let kills = items.len() / ORDERS_A_KILL;
+    assert!(kills > 0, "so few orders bring no kill");
     let nodes = Mutex::new(nodes);
     std::thread::scope(|scope| {
         for _ in 0..USERS {
             scope.spawn(|| {
-                while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(item) = items.get(number) else { break };
+                    let before = (number / ORDERS_A_KILL).min(kills);
+                    while killed.load(Ordering::Relaxed) < before {
+                        std::thread::sleep(Duration::from_millis(5));
+                    }
                     stage.runtime.block_on(stage.post(item.clone()));
                 }
             });
         }
         let mut nodes = nodes.lock().unwrap();
-        for kill in 0..items.len() / 50 {
-            // In the middle of what fifty orders lead to, wherever it is then.
+        for kill in 0..kills {
+            // In the middle of what these orders lead to, wherever it is then.
             let begin = Instant::now();
-            while next.load(Ordering::Relaxed) < kill * 50 + 25 {
+            while next.load(Ordering::Relaxed) < kill * ORDERS_A_KILL + ORDERS_A_KILL / 2 {
                 assert!(begin.elapsed() < PATIENCE * 2, "orders are not taken");
                 std::thread::sleep(Duration::from_millis(7));
             }
             let which = kill % nodes.len();
             nodes[which].kill();
+            killed.fetch_add(1, Ordering::Relaxed);
+            // Down for a moment, while orders come.
             std::thread::sleep(Duration::from_millis(300));
             let roles = ROLES.get(which).copied().unwrap_or("verifier");
             nodes[which].restart_with(&["--roles", roles]);
@@ -312,7 +217,7 @@ fn settle(stage: &Stage, wallets: &[ItemKey], orders: &[Order]) {
         let least: usize = sent().parse().unwrap();
         let sweeps = stage.json("market", "Sweeps");
         let arrived = once(&sweeps, "sweeps of the market");
-        if arrived >= least {
+        if (1..=least).all(|number| sweeps[number.to_string()] == 1) {
             break arrived;
         }
         assert!(
@@ -345,6 +250,26 @@ fn settle(stage: &Stage, wallets: &[ItemKey], orders: &[Order]) {
     }
     let fees = of(stage.process("market")) + of(stage.process("keeper"));
     assert_eq!(fees, orders.len() as u64);
+    // The keeper heard of everything that it has: its books and the token's agree as soon as the last notice is there.
+    let begin = Instant::now();
+    loop {
+        let has = stage.eval(
+            "token",
+            &format!(
+                "return tostring(Balances['{}'] or 0)",
+                stage.process("keeper")
+            ),
+        );
+        let heard = stage.eval("keeper", "return tostring(Collected)");
+        if has == heard {
+            break;
+        }
+        assert!(
+            begin.elapsed() < PATIENCE,
+            "the keeper has {has} and heard of {heard}"
+        );
+        std::thread::sleep(Duration::from_millis(500));
+    }
     let all: u64 = balances
         .as_object()
         .unwrap()
@@ -368,7 +293,7 @@ fn certified(stage: &Stage, unit: &str) {
             );
             std::thread::sleep(Duration::from_millis(500));
         }
-        let mut messages = std::collections::BTreeSet::new();
+        let mut messages = BTreeSet::new();
         let mut from = 0;
         while from < slots {
             let page = read(&format!(
