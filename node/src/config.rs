@@ -81,6 +81,8 @@ impl fmt::Display for Origin {
     }
 }
 
+/// Requests that one client may send a second unless the configuration says otherwise.
+pub const HTTP_RATE: u32 = 100;
 /// MiB that one process may take unless the configuration says otherwise; AOS begins with 68.
 pub const PROCESS_MIB: u64 = 1024;
 /// MiB that a worker may take unless the configuration says otherwise: the residents, and on a few processors the largest
@@ -99,6 +101,10 @@ pub struct NodeConfig {
     pub roles: Vec<RoleName>,
     /// Where it answers HTTP; port 0 lets the system choose.
     pub http: SocketAddr,
+    /// Requests that one client may send a second; 0 is any number. Clients on this machine may send any number.
+    pub http_rate: u32,
+    /// Whether a proxy on this machine says in `X-Forwarded-For` who asks.
+    pub http_proxy: bool,
     /// The URL under which others reach that, if it is another.
     pub public_url: Option<String>,
     /// Where it listens for peers.
@@ -141,6 +147,8 @@ impl NodeConfig {
             dir,
             roles: vec![RoleName::Verifier],
             http: SocketAddr::from((Ipv4Addr::LOCALHOST, HTTP_PORT)),
+            http_rate: HTTP_RATE,
+            http_proxy: false,
             public_url: None,
             listen: vec![quic, tcp],
             bootstrap: Vec::new(),

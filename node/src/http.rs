@@ -16,13 +16,27 @@
 //!   `next` is the `from` of the page after it, or null. A page may be shorter than its limit where entries are large.
 //! - `[HT-6]` What blocks (store, signatures, execution) runs on threads that may block.
 //! - `[HT-7]` No origin but the node's own may read answers in a browser: there are no CORS headers.
-//! - `[HT-8]` Who comes when all connections are taken is let in: of those without a request under way the one on which nothing has
-//!   moved for the longest time is closed. So who opens many and says nothing is in nobody's way.
+//! - `[HT-8]` Who comes when all connections are taken is let in: of those without a request under way one is closed, of the client
+//!   that has most, on which nothing has moved for the longest time, and one on which a request waits for something after the
+//!   others. So who opens many and says nothing is in nobody's way. A request is under way from when its body is here until its
+//!   answer begins, but for as long as it waits.
+//! - `[HT-9]` Bodies that come and answers that go, of more than 64 KiB each, take room, of which there is 256 MiB. Who needs more
+//!   than is left gets it from slow connections, on which less than 64 KiB moved in the last two to four seconds: they are closed;
+//!   and if there are none, from the client that takes most, if it still takes more then. Eight requests of one client wait for
+//!   room, for at most ten seconds.
+//! - `[HT-10]` A client sends `http_rate` requests a second, and twice as many at once; what is more is refused with 429. A client
+//!   is an address, or a network of 64 bits of IPv6. Clients on this machine are not counted: a proxy is told to name those that
+//!   it serves, and the node to believe it (`http_proxy`).
+//! - `[HT-11]` No route changes what a node is told: roles, keys, peers and settings are the configuration's. So there is no token
+//!   for such routes.
 
 mod ao;
+mod arrival;
 mod attested;
 mod chain;
 mod claims;
+mod clients;
+mod doors;
 mod dry_run;
 mod events;
 mod evidence;
@@ -55,7 +69,10 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::config::RoleName;
 use crate::driver::NodeHandle;
 use claims::KnownClaims;
+pub use clients::Allowance;
+use clients::Clients;
 use gateway::Queries;
+pub use listener::bind;
 
 /// The description of all routes.
 pub const OPENAPI: &str = include_str!("../../specs/openapi.json");
@@ -68,8 +85,6 @@ const HEAVY_MAX: usize = 2;
 const UPLOADS_MAX: usize = 2;
 /// Streams of events at once.
 const STREAMS_MAX: usize = 64;
-/// States of processes that are read at once; each may be large.
-const STATES_MAX: usize = 2;
 /// How long requests that are under way when the node stops may still take.
 const GRACE: Duration = Duration::from_secs(3);
 
@@ -86,6 +101,8 @@ pub struct ApiState {
     pub roles: Vec<RoleName>,
     /// The network.
     pub network: NetworkId,
+    /// What each client is allowed.
+    pub allowance: Allowance,
 }
 
 /// What the handlers share.
@@ -96,11 +113,11 @@ pub(crate) struct Api(Arc<Shared>);
 pub(crate) struct Shared {
     node: ApiState,
     claims: KnownClaims,
-    under_way: Semaphore,
+    clients: Clients,
+    under_way: Arc<Semaphore>,
     heavy: Arc<Semaphore>,
     uploads: Semaphore,
     streams: Arc<Semaphore>,
-    states: Arc<Semaphore>,
     queries: Queries,
     shutdown: CancellationToken,
 }
@@ -116,13 +133,13 @@ impl Deref for Api {
 impl Api {
     fn new(node: ApiState, shutdown: CancellationToken) -> Api {
         Api(Arc::new(Shared {
+            clients: Clients::new(node.allowance),
             node,
             claims: KnownClaims::default(),
-            under_way: Semaphore::new(REQUESTS_MAX),
+            under_way: Arc::new(Semaphore::new(REQUESTS_MAX)),
             heavy: Arc::new(Semaphore::new(HEAVY_MAX)),
             uploads: Semaphore::new(UPLOADS_MAX),
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
-            states: Arc::new(Semaphore::new(STATES_MAX)),
             queries: Queries::default(),
             shutdown,
         }))
@@ -223,7 +240,7 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) -> Result<(), io::Error> {
     let api = Api::new(node, shutdown.clone());
-    let service = router(api).into_make_service_with_connect_info::<listener::Visitor>();
+    let service = router(api).into_make_service_with_connect_info::<doors::Visitor>();
     let serving = axum::serve(listener::Bounded::new(listener), service)
         .with_graceful_shutdown(shutdown.clone().cancelled_owned());
     let late = async {

@@ -7,6 +7,7 @@
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -28,7 +29,7 @@ use crate::driver::{self, DriverError, Parts};
 use crate::engines::Engines;
 use crate::executor::Executor;
 use crate::fault::{Fault, NotAFault};
-use crate::http::{self, ApiState};
+use crate::http::{self, Allowance, ApiState};
 use crate::key::{ItemKeyKind, KeyDirectory, KeyError, KeyKind, Password, item_key, read_bounded};
 use crate::location::{self, LocationError};
 use crate::metrics::Metrics;
@@ -225,9 +226,7 @@ pub async fn run(
         address: config.http,
         error,
     };
-    let listener = tokio::net::TcpListener::bind(config.http)
-        .await
-        .map_err(failed)?;
+    let listener = http::bind(config.http).map_err(failed)?;
     let http = listener.local_addr().map_err(failed)?;
     if config.roles.contains(&RoleName::Scheduler) && config.roles.contains(&RoleName::Gateway) {
         let url = config.public_url.clone();
@@ -253,6 +252,10 @@ pub async fn run(
         item_key: setting.item_key,
         roles: config.roles.clone(),
         network,
+        allowance: Allowance {
+            rate: NonZeroU32::new(config.http_rate),
+            proxied: config.http_proxy,
+        },
     };
     let serving = tokio::spawn(http::serve(listener, state, shutdown.clone()));
     let peer = net.local_peer_id();

@@ -49,6 +49,12 @@ pub(super) struct ConfigFlags {
     /// The file that defines the network [default: genesis.cbor in the node's directory]
     #[arg(long, value_name = "FILE")]
     genesis: Option<String>,
+    /// Requests that one client may send a second; 0 is any number. Clients on this machine may send any number
+    #[arg(long, value_name = "NUMBER")]
+    http_rate: Option<String>,
+    /// Whether a proxy on this machine says in X-Forwarded-For who asks: true or false
+    #[arg(long, value_name = "SWITCH")]
+    http_proxy: Option<String>,
     /// The URL under which others reach its HTTP, if it is another
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
@@ -96,6 +102,8 @@ impl ConfigFlags {
         let single = [
             (Setting::Dir, &self.dir),
             (Setting::Http, &self.http),
+            (Setting::HttpRate, &self.http_rate),
+            (Setting::HttpProxy, &self.http_proxy),
             (Setting::PublicUrl, &self.public_url),
             (Setting::Genesis, &self.genesis),
             (Setting::PasswordFile, &self.password_file),

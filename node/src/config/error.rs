@@ -34,6 +34,9 @@ pub enum ValueError {
     /// Not a number.
     #[error("a whole number is needed, like 1024")]
     Number,
+    /// Neither on nor off.
+    #[error("true or false is needed")]
+    Switch,
     /// Not a log filter.
     #[error("a log filter is needed, like info,surety_node::net=debug")]
     LogFilter,

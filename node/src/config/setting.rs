@@ -101,6 +101,10 @@ settings! {
     Roles = "roles", "SURETY_ROLES", "--roles";
     /// [`NodeConfig::http`]
     Http = "http", "SURETY_HTTP", "--http";
+    /// [`NodeConfig::http_rate`]
+    HttpRate = "http_rate", "SURETY_HTTP_RATE", "--http-rate";
+    /// [`NodeConfig::http_proxy`]
+    HttpProxy = "http_proxy", "SURETY_HTTP_PROXY", "--http-proxy";
     /// [`NodeConfig::public_url`]
     PublicUrl = "public_url", "SURETY_PUBLIC_URL", "--public-url";
     /// [`NodeConfig::listen`]
@@ -173,6 +177,8 @@ impl Setting {
             Self::Dir => config.dir = path(one(texts)?)?,
             Self::Roles => config.roles = roles(texts)?,
             Self::Http => config.http = parsed(one(texts)?, ValueError::SocketAddr)?,
+            Self::HttpRate => config.http_rate = parsed(one(texts)?, ValueError::Number)?,
+            Self::HttpProxy => config.http_proxy = parsed(one(texts)?, ValueError::Switch)?,
             Self::PublicUrl => config.public_url = Some(url(one(texts)?)?),
             Self::Listen => config.listen = all(texts, ValueError::Multiaddr)?,
             Self::Bootstrap => config.bootstrap = all(texts, ValueError::Multiaddr)?,
@@ -217,6 +223,8 @@ impl Setting {
             Self::Dir => config.dir.display().to_string(),
             Self::Roles => list(&config.roles),
             Self::Http => config.http.to_string(),
+            Self::HttpRate => config.http_rate.to_string(),
+            Self::HttpProxy => config.http_proxy.to_string(),
             Self::PublicUrl => config.public_url.clone().unwrap_or_default(),
             Self::Listen => list(&config.listen),
             Self::Bootstrap => list(&config.bootstrap),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{FromRequest, Request, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
@@ -63,10 +63,12 @@ pub(super) async fn get(
 
 /// `POST /v1/evidence` with the canonical bytes of an evidence file: 201 once this node has seen that it holds, so that the
 /// validators who judge it can get it here. The accusation itself is an item for the ledger.
-pub(super) async fn post(State(api): State<Api>, request: Request) -> Result<Response, Problem> {
+pub(super) async fn post(
+    State(api): State<Api>,
+    Body(bytes): Body<FILE_MAX>,
+) -> Result<Response, Problem> {
     let busy = |_| Problem::busy("too many evidence files are being handed in");
     let _place = api.uploads.try_acquire().map_err(busy)?;
-    let Body(bytes) = Body::<FILE_MAX>::from_request(request, &()).await?;
     let id = Evidence::id_of(&bytes);
     let here = api
         .read(move |archive| Ok(archive.evidence(&id)?.is_some()))

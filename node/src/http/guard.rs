@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use axum::body::HttpBody;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::X_CONTENT_TYPE_OPTIONS;
 use axum::http::{HeaderValue, StatusCode};
@@ -9,26 +10,38 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::Api;
-use super::listener::Visitor;
+use super::arrival::Arrival;
+use super::doors::Visitor;
 use super::problem::Problem;
 use crate::metrics::HttpLabel;
 
 /// How long a request may take until its answer begins; longer than anything here waits on purpose.
 const LATEST: Duration = Duration::from_secs(40);
+/// How much longer it may take if its body has to come.
+const BODY: Duration = Duration::from_secs(300);
 
 /// Bounds how many requests are under way, and for how long. Who asks whether the node is well is never refused.
 pub(super) async fn limit(State(api): State<Api>, request: Request, next: Next) -> Response {
-    let visitor = request.extensions().get::<ConnectInfo<Visitor>>();
-    let _under_way = visitor.map(|it| it.0.request());
     let path = request.uri().path();
     if path.starts_with("/health/") || path == "/metrics" {
         return next.run(request).await;
     }
-    let Ok(_permit) = api.under_way.try_acquire() else {
-        return Problem::busy("too many requests are under way").into_response();
+    let visitor = request.extensions().get::<ConnectInfo<Visitor>>();
+    let visitor = visitor.map(|it| it.0.clone());
+    if let Some(visitor) = &visitor {
+        let client = api.clients.client(visitor.address(), request.headers());
+        if let Err(refused) = api.clients.count(client) {
+            return refused.into_response();
+        }
+    }
+    let latest = match request.body().is_end_stream() {
+        true => LATEST,
+        false => LATEST.saturating_add(BODY),
     };
-    match tokio::time::timeout(LATEST, next.run(request)).await {
-        Ok(response) => response,
+    let method = request.method().clone();
+    let served = Arrival::serve(api, visitor, &method, next.run(request));
+    match tokio::time::timeout(latest, served).await {
+        Ok(answered) => answered.unwrap_or_else(Problem::into_response),
         Err(_) => {
             let detail = "the request took too long";
             Problem::new(StatusCode::GATEWAY_TIMEOUT, "timeout", detail).into_response()

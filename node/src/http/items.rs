@@ -43,7 +43,7 @@ pub(super) async fn post(
     if item.tag("Type") == Some("Module") {
         return module(&api, item).await;
     }
-    Ok(match api.node.handle.offer(Offer::Item(item)).await? {
+    Ok(match api.offer(Offer::Item(item)).await? {
         Accepted::Scheduled(receipt) => Json(json!({
             "id": id,
             "status": "scheduled",

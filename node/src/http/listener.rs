@@ -1,26 +1,44 @@
 //! A listener that bounds open connections, closes those on which nothing moves, and gives way to who comes (rules HT-2, HT-8).
 
-use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::extract::connect_info::Connected;
 use axum::serve::{IncomingStream, Listener};
-use futures::task::AtomicWaker;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep, sleep};
+use tokio_util::sync::WaitForCancellationFutureOwned;
 
-/// Connections open at once.
-pub(super) const CONNECTIONS_MAX: usize = 1024;
+use super::doors::{CONNECTIONS_MAX, Doors, Opened, Visitor};
+
+/// Connections that are kept free, so that who comes need not wait until another has closed.
+const SPARE: usize = 64;
 /// How long nothing may move on a connection: longer than the longest request, and than the pauses of a stream.
 const IDLE: Duration = Duration::from_secs(75);
+
+/// Connections that have come and were not accepted yet: a burst of them shall not cost others seconds, until they try again.
+const BACKLOG: u32 = 4096;
+
+/// Listens at an address.
+///
+/// # Errors
+/// The address cannot be had.
+pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    }?;
+    // A node that starts again takes its port back at once.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
 
 /// The listener.
 pub(super) struct Bounded {
@@ -34,93 +52,14 @@ impl Bounded {
         Bounded {
             listener,
             open: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
-            doors: Arc::new(Doors {
-                start: Instant::now(),
-                open: Mutex::default(),
-                next: AtomicU64::new(0),
-            }),
+            doors: Doors::new(),
         }
     }
 }
-
-/// All connections that are open.
-struct Doors {
-    start: Instant,
-    open: Mutex<BTreeMap<u64, Arc<Door>>>,
-    next: AtomicU64,
-}
-
-impl Doors {
-    fn open(self: &Arc<Doors>) -> (u64, Arc<Door>) {
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let door = Arc::new(Door {
-            moved: AtomicU64::new(self.now()),
-            requests: AtomicUsize::new(0),
-            closed: AtomicBool::new(false),
-            waker: AtomicWaker::new(),
-        });
-        lock(&self.open).insert(number, Arc::clone(&door));
-        (number, door)
-    }
-
-    fn now(&self) -> u64 {
-        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
-
-    /// Closes the connection without a request under way on which nothing has moved for the longest time (rule HT-8).
-    fn give_way(&self) {
-        let open = lock(&self.open);
-        let idle = open.iter().filter(|(_, it)| {
-            it.requests.load(Ordering::Relaxed) == 0 && !it.closed.load(Ordering::Relaxed)
-        });
-        let longest = idle.min_by_key(|(number, it)| (it.moved.load(Ordering::Relaxed), **number));
-        if let Some((_, door)) = longest {
-            door.closed.store(true, Ordering::Release);
-            door.waker.wake();
-        }
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// What is known of one connection.
-#[derive(Debug)]
-pub(super) struct Door {
-    /// Milliseconds since the listener began.
-    moved: AtomicU64,
-    /// Requests under way.
-    requests: AtomicUsize,
-    closed: AtomicBool,
-    waker: AtomicWaker,
-}
-
-/// The connection that a request came by.
-#[derive(Debug, Clone)]
-pub(super) struct Visitor(Arc<Door>);
 
 impl Connected<IncomingStream<'_, Bounded>> for Visitor {
     fn connect_info(stream: IncomingStream<'_, Bounded>) -> Visitor {
-        Visitor(Arc::clone(&stream.io().door))
-    }
-}
-
-impl Visitor {
-    /// While this lives a request is under way.
-    pub(super) fn request(&self) -> UnderWay {
-        self.0.requests.fetch_add(1, Ordering::Relaxed);
-        UnderWay(Arc::clone(&self.0))
-    }
-}
-
-/// A request under way on a connection.
-#[derive(Debug)]
-pub(super) struct UnderWay(Arc<Door>);
-
-impl Drop for UnderWay {
-    fn drop(&mut self) {
-        self.0.requests.fetch_sub(1, Ordering::Relaxed);
+        stream.io().opened.visitor()
     }
 }
 
@@ -130,24 +69,19 @@ impl Listener for Bounded {
 
     async fn accept(&mut self) -> (Connection, SocketAddr) {
         let (stream, address) = Listener::accept(&mut self.listener).await;
-        let permit = match Arc::clone(&self.open).try_acquire_owned() {
-            Ok(permit) => Some(permit),
-            // The semaphore is never closed.
-            Err(_) => {
-                self.doors.give_way();
-                Arc::clone(&self.open).acquire_owned().await.ok()
-            }
-        };
+        if self.open.available_permits() <= SPARE / 2 {
+            self.doors.give_way(SPARE);
+        }
+        // The semaphore is never closed.
+        let permit = Arc::clone(&self.open).acquire_owned().await.ok();
         // Answers are small and awaited; a socket that refuses is merely slower.
         let _ = stream.set_nodelay(true);
-        let (number, door) = self.doors.open();
+        let opened = self.doors.open(address.ip());
         let connection = Connection {
             stream,
             timer: Box::pin(sleep(IDLE)),
-            moved: Instant::now(),
-            number,
-            door,
-            doors: Arc::clone(&self.doors),
+            closed: Box::pin(opened.visitor().closed().cancelled_owned()),
+            opened,
             _permit: permit,
         };
         (connection, address)
@@ -162,44 +96,39 @@ impl Listener for Bounded {
 pub(super) struct Connection {
     stream: TcpStream,
     timer: Pin<Box<Sleep>>,
-    moved: Instant,
-    number: u64,
-    door: Arc<Door>,
-    doors: Arc<Doors>,
+    opened: Opened,
+    closed: Pin<Box<WaitForCancellationFutureOwned>>,
     _permit: Option<OwnedSemaphorePermit>,
 }
 
-impl Drop for Connection {
-    fn drop(&mut self) {
-        lock(&self.doors.open).remove(&self.number);
-    }
-}
-
 impl Connection {
-    /// Notes that something moved, or asks whether nothing has for too long.
-    fn watch<T>(
-        &mut self,
-        cx: &mut Context<'_>,
-        polled: Poll<io::Result<T>>,
-    ) -> Poll<io::Result<T>> {
-        if polled.is_ready() {
-            self.moved = Instant::now();
-            self.door.moved.store(self.doors.now(), Ordering::Relaxed);
-            return polled;
-        }
-        self.door.waker.register(cx.waker());
-        if self.door.closed.load(Ordering::Acquire) {
-            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+    /// Asks whether nothing has moved for too long, or the connection has to give way.
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        if self.closed.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(io::ErrorKind::ConnectionAborted.into());
         }
         loop {
             ready!(self.timer.as_mut().poll(cx));
-            let rest = IDLE.saturating_sub(self.moved.elapsed());
+            let rest = IDLE.saturating_sub(self.opened.idle());
             if rest.is_zero() {
-                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+                return Poll::Ready(io::ErrorKind::TimedOut.into());
             }
-            let next = Instant::now().checked_add(rest).unwrap_or(self.moved);
-            self.timer.as_mut().reset(next);
+            let next = Instant::now().checked_add(rest);
+            self.timer.as_mut().reset(next.unwrap_or_else(Instant::now));
         }
+    }
+
+    /// Notes that something was written, or asks whether the connection ends.
+    fn wrote(
+        &mut self,
+        cx: &mut Context<'_>,
+        polled: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(written) = &polled {
+            self.opened.moved(*written.as_ref().unwrap_or(&0));
+            return polled;
+        }
+        self.poll_end(cx).map(Err)
     }
 }
 
@@ -209,8 +138,13 @@ impl AsyncRead for Connection {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
-        self.watch(cx, polled)
+        let before = buf.filled().len();
+        if let Poll::Ready(read) = Pin::new(&mut self.stream).poll_read(cx, buf) {
+            let bytes = buf.filled().len().saturating_sub(before);
+            self.opened.moved(bytes);
+            return Poll::Ready(read);
+        }
+        self.poll_end(cx).map(Err)
     }
 }
 
@@ -221,7 +155,7 @@ impl AsyncWrite for Connection {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write(cx, buf);
-        self.watch(cx, polled)
+        self.wrote(cx, polled)
     }
 
     fn poll_write_vectored(
@@ -230,7 +164,7 @@ impl AsyncWrite for Connection {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
-        self.watch(cx, polled)
+        self.wrote(cx, polled)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -80,7 +80,11 @@ impl IntoResponse for Problem {
         });
         let head = [(CONTENT_TYPE, "application/problem+json")];
         let mut response = (self.status, head, body.to_string()).into_response();
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+        let later = [
+            StatusCode::SERVICE_UNAVAILABLE,
+            StatusCode::TOO_MANY_REQUESTS,
+        ];
+        if later.contains(&self.status) {
             response
                 .headers_mut()
                 .insert(RETRY_AFTER, HeaderValue::from_static("1"));

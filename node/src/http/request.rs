@@ -1,6 +1,7 @@
 //! Reading requests: ids and numbers in paths, queries, pages and bounded bodies, each with its refusal.
 
 use axum::Json;
+use axum::body::HttpBody;
 use axum::extract::path::ErrorKind;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
@@ -13,6 +14,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::arrival::{complete, hold};
+use super::doors::SMALL;
 use super::problem::Problem;
 
 /// Entries of a page, unless the request says.
@@ -153,6 +156,13 @@ impl<const MAX: usize, S: Send + Sync> FromRequest<S> for Body<MAX> {
         if declared > MAX && (waits || declared > MAX.saturating_add(DROPPED_MAX)) {
             return Err(too_large());
         }
+        // Who does not say how much comes may send as much as there may be.
+        let room = match request.body().size_hint().exact() {
+            Some(_) => declared,
+            None => MAX,
+        };
+        let room = if room > SMALL { room.min(MAX) } else { 0 };
+        let held = hold(room).await?;
         let mut stream = request.into_body().into_data_stream();
         let (mut bytes, mut read) = (Vec::new(), 0_usize);
         while let Some(chunk) = stream.next().await {
@@ -170,6 +180,7 @@ impl<const MAX: usize, S: Send + Sync> FromRequest<S> for Body<MAX> {
         if read.max(declared) > MAX {
             return Err(too_large());
         }
+        complete(held)?;
         Ok(Body(bytes))
     }
 }

@@ -4,11 +4,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::Instant;
+use surety_attest::effect::Offer;
+use tokio::time::{Instant, timeout_at};
 
 use super::Api;
+use super::arrival::aside;
 use super::problem::Problem;
 use crate::archive::Archive;
+use crate::driver::Accepted;
 use crate::view::View;
 
 /// How long a heavy request waits for its turn.
@@ -48,6 +51,11 @@ impl Api {
         .await
     }
 
+    /// Offers something to the driver, and waits for what becomes of it.
+    pub(crate) async fn offer(&self, offer: Offer) -> Result<Accepted, Problem> {
+        Ok(aside(self.node.handle.offer(offer)).await?)
+    }
+
     /// Looks at every new snapshot until `look` finds what it wants, at most so long.
     pub(crate) async fn until<T, F>(
         &self,
@@ -65,14 +73,15 @@ impl Api {
             let Some(deadline) = deadline.filter(|_| found.is_none() && !wait.is_zero()) else {
                 return Ok(found);
             };
-            tokio::select! {
-                changed = tokio::time::timeout_at(deadline, views.changed()) => {
-                    // Late, or the node has stopped.
-                    if !matches!(changed, Ok(Ok(()))) {
-                        return Ok(None);
-                    }
+            let changed = aside(async {
+                tokio::select! {
+                    changed = timeout_at(deadline, views.changed()) => matches!(changed, Ok(Ok(()))),
+                    () = self.shutdown.cancelled() => false,
                 }
-                () = self.shutdown.cancelled() => return Ok(None),
+            });
+            // Late, or the node has stopped.
+            if !changed.await {
+                return Ok(None);
             }
         }
     }

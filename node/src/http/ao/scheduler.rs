@@ -39,7 +39,7 @@ pub(super) async fn offer(api: &Api, asked: Assign, bytes: Vec<u8>) -> Result<Ta
         (None, None) => {
             let item = authentic(api, bytes).await?;
             let id = item.id();
-            return Ok(match api.node.handle.offer(Offer::Item(item)).await? {
+            return Ok(match api.offer(Offer::Item(item)).await? {
                 Accepted::Scheduled(receipt) => Taken::Item(id, receipt.timestamp),
                 Accepted::Queued => Taken::Item(id, wall()),
             });
@@ -63,7 +63,7 @@ pub(super) async fn offer(api: &Api, asked: Assign, bytes: Vec<u8>) -> Result<Ta
         item,
         exclude: fields.map(str::to_owned).collect(),
     };
-    match api.node.handle.offer(offer).await? {
+    match api.offer(offer).await? {
         Accepted::Scheduled(receipt) => Ok(Taken::Assigned(
             receipt.assignment.into(),
             receipt.timestamp,

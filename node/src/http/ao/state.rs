@@ -1,7 +1,6 @@
 //! `/cu/state`: the memory of a process.
 
 use std::io;
-use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use axum::extract::State;
@@ -19,12 +18,15 @@ use super::log::later;
 use super::number;
 use crate::archive::Series;
 use crate::http::Api;
+use crate::http::arrival::hold;
 use crate::http::problem::Problem;
 use crate::http::processes::known;
 use crate::http::request::{Ask, At};
 
 /// Pages that are sent together.
 const CHUNK: u32 = 64;
+/// What reading a state takes of the room for answers, though only a chunk of it is in memory: so four are read at once.
+const ROOM: usize = if cfg!(test) { 4 } else { 64 } << 20;
 
 /// Until when.
 #[derive(Debug, Deserialize)]
@@ -41,8 +43,7 @@ pub(in crate::http) async fn get(
 ) -> Result<Response, Problem> {
     let evaluated = known(&api.now(), &process)?.evaluated;
     let until: Option<u64> = number("to", until.to.as_ref())?;
-    let permit = Arc::clone(&api.states).try_acquire_owned();
-    let permit = permit.map_err(|_| Problem::busy("too many states are being read"))?;
+    let held = hold(ROOM).await?;
     let (snapshot, last) = api
         .read(move |archive| {
             let missing = || Problem::conflict("not-evaluated", "no state of the process is kept");
@@ -59,10 +60,10 @@ pub(in crate::http) async fn get(
         .await?;
     let pages = snapshot.page_count();
     let bytes = u64::from(pages).saturating_mul(PAGE_BYTES as u64);
-    // The permit is held until the last page is sent or the client is gone.
+    // The room is held until the last page is sent or the client is gone.
     let chunks = stream::unfold(
-        (snapshot, permit, 0),
-        move |(snapshot, permit, from)| async move {
+        (snapshot, held, 0),
+        move |(snapshot, held, from)| async move {
             if from >= pages {
                 return None;
             }
@@ -70,7 +71,7 @@ pub(in crate::http) async fn get(
             let chunk: Vec<u8> = (from..end).flat_map(|it| *snapshot.page(it)).collect();
             Some((
                 Ok::<_, io::Error>(Bytes::from(chunk)),
-                (snapshot, permit, end),
+                (snapshot, held, end),
             ))
         },
     );

@@ -4,8 +4,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::Stage;
-use crate::http::listener::CONNECTIONS_MAX;
-use crate::http::serve;
+use crate::http::doors::CONNECTIONS_MAX;
+use crate::http::{REQUESTS_MAX, serve};
 
 /// Sends one request and reads until `end` has come, or the other end closes.
 async fn exchange(stream: &mut TcpStream, request: &str, end: &str) -> String {
@@ -24,13 +24,24 @@ async fn exchange(stream: &mut TcpStream, request: &str, end: &str) -> String {
     String::from_utf8(text).unwrap()
 }
 
-#[tokio::test]
-async fn it_answers_until_it_is_told_to_stop_and_then_ends_its_streams() {
-    let stage = Stage::new(1).await;
+/// Serves a stage on a socket.
+async fn served(
+    stage: &Stage,
+) -> (
+    std::net::SocketAddr,
+    tokio::task::JoinHandle<Result<(), std::io::Error>>,
+) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let state = stage.api().node.clone();
     let serving = tokio::spawn(serve(listener, state, stage.shutdown.clone()));
+    (address, serving)
+}
+
+#[tokio::test]
+async fn it_answers_until_it_is_told_to_stop_and_then_ends_its_streams() {
+    let stage = Stage::new(1).await;
+    let (address, serving) = served(&stage).await;
     let mut one = TcpStream::connect(address).await.unwrap();
     let request = "GET /v1/ledger HTTP/1.1\r\nhost: x\r\n\r\n";
     // The connection is kept for more requests.
@@ -62,11 +73,8 @@ async fn it_answers_until_it_is_told_to_stop_and_then_ends_its_streams() {
 #[tokio::test]
 async fn who_says_nothing_gives_way_to_who_asks() {
     let stage = Stage::new(1).await;
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let state = stage.api().node.clone();
-    let serving = tokio::spawn(serve(listener, state, stage.shutdown.clone()));
-    // A request that waits is under way, however long nothing moves.
+    let (address, serving) = served(&stage).await;
+    // A request that waits gives way after those that say nothing.
     let process = stage.process_id();
     let mut waits = TcpStream::connect(address).await.unwrap();
     let slow =
@@ -96,5 +104,62 @@ async fn who_says_nothing_gives_way_to_who_asks() {
     waits.read_to_end(&mut answer).await.unwrap();
     let answer = String::from_utf8(answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
+    assert!(serving.await.unwrap().is_ok());
+}
+
+/// More than may be under way at once begin a request, and an honest client is answered.
+async fn in_nobodys_way(slow: impl Fn(&Stage) -> String) {
+    let stage = Stage::new(1).await;
+    let (address, serving) = served(&stage).await;
+    let mut slow_ones = Vec::new();
+    for _ in 0..2 * REQUESTS_MAX {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let request = slow(&stage);
+        stream.write_all(request.as_bytes()).await.unwrap();
+        slow_ones.push(stream);
+    }
+    for _ in 0..8 {
+        let mut honest = TcpStream::connect(address).await.unwrap();
+        let request = "GET /v1/ledger HTTP/1.1\r\nhost: x\r\n\r\n";
+        let answer = exchange(&mut honest, request, "}").await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+    stage.shutdown.cancel();
+    assert!(serving.await.unwrap().is_ok());
+}
+
+#[tokio::test]
+async fn bodies_that_do_not_come_are_in_nobodys_way() {
+    let head = "POST /v1/items HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\nx";
+    in_nobodys_way(|_| head.to_owned()).await;
+}
+
+#[tokio::test]
+async fn requests_that_wait_are_in_nobodys_way() {
+    let slow = |stage: &Stage| {
+        let process = stage.process_id();
+        format!("GET /v1/processes/{process}/slots/1/result?wait=30 HTTP/1.1\r\nhost: x\r\n\r\n")
+    };
+    in_nobodys_way(slow).await;
+}
+
+#[tokio::test]
+async fn large_bodies_that_do_not_come_make_room_for_those_that_do() {
+    let stage = Stage::new(1).await;
+    let (address, serving) = served(&stage).await;
+    let head = "POST /v1/items HTTP/1.1\r\nhost: x\r\ncontent-length: 12000000\r\n\r\n";
+    let mut slow = TcpStream::connect(address).await.unwrap();
+    slow.write_all(head.as_bytes()).await.unwrap();
+    let body = "x".repeat(12_000_000);
+    for _ in 0..3 {
+        let mut honest = TcpStream::connect(address).await.unwrap();
+        let answer = exchange(&mut honest, &format!("{head}{body}"), "}").await;
+        assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+    }
+    // The first of them found no room but that of the slow one.
+    let mut answer = Vec::new();
+    let closed = slow.read_to_end(&mut answer).await;
+    assert!(closed.is_err() || answer.starts_with(b"HTTP/1.1 400"));
+    stage.shutdown.cancel();
     assert!(serving.await.unwrap().is_ok());
 }

@@ -30,7 +30,7 @@ use crate::config::RoleName;
 use crate::driver::{Command, NodeHandle};
 use crate::engines::Engines;
 use crate::executor::Executor;
-use crate::http::{Api, ApiState, router};
+use crate::http::{Allowance, Api, ApiState, router};
 use crate::net::{self, NetConfig, NetEvent, identity};
 use crate::store::{Batch, MemoryStore};
 use crate::view::{ProcessView, View};
@@ -165,6 +165,7 @@ impl Stage {
             item_key: alice.node.address(),
             roles: vec![RoleName::Compute, RoleName::Gateway],
             network,
+            allowance: Allowance::default(),
         };
         let module = module_of(sample::WASM);
         let process = ItemDraft::default()

@@ -1,0 +1,186 @@
+//! A request from when its head is here until its answer begins: when it is under way, and what it may take (rules HT-2, HT-9).
+//!
+//! Every request is served in the scope of its arrival, so that whoever reads a body or waits says so in one place.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
+use axum::body::{Body, Bytes, HttpBody};
+use axum::http::Method;
+use axum::response::Response;
+use http_body::{Frame, SizeHint};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::task_local;
+
+use super::Api;
+use super::doors::{Counted, Held, SMALL, Visitor};
+use super::problem::Problem;
+
+task_local! {
+    static ARRIVAL: Arc<Arrival>;
+}
+
+/// A request that has come.
+pub(super) struct Arrival {
+    api: Api,
+    /// None where a test drives the router without a connection.
+    visitor: Option<Visitor>,
+    place: Mutex<Option<Place>>,
+    /// Room for its body, until the answer is there.
+    body: Mutex<Option<Held>>,
+}
+
+/// One of the places of requests under way.
+struct Place {
+    _permit: OwnedSemaphorePermit,
+    _under_way: Option<Counted>,
+}
+
+impl Arrival {
+    /// Serves a request. It is under way at once, unless a body has to come first.
+    pub(super) async fn serve(
+        api: Api,
+        visitor: Option<Visitor>,
+        method: &Method,
+        served: impl Future<Output = Response>,
+    ) -> Result<Response, Problem> {
+        let arrival = Arc::new(Arrival {
+            api,
+            visitor,
+            place: Mutex::new(None),
+            body: Mutex::new(None),
+        });
+        // Only these have a body that anybody reads.
+        if *method != Method::POST && *method != Method::DELETE {
+            arrival.enter()?;
+        }
+        let closed = arrival.visitor.as_ref().map(Visitor::closed);
+        let served = async {
+            let response = ARRIVAL.scope(Arc::clone(&arrival), served).await;
+            arrival.carry(response).await
+        };
+        match closed {
+            None => served.await,
+            Some(closed) => tokio::select! {
+                biased;
+                response = served => response,
+                () = closed.cancelled() => Err(Problem::busy("others need the connection more")),
+            },
+        }
+    }
+
+    fn place(&self) -> MutexGuard<'_, Option<Place>> {
+        lock(&self.place)
+    }
+
+    fn taken(&self, permit: OwnedSemaphorePermit) -> Place {
+        Place {
+            _permit: permit,
+            _under_way: self.visitor.as_ref().map(Visitor::under_way),
+        }
+    }
+
+    fn enter(&self) -> Result<(), Problem> {
+        let permit = Arc::clone(&self.api.under_way).try_acquire_owned();
+        let busy = |_| Problem::busy("too many requests are under way");
+        *self.place() = Some(self.taken(permit.map_err(busy)?));
+        Ok(())
+    }
+
+    async fn hold(&self, bytes: usize) -> Result<Option<Held>, Problem> {
+        let Some(visitor) = self.visitor.as_ref().filter(|_| bytes > 0) else {
+            return Ok(None);
+        };
+        let held = visitor.hold(bytes).await;
+        let busy = || Problem::busy("too many bytes are on their way");
+        held.map(Some).ok_or_else(busy)
+    }
+
+    /// An answer that takes room while it goes.
+    async fn carry(&self, response: Response) -> Result<Response, Problem> {
+        let size = response.body().size_hint().exact().unwrap_or(0);
+        let size = usize::try_from(size).unwrap_or(usize::MAX);
+        if size <= SMALL {
+            return Ok(response);
+        }
+        // It needs no place any more, and may give way.
+        self.place().take();
+        lock(&self.body).take();
+        let held = self.hold(size).await?;
+        Ok(response.map(|inner| Body::new(Carried { inner, _held: held })))
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The body of the request that is served is here: it is under way from now on, and keeps the room that its body takes.
+///
+/// # Errors
+/// 503 if too many are under way.
+pub(super) fn complete(body: Option<Held>) -> Result<(), Problem> {
+    let complete = |arrival: &Arc<Arrival>| {
+        *lock(&arrival.body) = body;
+        arrival.enter()
+    };
+    ARRIVAL.try_with(complete).unwrap_or(Ok(()))
+}
+
+/// Room for bytes of the request that is served, which may have to wait for others to give way (rule HT-9).
+///
+/// # Errors
+/// 503 if there is none in time.
+pub(super) async fn hold(bytes: usize) -> Result<Option<Held>, Problem> {
+    match ARRIVAL.try_with(Arc::clone) {
+        Ok(arrival) => arrival.hold(bytes).await,
+        Err(_) => Ok(None),
+    }
+}
+
+/// Waits for something: the request that is served is not under way until then (rule HT-8).
+pub(super) async fn aside<T>(something: impl Future<Output = T>) -> T {
+    let Ok(arrival) = ARRIVAL.try_with(Arc::clone) else {
+        return something.await;
+    };
+    let left = arrival.place().take().is_some();
+    let waiting = arrival.visitor.as_ref().map(Visitor::waiting);
+    let found = something.await;
+    drop(waiting);
+    if left {
+        let permit = Arc::clone(&arrival.api.under_way).acquire_owned().await;
+        // The semaphore is never closed.
+        if let Ok(permit) = permit {
+            let place = arrival.taken(permit);
+            *arrival.place() = Some(place);
+        }
+    }
+    found
+}
+
+/// A body that takes room until it is sent.
+struct Carried {
+    inner: Body,
+    _held: Option<Held>,
+}
+
+impl HttpBody for Carried {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.inner).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}

@@ -1,0 +1,151 @@
+//! Who asks, and how often (rule HT-10).
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::num::NonZeroU32;
+
+use axum::http::{HeaderMap, StatusCode};
+use governor::{DefaultKeyedRateLimiter, Quota};
+
+use super::problem::Problem;
+
+/// Clients that are counted at once.
+const CLIENTS_MAX: usize = 65_536;
+
+/// What a node allows each of its clients.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Allowance {
+    /// Requests per second, and twice as many at once; none is any number.
+    pub rate: Option<NonZeroU32>,
+    /// Whether a proxy on this machine says in `X-Forwarded-For` who asks.
+    pub proxied: bool,
+}
+
+/// All clients.
+#[derive(Debug)]
+pub(super) struct Clients {
+    proxied: bool,
+    rates: Option<DefaultKeyedRateLimiter<IpAddr>>,
+}
+
+impl Clients {
+    pub(super) fn new(allowance: Allowance) -> Clients {
+        let quota = |rate: NonZeroU32| {
+            let burst = rate.saturating_mul(NonZeroU32::MIN.saturating_add(1));
+            Quota::per_second(rate).allow_burst(burst)
+        };
+        Clients {
+            proxied: allowance.proxied,
+            rates: allowance
+                .rate
+                .map(|it| DefaultKeyedRateLimiter::keyed(quota(it))),
+        }
+    }
+
+    /// Who asks: the other end of a connection or, if that is the proxy, whom it names last.
+    pub(super) fn client(&self, end: IpAddr, headers: &HeaderMap) -> IpAddr {
+        let end = end.to_canonical();
+        if !self.proxied || !end.is_loopback() {
+            return network(end);
+        }
+        // What stands before the last comma the client itself may have written.
+        let named = headers.get_all("x-forwarded-for").iter().next_back();
+        let last = named.and_then(|it| it.to_str().ok()?.rsplit(',').next());
+        let last = last.and_then(|it| it.trim().parse::<IpAddr>().ok());
+        network(last.map_or(end, |it| it.to_canonical()))
+    }
+
+    /// Counts a request of a client.
+    ///
+    /// # Errors
+    /// 429 if it asks too often.
+    pub(super) fn count(&self, client: IpAddr) -> Result<(), Problem> {
+        let Some(rates) = self.rates.as_ref().filter(|_| !client.is_loopback()) else {
+            return Ok(());
+        };
+        if rates.len() >= CLIENTS_MAX {
+            rates.retain_recent();
+            if rates.len() >= CLIENTS_MAX {
+                return Err(Problem::busy("too many clients ask"));
+            }
+        }
+        rates.check_key(&client).map_err(|_| {
+            let detail = "too many requests of one client";
+            Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many-requests", detail)
+        })
+    }
+}
+
+/// Whoever has one address of a network of IPv6 has all of it.
+fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V6(it) if !it.is_loopback() => {
+            let [a, b, c, d, ..] = it.segments();
+            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
+        }
+        it => it,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn clients(rate: u32, proxied: bool) -> Clients {
+        let rate = NonZeroU32::new(rate);
+        Clients::new(Allowance { rate, proxied })
+    }
+
+    fn forwarded(texts: &[&'static str]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for text in texts {
+            headers.append("x-forwarded-for", text.parse().unwrap());
+        }
+        headers
+    }
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn who_asks_is_the_other_end_or_whom_its_proxy_names_last() {
+        let said = forwarded(&["198.51.100.1", "203.0.113.9, 192.0.2.7"]);
+        let nothing = HeaderMap::new();
+        let cases = [
+            (false, "127.0.0.1", &said, "127.0.0.1"),
+            (true, "127.0.0.1", &said, "192.0.2.7"),
+            (true, "::1", &said, "192.0.2.7"),
+            (true, "127.0.0.1", &nothing, "127.0.0.1"),
+            // Who is no proxy names nobody.
+            (true, "192.0.2.1", &said, "192.0.2.1"),
+            (false, "2001:db8:1:2:3:4:5:6", &nothing, "2001:db8:1:2::"),
+            (false, "::ffff:192.0.2.1", &nothing, "192.0.2.1"),
+        ];
+        for (proxied, end, headers, client) in cases {
+            let found = clients(1, proxied).client(ip(end), headers);
+            assert_eq!(found, ip(client), "{end}");
+        }
+    }
+
+    #[test]
+    fn one_client_that_asks_too_often_is_refused_and_others_are_not() {
+        let clients = clients(5, false);
+        let one = ip("192.0.2.1");
+        let taken = (0..100).filter(|_| clients.count(one).is_ok()).count();
+        assert!((10..20).contains(&taken), "{taken}");
+        assert_eq!(clients.count(one).unwrap_err().status, 429);
+        assert!(clients.count(ip("192.0.2.2")).is_ok());
+        let here = ip("127.0.0.1");
+        assert!((0..100).all(|_| clients.count(here).is_ok()));
+    }
+
+    #[test]
+    fn clients_are_forgotten() {
+        let clients = clients(u32::MAX, false);
+        for number in 0..=u32::try_from(CLIENTS_MAX).unwrap() {
+            let address = IpAddr::from(number.saturating_add(1 << 30).to_be_bytes());
+            clients.count(address).unwrap();
+        }
+        assert!(clients.rates.unwrap().len() <= CLIENTS_MAX);
+    }
+}
