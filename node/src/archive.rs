@@ -34,6 +34,7 @@ use crate::store::{Batch, Column, Direction, Store, StoreError};
 
 pub use guarded::ReservedSlots;
 pub use index::{Search, SearchError};
+pub use key::remembers;
 pub use state::{Ask, NODES_MAX, PAGES_MAX, Parts, Series, Transfer, TransferError};
 
 /// Why something cannot be read back.

@@ -6,6 +6,8 @@
 //!   schedules), at the slot that it names; otherwise the node behaves. It is never on unless it was asked for by name.
 //! - `[FA-2]` A fault acts where the signature is made, after the guard: the guard keeps believing that the honest thing was
 //!   signed, as it would in a node whose operator tampers with it.
+//! - `[FA-3]` A node that is to crash ends as if it were killed, just before or just after the batch of that number, of those with
+//!   which a scheduler, a messenger or the guard remembers something. It signs nothing false by that.
 
 use std::fmt;
 use std::str::FromStr;
@@ -27,13 +29,20 @@ pub enum Fault {
     Equivocate(Slot),
     /// Sign two assignments for the slot.
     DoubleAssign(Slot),
+    /// Crash at this batch (rule FA-3).
+    Crash {
+        /// Its number from the start of the program.
+        batch: u64,
+        /// Whether it is durable by then.
+        after: bool,
+    },
 }
 
 /// A text that names no fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "not a fault: use compute:wrong-state@SLOT, compute:wrong-result@SLOT, compute:equivocate@SLOT or \
-     scheduler:double-assign@SLOT"
+    "not a fault: use compute:wrong-state@SLOT, compute:wrong-result@SLOT, compute:equivocate@SLOT, \
+     scheduler:double-assign@SLOT, store:crash-before@BATCH or store:crash-after@BATCH"
 )]
 pub struct NotAFault;
 
@@ -42,12 +51,17 @@ impl FromStr for Fault {
 
     fn from_str(text: &str) -> Result<Fault, NotAFault> {
         let (kind, slot) = text.split_once('@').ok_or(NotAFault)?;
-        let slot = Slot(slot.parse().map_err(|_| NotAFault)?);
+        let number = slot.parse().map_err(|_| NotAFault)?;
+        let slot = Slot(number);
         match kind {
             "compute:wrong-state" => Ok(Fault::WrongState(slot)),
             "compute:wrong-result" => Ok(Fault::WrongResult(slot)),
             "compute:equivocate" => Ok(Fault::Equivocate(slot)),
             "scheduler:double-assign" if slot > Slot(0) => Ok(Fault::DoubleAssign(slot)),
+            "store:crash-before" | "store:crash-after" => Ok(Fault::Crash {
+                batch: number,
+                after: kind == "store:crash-after",
+            }),
             _ => Err(NotAFault),
         }
     }
@@ -60,6 +74,10 @@ impl fmt::Display for Fault {
             Fault::WrongResult(slot) => write!(f, "compute:wrong-result@{slot}"),
             Fault::Equivocate(slot) => write!(f, "compute:equivocate@{slot}"),
             Fault::DoubleAssign(slot) => write!(f, "scheduler:double-assign@{slot}"),
+            Fault::Crash { batch, after } => {
+                let when = if *after { "after" } else { "before" };
+                write!(f, "store:crash-{when}@{batch}")
+            }
         }
     }
 }
@@ -71,7 +89,15 @@ impl Fault {
             Fault::WrongState(slot) | Fault::WrongResult(slot) | Fault::Equivocate(slot) => {
                 Some(*slot)
             }
-            Fault::DoubleAssign(_) => None,
+            Fault::DoubleAssign(_) | Fault::Crash { .. } => None,
+        }
+    }
+
+    /// The batch at which the node crashes, and whether after it.
+    pub const fn crash(&self) -> Option<(u64, bool)> {
+        match self {
+            Fault::Crash { batch, after } => Some((*batch, *after)),
+            _ => None,
         }
     }
 
@@ -95,7 +121,7 @@ impl Fault {
             Fault::WrongResult(_) | Fault::Equivocate(_) => {
                 last.result_root = other(&last.result_root);
             }
-            Fault::DoubleAssign(_) => return None,
+            Fault::DoubleAssign(_) | Fault::Crash { .. } => return None,
         }
         let mut history = frontier.clone();
         for leaf in &leaves {

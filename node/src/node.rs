@@ -22,7 +22,7 @@ use surety_protocol::time::Height;
 use surety_slashing::ledger::BlockError;
 use tokio_util::sync::CancellationToken;
 
-use crate::archive::{Archive, ArchiveError};
+use crate::archive::{Archive, ArchiveError, remembers};
 use crate::config::{NodeConfig, RoleName};
 use crate::core::{Core, Identity, RestoreError};
 use crate::driver::{self, DriverError, Parts};
@@ -36,7 +36,7 @@ use crate::metrics::Metrics;
 use crate::net::{self, NetConfig, NetError, identity};
 use crate::role::{self, Setting};
 use crate::signer::Signer;
-use crate::store::{Batch, Column, RocksStore, Store, StoreError};
+use crate::store::{Batch, Column, CrashingStore, RocksStore, Store, StoreError};
 use crate::worker::Worker;
 
 /// Bytes of a genesis file.
@@ -176,7 +176,11 @@ pub async fn run(
     let keys = tokio::task::spawn_blocking(move || open_keys(&dir, kind, &password))
         .await
         .map_err(|_| NodeError::Task)??;
-    let store: Arc<dyn Store> = Arc::new(RocksStore::open(&config.dir.join("db"))?);
+    let store = RocksStore::open(&config.dir.join("db"))?;
+    let store: Arc<dyn Store> = match faults.iter().find_map(Fault::crash) {
+        Some((batch, after)) => Arc::new(CrashingStore::new(store, remembers, batch, after)),
+        None => Arc::new(store),
+    };
     belongs(store.as_ref(), network)?;
     let archive = Archive::new(store);
     let archive =

@@ -19,11 +19,13 @@
 //!   twice.
 //! - `[DB-5]` One process at a time uses a directory.
 
+mod crashing;
 mod memory;
 mod rocks;
 
 use std::path::PathBuf;
 
+pub use crashing::CrashingStore;
 pub use memory::MemoryStore;
 pub use rocks::RocksStore;
 

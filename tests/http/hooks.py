@@ -1,15 +1,18 @@
-"""What schemathesis has to know to get past the first check of a route: ids that exist, and how bytes are sent.
+"""What schemathesis has to know to get past the first check of a route: ids and items of a running network, and how bytes are sent.
 
-SURETY_IDS is a JSON object: the name of a parameter of a path or query, to the values of it that a running network knows.
+SURETY_IDS is a JSON object, the name of a parameter to values of it that the network knows. SURETY_ITEMS is a JSON array of signed
+items in base64url.
 """
 
+import base64
 import json
 import os
 
 import schemathesis
 from hypothesis import strategies as st
 
-IDS = json.loads(os.environ.get("SURETY_IDS", "{}"))
+IDS = json.loads(os.environ["SURETY_IDS"])
+ITEMS = [base64.urlsafe_b64decode(text + "==") for text in json.loads(os.environ["SURETY_ITEMS"])]
 
 
 @schemathesis.serializer("application/cbor", "application/octet-stream")
@@ -19,13 +22,25 @@ def as_it_is(ctx, value):
 
 def known(parameters):
     """The parameters as they were made up, or some of them known to the network."""
-    if not parameters:
+    if not isinstance(parameters, dict):
         return st.just(parameters)
-    choices = {
+    return st.fixed_dictionaries({
         name: st.just(value) | st.sampled_from(IDS[name]) if name in IDS else st.just(value)
         for name, value in parameters.items()
-    }
-    return st.fixed_dictionaries(choices)
+    })
+
+
+@st.composite
+def altered(draw):
+    """An item of which a byte is another, or the end is missing, or nothing is."""
+    item = bytearray(draw(st.sampled_from(ITEMS)))
+    if draw(st.booleans()):
+        return bytes(item)
+    at = draw(st.integers(0, len(item) - 1))
+    if draw(st.booleans()):
+        return bytes(item[:at])
+    item[at] ^= draw(st.integers(1, 255))
+    return bytes(item)
 
 
 @schemathesis.hook
@@ -36,3 +51,8 @@ def flatmap_path_parameters(ctx, path_parameters):
 @schemathesis.hook
 def flatmap_query(ctx, query):
     return known(query)
+
+
+@schemathesis.hook
+def flatmap_body(ctx, body):
+    return st.just(body) | altered() if isinstance(body, bytes) else st.just(body)

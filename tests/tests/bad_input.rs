@@ -11,13 +11,14 @@
 #[path = "devnet/program.rs"]
 #[allow(dead_code, reason = "shared with the tests of whole networks")]
 mod program;
+#[path = "devnet/routes.rs"]
+mod routes;
 #[path = "devnet/slow.rs"]
 mod slow;
 
-use std::path::PathBuf;
 use std::time::Duration;
 
-use program::{Devnet, text};
+use program::{Devnet, text, variable};
 use serde_json::Value;
 use surety_node::net::{self, NetConfig, NetEvent, Protocol, Topic, identity};
 use surety_protocol::id::NetworkId;
@@ -151,8 +152,8 @@ async fn over_http(target: &Target, process: &str) {
         flipped[at] ^= 0x20;
         refused("a flipped byte", &target.post(flipped).await);
     }
-    if let Some(vectors) = std::env::var_os("SURETY_VECTORS").filter(|it| !it.is_empty()) {
-        let dir = PathBuf::from(vectors).join("ans104");
+    if let Some(vectors) = variable("SURETY_VECTORS") {
+        let dir = vectors.join("ans104");
         let index = std::fs::read(dir.join("index.json")).unwrap();
         let index: Value = serde_json::from_slice(&index).unwrap();
         let files = index

@@ -10,15 +10,19 @@
 
 #[path = "devnet/clients.rs"]
 mod clients;
+#[path = "devnet/persist.rs"]
+mod persist;
 #[path = "devnet/program.rs"]
 #[allow(dead_code, reason = "shared with the tests of bad input")]
 mod program;
+#[path = "devnet/stage.rs"]
+mod stage;
 #[path = "devnet/story.rs"]
 mod story;
 
 use std::path::PathBuf;
 
-use program::{Devnet, surety, text, until};
+use program::{Devnet, surety, text, until, variable};
 use serde_json::Value;
 
 /// Runs the built-in workload with a fault and checks what must come of it.
@@ -82,11 +86,11 @@ fn a_false_state_is_caught() {
 /// As the demonstration runs it. A module that has to be fetched makes another order of events than the embedded one.
 #[test]
 fn a_false_state_of_aos_is_caught() {
-    let Some(modules) = std::env::var_os("SURETY_AOS_MODULES").filter(|it| !it.is_empty()) else {
+    let Some(modules) = variable("SURETY_AOS_MODULES") else {
         eprintln!("skipped: SURETY_AOS_MODULES is not set");
         return;
     };
-    let module = std::path::Path::new(&modules).join("aos2_0_4_32.wasm");
+    let module = modules.join("aos2_0_4_32.wasm");
     let module = ["--module", module.to_str().unwrap()];
     caught("compute:wrong-state@11", "false-claim", 11, &module);
 }

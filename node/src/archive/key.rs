@@ -5,6 +5,8 @@ use surety_protocol::hash::{Domain, digest};
 use surety_protocol::id::{Address, Digest, ItemId, ProcessId};
 use surety_protocol::time::Slot;
 
+use crate::store::{Change, Column};
+
 /// `process || slot`.
 pub(super) fn slot(process: &ProcessId, slot: Slot) -> Vec<u8> {
     [&process.as_bytes()[..], &slot.0.to_be_bytes()].concat()
@@ -111,6 +113,15 @@ pub(super) fn assigned(key: &[u8]) -> Option<(ProcessId, ItemId)> {
 /// `'p' || process`, in the column of positions.
 pub(super) fn pushed(process: &ProcessId) -> Vec<u8> {
     [b"p", &process.as_bytes()[..]].concat()
+}
+
+/// Whether a change is of what a scheduler, a messenger or the guard remembers.
+pub fn remembers((column, key, _): &Change) -> bool {
+    match column {
+        Column::Assignments | Column::Outbox | Column::Guard => true,
+        Column::Meta => matches!(key.first(), Some(b'p' | b'v')),
+        _ => false,
+    }
 }
 
 /// `'c' || process`, in the column of positions.

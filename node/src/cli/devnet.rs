@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cli::Context;
 use crate::devnet::{self, NODES_DEFAULT, NODES_MAX, NODES_MIN, Options};
-use crate::fault::Fault;
+use crate::fault::{Fault, NotAFault};
 use crate::key::ItemKeyKind;
 use crate::shell::CliError;
 
@@ -23,7 +23,7 @@ pub(super) struct DevnetArgs {
     module: Option<PathBuf>,
     /// A fault that the second node commits on the first process: compute:wrong-state@SLOT, compute:wrong-result@SLOT,
     /// compute:equivocate@SLOT or scheduler:double-assign@SLOT
-    #[arg(long = "fault", value_name = "KIND@SLOT")]
+    #[arg(long = "fault", value_name = "KIND@SLOT", value_parser = lie)]
     faults: Vec<Fault>,
     /// The kind of key that the nodes sign assignments and messages with: ed25519, secp256k1 or rsa
     #[arg(long, value_name = "KIND", default_value_t)]
@@ -34,6 +34,15 @@ pub(super) struct DevnetArgs {
     /// Where to put keys, databases, logs and evidence [default: a new temporary directory]
     #[arg(long)]
     dir: Option<PathBuf>,
+}
+
+/// A fault that somebody pays for.
+fn lie(text: &str) -> Result<Fault, String> {
+    let fault: Fault = text.parse().map_err(|it: NotAFault| it.to_string())?;
+    match fault.crash() {
+        None => Ok(fault),
+        Some(_) => Err("a node that crashes signs nothing false: tell `surety node run`".into()),
+    }
 }
 
 pub(super) fn run(context: &Context, args: DevnetArgs) -> Result<(), CliError> {

@@ -3,14 +3,10 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use super::program::{Devnet, text};
+use super::program::{Devnet, text, variable};
 
 #[test]
 fn clients_of_ao_work_unchanged() {
-    let variable = |name: &str| {
-        let value = std::env::var_os(name).filter(|it| !it.is_empty());
-        value.map(PathBuf::from)
-    };
     let (Some(clients), Some(modules)) = (
         variable("SURETY_AO_CLIENTS"),
         variable("SURETY_AOS_MODULES"),

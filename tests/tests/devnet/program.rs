@@ -43,6 +43,12 @@ pub(crate) fn surety(arguments: &[&str]) -> Run {
     }
 }
 
+/// An environment variable that says something.
+pub(crate) fn variable(name: &str) -> Option<PathBuf> {
+    let value = std::env::var_os(name).filter(|it| !it.is_empty());
+    value.map(PathBuf::from)
+}
+
 pub(crate) fn text(value: &Value, name: &str) -> String {
     value[name].as_str().unwrap_or_default().to_owned()
 }
@@ -273,6 +279,11 @@ impl Killed {
 
     /// Starts it again, told something else.
     pub(crate) fn restart_with(&mut self, arguments: &[&str]) {
+        assert!(self.try_restart_with(arguments), "the node comes up again");
+    }
+
+    /// Starts it again, told something by which it may end before it is ready; whether it was.
+    pub(crate) fn try_restart_with(&mut self, arguments: &[&str]) -> bool {
         let log = std::fs::File::create(self.dir.join("log-after-restart")).unwrap();
         let mut child = Command::new(built::surety().unwrap())
             .args(["--json", "node", "run", "--until-stdin-closes", "--dir"])
@@ -284,10 +295,17 @@ impl Killed {
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        lines.next().expect("the node comes up again").unwrap();
+        self.child = Some(child);
+        let ready = lines.next().is_some();
         // What it says later is read, so that it can say it.
         std::thread::spawn(move || lines.for_each(drop));
-        self.child = Some(child);
+        ready
+    }
+
+    /// Whether it runs, since it was started again.
+    pub(crate) fn runs(&mut self) -> bool {
+        let child = self.child.as_mut();
+        child.is_some_and(|it| it.try_wait().unwrap().is_none())
     }
 
     /// Kills it once more.

@@ -3,11 +3,7 @@
 //!
 //! `SURETY_STORY` is how many orders there are; every fifty bring a kill.
 
-#[path = "story/stage.rs"]
-mod stage;
-
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -15,8 +11,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use surety_protocol::item::{ItemDraft, ItemKey};
 
-use super::program::{Devnet, Killed, text};
-use stage::{PATIENCE, Stage, read};
+use super::program::{Devnet, Killed, text, variable};
+use super::stage::{PATIENCE, Stage};
 
 const WALLETS: usize = 50;
 const START: u64 = 1_000_000;
@@ -61,26 +57,9 @@ fn wallets() -> Vec<ItemKey> {
     (0..WALLETS).map(|it| ItemKey::ed25519(&seed(it))).collect()
 }
 
-fn spawned(stage: &Stage, ready: &Value, authority: &str, name: &str) -> String {
-    let mut draft = ItemDraft::default()
-        .tag("Type", "Process")
-        .tag("Name", name)
-        .tag("Module", text(ready, "module"))
-        .tag("Scheduler", text(ready, "scheduler"))
-        .tag("Authority", authority);
-    if name == "keeper" {
-        draft = draft
-            .tag("Cron-Interval", "3-seconds")
-            .tag("Cron-Tag-Action", "Wake");
-    }
-    let (id, item) = stage.sign(&stage.director, draft);
-    stage.runtime.block_on(stage.post(item));
-    id
-}
-
 #[test]
 fn a_market_on_nodes_that_are_killed_keeps_its_books() {
-    let Some(modules) = std::env::var_os("SURETY_AOS_MODULES").filter(|it| !it.is_empty()) else {
+    let Some(modules) = variable("SURETY_AOS_MODULES") else {
         eprintln!("AOS is not here: nothing was tried");
         return;
     };
@@ -88,28 +67,20 @@ fn a_market_on_nodes_that_are_killed_keeps_its_books() {
         .ok()
         .and_then(|it| it.parse().ok());
     let count: usize = count.unwrap_or(200);
-    let wasm = PathBuf::from(modules).join("aos2_0_4_32.wasm");
+    let wasm = modules.join("aos2_0_4_32.wasm");
     let devnet = Devnet::start(&["--nodes", "5", "--module", wasm.to_str().unwrap()]);
     let ready = devnet.ready().clone();
     let mut nodes: Vec<Killed> = [0, 1, 2].map(|it| devnet.kill(it)).into();
     for (node, roles) in nodes.iter_mut().zip([ROLES[0], ROLES[1], "verifier"]) {
         node.restart_with(&["--roles", roles]);
     }
-    let unit = text(&ready["nodes"][1], "http");
-    let authority = text(&read(&format!("{unit}/v1/node")), "item_key");
-    let mut stage = Stage {
-        runtime: tokio::runtime::Runtime::new().unwrap(),
-        http: reqwest::Client::builder()
-            .timeout(Duration::from_secs(20))
-            .build()
-            .unwrap(),
-        director: ItemKey::ed25519(&[8; 32]),
-        spawned: Default::default(),
-        unit: unit.clone(),
-        said: AtomicUsize::new(0),
-    };
+    let mut stage = Stage::new(text(&ready["nodes"][1], "http"));
     let names = ["token", "market", "keeper"];
-    stage.spawned = names.map(|name| (name.to_owned(), spawned(&stage, &ready, &authority, name)));
+    for name in names {
+        let timer = [("Cron-Interval", "3-seconds"), ("Cron-Tag-Action", "Wake")];
+        let tags = if name == "keeper" { &timer[..] } else { &[] };
+        stage.spawn(&ready, name, tags);
+    }
     let wallets = wallets();
     for name in names {
         let code =
@@ -131,7 +102,7 @@ fn a_market_on_nodes_that_are_killed_keeps_its_books() {
 
     trade(&stage, &wallets, &orders(count), &mut nodes);
     settle(&stage, &wallets, &orders(count));
-    certified(&stage, &unit);
+    stage.certified();
     let report = devnet.stop();
     assert!(
         report["slashings"].as_array().unwrap().is_empty(),
@@ -277,40 +248,4 @@ fn settle(stage: &Stage, wallets: &[ItemKey], orders: &[Order]) {
         .filter_map(Value::as_u64)
         .sum();
     assert_eq!(all, START * WALLETS as u64);
-}
-
-/// Every slot that there is now is certified, and no message has two.
-fn certified(stage: &Stage, unit: &str) {
-    for (name, process) in &stage.spawned {
-        let about = || read(&format!("{unit}/v1/processes/{process}"));
-        let slots = about()["slots"].as_u64().unwrap();
-        let begin = Instant::now();
-        while about()["certified"].as_u64().unwrap() < slots {
-            assert!(
-                begin.elapsed() < PATIENCE * 2,
-                "{name} of {slots} slots: {}",
-                about()
-            );
-            std::thread::sleep(Duration::from_millis(500));
-        }
-        let mut messages = BTreeSet::new();
-        let mut from = 0;
-        while from < slots {
-            let page = read(&format!(
-                "{unit}/v1/processes/{process}/slots?from={from}&limit=1000"
-            ));
-            let items = page["items"].as_array().unwrap();
-            for item in items.iter().filter(|it| it["slot"].as_u64() < Some(slots)) {
-                assert_eq!(item["slot"].as_u64().unwrap(), from, "no slot is lost");
-                let message = item["message"].as_str().or(item["assignment"].as_str());
-                assert!(
-                    messages.insert(message.unwrap().to_owned()),
-                    "a message has two slots: {item}"
-                );
-                from += 1;
-            }
-            assert!(!items.is_empty());
-        }
-        eprintln!("{name}: {slots} slots, each certified");
-    }
 }
