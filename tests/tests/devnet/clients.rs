@@ -26,12 +26,6 @@ fn clients_of_ao_work_unchanged() {
         let wasm = wasm.to_str().unwrap();
         let devnet = Devnet::start(&["--module", wasm, "--item-key", item_key]);
         let ready = devnet.ready();
-        let done = Command::new("node")
-            .arg(interop.join("clients.mjs"))
-            .arg(&clients)
-            .args(["http", "module", "scheduler", "authority"].map(|it| text(ready, it)))
-            .status();
-        assert!(done.unwrap().success(), "{module}");
         // A script that somebody else wrote, where there is one.
         if let Some(smoke) = variable("SURETY_AOCONNECT_SMOKE") {
             let http = text(ready, "http");
@@ -52,6 +46,13 @@ fn clients_of_ao_work_unchanged() {
                 .status();
             assert!(done.unwrap().success(), "{module}: {}", smoke.display());
         }
+        // Last, since the timers that it sets go on.
+        let done = Command::new("node")
+            .arg(interop.join("clients.mjs"))
+            .arg(&clients)
+            .args(["http", "module", "scheduler", "authority"].map(|it| text(ready, it)))
+            .status();
+        assert!(done.unwrap().success(), "{module}");
         let report = devnet.stop();
         assert!(report["slashings"].as_array().unwrap().is_empty());
     }
