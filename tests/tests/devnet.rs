@@ -19,6 +19,8 @@ mod program;
 mod stage;
 #[path = "devnet/story.rs"]
 mod story;
+#[path = "devnet/timers.rs"]
+mod timers;
 
 use std::path::PathBuf;
 
