@@ -7,11 +7,13 @@
 //! - `[AB-2]` The leaves are this node's own. They must give the root that the ledger or the claim names; a node whose
 //!   history is another proves nothing.
 //! - `[AB-3]` What is built is checked like a client would before it is given away.
+//! - `[AB-4]` What has less behind it than was asked for is not given. No more comes to what is recorded; a claim may still be
+//!   certified, by more than its claimant.
 
 use serde_bytes::ByteBuf;
 use surety_attest::result::root_of_parts;
 use surety_protocol::attested::{
-    Attestation, AttestedError, AttestedResult, EntryKey, Segment, Status,
+    Attestation, AttestedError, AttestedResult, Backing, EntryKey, Segment, Status,
 };
 use surety_protocol::block::{Checkpoint, Commit};
 use surety_protocol::claim::{Leaf, Statement};
@@ -49,6 +51,21 @@ pub enum NotAttested {
         least: &'static str,
         /// What there is.
         available: Option<Status>,
+    },
+    /// Less stands behind it than was asked for (rule AB-4).
+    #[error(
+        "slot {slot} is {} with {} of stake and {} tickets behind it, of {} and {} asked for",
+        status.name(), backing.stake, backing.tickets, wanted.stake, wanted.tickets
+    )]
+    Backing {
+        /// The slot.
+        slot: Slot,
+        /// How far it has come.
+        status: Status,
+        /// What stands behind it.
+        backing: Backing,
+        /// What was asked for.
+        wanted: Backing,
     },
     /// The leaves here are not those that the ledger or the claim commits to (rule AB-2).
     #[error("the history on this node is not the one that is {0}")]
@@ -94,7 +111,16 @@ pub fn recorded<'a>(
     })
 }
 
-/// The attested result of a slot, with at least the status `least`. `claims` are claims of the process in the order in which
+/// What an attested result has to be at least.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wanted {
+    /// How far it has come.
+    pub status: Status,
+    /// What stands behind it.
+    pub backing: Backing,
+}
+
+/// The attested result of a slot, which is at least what is wanted. `claims` are claims of the process in the order in which
 /// they are to be tried; they are needed only where the ledger records nothing.
 ///
 /// # Errors
@@ -104,9 +130,10 @@ pub fn build(
     ledger: &Ledger,
     process: &ProcessId,
     slot: Slot,
-    least: Status,
+    wanted: Wanted,
     claims: &[ClaimId],
 ) -> Result<(AttestedResult, Attestation), NotAttested> {
+    let least = wanted.status;
     let (Some(leaf), Some(parts)) = (archive.leaf(process, slot)?, archive.parts(process, slot)?)
     else {
         return Err(NotAttested::NotEvaluated(slot));
@@ -131,14 +158,27 @@ pub fn build(
         commit,
         history,
     };
-    match recorded(ledger, process, slot) {
-        Some((status, segment)) if status >= least => found.recorded(status, segment),
-        Some((status, _)) => Err(less(Some(status))),
-        None => match found.claimed(claims)? {
-            Some(built) if least == Status::Claimed => Ok(built),
-            Some(_) => Err(less(Some(Status::Claimed))),
-            None => Err(less(None)),
+    let built = match recorded(ledger, process, slot) {
+        Some((status, segment)) if status >= least => found.recorded(status, segment)?,
+        Some((status, _)) => return Err(less(Some(status))),
+        None => match found.claimed(claims, wanted.backing.stake)? {
+            Some(built) if least == Status::Claimed => built,
+            Some(_) => return Err(less(Some(Status::Claimed))),
+            None => return Err(less(None)),
         },
+    };
+    // [AB-4]
+    let Attestation {
+        status, backing, ..
+    } = built.1;
+    match backing.suffices(wanted.backing) {
+        true => Ok(built),
+        false => Err(NotAttested::Backing {
+            slot,
+            status,
+            backing,
+            wanted: wanted.backing,
+        }),
     }
 }
 
@@ -167,29 +207,41 @@ impl Found<'_> {
         self.finish(path, None, &key)
     }
 
-    /// By the first of the claims that this node's history bears out and an active operator stands behind.
+    /// By the first of the claims that this node's history bears out and an active operator stands behind with so much stake, or
+    /// else with any.
     fn claimed(
         mut self,
         claims: &[ClaimId],
+        enough: Stake,
     ) -> Result<Option<(AttestedResult, Attestation)>, NotAttested> {
+        let mut first = None;
         for id in claims.iter().take(CLAIMS_TRIED) {
-            let Some(statement) = self.statement(id)? else {
+            let Some((stake, statement)) = self.statement(id)? else {
                 continue;
             };
+            if first.is_some() && stake < enough {
+                continue;
+            }
             let claim = &statement.claim;
             if claim.process != *self.process || claim.size <= self.leaf.slot.0 {
                 continue;
             }
             if let Some(path) = self.path(claim.size, &claim.history_root)? {
-                let key = EntryKey::Operator(statement.claimant);
-                return self.finish(path, Some(statement), &key).map(Some);
+                first = Some((path, statement));
+                if stake >= enough {
+                    break;
+                }
             }
         }
-        Ok(None)
+        let Some((path, statement)) = first else {
+            return Ok(None);
+        };
+        let key = EntryKey::Operator(statement.claimant);
+        self.finish(path, Some(statement), &key).map(Some)
     }
 
-    /// The claim as the operator with the most stake signed it.
-    fn statement(&self, id: &ClaimId) -> Result<Option<Statement>, NotAttested> {
+    /// The claim as the operator with the most stake signed it, and that stake.
+    fn statement(&self, id: &ClaimId) -> Result<Option<(Stake, Statement)>, NotAttested> {
         let height = self.ledger.height();
         let signed = self.archive.claims(id)?.into_iter().map(|it| it.statement);
         let mut backed: Vec<(Stake, Statement)> = signed
@@ -203,7 +255,7 @@ impl Found<'_> {
             })
             .collect();
         backed.sort_by_key(|(bonded, _)| *bonded);
-        Ok(backed.pop().map(|(_, statement)| statement))
+        Ok(backed.pop())
     }
 
     /// The leaf's path to a root of so many leaves, if the leaves here give it (rule AB-2).

@@ -9,6 +9,8 @@
 //!   block, says so.
 //! - `[AR-3]` *certified*: this and every earlier leaf is in a certified claim. *settled*: besides, the window to
 //!   challenge it has closed.
+//! - `[AR-4]` It says how much stood behind it: the claimant's stake where it is only claimed, else what the entry recorded
+//!   (rule L-24).
 
 use serde_bytes::ByteBuf;
 use serde_tuple::{Deserialize_tuple, Serialize_tuple};
@@ -44,6 +46,30 @@ impl Status {
     }
 }
 
+/// What stands behind a result, and loses something if it is false.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize_tuple, Deserialize_tuple)]
+pub struct Backing {
+    /// Stake of the claimant, and of whoever approved.
+    pub stake: Stake,
+    /// Tickets that approved.
+    pub tickets: u64,
+}
+
+impl Backing {
+    /// What stands behind two things that depend on each other: the lesser of each.
+    pub fn least(self, other: Backing) -> Backing {
+        Backing {
+            stake: self.stake.min(other.stake),
+            tickets: self.tickets.min(other.tickets),
+        }
+    }
+
+    /// Whether it is at least as much, of either.
+    pub fn suffices(self, wanted: Backing) -> bool {
+        self.stake >= wanted.stake && self.tickets >= wanted.tickets
+    }
+}
+
 /// A certified prefix of a history.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
 pub struct Segment {
@@ -55,6 +81,8 @@ pub struct Segment {
     pub claim: ClaimId,
     /// The block that recorded the certificate.
     pub certified: Height,
+    /// What stands behind every leaf in it (rule L-24).
+    pub backing: Backing,
 }
 
 /// The ledger's entry of a process.
@@ -161,8 +189,10 @@ pub struct Attestation {
     pub slot: Slot,
     /// The height at which the ledger said so.
     pub height: Height,
-    /// Stake of the claimant, where it is only claimed.
-    pub claimant: Option<(Address, Stake)>,
+    /// The claimant, where it is only claimed.
+    pub claimant: Option<Address>,
+    /// What stands behind it (rule AR-4).
+    pub backing: Backing,
 }
 
 /// Why an attested result is not believed.
@@ -231,12 +261,15 @@ impl AttestedResult {
                 {
                     return Err(AttestedError::Claimant);
                 }
-                let claimant = Some((statement.claimant, operator.bonded));
                 Ok(Attestation {
                     status: Status::Claimed,
                     slot,
                     height,
-                    claimant,
+                    claimant: Some(statement.claimant),
+                    backing: Backing {
+                        stake: operator.bonded,
+                        tickets: 0,
+                    },
                 })
             }
             None => {
@@ -260,6 +293,7 @@ impl AttestedResult {
                     slot,
                     height,
                     claimant: None,
+                    backing: segment.backing,
                 })
             }
         }

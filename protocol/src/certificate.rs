@@ -106,11 +106,11 @@ impl Certificate {
         self.committed.plus(params.seed_delay_blocks)
     }
 
-    /// Checks the certificate, cheap rules first (rules CE-1 to CE-3).
+    /// Checks the certificate, cheap rules first (rules CE-1 to CE-3); gives the tickets that approved.
     ///
     /// # Errors
     /// The first rule that it breaks.
-    pub fn check(&self, grounds: Grounds<'_>) -> Result<(), CertificateError> {
+    pub fn check(&self, grounds: Grounds<'_>) -> Result<u64, CertificateError> {
         let id = self.claim.id()?;
         if !self
             .inclusion
@@ -162,6 +162,6 @@ impl Certificate {
         if !bls::verify_aggregate_same_message(&keys, &digest, &self.approvals) {
             return Err(CertificateError::Signature);
         }
-        Ok(())
+        Ok(tickets)
     }
 }

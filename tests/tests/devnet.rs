@@ -129,6 +129,16 @@ fn honest_nodes_lose_nothing_and_their_results_can_be_checked_offline() {
             "process", "attested", &process, &slot, "--status", status, "--wait", "30", "--out",
             out,
         ]);
+        let more = devnet.run(&[
+            "process", "attested", &process, &slot, "--status", status, "--k", "1000000", "--out",
+            out,
+        ]);
+        assert_eq!(
+            (more.code, more.stdout.contains("asked for")),
+            (1, true),
+            "{}",
+            more.stdout
+        );
         assert_eq!(
             attested.code, 0,
             "{status}: {}{}",

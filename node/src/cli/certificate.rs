@@ -89,8 +89,9 @@ fn verify(context: &Context, file: &Path, trust: &Path) -> Result<(), CliError> 
         "slot": checked.slot,
         "height": checked.height,
         "network": checkpoint.network,
-        "claimant": checked.claimant.map(|(address, _)| address),
-        "stake": checked.claimant.map(|(_, stake)| stake),
+        "claimant": checked.claimant,
+        "stake": checked.backing.stake,
+        "tickets": checked.backing.tickets,
         "bytes": bytes.len(),
         "result": result.to_json(),
     });

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use surety_attest::effect::Event;
-use surety_protocol::attested::Segment;
+use surety_protocol::attested::{Backing, Segment};
 use surety_protocol::block::Block;
 use surety_protocol::codec;
 use surety_protocol::facts::BlockFacts;
@@ -192,5 +192,6 @@ fn nothing(certified: Height) -> Segment {
         history_root: merkle::root(&[]),
         claim: ClaimId::default(),
         certified,
+        backing: Backing::default(),
     }
 }

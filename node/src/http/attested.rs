@@ -6,9 +6,10 @@ use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use serde::Deserialize;
-use surety_protocol::attested::Status;
+use surety_protocol::attested::{Backing, Status};
 use surety_protocol::codec;
-use surety_protocol::id::{ClaimId, ProcessId};
+use surety_protocol::id::ProcessId;
+use surety_protocol::stake::Stake;
 use surety_protocol::time::Slot;
 
 use super::Api;
@@ -16,7 +17,7 @@ use super::problem::Problem;
 use super::processes::known;
 use super::request::{Ask, At, cbor};
 use super::work::waiting;
-use crate::attested::{NotAttested, build, recorded};
+use crate::attested::{NotAttested, Wanted, build, recorded};
 
 /// Says how far an attested result has come.
 pub(super) const STATUS: HeaderName = HeaderName::from_static("x-surety-status");
@@ -26,10 +27,21 @@ pub(super) const STATUS: HeaderName = HeaderName::from_static("x-surety-status")
 #[serde(deny_unknown_fields)]
 pub(super) struct Wish {
     status: Option<String>,
+    min_stake: Option<Stake>,
+    k: Option<u64>,
     wait: Option<u64>,
 }
 
 impl Wish {
+    fn wanted(&self) -> Result<Wanted, Problem> {
+        let backing = Backing {
+            stake: self.min_stake.unwrap_or(Stake::ZERO),
+            tickets: self.k.unwrap_or(0),
+        };
+        let status = self.least()?;
+        Ok(Wanted { status, backing })
+    }
+
     /// The least status that will do.
     fn least(&self) -> Result<Status, Problem> {
         let names = [Status::Claimed, Status::Certified, Status::Settled];
@@ -48,25 +60,26 @@ impl Wish {
     }
 }
 
-/// `GET /v1/processes/{process}/slots/{slot}/attested?status=&wait=`: the canonical bytes of an attested result with at least
-/// this status (claimed, certified or settled; the best there is without it). `X-Surety-Status` says which it has. With
-/// `wait`, up to so many seconds are given it to come about. 409 `not-attested` says what there is instead.
+/// `GET /v1/processes/{process}/slots/{slot}/attested?status=&min_stake=&k=&wait=`: the canonical bytes of an attested result with at
+/// least this status (claimed, certified or settled; the best there is without it), stake and number of tickets behind it.
+/// `X-Surety-Status` says which status it has. With `wait`, up to so many seconds are given it to come about. 409 `not-attested`
+/// says what there is instead, and 409 `backing-too-low` that no more will come to it.
 pub(super) async fn get(
     State(api): State<Api>,
     At((process, slot)): At<(ProcessId, u64)>,
     Ask(wish): Ask<Wish>,
 ) -> Result<Response, Problem> {
-    let (least, wait) = (wish.least()?, waiting(wish.wait)?);
+    let (wanted, wait) = (wish.wanted()?, waiting(wish.wait)?);
     let slot = Slot(slot);
     known(&api.now(), &process)?;
     if !wait.is_zero() {
-        come(&api, &process, slot, least, wait).await?;
+        come(&api, &process, slot, wanted, wait).await?;
     }
     let claims = api.claims.containing(&api, &process, slot).await?;
     let view = api.now();
     let built = api
         .heavy(move |archive| {
-            let built = build(archive, &view.ledger, &process, slot, least, &claims);
+            let built = build(archive, &view.ledger, &process, slot, wanted, &claims);
             let (result, attestation) = built.map_err(refused)?;
             let bytes = codec::encode(&result).map_err(|error| refused(error.into()))?;
             Ok((bytes, attestation.status))
@@ -85,7 +98,7 @@ async fn come(
     api: &Api,
     process: &ProcessId,
     slot: Slot,
-    least: Status,
+    wanted: Wanted,
     wait: Duration,
 ) -> Result<(), Problem> {
     api.until(wait, |view| {
@@ -93,19 +106,25 @@ async fn come(
             .processes
             .get(process)
             .is_some_and(|it| slot.0 < it.evaluated);
-        let reached = recorded(&view.ledger, process, slot).map(|(status, _)| status);
+        let reached = recorded(&view.ledger, process, slot)
+            .map(|(status, segment)| (status, segment.backing));
         async move {
             if !evaluated {
                 return Ok(None);
             }
-            if reached.is_some_and(|it| it >= least) {
-                return Ok(Some(()));
+            match reached {
+                // [AB-4]
+                Some((_, backing)) if !backing.suffices(wanted.backing) => return Ok(Some(())),
+                Some((status, _)) if status >= wanted.status => return Ok(Some(())),
+                Some(_) => return Ok(None),
+                None if wanted.status > Status::Claimed || wanted.backing.tickets > 0 => {
+                    return Ok(None);
+                }
+                None => {}
             }
-            if reached.is_some() || least > Status::Claimed {
-                return Ok(None);
-            }
-            let claims: Vec<ClaimId> = api.claims.containing(api, process, slot).await?;
-            Ok((!claims.is_empty()).then_some(()))
+            let stake = wanted.backing.stake;
+            let claimed = api.claims.backed(api, process, slot, stake).await?;
+            Ok(claimed.then_some(()))
         }
     })
     .await?;
@@ -125,6 +144,12 @@ fn refused(error: NotAttested) -> Problem {
             let detail = format!("slot {slot} is not {least} yet; available: {has}");
             Problem::new(StatusCode::CONFLICT, "not-attested", detail)
         }
+        // No more than its claimant: it may still be certified.
+        NotAttested::Backing {
+            status: Status::Claimed,
+            ..
+        } => Problem::conflict("not-attested", error.to_string()),
+        NotAttested::Backing { .. } => Problem::conflict("backing-too-low", error.to_string()),
         NotAttested::OtherHistory(_) => Problem::conflict("other-history", error.to_string()),
         other => Problem::conflict("not-attested", other.to_string()),
     }

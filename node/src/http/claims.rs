@@ -12,6 +12,7 @@ use surety_attest::claims::CLAIMS_MAX;
 use surety_protocol::claim::{Claim, Leaf};
 use surety_protocol::codec;
 use surety_protocol::id::{Address, ClaimId, ProcessId};
+use surety_protocol::stake::Stake;
 use surety_protocol::time::Slot;
 use surety_slashing::ledger::{CaseState, Ledger};
 use tokio::sync::Mutex;
@@ -89,6 +90,21 @@ impl KnownClaims {
             .filter(|it| slot.0 < it.claim.size)
             .map(|it| it.id)
             .collect())
+    }
+
+    /// Whether a claim contains a slot, whose claimant has so much stake.
+    pub(crate) async fn backed(
+        &self,
+        api: &Api,
+        process: &ProcessId,
+        slot: Slot,
+        stake: Stake,
+    ) -> Result<bool, Problem> {
+        let index = self.index(api).await?;
+        let ledger = Arc::clone(&api.now().ledger);
+        let has = |it: &Address| ledger.operator(it).is_some_and(|it| it.bonded >= stake);
+        let mut known = index.get(process).into_iter().flatten();
+        Ok(known.any(|it| slot.0 < it.claim.size && it.claimants.iter().any(has)))
     }
 
     /// Slots of a process that a claim contains.

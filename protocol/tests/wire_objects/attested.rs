@@ -2,8 +2,8 @@
 
 use serde_bytes::ByteBuf;
 use surety_protocol::attested::{
-    Attestation, AttestedError, AttestedResult, EntryKey, EntryProof, OperatorEntry, ProcessEntry,
-    Segment, Status, entry_leaf,
+    Attestation, AttestedError, AttestedResult, Backing, EntryKey, EntryProof, OperatorEntry,
+    ProcessEntry, Segment, Status, entry_leaf,
 };
 use surety_protocol::block::{Checkpoint, Commit, Header};
 use surety_protocol::claim::Leaf;
@@ -144,7 +144,11 @@ fn a_claim_needs_a_claimant_whose_stake_counts() {
         status: Status::Claimed,
         slot: Slot(3),
         height: Height(70_000),
-        claimant: Some((address(1), Stake::from_ao(100))),
+        claimant: Some(address(1)),
+        backing: Backing {
+            stake: Stake::from_ao(100),
+            tickets: 0,
+        },
     };
     assert_eq!(claimed(&|_| {}), Ok(found.clone()));
     assert_eq!(claimed(&|it| it.active_from = Height(70_000)), Ok(found));

@@ -73,14 +73,16 @@ impl Setting {
 
     /// Checks at a height; the seed's is 12.
     fn check(&self, certificate: &Certificate, height: u64) -> Result<(), CertificateError> {
-        certificate.check(Grounds {
-            digest_root: &self.batch.root(),
-            claimant_key: key(CLAIMANT).public_key(),
-            beacon: &self.beacon,
-            validators: &self.validators,
-            params: &self.params,
-            height: Height(height),
-        })
+        certificate
+            .check(Grounds {
+                digest_root: &self.batch.root(),
+                claimant_key: key(CLAIMANT).public_key(),
+                beacon: &self.beacon,
+                validators: &self.validators,
+                params: &self.params,
+                height: Height(height),
+            })
+            .map(drop)
     }
 }
 

@@ -2,7 +2,9 @@
 
 use serde_bytes::ByteBuf;
 use surety_protocol::approval::{self, Approval, ClaimBatch};
-use surety_protocol::attested::{AttestedResult, EntryProof, OperatorEntry, ProcessEntry, Segment};
+use surety_protocol::attested::{
+    AttestedResult, Backing, EntryProof, OperatorEntry, ProcessEntry, Segment,
+};
 use surety_protocol::block::{Block, Checkpoint, Commit, Genesis, Header};
 use surety_protocol::bls::{SecretKey, aggregate};
 use surety_protocol::certificate::Certificate;
@@ -307,6 +309,10 @@ pub(crate) fn segment(size: u64) -> Segment {
         history_root: named(&format!("history {size}")),
         claim: named(&format!("claim {size}")).into(),
         certified: Height(size + 10),
+        backing: Backing {
+            stake: Stake::from_ao(size + 20),
+            tickets: size + 2,
+        },
     }
 }
 

@@ -8,12 +8,16 @@
 //!   earlier leaf.
 //! - `[L-22]` A certified segment is settled when its window has closed and no open case concerns its process.
 //! - `[L-23]` A certificate stands in a later block than the one that seeds it: only then is the seed's validator set known.
+//! - `[L-24]` A segment records what stands behind it: the stake, at the seed, of the claimant and of those who approved, and the
+//!   tickets that approved; and not more than a segment before it, on which it depends and which is not settled. What is settled
+//!   keeps the least that stood behind any of it. So what is recorded holds of every leaf.
 
 use std::collections::BTreeSet;
 
-use surety_protocol::attested::{ProcessEntry, Segment};
+use surety_protocol::attested::{Backing, ProcessEntry, Segment};
 use surety_protocol::certificate::{Certificate, Grounds};
 use surety_protocol::id::{Address, ClaimId, Digest, ProcessId};
+use surety_protocol::stake::Stake;
 use surety_protocol::time::Slot;
 
 use super::{Ledger, LedgerEvent, case::CaseState};
@@ -64,6 +68,8 @@ impl Ledger {
         let entry = self.processes.get(&claim.process);
         let latest = entry.and_then(|it| it.certified.last().or(it.settled.as_ref()));
         let (size, root) = latest.map_or((0, empty), |it| (it.size, it.history_root));
+        let unsettled = entry.and_then(|it| it.certified.last());
+        let before = unsettled.map(|it| it.backing);
         if claim.first_new != size || claim.base_root != root || claim.size <= size {
             return Err(ItemRefused::NotContinuous);
         }
@@ -108,7 +114,7 @@ impl Ledger {
         {
             return Err(ItemRefused::Tombstoned);
         }
-        certificate.check(Grounds {
+        let tickets = certificate.check(Grounds {
             digest_root,
             claimant_key: &claimant_key,
             beacon,
@@ -116,11 +122,18 @@ impl Ledger {
             params: &self.params,
             height: self.height,
         })?;
+        // [L-24]
+        let stands = approvers
+            .into_iter()
+            .chain(validators.get(&certificate.claimant));
+        let stake = stands.fold(Stake::ZERO, |sum, it| sum.plus(it.stake).unwrap_or(sum));
+        let backing = Backing { stake, tickets };
         let segment = Segment {
             size: claim.size,
             history_root: claim.history_root,
             claim: id,
             certified: self.height,
+            backing: before.map_or(backing, |it| backing.least(it)),
         };
         self.processes
             .entry(claim.process)
@@ -153,8 +166,11 @@ impl Ledger {
                 .iter()
                 .take_while(|it| it.certified.plus(window) <= height)
                 .count();
-            if let Some(last) = entry.certified.drain(..closed).next_back() {
-                entry.settled = Some(last);
+            // [L-24]
+            for segment in entry.certified.drain(..closed) {
+                let before = entry.settled.as_ref().map(|it| it.backing);
+                let backing = before.map_or(segment.backing, |it| it.least(segment.backing));
+                entry.settled = Some(Segment { backing, ..segment });
             }
         }
     }

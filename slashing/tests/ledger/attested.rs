@@ -86,7 +86,8 @@ fn a_result_is_claimed_then_certified_then_settled() {
     let checkpoint = checkpoint(&trial, 1);
     let found = claimed(&trial).check(&checkpoint, root_of).unwrap();
     assert_eq!((found.status, found.slot), (Status::Claimed, Slot(SLOT)));
-    assert_eq!(found.claimant, Some((trial.claimant.address(), ao(500))));
+    assert_eq!(found.claimant, Some(trial.claimant.address()));
+    assert_eq!((found.backing.stake, found.backing.tickets), (ao(500), 0));
     assert_eq!(found.height, trial.world.ledger.height());
 
     certify(&mut trial);

@@ -1,6 +1,6 @@
-//! Certificates on the ledger: committed and recorded (rules L-20, L-21, L-23, CE-1 to CE-3).
+//! Certificates on the ledger: committed and recorded (rules L-20, L-21, L-23, L-24, CE-1 to CE-3).
 
-use surety_protocol::attested::Segment;
+use surety_protocol::attested::{Backing, Segment};
 use surety_protocol::block::{beacon_digest, next_beacon};
 use surety_protocol::bls::aggregate;
 use surety_protocol::certificate::{Certificate, CertificateError};
@@ -32,16 +32,14 @@ fn enough_tickets_certify_a_claim_once() {
         history_root: claim.history_root,
         claim: id,
         certified: height,
+        // The claimant's and that of five others, of 500 each.
+        backing: Backing {
+            stake: ao(3000),
+            tickets: drawn(&trial, &it, 5),
+        },
     };
-    assert_eq!(
-        trial
-            .world
-            .ledger
-            .process(&claim.process)
-            .unwrap()
-            .certified,
-        [segment]
-    );
+    let entry = trial.world.ledger.process(&claim.process).unwrap();
+    assert_eq!(entry.certified, [segment]);
     let judges: Vec<&Person> = trial.judges.iter().collect();
     let again = record(it.by(&trial.world, &judges));
     let refused = trial.world.refused(&Person::new(2).wallet, again);
@@ -50,6 +48,66 @@ fn enough_tickets_certify_a_claim_once() {
     let next = trial.claim(&trial.process.leaves(8), 4);
     trial.certify(&next);
     assert_eq!(trial.segments(), [4, 8]);
+}
+
+/// The tickets of the first judges for a claim, as of now.
+fn drawn(trial: &Trial, it: &Certification, judges: usize) -> u64 {
+    let (ledger, seeded) = (&trial.world.ledger, it.seeded(&trial.world));
+    let validators = ledger.validators_at(seeded).unwrap();
+    let draw = Draw::new(
+        ledger.params().k,
+        validators.tickets_without(&[it.claimant]),
+    );
+    let tranche = ledger.height().since(seeded) / ledger.params().tranche_blocks;
+    let of = |judge: &Person| {
+        let tickets = validators.get(&judge.address()).unwrap().tickets;
+        draw.tickets(&it.proof(&trial.world, judge), tickets, tranche)
+    };
+    trial.judges.iter().take(judges).map(of).sum()
+}
+
+#[test]
+fn a_segment_records_what_stands_behind_all_of_it() {
+    let params = Params {
+        challenge_window_blocks: 200,
+        ..params()
+    };
+    let mut trial = Trial::new(params, 5);
+    let mut sizes = 0;
+    let mut certify = |trial: &mut Trial, judges: usize| {
+        let claim = trial.claim(&trial.process.leaves(sizes + 2), sizes);
+        sizes += 2;
+        let it = trial.certify_by(judges, &claim);
+        let entry = trial.world.ledger.process(&claim.process).unwrap();
+        (
+            drawn(trial, &it, judges),
+            entry.certified.last().unwrap().backing,
+        )
+    };
+    let (five, first) = certify(&mut trial, 5);
+    assert_eq!((first.stake, first.tickets), (ao(3000), five));
+    let (four, second) = certify(&mut trial, 4);
+    assert_eq!((second.stake, second.tickets), (ao(2500), five.min(four)));
+    // More that come later vouch for what they depend on no more than those before.
+    let (more, third) = certify(&mut trial, 5);
+    assert_eq!(
+        third,
+        second.least(Backing {
+            stake: ao(3000),
+            tickets: more
+        })
+    );
+    trial.world.pass(250);
+    let settled = |trial: &Trial| {
+        let entry = trial.world.ledger.process(&trial.process.id()).unwrap();
+        entry.settled.as_ref().unwrap().backing
+    };
+    assert_eq!(settled(&trial), third);
+    // What is settled is nothing that one could still pay for.
+    let (own, fourth) = certify(&mut trial, 5);
+    assert_eq!((fourth.stake, fourth.tickets), (ao(3000), own));
+    trial.world.pass(250);
+    assert_eq!(settled(&trial), third.least(fourth));
 }
 
 #[test]

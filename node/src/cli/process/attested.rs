@@ -6,10 +6,11 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::json;
 use surety_attest::result::root_of_parts;
-use surety_protocol::attested::{Attestation, AttestedError, AttestedResult};
+use surety_protocol::attested::{Attestation, AttestedError, AttestedResult, Backing};
 use surety_protocol::block::Checkpoint;
 use surety_protocol::codec::{self, CodecError};
 use surety_protocol::id::ProcessId;
+use surety_protocol::stake::Stake;
 use tokio::time::Instant;
 
 use crate::cli::remote::wait_for;
@@ -38,6 +39,12 @@ pub(super) struct Attested {
     /// How far it must have come at least; the best there is, is what is written
     #[arg(long)]
     status: Option<Least>,
+    /// How much stake, in AO's smallest unit, must stand behind it at least
+    #[arg(long, value_name = "AMOUNT")]
+    min_stake: Option<Stake>,
+    /// How many tickets must have approved it at least
+    #[arg(long, value_name = "TICKETS")]
+    k: Option<u64>,
     /// Wait until it has come so far, at most so many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
     wait: u64,
@@ -55,6 +62,9 @@ enum Unusable {
     /// It proves nothing.
     #[error("the node's attested result does not hold: {0}")]
     Attested(#[from] AttestedError),
+    /// Less stands behind it than was asked for.
+    #[error("the node's attested result has less behind it than was asked for")]
+    Backing,
     /// It is about something else.
     #[error("the node's attested result is of another process or slot")]
     Other,
@@ -81,6 +91,9 @@ pub(super) fn run(context: &Context, verb: &Attested) -> Result<(), CliError> {
         Some(Least::Certified) => "&status=certified",
         Some(Least::Settled) => "&status=settled",
     };
+    let stake = verb.min_stake.map(|it| format!("&min_stake={it}"));
+    let tickets = verb.k.map(|it| format!("&k={it}"));
+    let (stake, tickets) = (stake.unwrap_or_default(), tickets.unwrap_or_default());
     let (bytes, checked) = context.block_on(async {
         let client = context.client()?;
         let path = format!(
@@ -88,7 +101,7 @@ pub(super) fn run(context: &Context, verb: &Attested) -> Result<(), CliError> {
             verb.process, verb.slot
         );
         let bytes = wait_for(deadline, NOT_YET, |seconds| {
-            let path = format!("{path}?wait={seconds}{status}");
+            let path = format!("{path}?wait={seconds}{status}{stake}{tickets}");
             let client = &client;
             async move { client.bytes(&path).await }
         })
@@ -108,6 +121,8 @@ pub(super) fn run(context: &Context, verb: &Attested) -> Result<(), CliError> {
         "process": verb.process,
         "slot": checked.slot,
         "height": checked.height,
+        "stake": checked.backing.stake,
+        "tickets": checked.backing.tickets,
         "bytes": bytes.len(),
     });
     context.shell.progress(
@@ -123,8 +138,15 @@ fn check(
     checkpoint: &Checkpoint,
 ) -> Result<Attestation, Unusable> {
     let checked = attested.check(checkpoint, root_of_parts)?;
-    match attested.process == verb.process && checked.slot.0 == verb.slot {
+    if attested.process != verb.process || checked.slot.0 != verb.slot {
+        return Err(Unusable::Other);
+    }
+    let wanted = Backing {
+        stake: verb.min_stake.unwrap_or(Stake::ZERO),
+        tickets: verb.k.unwrap_or(0),
+    };
+    match checked.backing.suffices(wanted) {
         true => Ok(checked),
-        false => Err(Unusable::Other),
+        false => Err(Unusable::Backing),
     }
 }

@@ -56,9 +56,8 @@ async fn a_result_rises_from_claimed_to_settled() {
         let attestation = result.check(&trusted, root_of_parts).unwrap();
         assert_eq!(attestation.status, status);
         assert_eq!(attestation.slot, Slot(2));
-        let claimant = attestation.claimant.map(|(address, _)| address);
         assert_eq!(
-            claimant,
+            attestation.claimant,
             (status == Status::Claimed).then(|| stage.alice.address())
         );
         // Less than there is will do; more will not.
@@ -72,6 +71,24 @@ async fn a_result_rises_from_claimed_to_settled() {
                 let detail = answer.json()["detail"].as_str().unwrap().to_owned();
                 assert!(detail.ends_with(status.name()), "{detail}");
             }
+        }
+        // With as much behind it as was asked for, or not.
+        let stood = attestation.backing;
+        let (stake, tickets) = (stood.stake, stood.tickets);
+        let enough = format!("?min_stake={stake}&k={tickets}");
+        assert_eq!(stage.get(&stage.attested(2, &enough)).await.status, 200);
+        let code = match status {
+            Status::Claimed => "not-attested",
+            _ => "backing-too-low",
+        };
+        for more in [
+            format!("?min_stake={stake}0"),
+            format!("?k={}", tickets + 1),
+        ] {
+            let answer = stage.get(&stage.attested(2, &more)).await;
+            answer.is_problem(409, code);
+            let detail = answer.json()["detail"].as_str().unwrap().to_owned();
+            assert!(detail.contains(&format!("{stake} of stake")), "{detail}");
         }
         // The slot after the claim's is not in it.
         stage
