@@ -21,6 +21,19 @@ use crate::net::{Acceptance, Topic};
 /// Items larger than this are not gossiped with their assignment; whoever needs them asks.
 const GOSSIP_ITEM_MAX: usize = 2 << 20;
 
+/// Gossip of a slot, with its message unless that is large.
+pub(super) fn announcement(
+    assignment: &Authentic<Item>,
+    message: Option<&Authentic<Item>>,
+) -> Effect {
+    let small = message.filter(|it| it.bytes().len() <= GOSSIP_ITEM_MAX);
+    let items = std::iter::once(assignment).chain(small);
+    Effect::Publish {
+        topic: Topic::Assignments,
+        data: bundle::write(items.map(|item| &**item)),
+    }
+}
+
 impl Core {
     pub(super) fn gossip(
         &mut self,
@@ -301,16 +314,9 @@ impl Core {
                 assignment,
                 message,
             } => {
-                let small = message
-                    .iter()
-                    .filter(|it| it.bytes().len() <= GOSSIP_ITEM_MAX);
-                let items = std::iter::once(&assignment).chain(small);
-                let data = bundle::write(items.map(|item| &**item));
-                self.append(now, assignment.clone(), message.clone(), out);
-                out.push(Effect::Publish {
-                    topic: Topic::Assignments,
-                    data,
-                });
+                let announced = announcement(&assignment, message.as_ref());
+                self.append(now, assignment, message, out);
+                out.push(announced);
             }
             Gossip::Claim(claim) => {
                 let data = codec::encode(claim.as_ref()).unwrap_or_default();

@@ -6,6 +6,8 @@
 //!   going on could sign against what it forgot.
 //! - `[RE-2]` Logs, leaves, claims and the guard are as they were made durable. A slot that was reserved and not signed is
 //!   signed now; a result that was evaluated and not pushed is pushed now.
+//! - `[RE-3]` A scheduler announces again the last slot of each of its processes that is not certified: it may have ended before
+//!   anybody heard of it. Who hears of a slot asks for those before it.
 
 use std::sync::Arc;
 
@@ -17,6 +19,7 @@ use surety_protocol::machine::Outbox;
 use surety_protocol::profiles::Profiles;
 use surety_protocol::time::{Height, Slot, Tick};
 
+use super::gossip::announcement;
 use super::{Core, Effect, Write};
 use crate::archive::{Archive, ArchiveError, LOG_PAGE_MAX};
 
@@ -61,6 +64,7 @@ impl Core {
             }
         }
         self.missed(&mut out);
+        self.unheard(archive, &mut out)?;
         // The last blocks again, now that the machines are there to take them.
         for facts in recent {
             self.absorb(Tick(0), &facts, &mut out);
@@ -84,6 +88,26 @@ impl Core {
         for (process, size) in certified {
             self.heard_of(process, size, out);
         }
+    }
+
+    /// Announces what others may not have heard of (rule RE-3).
+    fn unheard(&self, archive: &Archive, out: &mut Outbox<Effect>) -> Result<(), ArchiveError> {
+        if !self.roles.iter().any(|it| it.schedules()) {
+            return Ok(());
+        }
+        let logs = self.shared.logs.iter();
+        for (process, log) in logs.filter(|(_, log)| log.scheduler == self.shared.item_key) {
+            let entry = self.ledger.process(process);
+            let segment = entry.and_then(|it| it.certified.last().or(it.settled.as_ref()));
+            let certified = segment.map_or(0, |it| it.size);
+            let Some(last) = log.size.checked_sub(1).filter(|_| log.size > certified) else {
+                continue;
+            };
+            for (assignment, message) in archive.log(process, Slot(last), 1)? {
+                out.push(announcement(&assignment, message.as_ref()));
+            }
+        }
+        Ok(())
     }
 
     fn replay(&mut self, archive: &Archive) -> Result<Vec<Arc<BlockFacts>>, RestoreError> {

@@ -66,6 +66,32 @@ fn noted(stage: &Stage, number: usize) -> bool {
     answer.is_some_and(|it| printed(&it) == "1")
 }
 
+/// A scheduler that ends when a slot is durable, and before anybody heard of it; nobody sends anything more.
+#[test]
+fn a_slot_that_nobody_heard_of_is_announced_again() {
+    let devnet = Devnet::start(&["--nodes", "4"]);
+    let mut scheduler = devnet.kill(0);
+    scheduler.restart_with(&["--roles", "scheduler,gateway"]);
+    let process = devnet.spawn();
+    let last = devnet.send(&process, 2);
+    devnet.certified(&process, last + 1);
+    scheduler.kill();
+    // The first batch reserves the slot, the second has it signed.
+    let crash = [
+        "--roles",
+        "scheduler,gateway",
+        "--fault",
+        "store:crash-after@1",
+    ];
+    scheduler.restart_with(&crash);
+    let sent = devnet.run(&["process", "send", &process, "--action", "Count"]);
+    assert_ne!(sent.code, 0, "{}", sent.stdout);
+    assert!(!scheduler.runs());
+    scheduler.restart_with(&["--roles", "scheduler,gateway"]);
+    devnet.certified(&process, last + 2);
+    assert!(devnet.stop()["slashings"].as_array().unwrap().is_empty());
+}
+
 #[test]
 fn a_node_that_crashes_at_any_batch_loses_nothing_and_signs_nothing_twice() {
     let Some(modules) = variable("SURETY_AOS_MODULES") else {
