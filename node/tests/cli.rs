@@ -9,6 +9,8 @@
 
 #[path = "cli/evidence.rs"]
 mod evidence;
+#[path = "cli/import.rs"]
+mod import;
 #[path = "cli/item.rs"]
 mod item;
 #[path = "cli/key.rs"]

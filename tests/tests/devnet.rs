@@ -26,6 +26,8 @@ use std::path::PathBuf;
 
 use program::{Devnet, surety, text, until, variable};
 use serde_json::Value;
+use surety_protocol::bundle;
+use surety_protocol::item::Item;
 
 /// Runs the built-in workload with a fault and checks what must come of it.
 fn caught(fault: &str, kind: &str, slot: u64, more: &[&str]) {
@@ -112,6 +114,43 @@ fn a_double_assignment_is_caught() {
     caught("scheduler:double-assign@5", "double-assignment", 5, &[]);
 }
 
+/// The log as a scheduler of AO would publish it gives the state that was claimed, without the network.
+fn imported(devnet: &Devnet, process: &str, size: u64) {
+    let bytes = |id: &str| devnet.bytes(&format!("/v1/items/{id}"));
+    let slots = devnet.get(&format!("/v1/processes/{process}/slots?limit=1000"));
+    let mut files = Vec::new();
+    for (slot, it) in (0..size).zip(slots["items"].as_array().unwrap()) {
+        let item = |name: &str| Item::parse(bytes(&text(it, name))).unwrap();
+        let items = [item("assignment"), item("message")];
+        let file = devnet.dir().join(format!("{slot}.bundle"));
+        std::fs::write(&file, bundle::write(&items)).unwrap();
+        files.push(file.to_str().unwrap().to_owned());
+    }
+    let module = devnet.dir().join("module.item");
+    std::fs::write(&module, bytes(&text(devnet.ready(), "module"))).unwrap();
+    let mut import = vec![
+        "--json",
+        "audit",
+        "import",
+        "--module",
+        module.to_str().unwrap(),
+    ];
+    import.extend(files.iter().map(String::as_str));
+    let imported = surety(&import);
+    assert_eq!(imported.code, 0, "{}{}", imported.stdout, imported.stderr);
+    let log = imported.data()["items"][0].clone();
+    assert_eq!(log["evaluated"], size, "{log}");
+    assert_eq!((&log["named_by_process"], &log["missing_messages"]), (&true.into(), &0.into()));
+    let claims = devnet.get(&format!("/v1/processes/{process}/claims?limit=1000"));
+    let claims = claims["items"].as_array().unwrap().iter();
+    let about: Vec<&Value> = claims.filter(|it| it["size"] == size).collect();
+    assert!(!about.is_empty());
+    for claim in about {
+        let claim = devnet.get(&format!("/v1/claims/{}", text(claim, "claim")));
+        assert_eq!(log["state_root"], claim["head_state_root"], "{claim}");
+    }
+}
+
 #[test]
 fn honest_nodes_lose_nothing_and_their_results_can_be_checked_offline() {
     let devnet = Devnet::start(&[]);
@@ -171,6 +210,7 @@ fn honest_nodes_lose_nothing_and_their_results_can_be_checked_offline() {
     assert_eq!(checkpoint.code, 0, "{}", checkpoint.stderr);
     let replay = devnet.run(&["audit", "replay", &process]);
     assert_eq!(replay.code, 0, "{}{}", replay.stdout, replay.stderr);
+    imported(&devnet, &process, last + 1);
     let report = devnet.stop();
     assert!(report["slashings"].as_array().unwrap().is_empty());
     assert_eq!(report["stakes"]["before"], report["stakes"]["after"]);

@@ -1,6 +1,9 @@
 //! `surety audit`: evidence is checked and submitted, processes are replayed.
 
+mod chain;
 mod challenge;
+mod evaluate;
+mod import;
 mod replay;
 mod show;
 mod verify;
@@ -44,6 +47,8 @@ enum Verb {
     },
     /// Evaluate a process from its messages alone, and compare every claim about it
     Replay(replay::Replay),
+    /// Check logs that schedulers of AO have published, and evaluate them: no network, no node
+    Import(import::Import),
 }
 
 pub(super) fn run(context: &Context, args: AuditArgs) -> Result<(), CliError> {
@@ -52,6 +57,7 @@ pub(super) fn run(context: &Context, args: AuditArgs) -> Result<(), CliError> {
         Verb::Show { file } => show::run(context, &file),
         Verb::Challenge { file, signer } => challenge::run(context, &file, &signer),
         Verb::Replay(verb) => replay::run(context, &verb),
+        Verb::Import(verb) => import::run(context, &verb),
     }
 }
 

@@ -8,7 +8,6 @@
 //! - `[RP-3]` What differs is told by the first slot that differs.
 
 mod claims;
-mod evaluate;
 mod fetch;
 
 use std::ops::Range;
@@ -22,8 +21,8 @@ use surety_protocol::profiles::{Activation, Profiles};
 use surety_protocol::time::Height;
 
 use self::claims::Claims;
-use self::evaluate::Replayed;
 use self::fetch::Source;
+use super::evaluate::Replayed;
 use crate::cli::Context;
 use crate::cli::remote::{number, profile};
 use crate::cli::show;

@@ -8,8 +8,8 @@ use serde_json::Value;
 use surety_protocol::id::{ClaimId, Digest, ProcessId, ProfileId};
 
 use super::Mismatch;
-use super::evaluate::Step;
 use super::fetch::difference;
+use crate::cli::audit::evaluate::Step;
 use crate::cli::remote::{list, number, parsed, text};
 use crate::client::Client;
 use crate::shell::CliError;

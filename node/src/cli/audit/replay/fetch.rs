@@ -2,15 +2,16 @@
 
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::Value;
-use surety_protocol::assignment::{Assignment, HashChain};
+use surety_protocol::assignment::Assignment;
 use surety_protocol::claim::Leaf;
 use surety_protocol::execution::Input;
-use surety_protocol::id::{Address, AssignmentId, Digest, ItemId, MessageId, ModuleId, ProcessId};
+use surety_protocol::id::{AssignmentId, Digest, ItemId, MessageId, ModuleId, ProcessId};
 use surety_protocol::item::Item;
-use surety_protocol::time::{Slot, Timestamp};
+use surety_protocol::time::Slot;
 use surety_protocol::verified::Authentic;
 
 use super::Mismatch;
+use crate::cli::audit::chain::Chain;
 use crate::cli::remote::{list, number, parsed};
 use crate::client::Client;
 use crate::shell::{CliError, Exit};
@@ -23,9 +24,7 @@ pub(super) struct Source {
     pub(super) process: Authentic<Item>,
     pub(super) module: Authentic<Item>,
     id: ProcessId,
-    scheduler: Address,
-    chain: HashChain,
-    timestamp: Timestamp,
+    chain: Chain,
 }
 
 /// One slot: its input, and what the node says came of it.
@@ -44,14 +43,11 @@ impl Source {
             .parse()
             .map_err(|_| broken(0, "Scheduler"))?;
         let module = item(client, module.into()).await?;
-        let chain = HashChain::start(&id);
         Ok(Source {
             process,
             module,
             id,
-            scheduler,
-            chain,
-            timestamp: Timestamp(0),
+            chain: Chain::before(Slot(0), id, scheduler),
         })
     }
 
@@ -69,35 +65,23 @@ impl Source {
             .buffered(FETCHES)
             .try_collect()
             .await?;
-        for (slot, entry) in (from..).zip(&entries) {
-            self.check(Slot(slot), &entry.input)?;
+        for entry in &entries {
+            self.check(&entry.input)?;
         }
         Ok(entries)
     }
 
     /// Whether an input is the next of the log.
-    fn check(&mut self, slot: Slot, input: &Input) -> Result<(), CliError> {
+    fn check(&mut self, input: &Input) -> Result<(), CliError> {
+        let slot = self.chain.slot();
         let wrong = |why: &'static str| broken(slot.0, why);
         let assignment =
             Assignment::from_item(&input.assignment).map_err(|_| wrong("the assignment"))?;
-        if assignment.process != self.id || assignment.slot != slot {
-            return Err(wrong("the assignment's process or slot"));
-        }
-        if assignment.signer != self.scheduler {
-            return Err(wrong("the assignment's signer"));
-        }
-        if assignment.hash_chain != self.chain {
-            return Err(wrong("the hash chain"));
-        }
-        if assignment.timestamp < self.timestamp {
-            return Err(wrong("the timestamp"));
-        }
+        self.chain.take(&assignment).map_err(wrong)?;
         let message = input.message.as_ref().map(|it| MessageId::from(it.id()));
         if message != assignment.message.filter(|_| slot.0 > 0) {
             return Err(wrong("the message"));
         }
-        self.chain = assignment.next_hash_chain();
-        self.timestamp = assignment.timestamp;
         Ok(())
     }
 }
