@@ -140,7 +140,10 @@ fn imported(devnet: &Devnet, process: &str, size: u64) {
     assert_eq!(imported.code, 0, "{}{}", imported.stdout, imported.stderr);
     let log = imported.data()["items"][0].clone();
     assert_eq!(log["evaluated"], size, "{log}");
-    assert_eq!((&log["named_by_process"], &log["missing_messages"]), (&true.into(), &0.into()));
+    assert_eq!(
+        (&log["named_by_process"], &log["missing_messages"]),
+        (&true.into(), &0.into())
+    );
     let claims = devnet.get(&format!("/v1/processes/{process}/claims?limit=1000"));
     let claims = claims["items"].as_array().unwrap().iter();
     let about: Vec<&Value> = claims.filter(|it| it["size"] == size).collect();
