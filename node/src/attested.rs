@@ -19,7 +19,7 @@ use surety_protocol::block::{Checkpoint, Commit};
 use surety_protocol::claim::{Leaf, Statement};
 use surety_protocol::codec::CodecError;
 use surety_protocol::history::History;
-use surety_protocol::id::{ClaimId, Digest, ProcessId};
+use surety_protocol::id::{Address, ClaimId, Digest, ProcessId};
 use surety_protocol::merkle::Proof;
 use surety_protocol::stake::Stake;
 use surety_protocol::time::{Height, Slot};
@@ -27,7 +27,9 @@ use surety_slashing::ledger::Ledger;
 
 use crate::archive::{Archive, ArchiveError};
 
-/// Claims that are tried for one result.
+/// Claims that are looked at for one result.
+const CLAIMS_READ: usize = 256;
+/// Claims of them whose history is compared.
 const CLAIMS_TRIED: usize = 16;
 
 /// Why there is no attested result.
@@ -158,7 +160,21 @@ pub fn build(
         commit,
         history,
     };
-    let built = match recorded(ledger, process, slot) {
+    let suffices = |status, backing: Backing| match backing.suffices(wanted.backing) {
+        true => Ok(()),
+        false => Err(NotAttested::Backing {
+            slot,
+            status,
+            backing,
+            wanted: wanted.backing,
+        }),
+    };
+    let recorded = recorded(ledger, process, slot);
+    // [AB-4]
+    if let Some((status, segment)) = &recorded {
+        suffices(*status, segment.backing)?;
+    }
+    let built = match recorded {
         Some((status, segment)) if status >= least => found.recorded(status, segment)?,
         Some((status, _)) => return Err(less(Some(status))),
         None => match found.claimed(claims, wanted.backing.stake)? {
@@ -167,19 +183,17 @@ pub fn build(
             None => return Err(less(None)),
         },
     };
-    // [AB-4]
-    let Attestation {
-        status, backing, ..
-    } = built.1;
-    match backing.suffices(wanted.backing) {
-        true => Ok(built),
-        false => Err(NotAttested::Backing {
-            slot,
-            status,
-            backing,
-            wanted: wanted.backing,
-        }),
-    }
+    suffices(built.1.status, built.1.backing)?;
+    Ok(built)
+}
+
+/// The stake with which an operator stands behind what it claims now, if with any.
+pub fn standing(ledger: &Ledger, operator: &Address) -> Option<Stake> {
+    let operator = ledger.operator(operator)?;
+    let stands = !operator.tombstoned
+        && operator.active_from <= ledger.height()
+        && operator.bonded > Stake::ZERO;
+    stands.then_some(operator.bonded)
 }
 
 /// What every attested result of a slot has.
@@ -214,44 +228,33 @@ impl Found<'_> {
         claims: &[ClaimId],
         enough: Stake,
     ) -> Result<Option<(AttestedResult, Attestation)>, NotAttested> {
-        let mut first = None;
-        for id in claims.iter().take(CLAIMS_TRIED) {
-            let Some((stake, statement)) = self.statement(id)? else {
-                continue;
-            };
-            if first.is_some() && stake < enough {
-                continue;
-            }
+        let mut statements = Vec::new();
+        for id in claims.iter().take(CLAIMS_READ) {
+            let found = self.statement(id)?;
+            statements.extend(found.filter(|(_, it)| {
+                it.claim.process == *self.process && it.claim.size > self.leaf.slot.0
+            }));
+        }
+        // In their order, but those with enough before the others.
+        statements.sort_by_key(|(stake, _)| *stake < enough);
+        for (_, statement) in statements.into_iter().take(CLAIMS_TRIED) {
             let claim = &statement.claim;
-            if claim.process != *self.process || claim.size <= self.leaf.slot.0 {
-                continue;
-            }
             if let Some(path) = self.path(claim.size, &claim.history_root)? {
-                first = Some((path, statement));
-                if stake >= enough {
-                    break;
-                }
+                let key = EntryKey::Operator(statement.claimant);
+                return self.finish(path, Some(statement), &key).map(Some);
             }
         }
-        let Some((path, statement)) = first else {
-            return Ok(None);
-        };
-        let key = EntryKey::Operator(statement.claimant);
-        self.finish(path, Some(statement), &key).map(Some)
+        Ok(None)
     }
 
     /// The claim as the operator with the most stake signed it, and that stake.
     fn statement(&self, id: &ClaimId) -> Result<Option<(Stake, Statement)>, NotAttested> {
-        let height = self.ledger.height();
         let signed = self.archive.claims(id)?.into_iter().map(|it| it.statement);
         let mut backed: Vec<(Stake, Statement)> = signed
             .filter_map(|statement| {
-                let operator = self.ledger.operator(&statement.claimant)?;
-                let stands = !operator.tombstoned
-                    && operator.active_from <= height
-                    && operator.bonded > Stake::ZERO
-                    && statement.signed_by(&operator.registration.key);
-                stands.then_some((operator.bonded, statement))
+                let stake = standing(self.ledger, &statement.claimant)?;
+                let key = &self.ledger.operator(&statement.claimant)?.registration.key;
+                statement.signed_by(key).then_some((stake, statement))
             })
             .collect();
         backed.sort_by_key(|(bonded, _)| *bonded);

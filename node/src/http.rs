@@ -8,7 +8,8 @@
 //! - `[HT-1]` A handler reads a snapshot of the node and its archive, or offers an item to the driver. It changes nothing
 //!   itself, but that a module or an evidence file which passed its check is stored. What is refused leaves nothing behind.
 //! - `[HT-2]` Connections, requests under way, bodies, time, heavy work, streams and pages are bounded. What is beyond a
-//!   bound is refused at once with a code that says so; nothing queues without end.
+//!   bound is refused with a code that says so, at once or when it has waited for its turn for some seconds; nothing queues without
+//!   end.
 //! - `[HT-3]` An error is `application/problem+json` with a stable code in kebab case; on `/su`, `/cu` and `/mu` it is AO's
 //!   `{"error"}`.
 //! - `[HT-4]` All routes stand in one table: the router, the page at `/` and the check of `specs/openapi.json` come from it.
@@ -21,12 +22,12 @@
 //!   others. So who opens many and says nothing is in nobody's way. A request is under way from when its body is here until its
 //!   answer begins, but for as long as it waits.
 //! - `[HT-9]` Bodies that come and answers that go, of more than 64 KiB each, take room, of which there is 256 MiB. Who needs more
-//!   than is left gets it from slow connections, on which less than 64 KiB moved in the last two to four seconds: they are closed;
-//!   and if there are none, from the client that takes most, if it still takes more then. Eight requests of one client wait for
-//!   room, for at most ten seconds.
+//!   than is left gets it from slow connections, on which less than 64 KiB moved in the last two to four seconds, or less than a
+//!   64th of what they take: they are closed, unless a request on them waits; and if there are none, from the client that takes
+//!   most, if that is more than it would take itself. Eight requests of one client wait for room, for at most ten seconds.
 //! - `[HT-10]` A client sends `http_rate` requests a second, and twice as many at once; what is more is refused with 429. A client
 //!   is an address, or a network of 64 bits of IPv6. Clients on this machine are not counted: a proxy is told to name those that
-//!   it serves, and the node to believe it (`http_proxy`).
+//!   it serves, and the node to believe it (`http_proxy`); those that it does not name are one.
 //! - `[HT-11]` No route changes what a node is told: roles, keys, peers and settings are the configuration's. So there is no token
 //!   for such routes.
 

@@ -10,7 +10,7 @@
 //! - `[AR-3]` *certified*: this and every earlier leaf is in a certified claim. *settled*: besides, the window to
 //!   challenge it has closed.
 //! - `[AR-4]` It says how much stood behind it: the claimant's stake where it is only claimed, else what the entry recorded
-//!   (rule L-24).
+//!   (rule L-24), which may have been slashed or withdrawn since.
 
 use serde_bytes::ByteBuf;
 use serde_tuple::{Deserialize_tuple, Serialize_tuple};
@@ -46,7 +46,7 @@ impl Status {
     }
 }
 
-/// What stands behind a result, and loses something if it is false.
+/// What stood behind a result when it was claimed or certified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize_tuple, Deserialize_tuple)]
 pub struct Backing {
     /// Stake of the claimant, and of whoever approved.

@@ -27,7 +27,7 @@ use std::path::PathBuf;
 use program::{Devnet, surety, text, until, variable};
 use serde_json::Value;
 use surety_protocol::bundle;
-use surety_protocol::item::Item;
+use surety_protocol::item::{Item, ItemDraft, ItemKey};
 
 /// Runs the built-in workload with a fault and checks what must come of it.
 fn caught(fault: &str, kind: &str, slot: u64, more: &[&str]) {
@@ -121,7 +121,15 @@ fn imported(devnet: &Devnet, process: &str, size: u64) {
     let mut files = Vec::new();
     for (slot, it) in (0..size).zip(slots["items"].as_array().unwrap()) {
         let item = |name: &str| Item::parse(bytes(&text(it, name))).unwrap();
-        let items = [item("assignment"), item("message")];
+        // Whatever strangers send, and so a scheduler publishes, makes no log unreadable.
+        let stranger = ItemKey::ed25519(&[66; 32]);
+        let mut draft =
+            ItemDraft::default().tag("Type", ["Assignment", "Message"][slot as usize % 2]);
+        for (name, value) in bundle::BUNDLE_TAGS {
+            draft = draft.tag(name, value);
+        }
+        let odd = stranger.sign_item(&draft.carrying("no bundle")).unwrap();
+        let items = [item("assignment"), item("message"), odd.into_inner()];
         let file = devnet.dir().join(format!("{slot}.bundle"));
         std::fs::write(&file, bundle::write(&items)).unwrap();
         files.push(file.to_str().unwrap().to_owned());
@@ -140,6 +148,7 @@ fn imported(devnet: &Devnet, process: &str, size: u64) {
     assert_eq!(imported.code, 0, "{}{}", imported.stdout, imported.stderr);
     let log = imported.data()["items"][0].clone();
     assert_eq!(log["evaluated"], size, "{log}");
+    assert_eq!(log["module_named_by_process"], true, "{log}");
     assert_eq!(
         (&log["named_by_process"], &log["missing_messages"]),
         (&true.into(), &0.into())

@@ -115,7 +115,8 @@ pub(super) fn pushed(process: &ProcessId) -> Vec<u8> {
     [b"p", &process.as_bytes()[..]].concat()
 }
 
-/// Whether a change is of what a scheduler, a messenger or the guard remembers.
+/// Whether a change is of what a scheduler, a messenger or the guard remembers; who follows a log remembers its slots like its
+/// scheduler.
 pub fn remembers((column, key, _): &Change) -> bool {
     match column {
         Column::Assignments | Column::Outbox | Column::Guard => true,

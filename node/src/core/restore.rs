@@ -6,8 +6,8 @@
 //!   going on could sign against what it forgot.
 //! - `[RE-2]` Logs, leaves, claims and the guard are as they were made durable. A slot that was reserved and not signed is
 //!   signed now; a result that was evaluated and not pushed is pushed now.
-//! - `[RE-3]` A scheduler announces again the last slot of each of its processes that is not certified: it may have ended before
-//!   anybody heard of it. Who hears of a slot asks for those before it.
+//! - `[RE-3]` A scheduler announces again the last slot of each of its processes that is not certified, of 128 at most: it may have
+//!   ended before anybody heard of it. Who hears of a slot asks for those before it, and for its message.
 
 use std::sync::Arc;
 
@@ -22,6 +22,9 @@ use surety_protocol::time::{Height, Slot, Tick};
 use super::gossip::announcement;
 use super::{Core, Effect, Write};
 use crate::archive::{Archive, ArchiveError, LOG_PAGE_MAX};
+
+/// Slots that are announced again: no more than the network keeps until somebody hears them.
+const UNHEARD_MAX: usize = 128;
 
 /// Why a node cannot go on from its archive.
 #[derive(Debug, thiserror::Error)]
@@ -96,15 +99,17 @@ impl Core {
             return Ok(());
         }
         let logs = self.shared.logs.iter();
-        for (process, log) in logs.filter(|(_, log)| log.scheduler == self.shared.item_key) {
+        let ours = logs.filter(|(_, log)| log.scheduler == self.shared.item_key);
+        let unheard = ours.filter_map(|(process, log)| {
             let entry = self.ledger.process(process);
             let segment = entry.and_then(|it| it.certified.last().or(it.settled.as_ref()));
             let certified = segment.map_or(0, |it| it.size);
-            let Some(last) = log.size.checked_sub(1).filter(|_| log.size > certified) else {
-                continue;
-            };
-            for (assignment, message) in archive.log(process, Slot(last), 1)? {
-                out.push(announcement(&assignment, message.as_ref()));
+            let last = log.size.checked_sub(1)?;
+            (log.size > certified).then_some((process, Slot(last)))
+        });
+        for (process, last) in unheard.take(UNHEARD_MAX) {
+            for (assignment, _) in archive.log(process, last, 1)? {
+                out.push(announcement(&assignment, None));
             }
         }
         Ok(())

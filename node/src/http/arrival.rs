@@ -4,18 +4,23 @@
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
-use axum::http::Method;
+use axum::http::{Method, StatusCode};
 use axum::response::Response;
 use http_body::{Frame, SizeHint};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task_local;
+use tokio::time::timeout;
 
 use super::Api;
 use super::doors::{Counted, Held, SMALL, Visitor};
 use super::problem::Problem;
+
+/// How long who comes waits for a place among the requests under way.
+const PATIENCE: Duration = Duration::from_millis(if cfg!(test) { 50 } else { 1_000 });
 
 task_local! {
     static ARRIVAL: Arc<Arrival>;
@@ -53,7 +58,7 @@ impl Arrival {
         });
         // Only these have a body that anybody reads.
         if *method != Method::POST && *method != Method::DELETE {
-            arrival.enter()?;
+            arrival.enter().await?;
         }
         let closed = arrival.visitor.as_ref().map(Visitor::closed);
         let served = async {
@@ -65,7 +70,7 @@ impl Arrival {
             Some(closed) => tokio::select! {
                 biased;
                 response = served => response,
-                () = closed.cancelled() => Err(Problem::busy("others need the connection more")),
+                () = closed.cancelled() => Err(gave_way()),
             },
         }
     }
@@ -81,10 +86,12 @@ impl Arrival {
         }
     }
 
-    fn enter(&self) -> Result<(), Problem> {
-        let permit = Arc::clone(&self.api.under_way).try_acquire_owned();
-        let busy = |_| Problem::busy("too many requests are under way");
-        *self.place() = Some(self.taken(permit.map_err(busy)?));
+    async fn enter(&self) -> Result<(), Problem> {
+        let busy = || Problem::busy("too many requests are under way");
+        // Those that waited for something come back all at once, and are gone at once.
+        let permit = timeout(PATIENCE, Arc::clone(&self.api.under_way).acquire_owned());
+        let permit = permit.await.map_err(|_| busy())?.map_err(|_| busy())?;
+        *self.place() = Some(self.taken(permit));
         Ok(())
     }
 
@@ -104,11 +111,16 @@ impl Arrival {
         if size <= SMALL {
             return Ok(response);
         }
-        // It needs no place any more, and may give way.
-        self.place().take();
+        // Its place bounds how many answers wait for room.
         lock(&self.body).take();
         let held = self.hold(size).await?;
-        Ok(response.map(|inner| Body::new(Carried { inner, _held: held })))
+        Ok(response.map(|inner| {
+            Body::new(Carried {
+                inner,
+                rest: Bytes::new(),
+                _held: held,
+            })
+        }))
     }
 }
 
@@ -120,12 +132,18 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 ///
 /// # Errors
 /// 503 if too many are under way.
-pub(super) fn complete(body: Option<Held>) -> Result<(), Problem> {
-    let complete = |arrival: &Arc<Arrival>| {
-        *lock(&arrival.body) = body;
-        arrival.enter()
+pub(super) async fn complete(body: Option<Held>) -> Result<(), Problem> {
+    let Ok(arrival) = ARRIVAL.try_with(Arc::clone) else {
+        return Ok(());
     };
-    ARRIVAL.try_with(complete).unwrap_or(Ok(()))
+    *lock(&arrival.body) = body;
+    arrival.enter().await
+}
+
+/// What who gave way is told: what it had sent may have been taken.
+fn gave_way() -> Problem {
+    let detail = "others needed the connection; what was sent may still be taken";
+    Problem::new(StatusCode::GATEWAY_TIMEOUT, "timeout", detail)
 }
 
 /// Room for bytes of the request that is served, which may have to wait for others to give way (rule HT-9).
@@ -159,9 +177,10 @@ pub(super) async fn aside<T>(something: impl Future<Output = T>) -> T {
     found
 }
 
-/// A body that takes room until it is sent.
+/// A body that takes room until it is sent: in small parts, since what is given away is out of sight.
 struct Carried {
     inner: Body,
+    rest: Bytes,
     _held: Option<Held>,
 }
 
@@ -173,14 +192,30 @@ impl HttpBody for Carried {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.inner).poll_frame(cx)
+        while self.rest.is_empty() {
+            match ready!(Pin::new(&mut self.inner).poll_frame(cx)) {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => self.rest = data,
+                    Err(frame) => return Poll::Ready(Some(Ok(frame))),
+                },
+                other => return Poll::Ready(other),
+            }
+        }
+        let part = self.rest.len().min(SMALL);
+        let part = self.rest.split_to(part);
+        Poll::Ready(Some(Ok(Frame::data(part))))
     }
 
+    /// Only who asks once more is told that it ends: until then its last part may not be sent.
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        false
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        let rest = u64::try_from(self.rest.len()).unwrap_or(u64::MAX);
+        let inner = self.inner.size_hint().exact();
+        inner.map_or_else(SizeHint::default, |it| {
+            SizeHint::with_exact(it.saturating_add(rest))
+        })
     }
 }

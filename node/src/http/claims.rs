@@ -22,6 +22,7 @@ use super::problem::Problem;
 use super::processes::known;
 use super::request::{Ask, At, Canonical, Page, cbor, paged};
 use crate::archive::Archive;
+use crate::attested::standing;
 use crate::view::View;
 
 /// A claim and who signed it.
@@ -102,7 +103,7 @@ impl KnownClaims {
     ) -> Result<bool, Problem> {
         let index = self.index(api).await?;
         let ledger = Arc::clone(&api.now().ledger);
-        let has = |it: &Address| ledger.operator(it).is_some_and(|it| it.bonded >= stake);
+        let has = |it: &Address| standing(&ledger, it).is_some_and(|it| it >= stake);
         let mut known = index.get(process).into_iter().flatten();
         Ok(known.any(|it| slot.0 < it.claim.size && it.claimants.iter().any(has)))
     }

@@ -1,6 +1,6 @@
 //! Who asks, and how often (rule HT-10).
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU32;
 
 use axum::http::{HeaderMap, StatusCode};
@@ -8,6 +8,8 @@ use governor::{DefaultKeyedRateLimiter, Quota};
 
 use super::problem::Problem;
 
+/// All clients that a proxy does not name.
+const UNNAMED: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 /// Clients that are counted at once.
 const CLIENTS_MAX: usize = 65_536;
 
@@ -43,15 +45,15 @@ impl Clients {
 
     /// Who asks: the other end of a connection or, if that is the proxy, whom it names last.
     pub(super) fn client(&self, end: IpAddr, headers: &HeaderMap) -> IpAddr {
-        let end = end.to_canonical();
-        if !self.proxied || !end.is_loopback() {
+        if !self.proxied || !end.to_canonical().is_loopback() {
             return network(end);
         }
         // What stands before the last comma the client itself may have written.
         let named = headers.get_all("x-forwarded-for").iter().next_back();
         let last = named.and_then(|it| it.to_str().ok()?.rsplit(',').next());
-        let last = last.and_then(|it| it.trim().parse::<IpAddr>().ok());
-        network(last.map_or(end, |it| it.to_canonical()))
+        // Whom the proxy does not name is one of all those.
+        last.and_then(|it| address(it.trim()))
+            .map_or(UNNAMED, network)
     }
 
     /// Counts a request of a client.
@@ -75,9 +77,16 @@ impl Clients {
     }
 }
 
+/// An address, which some proxies write with a port, or in brackets.
+fn address(text: &str) -> Option<IpAddr> {
+    let bare = text.trim_start_matches('[').trim_end_matches(']');
+    let with_port = text.parse::<SocketAddr>().map(|it| it.ip());
+    bare.parse().or(with_port).ok()
+}
+
 /// Whoever has one address of a network of IPv6 has all of it.
-fn network(address: IpAddr) -> IpAddr {
-    match address {
+pub(super) fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
         IpAddr::V6(it) if !it.is_loopback() => {
             let [a, b, c, d, ..] = it.segments();
             Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
@@ -111,11 +120,17 @@ mod tests {
     fn who_asks_is_the_other_end_or_whom_its_proxy_names_last() {
         let said = forwarded(&["198.51.100.1", "203.0.113.9, 192.0.2.7"]);
         let nothing = HeaderMap::new();
+        let port = forwarded(&["192.0.2.7:4711"]);
+        let brackets = forwarded(&["[2001:db8:1:2::9]:443"]);
+        let garbage = forwarded(&["unknown"]);
         let cases = [
             (false, "127.0.0.1", &said, "127.0.0.1"),
             (true, "127.0.0.1", &said, "192.0.2.7"),
             (true, "::1", &said, "192.0.2.7"),
-            (true, "127.0.0.1", &nothing, "127.0.0.1"),
+            (true, "127.0.0.1", &nothing, "0.0.0.0"),
+            (true, "127.0.0.1", &port, "192.0.2.7"),
+            (true, "127.0.0.1", &brackets, "2001:db8:1:2::"),
+            (true, "127.0.0.1", &garbage, "0.0.0.0"),
             // Who is no proxy names nobody.
             (true, "192.0.2.1", &said, "192.0.2.1"),
             (false, "2001:db8:1:2:3:4:5:6", &nothing, "2001:db8:1:2::"),

@@ -11,6 +11,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::clients::network;
+
 /// Connections open at once.
 pub(super) const CONNECTIONS_MAX: usize = 1024;
 /// Bytes on their way that take no room: so many on every connection are less than all the room there is.
@@ -19,13 +21,15 @@ pub(super) const SMALL: usize = 64 << 10;
 const ROOM_KIB: u32 = if cfg!(test) { 16 << 10 } else { 256 << 10 };
 /// How long who needs room waits for it.
 const TURN: Duration = Duration::from_secs(10);
+/// How long who needs room waits for what moves, until the client that takes most gives way.
+const PATIENCE: Duration = Duration::from_millis(WINDOW);
 /// How many of one client wait for room; more are refused.
 const QUEUED_MAX: u32 = 8;
 /// How often who waits for room looks for the slow.
 const AGAIN: Duration = Duration::from_millis(if cfg!(test) { 50 } else { 500 });
 /// Milliseconds of a window in which movement is counted.
 const WINDOW: u64 = if cfg!(test) { 200 } else { 2_000 };
-/// A connection on which fewer bytes moved in this window and the one before is slow.
+/// A connection on which fewer bytes, or fewer than a 64th of what it holds, moved in this window and the one before is slow.
 const PACE_MIN: u64 = 64 << 10;
 
 /// All connections that are open.
@@ -50,10 +54,11 @@ impl Doors {
     }
 
     /// A connection from somewhere.
-    pub(super) fn open(self: &Arc<Doors>, from: IpAddr) -> Opened {
+    pub(super) fn open(self: &Arc<Doors>, end: IpAddr) -> Opened {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let door = Arc::new(Door {
-            from,
+            end,
+            client: Mutex::new(network(end)),
             pace: Mutex::new(Pace::new(self.now())),
             under_way: AtomicUsize::new(0),
             waiting: AtomicUsize::new(0),
@@ -81,14 +86,13 @@ impl Doors {
         if surplus == 0 {
             return;
         }
-        let connections = by_client(open.values().map(|it| (it.from, 1)));
+        let connections = by_client(open.values().map(|it| (it.client(), 1)));
         let mut idle: Vec<_> = open
             .values()
             .filter(|it| it.may_close())
             .map(|it| {
-                let most = Reverse(connections.get(&it.from).copied());
-                let waits = it.waiting.load(Ordering::Relaxed) > 0;
-                ((most, waits, lock(&it.pace).moved), it)
+                let most = Reverse(connections.get(&it.client()).copied());
+                ((most, it.waits(), lock(&it.pace).moved), it)
             })
             .collect();
         idle.sort_by_key(|(key, _)| *key);
@@ -97,36 +101,46 @@ impl Doors {
         }
     }
 
-    /// Closes connections until they hold as much as a client needs: slow ones, and if none is then the slowest of the client that
-    /// takes most, if that one will still take more (rule HT-9).
-    fn make_room(&self, client: IpAddr, kib: u32) {
+    /// Closes connections until there will be as much room as a client needs: slow ones, and if none is then the slowest of the
+    /// client that takes most, if that is more than the one who needs it would (rule HT-9).
+    fn make_room(&self, client: IpAddr, kib: u32, waited: Duration) {
         let now = self.now();
         let open = lock(&self.open);
-        let mut holding: Vec<(u64, &Door)> = open
-            .values()
-            .filter(|it| it.may_close() && it.held() > 0)
+        let free = u32::try_from(self.room.available_permits()).unwrap_or(u32::MAX);
+        let closing = open.values().filter(|it| it.closed.is_cancelled());
+        let returning = closing.fold(free, |sum, it| sum.saturating_add(it.held()));
+        let needed = kib.saturating_sub(returning);
+        if needed == 0 {
+            return;
+        }
+        let stay = || open.values().filter(|it| !it.closed.is_cancelled());
+        let mut holding: Vec<(u64, &Door)> = stay()
+            .filter(|it| it.may_close() && it.held() > 0 && !it.waits())
             .map(|it| (lock(&it.pace).bytes(now), it.as_ref()))
             .collect();
         holding.sort_by_key(|(bytes, _)| *bytes);
         let mut found = 0_u32;
-        for (_, door) in holding.iter().filter(|(bytes, _)| *bytes < PACE_MIN) {
-            if found >= kib {
+        for (_, door) in holding
+            .iter()
+            .filter(|(bytes, it)| *bytes < it.least_pace())
+        {
+            if found >= needed {
                 return;
             }
             door.closed.cancel();
             found = found.saturating_add(door.held());
         }
-        if found > 0 {
+        // What moves is soon gone.
+        if found > 0 || waited < PATIENCE {
             return;
         }
-        let held = by_client(open.values().map(|it| (it.from, it.held())));
+        let held = by_client(stay().map(|it| (it.client(), it.held())));
         let own = held.get(&client).copied().unwrap_or(0);
-        let Some((most, held)) = held.into_iter().max_by_key(|(_, held)| *held) else {
+        let most = held.into_iter().max_by_key(|(_, held)| *held);
+        let Some((most, _)) = most.filter(|(_, held)| *held > own.saturating_add(kib)) else {
             return;
         };
-        let slowest = holding.iter().find(|(_, it)| it.from == most);
-        let still = |it: &Door| held.saturating_sub(it.held()) >= own.saturating_add(kib);
-        if let Some((_, door)) = slowest.filter(|(_, it)| still(it)) {
+        if let Some((_, door)) = holding.iter().find(|(_, it)| it.client() == most) {
             door.closed.cancel();
         }
     }
@@ -176,7 +190,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// What is known of one connection.
 struct Door {
-    from: IpAddr,
+    end: IpAddr,
+    /// Who asks: the other end, or whom a proxy there named last.
+    client: Mutex<IpAddr>,
     pace: Mutex<Pace>,
     /// Requests under way.
     under_way: AtomicUsize,
@@ -195,6 +211,19 @@ impl Door {
 
     fn held(&self) -> u32 {
         self.held.load(Ordering::Relaxed)
+    }
+
+    fn client(&self) -> IpAddr {
+        *lock(&self.client)
+    }
+
+    fn waits(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) > 0
+    }
+
+    /// Bytes that must have moved lately, if it is not slow: who holds much has to move much.
+    fn least_pace(&self) -> u64 {
+        PACE_MIN.max(u64::from(self.held()).saturating_mul(1024 / 64))
     }
 }
 
@@ -279,8 +308,13 @@ pub(super) struct Visitor {
 
 impl Visitor {
     /// The other end.
-    pub(super) fn address(&self) -> IpAddr {
-        self.door.from
+    pub(super) fn end(&self) -> IpAddr {
+        self.door.end
+    }
+
+    /// Somebody asks by this connection.
+    pub(super) fn asks(&self, client: IpAddr) {
+        *lock(&self.door.client) = client;
     }
 
     /// Cancelled when the connection has to give way.
@@ -304,15 +338,17 @@ impl Visitor {
         if kib > ROOM_KIB {
             return None;
         }
-        let _waits = self.doors.queue(self.door.from)?;
+        let client = self.door.client();
+        let _waits = self.doors.queue(client)?;
         let mut room = Box::pin(Arc::clone(&self.doors.room).acquire_many_owned(kib));
         let mut again = interval(AGAIN);
+        let start = Instant::now();
         let waited = timeout(TURN, async {
             loop {
                 tokio::select! {
                     biased;
                     permit = &mut room => return permit.ok(),
-                    _ = again.tick() => self.doors.make_room(self.door.from, kib),
+                    _ = again.tick() => self.doors.make_room(client, kib, start.elapsed()),
                 }
             }
         });

@@ -29,7 +29,8 @@ pub(super) async fn limit(State(api): State<Api>, request: Request, next: Next) 
     let visitor = request.extensions().get::<ConnectInfo<Visitor>>();
     let visitor = visitor.map(|it| it.0.clone());
     if let Some(visitor) = &visitor {
-        let client = api.clients.client(visitor.address(), request.headers());
+        let client = api.clients.client(visitor.end(), request.headers());
+        visitor.asks(client);
         if let Err(refused) = api.clients.count(client) {
             return refused.into_response();
         }

@@ -180,7 +180,7 @@ impl<const MAX: usize, S: Send + Sync> FromRequest<S> for Body<MAX> {
         if read.max(declared) > MAX {
             return Err(too_large());
         }
-        complete(held)?;
+        complete(held).await?;
         Ok(Body(bytes))
     }
 }

@@ -81,9 +81,10 @@ fn timers_are_told_the_time_by_the_rules_of_ao() {
         let of = log.iter().filter(|it| it.timer.as_deref() == Some(timer));
         of.count()
     };
-    while ticks(&log(&stage.unit, &process), "0-5-seconds") < 3 {
+    until("three times five seconds pass", || {
         devnet.send(&process, 1);
-    }
+        (ticks(&log(&stage.unit, &process), "0-5-seconds") >= 3).then_some(())
+    });
     let log = log(&stage.unit, &process);
     assert_eq!(log[0].timer, None, "never at the origin");
     let mut due = Due {

@@ -2,14 +2,15 @@
 //!
 //! # Rules
 //!
-//! - `[IM-1]` A file is a data item or a bundle; what items carry is read too, and every item has to be authentic. In which order
-//!   they come, and how often, does not matter.
-//! - `[IM-2]` The slots of a process follow one another without a hole, each assigned once: signed by one key, each with the hash
-//!   chain that continues the one before it, neither timestamps nor block heights decreasing.
+//! - `[IM-1]` A file is a data item or a bundle, and what an item without a type carries is read too: a message's own bundle is no
+//!   part of a log. Every item has to be authentic. In which order they come, and how often, does not matter.
+//! - `[IM-2]` What one key has assigned of a process is a log: its slots follow one another without a hole, each assigned once, each
+//!   with the hash chain that continues the one before it, neither timestamps nor block heights decreasing.
 //! - `[IM-3]` Whether that key is the one that the process names is said, and no reason to refuse: AO's routers give processes to
 //!   others. Of a log that does not begin with slot 0, the first hash chain is believed.
 //! - `[IM-4]` A log is evaluated if it begins with slot 0, up to the first message that is not among the items. AO's results say
-//!   nothing of gas or state, so there is nothing to compare: the roots are told.
+//!   nothing of gas or state, so there is nothing to compare: the root is told. It is that of nodes if the module is the item that
+//!   the process names: a process may look at the module's id and tags.
 
 mod log;
 
@@ -17,6 +18,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::{Value, json};
+use surety_protocol::id::Address;
 use surety_protocol::item::{Item, ItemDraft, ItemKey};
 use surety_protocol::profile::Profile;
 use surety_protocol::profiles::Profiles;
@@ -36,6 +38,9 @@ pub(super) struct Import {
     /// Files with bundles or items: assignments, and the processes and messages that they assign
     #[arg(required = true)]
     files: Vec<PathBuf>,
+    /// Only the logs that this scheduler signed
+    #[arg(long, value_name = "ADDRESS", allow_hyphen_values = true)]
+    signer: Option<Address>,
     /// The module of the processes, as WebAssembly or as an item, to evaluate them
     #[arg(long, value_name = "FILE")]
     module: Option<PathBuf>,
@@ -51,7 +56,7 @@ pub(super) fn run(context: &Context, verb: &Import) -> Result<(), CliError> {
     let module = verb.module.as_deref().map(|it| file::read(it, FILE_MAX));
     let module = module.transpose()?.map(module_of).transpose()?;
     let mut told = Vec::new();
-    for log in logs.checked() {
+    for log in logs.checked(verb.signer) {
         let log = log.map_err(|why| refused(&why.to_string()))?;
         let mut entry = log.told();
         if let Some(module) = &module {
@@ -66,7 +71,7 @@ pub(super) fn run(context: &Context, verb: &Import) -> Result<(), CliError> {
     context.shell.table(&show::table(&told), &told)
 }
 
-/// A module, which is an item or becomes one; whose it is does not matter to who evaluates.
+/// A module, which is an item or becomes one that no process names.
 fn module_of(wasm: Vec<u8>) -> Result<Item, CliError> {
     if let Ok(item) = Item::parse(wasm.as_slice())
         && item.tag("Type") == Some("Module")
@@ -108,6 +113,8 @@ fn evaluated(
         }
     }
     if let Value::Object(entry) = entry {
+        let named = process.tag("Module") == Some(module.id().to_string().as_str());
+        entry.insert("module_named_by_process".into(), named.into());
         entry.insert("evaluated".into(), replayed.size().into());
         entry.insert("state_root".into(), json!(head));
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::json;
 use surety_attest::result::root_of_parts;
-use surety_protocol::attested::{Attestation, AttestedError, AttestedResult, Backing};
+use surety_protocol::attested::{Attestation, AttestedError, AttestedResult, Backing, Status};
 use surety_protocol::block::Checkpoint;
 use surety_protocol::codec::{self, CodecError};
 use surety_protocol::id::ProcessId;
@@ -39,7 +39,7 @@ pub(super) struct Attested {
     /// How far it must have come at least; the best there is, is what is written
     #[arg(long)]
     status: Option<Least>,
-    /// How much stake, in AO's smallest unit, must stand behind it at least
+    /// How much stake, in AO's smallest unit, must have stood behind it at least when it was certified
     #[arg(long, value_name = "AMOUNT")]
     min_stake: Option<Stake>,
     /// How many tickets must have approved it at least
@@ -62,9 +62,11 @@ enum Unusable {
     /// It proves nothing.
     #[error("the node's attested result does not hold: {0}")]
     Attested(#[from] AttestedError),
-    /// Less stands behind it than was asked for.
-    #[error("the node's attested result has less behind it than was asked for")]
-    Backing,
+    /// It is less than was asked for.
+    #[error(
+        "the node's attested result has come less far, or has less behind it, than was asked for"
+    )]
+    Less,
     /// It is about something else.
     #[error("the node's attested result is of another process or slot")]
     Other,
@@ -145,8 +147,13 @@ fn check(
         stake: verb.min_stake.unwrap_or(Stake::ZERO),
         tickets: verb.k.unwrap_or(0),
     };
-    match checked.backing.suffices(wanted) {
+    let least = match verb.status {
+        None | Some(Least::Claimed) => Status::Claimed,
+        Some(Least::Certified) => Status::Certified,
+        Some(Least::Settled) => Status::Settled,
+    };
+    match checked.backing.suffices(wanted) && checked.status >= least {
         true => Ok(checked),
-        false => Err(Unusable::Backing),
+        false => Err(Unusable::Less),
     }
 }

@@ -18,15 +18,15 @@ use super::log::later;
 use super::number;
 use crate::archive::Series;
 use crate::http::Api;
-use crate::http::arrival::hold;
+use crate::http::arrival::{aside, hold};
 use crate::http::problem::Problem;
 use crate::http::processes::known;
 use crate::http::request::{Ask, At};
 
 /// Pages that are sent together.
 const CHUNK: u32 = 64;
-/// What reading a state takes of the room for answers, though only a chunk of it is in memory: so four are read at once.
-const ROOM: usize = if cfg!(test) { 4 } else { 64 } << 20;
+/// What reading a state takes of the room for answers: a chunk of it that is sent, and one that is read.
+const ROOM: usize = 8 << 20;
 
 /// Until when.
 #[derive(Debug, Deserialize)]
@@ -43,7 +43,7 @@ pub(in crate::http) async fn get(
 ) -> Result<Response, Problem> {
     let evaluated = known(&api.now(), &process)?.evaluated;
     let until: Option<u64> = number("to", until.to.as_ref())?;
-    let held = hold(ROOM).await?;
+    let held = aside(hold(ROOM)).await?;
     let (snapshot, last) = api
         .read(move |archive| {
             let missing = || Problem::conflict("not-evaluated", "no state of the process is kept");

@@ -21,6 +21,18 @@ fn message() -> Authentic<Item> {
     user().sign_item(&draft).unwrap()
 }
 
+/// Bytes of a large item's data.
+pub(super) const LARGE: usize = 9 << 20;
+
+/// A large item, kept on a stage.
+pub(super) fn large(stage: &Stage) -> ItemId {
+    let draft = ItemDraft::default().carrying(vec![7; LARGE]);
+    let item = user().sign_item(&draft).unwrap();
+    let id = item.id();
+    stage.keep(Record::Item(item));
+    id
+}
+
 /// Where the tags of an Ed25519 item with target and without anchor start: type, signature, owner, target, anchor.
 const TAG_COUNT: usize = 2 + 64 + 32 + 33 + 1;
 

@@ -4,6 +4,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::Stage;
+use super::items::LARGE;
 use crate::http::doors::CONNECTIONS_MAX;
 use crate::http::{REQUESTS_MAX, serve};
 
@@ -119,6 +120,8 @@ async fn in_nobodys_way(slow: impl Fn(&Stage) -> String) {
         slow_ones.push(stream);
     }
     for _ in 0..8 {
+        // Whatever waits looks again.
+        stage.show(1, 1);
         let mut honest = TcpStream::connect(address).await.unwrap();
         let request = "GET /v1/ledger HTTP/1.1\r\nhost: x\r\n\r\n";
         let answer = exchange(&mut honest, request, "}").await;
@@ -160,6 +163,39 @@ async fn large_bodies_that_do_not_come_make_room_for_those_that_do() {
     let mut answer = Vec::new();
     let closed = slow.read_to_end(&mut answer).await;
     assert!(closed.is_err() || answer.starts_with(b"HTTP/1.1 400"));
+    stage.shutdown.cancel();
+    assert!(serving.await.unwrap().is_ok());
+}
+
+#[tokio::test]
+async fn answers_that_are_not_read_make_room_for_those_that_are() {
+    let stage = Stage::new(1).await;
+    let large = super::items::large(&stage);
+    let (address, serving) = served(&stage).await;
+    let request = format!("GET /v1/items/{large} HTTP/1.1\r\nhost: x\r\n\r\n");
+    // More than all the room, and nobody reads them.
+    let mut unread = Vec::new();
+    for _ in 0..4 {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        stream.readable().await.unwrap();
+        unread.push(stream);
+    }
+    let mut honest = TcpStream::connect(address).await.unwrap();
+    honest.write_all(request.as_bytes()).await.unwrap();
+    let mut read = 0;
+    let mut chunk = vec![0; 1 << 20];
+    while read < LARGE {
+        let more = honest.read(&mut chunk).await.unwrap();
+        assert!(more > 0, "{read} bytes came");
+        read += more;
+    }
+    // The first was closed before it was read to its end.
+    let mut rest = 0;
+    while let Ok(more @ 1..) = unread[0].read(&mut chunk).await {
+        rest += more;
+    }
+    assert!(rest < LARGE, "nobody gave way");
     stage.shutdown.cancel();
     assert!(serving.await.unwrap().is_ok());
 }

@@ -7,7 +7,7 @@ use surety_protocol::assignment::{Assignment, HashChain};
 use surety_protocol::bundle;
 use surety_protocol::execution::Input;
 use surety_protocol::id::{Address, ItemId, ProcessId};
-use surety_protocol::item::{Item, ItemError};
+use surety_protocol::item::{Item, ItemError, ItemView};
 use surety_protocol::time::Slot;
 use surety_protocol::verified::Authentic;
 
@@ -19,11 +19,10 @@ pub(super) enum Unsound {
     /// An item is malformed, or not signed by its owner.
     #[error(transparent)]
     Item(#[from] ItemError),
-    /// An item says that it is an assignment.
-    #[error("item {0} is an assignment that cannot be read: {1}")]
-    Assignment(ItemId, String),
-    /// One slot was assigned twice.
-    #[error("slot {slot} of process {process} is assigned by {one} and by {other}")]
+    /// One signer assigned a slot twice.
+    #[error(
+        "slot {slot} of process {process} is assigned by {one} and, by the same signer, by {other}"
+    )]
     Twice {
         process: ProcessId,
         slot: Slot,
@@ -31,19 +30,26 @@ pub(super) enum Unsound {
         other: ItemId,
     },
     /// An assignment does not continue the log.
-    #[error("the log of process {process} is broken at slot {slot}: {what} does not fit")]
+    #[error(
+        "the log that {signer} signed of process {process} is broken at slot {slot}: {what} does not fit"
+    )]
     Broken {
         process: ProcessId,
+        signer: Address,
         slot: Slot,
         what: &'static str,
     },
 }
 
+/// Assignments by slot, read and as they were signed.
+type Slots = BTreeMap<Slot, (Assignment, Authentic<Item>)>;
+
 /// What was read so far.
 #[derive(Debug, Default)]
 pub(super) struct Logs {
     items: BTreeMap<ItemId, Authentic<Item>>,
-    slots: BTreeMap<ProcessId, BTreeMap<Slot, (Assignment, Authentic<Item>)>>,
+    /// By process and signer.
+    slots: BTreeMap<(ProcessId, Address), Slots>,
 }
 
 /// The log of one process.
@@ -67,31 +73,29 @@ impl Logs {
     /// What is wrong with its bytes.
     pub(super) fn add(&mut self, bytes: &[u8]) -> Result<(), Unsound> {
         // A bundle may look like the head of an item, but no item like a bundle: that has the ids of what is in it.
-        if let Ok(items) = bundle::flatten(bytes) {
-            return self.bundled(&items);
-        }
-        let item = Item::parse(bytes)?.authenticate()?;
-        if bundle::carries(&item.view()) {
-            self.bundled(&bundle::flatten(item.data())?)?;
-        }
-        self.take(item)
-    }
-
-    fn bundled(&mut self, items: &[bundle::Nested<'_>]) -> Result<(), Unsound> {
-        for nested in items {
-            let item = Item::parse(nested.item.bytes())?.authenticate()?;
+        let mut open = match bundle::parse(bytes) {
+            Ok(items) => items.iter().map(ItemView::to_item).collect(),
+            Err(_) => vec![Item::parse(bytes)?],
+        };
+        while let Some(item) = open.pop() {
+            let item = item.authenticate()?;
+            // What has a type is somebody's message, and what it carries is nobody's log.
+            if item.tag("Type").is_none() && bundle::carries(&item.view()) {
+                let carried = bundle::parse(item.data())?;
+                open.extend(carried.iter().map(ItemView::to_item));
+            }
             self.take(item)?;
         }
         Ok(())
     }
 
     fn take(&mut self, item: Authentic<Item>) -> Result<(), Unsound> {
-        if item.tag("Type") == Some("Assignment") {
-            let assignment = Assignment::from_authentic(&item)
-                .map_err(|why| Unsound::Assignment(item.id(), why.to_string()))?
-                .into_inner();
+        // Anybody may send a process what says of itself that it is an assignment.
+        let read = Assignment::from_authentic(&item);
+        if let Some(assignment) = read.ok().map(Authentic::into_inner) {
             let (process, slot) = (assignment.process, assignment.slot);
-            let slots = self.slots.entry(process).or_default();
+            let log = (process, assignment.signer);
+            let slots = self.slots.entry(log).or_default();
             let (_, known) = slots
                 .entry(slot)
                 .or_insert_with(|| (assignment, item.clone()));
@@ -108,19 +112,24 @@ impl Logs {
         Ok(())
     }
 
-    /// The log of every process of which there is an assignment (rule IM-2).
-    pub(super) fn checked(&self) -> impl Iterator<Item = Result<Log, Unsound>> {
-        self.slots.iter().filter_map(|(process, slots)| {
-            let (first, (assignment, _)) = slots.first_key_value()?;
-            let chain = Chain::before(*first, *process, assignment.signer);
-            Some(self.log(*process, slots, chain, assignment.signer))
+    /// The log that each signer has of each process, or that this one has (rule IM-2).
+    pub(super) fn checked(
+        &self,
+        signer: Option<Address>,
+    ) -> impl Iterator<Item = Result<Log, Unsound>> {
+        let wanted = move |by: &Address| signer.is_none_or(|it| it == *by);
+        let logs = self.slots.iter().filter(move |((_, by), _)| wanted(by));
+        logs.filter_map(|((process, signer), slots)| {
+            let first = slots.first_key_value()?.0;
+            let chain = Chain::before(*first, *process, *signer);
+            Some(self.log(*process, slots, chain, *signer))
         })
     }
 
     fn log(
         &self,
         id: ProcessId,
-        slots: &BTreeMap<Slot, (Assignment, Authentic<Item>)>,
+        slots: &Slots,
         mut chain: Chain,
         signer: Address,
     ) -> Result<Log, Unsound> {
@@ -139,6 +148,7 @@ impl Logs {
             let slot = chain.slot();
             chain.take(assignment).map_err(|what| Unsound::Broken {
                 process: id,
+                signer,
                 slot,
                 what,
             })?;
