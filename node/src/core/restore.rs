@@ -7,7 +7,7 @@
 //! - `[RE-2]` Logs, leaves, claims and the guard are as they were made durable. A slot that was reserved and not signed is
 //!   signed now; a result that was evaluated and not pushed is pushed now.
 //! - `[RE-3]` A scheduler announces again the last slot of each of its processes that is not certified, of 128 at most: it may have
-//!   ended before anybody heard of it. Who hears of a slot asks for those before it, and for its message.
+//!   ended before anybody heard of it. Messages go with them, 4 MiB at most. Who hears of a slot asks for what is missing.
 
 use std::sync::Arc;
 
@@ -25,6 +25,8 @@ use crate::archive::{Archive, ArchiveError, LOG_PAGE_MAX};
 
 /// Slots that are announced again: no more than the network keeps until somebody hears them.
 const UNHEARD_MAX: usize = 128;
+/// Bytes of their messages; the others are asked for.
+const UNHEARD_BYTES: usize = 4 << 20;
 
 /// Why a node cannot go on from its archive.
 #[derive(Debug, thiserror::Error)]
@@ -107,9 +109,14 @@ impl Core {
             let last = log.size.checked_sub(1)?;
             (log.size > certified).then_some((process, Slot(last)))
         });
+        let mut left = UNHEARD_BYTES;
         for (process, last) in unheard.take(UNHEARD_MAX) {
-            for (assignment, _) in archive.log(process, last, 1)? {
-                out.push(announcement(&assignment, None));
+            for (assignment, message) in archive.log(process, last, 1)? {
+                // Peers pass on what makes their logs grow, and that takes the message.
+                let bytes = message.as_ref().map_or(0, |it| it.bytes().len());
+                let message = message.as_ref().filter(|_| bytes <= left);
+                left = left.saturating_sub(message.map_or(0, |_| bytes));
+                out.push(announcement(&assignment, message));
             }
         }
         Ok(())
