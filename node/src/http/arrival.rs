@@ -3,7 +3,7 @@
 //! Every request is served in the scope of its arrival, so that whoever reads a body or waits says so in one place.
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use tokio::task_local;
 use tokio::time::timeout;
 
 use super::Api;
-use super::doors::{Counted, Held, SMALL, Visitor};
+use super::doors::{Counted, Held, SMALL, Visitor, lock};
 use super::problem::Problem;
 
 /// How long who comes waits for a place among the requests under way.
@@ -75,10 +75,6 @@ impl Arrival {
         }
     }
 
-    fn place(&self) -> MutexGuard<'_, Option<Place>> {
-        lock(&self.place)
-    }
-
     fn taken(&self, permit: OwnedSemaphorePermit) -> Place {
         Place {
             _permit: permit,
@@ -91,7 +87,7 @@ impl Arrival {
         // Those that waited for something come back all at once, and are gone at once.
         let permit = timeout(PATIENCE, Arc::clone(&self.api.under_way).acquire_owned());
         let permit = permit.await.map_err(|_| busy())?.map_err(|_| busy())?;
-        *self.place() = Some(self.taken(permit));
+        *lock(&self.place) = Some(self.taken(permit));
         Ok(())
     }
 
@@ -122,10 +118,6 @@ impl Arrival {
             })
         }))
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The body of the request that is served is here: it is under way from now on, and keeps the room that its body takes.
@@ -162,7 +154,7 @@ pub(super) async fn aside<T>(something: impl Future<Output = T>) -> T {
     let Ok(arrival) = ARRIVAL.try_with(Arc::clone) else {
         return something.await;
     };
-    let left = arrival.place().take().is_some();
+    let left = lock(&arrival.place).take().is_some();
     let waiting = arrival.visitor.as_ref().map(Visitor::waiting);
     let found = something.await;
     drop(waiting);
@@ -171,7 +163,7 @@ pub(super) async fn aside<T>(something: impl Future<Output = T>) -> T {
         // The semaphore is never closed.
         if let Ok(permit) = permit {
             let place = arrival.taken(permit);
-            *arrival.place() = Some(place);
+            *lock(&arrival.place) = Some(place);
         }
     }
     found

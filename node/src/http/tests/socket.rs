@@ -1,5 +1,7 @@
 //! The listener: over a real socket, as clients meet it.
 
+use std::net::SocketAddr;
+
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -29,7 +31,7 @@ async fn exchange(stream: &mut TcpStream, request: &str, end: &str) -> String {
 async fn served(
     stage: &Stage,
 ) -> (
-    std::net::SocketAddr,
+    SocketAddr,
     tokio::task::JoinHandle<Result<(), std::io::Error>>,
 ) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -81,7 +83,6 @@ async fn who_says_nothing_gives_way_to_who_asks() {
     let slow =
         format!("GET /v1/processes/{process}/slots/1/result?wait=20 HTTP/1.1\r\nhost: x\r\n\r\n");
     waits.write_all(slow.as_bytes()).await.unwrap();
-    let request = "GET /v1/ledger HTTP/1.1\r\nhost: x\r\n\r\n";
     let mut silent = Vec::new();
     for count in 0..3 * CONNECTIONS_MAX {
         let mut stream = TcpStream::connect(address).await.unwrap();
@@ -91,9 +92,7 @@ async fn who_says_nothing_gives_way_to_who_asks() {
         }
         silent.push(stream);
         if count % 512 == 0 {
-            let mut honest = TcpStream::connect(address).await.unwrap();
-            let answer = exchange(&mut honest, request, "}").await;
-            assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+            is_answered(address).await;
         }
     }
     let mut closed = [0; 16];
@@ -106,6 +105,14 @@ async fn who_says_nothing_gives_way_to_who_asks() {
     let answer = String::from_utf8(answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
     assert!(serving.await.unwrap().is_ok());
+}
+
+/// Somebody new asks, and hears.
+async fn is_answered(address: SocketAddr) {
+    let mut honest = TcpStream::connect(address).await.unwrap();
+    let request = "GET /v1/ledger HTTP/1.1\r\nhost: x\r\n\r\n";
+    let answer = exchange(&mut honest, request, "}").await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }
 
 /// More than may be under way at once begin a request, and an honest client is answered.
@@ -122,10 +129,7 @@ async fn in_nobodys_way(slow: impl Fn(&Stage) -> String) {
     for _ in 0..8 {
         // Whatever waits looks again.
         stage.show(1, 1);
-        let mut honest = TcpStream::connect(address).await.unwrap();
-        let request = "GET /v1/ledger HTTP/1.1\r\nhost: x\r\n\r\n";
-        let answer = exchange(&mut honest, request, "}").await;
-        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        is_answered(address).await;
     }
     stage.shutdown.cancel();
     assert!(serving.await.unwrap().is_ok());
