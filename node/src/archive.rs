@@ -125,6 +125,20 @@ impl Archive {
         Ok(self.store.get(Column::Items, id.as_bytes())?)
     }
 
+    /// The last `Scheduler-Location` of a scheduler, by its key.
+    ///
+    /// # Errors
+    /// If the store fails or a value is damaged.
+    pub fn location(&self, scheduler: &Address) -> Result<Option<Authentic<Item>>, ArchiveError> {
+        let found = self.store.get(Column::Meta, &key::location(scheduler))?;
+        let Some(id) = found else {
+            return Ok(None);
+        };
+        let id = ItemId::try_from(id.as_slice())
+            .map_err(|_| damaged(Column::Meta, &"the id of a location of another length"))?;
+        self.item(&id)
+    }
+
     /// The assignment of a slot.
     ///
     /// # Errors

@@ -31,6 +31,7 @@ use crate::signer::{Made, Signer};
 use crate::store::Batch;
 use crate::view::{EventLog, ProcessView, View};
 
+pub(crate) use act::peer_of;
 pub use handle::{Accepted, Command, NodeHandle, OfferError, Offered};
 use waiters::Waiters;
 
@@ -155,6 +156,7 @@ pub fn spawn(
         executor: parts.executor,
         metrics: parts.metrics,
         net: parts.net,
+        fetcher: driver.fetcher.clone(),
     };
     let task = tokio::spawn(async move {
         driver.perform(parts.first).await?;

@@ -53,13 +53,15 @@ impl Wire for LogAnswer {
     const BYTES_MAX: usize = 16 << 20;
 }
 
-/// Asks for an item, or hands one to a scheduler.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+/// Asks for an item or where a scheduler is, or hands an item to a scheduler.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize_tuple, Deserialize_tuple)]
 pub(crate) struct ItemRequest {
     pub(crate) wanted: Option<ItemId>,
     pub(crate) offered: Option<ByteBuf>,
     /// The process that is to have what is offered, and without which fields, if it is not for it.
     pub(crate) assign: Option<(ProcessId, Vec<String>)>,
+    /// The scheduler, by its key, whose location is asked for.
+    pub(crate) location: Option<Address>,
 }
 
 impl Wire for ItemRequest {

@@ -232,7 +232,7 @@ pub async fn run(
     };
     let listener = http::bind(config.http).map_err(failed)?;
     let http = listener.local_addr().map_err(failed)?;
-    if config.roles.contains(&RoleName::Scheduler) && config.roles.contains(&RoleName::Gateway) {
+    if config.roles.contains(&RoleName::Scheduler) {
         let url = config.public_url.clone();
         let url = url.unwrap_or_else(|| format!("http://{http}"));
         tokio::task::block_in_place(|| location::publish(&archive, &keys.item, &url))?;
@@ -250,6 +250,14 @@ pub async fn run(
         metrics,
     };
     let (handle, driver) = driver::spawn(parts, shutdown.clone());
+    let following = config.roles.contains(&RoleName::Gateway).then(|| {
+        let following = location::follow(handle.clone(), setting.item_key, shutdown.clone());
+        let shutdown = shutdown.clone();
+        tokio::spawn(async move {
+            // [DR-3] The store failed.
+            following.await.inspect_err(|_| shutdown.cancel())
+        })
+    });
     let state = ApiState {
         handle,
         operator,
@@ -283,6 +291,9 @@ pub async fn run(
     shutdown.cancel();
     let _ = serving.await;
     let _ = net_task.await;
+    if let Some(following) = following {
+        following.await.map_err(|_| NodeError::Task)??;
+    }
     Ok(stopped?)
 }
 

@@ -1,10 +1,10 @@
 // AO's own clients against a node: every call of aoconnect's legacy mode, with the kinds of keys that they sign with, the utilities
 // that find a scheduler, and the checks that AO's compute unit makes of a log.
 //
-//   node clients.mjs MODULES BASE MODULE SCHEDULER AUTHORITY [MESSAGES]
+//   node clients.mjs MODULES BASE MODULE SCHEDULER AUTHORITY OTHER [MESSAGES]
 //
 // MODULES is a folder whose node_modules has @permaweb/aoconnect, @permaweb/ao-scheduler-utils, arbundles and arweave. BASE is the
-// URL of a node with all roles. Prints what it checked; the exit code says whether all of it held.
+// URL of a node with all roles, OTHER that of one with all but the scheduler's. Prints what it checked; the exit code says whether all of it held.
 
 import assert from 'node:assert/strict'
 import { createHash, createPrivateKey, createPublicKey } from 'node:crypto'
@@ -13,7 +13,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { anchor, evalTags, evaluator, everyCall, output, tag, timers, until } from './calls.mjs'
 
-const [, , modules, base, module, scheduler, authority, burst = '20'] = process.argv
+const [, , modules, base, module, scheduler, authority, elsewhere, burst = '20'] = process.argv
 const require = createRequire(join(modules, 'node_modules/'))
 const [MU_URL, CU_URL, GATEWAY_URL] = ['mu', 'cu', 'gateway'].map(unit => `${base}/${unit}`)
 const GRAPHQL_URL = `${GATEWAY_URL}/graphql`
@@ -123,6 +123,23 @@ assert.deepEqual(located, { url: `${base}/su`, address: scheduler })
 assert.equal(await finder.validate(scheduler), true)
 assert.deepEqual(await finder.raw(scheduler), { url: `${base}/su` })
 said('locate, validate, raw')
+
+// So it is by who asks a node that does not schedule, and messages go through that node.
+const there = {
+  MU_URL: `${elsewhere}/mu`,
+  CU_URL: `${elsewhere}/cu`,
+  GATEWAY_URL: `${elsewhere}/gateway`,
+  GRAPHQL_URL: `${elsewhere}/gateway/graphql`,
+}
+const seeker = utils.connect({ GRAPHQL_URL: there.GRAPHQL_URL, followRedirects: true })
+assert.deepEqual(await until(() => seeker.locate(process1).catch(String), it => it.url), located)
+const through = connect({ MODE: 'legacy', ...there })
+const handed = await through.message({ process: process1, signer: arweave, tags: evalTags, data: 'return 6 * 7' })
+assert.equal(output(await through.result({ process: process1, message: handed })), '42')
+const counted = Number(await through.getLastSlot({ processId: process1 }))
+assert.ok(counted > slot)
+assert.equal((await through.getMessageById({ processId: process1, messageId: handed })).message.id, handed)
+said('locate, message, result, getLastSlot and getMessageById through a node that does not schedule')
 
 const begin = performance.now()
 for (let k = 0; k < Number(burst); k++) {

@@ -145,6 +145,11 @@ pub(super) fn hashpath(process: &ProcessId, size: u64) -> Vec<u8> {
     [b"h", &process.as_bytes()[..], &size.to_be_bytes()].concat()
 }
 
+/// `'l' || data-item key of a scheduler`, in the column of positions.
+pub(super) fn location(scheduler: &Address) -> Vec<u8> {
+    [b"l", &scheduler.as_bytes()[..]].concat()
+}
+
 /// `'k' || data-item key`.
 pub(super) fn item_key(key: &Address) -> Vec<u8> {
     [b"k", &key.as_bytes()[..]].concat()

@@ -180,6 +180,13 @@ fn put_item(batch: &mut Batch, item: &Item) {
     batch.put(Column::Items, *item.id().as_bytes(), item.bytes());
 }
 
+/// Keeps where a scheduler is; its owner is the scheduler.
+pub(crate) fn location(batch: &mut Batch, item: &Item) {
+    put_item(batch, item);
+    let at = key::location(&item.owner_address());
+    batch.put(Column::Meta, at, *item.id().as_bytes());
+}
+
 impl Archive {
     /// Assignments that processes asked for and no log is known to have: the process, and the item.
     ///

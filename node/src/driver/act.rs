@@ -9,7 +9,7 @@ use surety_protocol::codec;
 use surety_protocol::execution::Execution;
 use surety_protocol::id::{Address, ItemId, ProcessId};
 use surety_protocol::item::Item;
-use surety_slashing::ledger::LedgerEvent;
+use surety_slashing::ledger::{Ledger, LedgerEvent};
 
 use super::handle::{Accepted, OfferError};
 use super::waiters::{accept, answer, awaited, of_ledger};
@@ -166,7 +166,7 @@ impl Driver {
         }
         let first = self
             .holder(&wanted)
-            .and_then(|operator| self.peer_of(&operator));
+            .and_then(|operator| peer_of(self.core.ledger(), &operator));
         let fetcher = self.fetcher.clone();
         let completions = self.completions.clone();
         let executor = Arc::clone(&self.executor);
@@ -248,14 +248,9 @@ impl Driver {
         }
     }
 
-    fn peer_of(&self, operator: &Address) -> Option<PeerId> {
-        let registered = self.core.ledger().operator(operator)?;
-        PeerId::from_bytes(&registered.registration.peer).ok()
-    }
-
     fn deliver(&self, offer: Offer, to: &Address) {
         let what = awaited(&offer);
-        let peer = self.peer_of(to);
+        let peer = peer_of(self.core.ledger(), to);
         let fetcher = self.fetcher.clone();
         let completions = self.completions.clone();
         tokio::spawn(async move {
@@ -393,6 +388,12 @@ impl Driver {
         };
         family.get_or_create(&label).inc();
     }
+}
+
+/// The peer that an operator has registered.
+pub(crate) fn peer_of(ledger: &Ledger, operator: &Address) -> Option<PeerId> {
+    let registered = ledger.operator(operator)?;
+    PeerId::from_bytes(&registered.registration.peer).ok()
 }
 
 /// Hands an item to a scheduler, again for a while if it cannot be reached: a message between processes is lost to nobody's

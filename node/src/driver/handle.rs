@@ -6,7 +6,7 @@ use surety_attest::effect::Offer;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::archive::Archive;
-use crate::exchange::Receipt;
+use crate::exchange::{Fetcher, Receipt};
 use crate::executor::Executor;
 use crate::metrics::Metrics;
 use crate::net::NetHandle;
@@ -71,6 +71,8 @@ pub struct NodeHandle {
     pub metrics: Arc<Metrics>,
     /// The network.
     pub net: NetHandle,
+    /// Gets what this node lacks from its peers.
+    pub(crate) fetcher: Fetcher,
 }
 
 impl std::fmt::Debug for NodeHandle {
@@ -117,6 +119,7 @@ impl NodeHandle {
     ) -> (NodeHandle, mpsc::Receiver<Command>) {
         let (commands, asked) = mpsc::channel(8);
         let (events, metrics) = (EventLog::default(), Arc::default());
+        let fetcher = Fetcher::new(crate::exchange::Requests::new(net.clone()), archive.clone());
         (
             NodeHandle {
                 commands,
@@ -126,6 +129,7 @@ impl NodeHandle {
                 executor,
                 metrics,
                 net,
+                fetcher,
             },
             asked,
         )

@@ -18,6 +18,7 @@ use super::{
 };
 use crate::archive::{Archive, Ask, Parts, Transfer, TransferError};
 use crate::core::Fetched;
+use crate::location;
 use crate::net::{PeerId, Protocol};
 
 /// Fetches under way at once; what does not fit is asked for again by who needs it.
@@ -197,16 +198,46 @@ impl Fetcher {
     async fn item(&self, peer: PeerId, id: ItemId) -> Result<Option<Fetched>, AskError> {
         let request = ItemRequest {
             wanted: Some(id),
-            offered: None,
-            assign: None,
+            ..ItemRequest::default()
         };
-        let answer: Option<ItemAnswer> = self.exchange(peer, Protocol::Messages, &request).await?;
+        let fits = |item: &Item| item.id() == id;
+        let item = self.item_that(peer, &request, fits).await?;
+        Ok(item.map(Fetched::Item))
+    }
+
+    /// Asks a peer where the scheduler with a key is.
+    ///
+    /// # Errors
+    /// If the peer does not answer.
+    pub async fn location(
+        &self,
+        peer: PeerId,
+        scheduler: Address,
+    ) -> Result<Option<Authentic<Item>>, AskError> {
+        let request = ItemRequest {
+            location: Some(scheduler),
+            ..ItemRequest::default()
+        };
+        let fits = |item: &Item| location::is_of(item, &scheduler);
+        self.item_that(peer, &request, fits).await
+    }
+
+    async fn item_that(
+        &self,
+        peer: PeerId,
+        request: &ItemRequest,
+        fits: impl Fn(&Item) -> bool,
+    ) -> Result<Option<Authentic<Item>>, AskError> {
+        let answer: Option<ItemAnswer> = self.exchange(peer, Protocol::Messages, request).await?;
         let Some(bytes) = answer.and_then(|it| it.item) else {
             return Ok(None);
         };
         match authentic(bytes.into_vec()) {
-            Some(item) if item.id() == id => Ok(Some(Fetched::Item(item))),
-            _ => self.wrong(peer).await,
+            Some(item) if fits(&item) => Ok(Some(item)),
+            _ => {
+                self.wrong(peer).await?;
+                Ok(None)
+            }
         }
     }
 
@@ -309,7 +340,6 @@ impl Fetcher {
         offer: &Offer,
     ) -> Result<Result<Placed, (String, String)>, AskError> {
         let request = ItemRequest {
-            wanted: None,
             offered: Some(ByteBuf::from(offer.item().bytes())),
             assign: match offer {
                 Offer::Item(_) => None,
@@ -317,6 +347,7 @@ impl Fetcher {
                     process, exclude, ..
                 } => Some((*process, exclude.clone())),
             },
+            ..ItemRequest::default()
         };
         let answer: Option<ItemAnswer> = self.exchange(peer, Protocol::Messages, &request).await?;
         let answer = answer.ok_or(AskError::Nobody)?;

@@ -63,10 +63,12 @@ fn item(archive: &Archive, request: &[u8]) -> Result<Option<Vec<u8>>, ArchiveErr
     let Ok(asked) = codec::decode::<ItemRequest>(request) else {
         return Ok(None);
     };
-    let Some(wanted) = asked.wanted else {
-        return Ok(None);
+    let found = match (asked.wanted, asked.location) {
+        (Some(wanted), _) => archive.item_bytes(&wanted)?,
+        (None, Some(scheduler)) => archive.location(&scheduler)?.map(|it| it.bytes().to_vec()),
+        (None, None) => return Ok(None),
     };
-    let item = archive.item_bytes(&wanted)?.map(ByteBuf::from);
+    let item = found.map(ByteBuf::from);
     Ok(Some(codec::encode(&ItemAnswer {
         item,
         scheduled: None,

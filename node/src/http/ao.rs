@@ -9,6 +9,8 @@
 //! - `[HL-3]` A page of a log is by nonces if the request has one, else by timestamps: `from` is exclusive, `to` inclusive. The
 //!   process is the first edge. A page by timestamps does not end between two slots of one timestamp.
 //! - `[HL-4]` What a client left out and spells `undefined`, `null` or as nothing is left out.
+//! - `[HL-5]` Nobody is sent to another node. A scheduler's routes answer for every process whose log the node follows, and hand
+//!   what is for another scheduler on to it.
 
 pub(super) mod compute;
 pub(super) mod dry_run;

@@ -9,6 +9,7 @@
 //! - `[GW-3]` Queries are Arweave's GraphQL, without named fragments. What one may read is bounded; the block of a message is that
 //!   of its assignment.
 
+mod block;
 mod graphql;
 mod transaction;
 

@@ -166,17 +166,15 @@ impl Node {
 
     /// Waits until so many peers are connected and subscribe to everything.
     async fn subscribed(&self, count: usize) {
+        let all = |p: &&PeerInfo| p.topics.len() == Topic::ALL.len();
+        self.sees(|peers| peers.iter().filter(all).count() >= count)
+            .await;
+    }
+
+    /// Waits until the peers are as told.
+    async fn sees(&self, told: impl Fn(&[PeerInfo]) -> bool) {
         soon(async {
-            loop {
-                let peers = self.handle.peers().await.unwrap();
-                if peers
-                    .iter()
-                    .filter(|p| p.topics.len() == Topic::ALL.len())
-                    .count()
-                    >= count
-                {
-                    return;
-                }
+            while !told(&self.handle.peers().await.unwrap()) {
                 tokio::task::yield_now().await;
             }
         })

@@ -46,11 +46,14 @@ fn clients_of_ao_work_unchanged() {
                 .status();
             assert!(done.unwrap().success(), "{module}: {}", smoke.display());
         }
+        let mut elsewhere = devnet.kill(2);
+        elsewhere.restart_with(&["--roles", "compute,messenger,gateway"]);
         // Last, since the timers that it sets go on.
         let done = Command::new("node")
             .arg(interop.join("clients.mjs"))
             .arg(&clients)
             .args(["http", "module", "scheduler", "authority"].map(|it| text(ready, it)))
+            .arg(text(&ready["nodes"][2], "http"))
             .status();
         assert!(done.unwrap().success(), "{module}");
         let report = devnet.stop();

@@ -13,8 +13,9 @@ use axum::response::{IntoResponse, Response};
 use surety_protocol::id::{Address, ItemId};
 use surety_protocol::time::Height;
 
+use super::block::{self, Block, BlockConnection, BlockFilter};
 use super::serves;
-use super::transaction::{Block, Transaction, failed};
+use super::transaction::{Transaction, failed};
 use crate::archive::Search;
 use crate::http::Api;
 use crate::http::items::missing;
@@ -92,7 +93,7 @@ enum TagOperator {
 
 /// The order of a list.
 #[derive(Enum, Clone, Copy, PartialEq, Eq, Default)]
-enum SortOrder {
+pub(super) enum SortOrder {
     HeightAsc,
     #[default]
     HeightDesc,
@@ -107,8 +108,8 @@ struct TransactionConnection {
 
 /// Whether there is more.
 #[derive(SimpleObject)]
-struct PageInfo {
-    has_next_page: bool,
+pub(super) struct PageInfo {
+    pub(super) has_next_page: bool,
 }
 
 /// A transaction in a page.
@@ -132,6 +133,17 @@ fn clause<T: FromStr>(given: Option<Vec<impl AsRef<str>>>) -> Result<Option<Vec<
             .filter_map(|it| it.as_ref().parse().ok())
             .collect(),
     ))
+}
+
+fn page_size(first: i32) -> usize {
+    usize::try_from(first.clamp(0, PAGE_MAX)).unwrap_or(0)
+}
+
+/// Where a page begins, if not at the start.
+fn cursor(after: Option<String>) -> Result<Option<u64>, Error> {
+    let after = after.filter(|it| !it.is_empty());
+    let after = after.map(|it| it.parse()).transpose();
+    after.map_err(|_| Error::new("the cursor is malformed"))
 }
 
 #[Object]
@@ -171,25 +183,18 @@ impl Query {
         #[graphql(default)] sort: SortOrder,
     ) -> Result<TransactionConnection, Error> {
         let api = context.data::<Api>()?;
-        let limit = usize::try_from(first.clamp(0, PAGE_MAX)).unwrap_or(0);
+        let limit = page_size(first);
         let recipients: Option<Vec<Address>> = clause(recipients)?;
         let tags = tags.unwrap_or_default();
         if tags.iter().map(|it| it.values.len()).sum::<usize>() > NAMED_MAX {
             return Err(Error::new(format!("tags have at most {NAMED_MAX} values")));
         }
-        let after = match after.filter(|it| !it.is_empty()) {
-            Some(text) => Some(
-                text.parse()
-                    .map_err(|_| Error::new("the cursor is malformed"))?,
-            ),
-            None => None,
-        };
         let search = Search {
             ids: clause(ids)?,
             owners: clause(owners)?,
             recipients: recipients.map(|it| it.iter().map(|it| *it.as_bytes()).collect()),
             tags: tags.into_iter().map(|it| (it.name, it.values)).collect(),
-            after,
+            after: cursor(after)?,
             backward: sort == SortOrder::HeightDesc,
             limit: limit.saturating_add(1),
         };
@@ -227,5 +232,20 @@ impl Query {
         let api = context.data::<Api>()?;
         let height = height.map_or_else(|| api.now().ledger.height(), Height);
         Block::at(api, height, None).await
+    }
+
+    /// Blocks of the ledger, the last first unless `sort` says otherwise.
+    #[graphql(complexity = "LIST + child_complexity")]
+    async fn blocks(
+        &self,
+        context: &Context<'_>,
+        height: Option<BlockFilter>,
+        #[graphql(default_with = "PAGE")] first: i32,
+        after: Option<String>,
+        #[graphql(default)] sort: SortOrder,
+    ) -> Result<BlockConnection, Error> {
+        let api = context.data::<Api>()?;
+        let fits = height.unwrap_or_default();
+        block::page(api, &fits, page_size(first), cursor(after)?, sort).await
     }
 }

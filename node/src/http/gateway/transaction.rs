@@ -1,11 +1,12 @@
-//! A data item, and the block that it is in, as Arweave's GraphQL shows them.
+//! A data item as Arweave's GraphQL shows it.
 
 use async_graphql::{Context, Error, ID, Object, SimpleObject};
 use surety_protocol::assignment::Assignment;
 use surety_protocol::id::{ProcessId, base64url};
 use surety_protocol::item::Item;
-use surety_protocol::time::{Height, Timestamp};
+use surety_protocol::time::Height;
 
+use super::block::Block;
 use crate::http::Api;
 use crate::http::problem::Problem;
 
@@ -49,16 +50,6 @@ struct MetaData {
 #[derive(SimpleObject)]
 struct Parent {
     id: ID,
-}
-
-/// A block of the ledger.
-#[derive(SimpleObject)]
-pub(super) struct Block {
-    id: ID,
-    /// Seconds since 1970; of a block that is asked for by itself, which has no clock, nothing.
-    timestamp: Option<u64>,
-    height: u64,
-    previous: ID,
 }
 
 #[Object]
@@ -147,30 +138,6 @@ impl Transaction {
             Some(assignment.timestamp),
         )
         .await
-    }
-}
-
-impl Block {
-    /// A block of the ledger, with the time of what was assigned at its height.
-    pub(super) async fn at(
-        api: &Api,
-        height: Height,
-        time: Option<Timestamp>,
-    ) -> Result<Option<Block>, Error> {
-        let found = api.read(move |archive| {
-            let Some(block) = archive.block(height)? else {
-                return Ok(None);
-            };
-            let header = &block.commit.header;
-            let id = header.id().map_err(|error| Problem::internal(&error))?;
-            Ok(Some(Block {
-                id: id.to_string().into(),
-                timestamp: time.map(|it| it.0 / 1000),
-                height: height.0,
-                previous: header.parent.to_string().into(),
-            }))
-        });
-        found.await.map_err(failed)
     }
 }
 

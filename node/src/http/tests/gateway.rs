@@ -123,6 +123,56 @@ async fn a_scheduler_is_found_where_it_was_last() {
 }
 
 #[tokio::test]
+async fn blocks_come_in_pages_that_meet() {
+    let mut stage = Stage::new(1).await;
+    stage.pass(5);
+    let last = stage.ledger.height().0;
+    assert!(last >= 5);
+    stage.show(1, 1);
+    let query = |how: &str| {
+        format!(
+            "query($after: String) {{ blocks({how}, first: 2, after: $after) {{ pageInfo {{ hasNextPage }} \
+            edges {{ cursor node {{ id height timestamp previous }} }} }} }}"
+        )
+    };
+    let all = async |how: &str| {
+        let (mut nodes, mut after) = (Vec::new(), Value::Null);
+        loop {
+            let page = ask(&stage, &query(how), json!({ "after": after })).await;
+            let page = page["data"]["blocks"].clone();
+            let edges = page["edges"].as_array().unwrap_or_else(|| panic!("{page}"));
+            nodes.extend(edges.iter().map(|it| it["node"].clone()));
+            if page["pageInfo"]["hasNextPage"] == false {
+                return nodes;
+            }
+            after = edges[1]["cursor"].clone();
+        }
+    };
+    let heights = |nodes: &[Value]| -> Vec<u64> {
+        nodes
+            .iter()
+            .map(|it| it["height"].as_u64().unwrap())
+            .collect()
+    };
+    let up = all("sort: HEIGHT_ASC").await;
+    assert_eq!(heights(&up), (1..=last).collect::<Vec<_>>());
+    for pair in up.windows(2) {
+        assert_eq!(pair[1]["previous"], pair[0]["id"]);
+    }
+    let mut down = all("sort: HEIGHT_DESC").await;
+    down.reverse();
+    assert_eq!(down, up);
+    let some = all("sort: HEIGHT_ASC, height: { min: 2, max: 4 }").await;
+    assert_eq!(some, up[1..4]);
+    let newest = heights(&all("height: { min: 4 }").await);
+    assert_eq!(newest, (4..=last).rev().collect::<Vec<_>>());
+    let none = format!("height: {{ min: {} }}", last + 1);
+    assert!(all(&none).await.is_empty());
+    let one = ask(&stage, "{ block(height: 3) { id height } }", Value::Null).await;
+    assert_eq!(one["data"]["block"]["id"], up[2]["id"]);
+}
+
+#[tokio::test]
 async fn queries_are_bounded() {
     let stage = Stage::new(1).await;
     let many: String = (0..20)

@@ -50,17 +50,13 @@ async fn nodes_that_know_one_find_all() {
     for node in &nodes {
         node.subscribed(4).await;
     }
-    let peers = nodes[1].handle.peers().await.unwrap();
-    assert!(
-        peers.iter().all(|peer| peer.agent.starts_with("surety/")),
-        "{peers:?}"
-    );
-    // Each is known by where it listens, not by the port that it happened to dial from.
-    for node in &nodes {
-        let listen = node.handle.listen_addresses();
-        let known = peers.iter().find(|peer| peer.peer == node.id());
-        assert!(known.is_none_or(|peer| peer.addresses == listen));
-    }
+    // Each is known by where it listens, not by the port that it happened to dial from, once it
+    // has said who it is: that comes after, or before, what it subscribes to.
+    let listening = |peer: &PeerInfo| {
+        let node = nodes.iter().find(|node| node.id() == peer.peer).unwrap();
+        peer.agent.starts_with("surety/") && peer.addresses == node.handle.listen_addresses()
+    };
+    nodes[1].sees(|peers| peers.iter().all(listening)).await;
 }
 
 #[tokio::test]
