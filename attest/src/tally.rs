@@ -3,10 +3,10 @@
 //! # Rules
 //!
 //! - `[TA-1]` An approval counts once for each verifier, if its sortition proof and its signature verify for the validator
-//!   set and beacon of the seed's height.
+//!   set and beacon of the seed's height. [`Tally::admit`] says what is to be verified; who calls does so, with many at once.
 //! - `[TA-2]` When the tickets of those who approved reach what is needed, counting the tranches that have come, the claim's own
 //!   signers post the certificate at once; others, if nothing is posted, [`FALLBACK_BLOCKS`] blocks later.
-//! - `[TA-3]` Approvals that come before the block they refer to wait, boundedly.
+//! - `[TA-3]` Approvals that come before the block or the claim they refer to wait for the next block, boundedly.
 //! - `[TA-4]` An approval signs the claim alone, and one height has one seed: it counts for every claimant who committed the
 //!   claim in the same block, but for the verifier itself. Else signers of one claim would split its approvals.
 
@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use serde_bytes::ByteBuf;
 use surety_protocol::approval::{self, Approval};
-use surety_protocol::bls;
+use surety_protocol::bls::{self, SignedDigest};
 use surety_protocol::certificate::Certificate;
 use surety_protocol::facts::BlockFacts;
 use surety_protocol::id::{Address, ClaimId, Digest, ProcessId};
@@ -37,16 +37,16 @@ const KEEP_BLOCKS: u64 = 256;
 /// Blocks after which an unrecorded certificate is posted again.
 const REPOST_BLOCKS: u64 = 6;
 
-/// What came of an approval.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Counted {
-    /// It counts.
-    New,
+/// What an approval is worth before its signatures are verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Admitted {
+    /// It counts if these hold: its sortition proof and its approval.
+    Checking([SignedDigest; 2]),
     /// Known, or for a claim that is not open here.
     Nothing,
-    /// Its block has not come; it waits.
+    /// Its block or its claim has not come; it waits.
     Early,
-    /// Forged, or by somebody without a ticket. The fault is the sender's.
+    /// By somebody without a ticket. The fault is the sender's.
     Refused,
 }
 
@@ -58,6 +58,10 @@ struct Count {
 }
 
 type Key = (ClaimId, Address, Height);
+
+const fn key_of(approval: &Approval) -> Key {
+    (approval.claim, approval.claimant, approval.committed)
+}
 
 /// The approvals of open claims.
 #[derive(Debug)]
@@ -97,8 +101,13 @@ impl Tally {
         self.sizes.insert(process, size);
     }
 
-    /// A block was applied.
-    pub fn block(&mut self, facts: &Arc<BlockFacts>, claims: &Claims, out: &mut Outbox<Effect>) {
+    /// A block was applied; gives the approvals that waited for it, to be admitted again.
+    pub fn block(
+        &mut self,
+        facts: &Arc<BlockFacts>,
+        claims: &Claims,
+        out: &mut Outbox<Effect>,
+    ) -> Vec<Approval> {
         self.height = facts.height;
         self.facts.insert(facts.height, Arc::clone(facts));
         for (claimant, root) in &facts.committed {
@@ -125,83 +134,92 @@ impl Tally {
         self.counts
             .retain(|(_, _, committed), _| *committed >= oldest);
         self.certified.retain(|_, at| *at >= oldest);
-        for approval in std::mem::take(&mut self.waiting) {
-            self.count(approval, claims);
-        }
         self.post(claims, out);
+        std::mem::take(&mut self.waiting)
     }
 
-    /// Takes an approval from anywhere, and posts what it completes.
-    pub fn approval(
-        &mut self,
-        approval: Approval,
-        claims: &Claims,
-        out: &mut Outbox<Effect>,
-    ) -> Counted {
-        let counted = self.count(approval, claims);
-        if counted == Counted::New {
-            self.post(claims, out);
-        }
-        counted
-    }
-
-    /// Counts an approval (rule TA-1).
-    fn count(&mut self, approval: Approval, claims: &Claims) -> Counted {
-        let key = (approval.claim, approval.claimant, approval.committed);
-        if self.certified.contains_key(&approval.claim)
-            || self.tombstoned.contains(&approval.verifier)
-            || self.tombstoned.contains(&approval.claimant)
-            || self
-                .counts
-                .get(&key)
-                .is_some_and(|it| it.approvals.contains_key(&approval.verifier))
-        {
-            return Counted::Nothing;
+    /// Judges an approval from anywhere but for its signatures (rule TA-1).
+    pub fn admit(&mut self, approval: &Approval, claims: &Claims) -> Admitted {
+        if self.knows(approval) {
+            return Admitted::Nothing;
         }
         let seeded = approval.committed.plus(self.params.seed_delay_blocks);
-        if seeded > self.height || claims.any(&approval.claim).is_none() {
+        let claim = claims.any(&approval.claim);
+        let (Some(claim), true) = (claim, seeded <= self.height) else {
             // [TA-3]
             let near = seeded <= self.height.plus(16);
-            if near && self.waiting.len() < WAITING_MAX && !self.waiting.contains(&approval) {
-                self.waiting.push(approval);
+            if near && self.waiting.len() < WAITING_MAX && !self.waiting.contains(approval) {
+                self.waiting.push(approval.clone());
             }
-            return Counted::Early;
-        }
+            return Admitted::Early;
+        };
         let Some(facts) = self.facts.get(&seeded) else {
-            return Counted::Nothing;
+            return Admitted::Nothing;
         };
-        let Some(claim) = claims.any(&approval.claim) else {
-            return Counted::Nothing;
-        };
-        let body = &claim.statement.claim;
         let Some(validator) = facts.validators.get(&approval.verifier) else {
-            return Counted::Refused;
+            return Admitted::Refused;
         };
-        let seed = sortition::seed(&facts.beacon, &body.process, body.first_new);
         let eligible = facts.validators.tickets_without(&[approval.claimant]);
         let draw = Draw::new(self.params.k, eligible);
         if approval.verifier == approval.claimant
             || draw.tickets(&approval.sortition, validator.tickets, u64::MAX) == 0
-            || !sortition::check(&validator.key, &seed, &approval.sortition)
-            || !bls::verify(
-                &validator.key,
-                &approval::signing_digest(&approval.claim),
-                &approval.signature,
-            )
         {
-            return Counted::Refused;
+            return Admitted::Refused;
         }
-        let count = self.counts.entry(key).or_insert_with(|| Count {
+        let body = &claim.statement.claim;
+        let signed = |digest, signature| SignedDigest {
+            key: validator.key,
+            digest,
+            signature,
+        };
+        Admitted::Checking([
+            signed(
+                sortition::seed(&facts.beacon, &body.process, body.first_new),
+                approval.sortition,
+            ),
+            signed(
+                approval::signing_digest(&approval.claim),
+                approval.signature,
+            ),
+        ])
+    }
+
+    /// Counts an approval that this node has signed, and posts what it completes.
+    pub fn own(&mut self, approval: Approval, claims: &Claims, out: &mut Outbox<Effect>) {
+        // Without a ticket it would not have been signed, and its signatures need no proof here.
+        if matches!(self.admit(&approval, claims), Admitted::Checking(_)) {
+            self.count(approval);
+            self.post(claims, out);
+        }
+    }
+
+    /// Counts an approval that was admitted and whose signatures hold; whether it is new.
+    pub fn count(&mut self, approval: Approval) -> bool {
+        // The ledger went on while they were verified.
+        if self.knows(&approval) {
+            return false;
+        }
+        let count = self.counts.entry(key_of(&approval));
+        let count = count.or_insert_with(|| Count {
             approvals: BTreeMap::new(),
             posted: None,
             reached: None,
         });
         count.approvals.insert(approval.verifier, approval);
-        Counted::New
+        true
+    }
+
+    /// Whether an approval adds nothing to what is known.
+    fn knows(&self, approval: &Approval) -> bool {
+        let count = self.counts.get(&key_of(approval));
+        self.certified.contains_key(&approval.claim)
+            || self.tombstoned.contains(&approval.verifier)
+            || self.tombstoned.contains(&approval.claimant)
+            || count.is_some_and(|it| it.approvals.contains_key(&approval.verifier))
     }
 
     /// Posts every certificate that is complete (rule TA-2).
-    fn post(&mut self, claims: &Claims, out: &mut Outbox<Effect>) {
+    pub fn post(&mut self, claims: &Claims, out: &mut Outbox<Effect>) {
         let height = self.height;
         let keys: Vec<Key> = self.counts.keys().copied().collect();
         for key in &keys {

@@ -23,6 +23,7 @@
 mod blocks;
 mod cases;
 mod catch_up;
+mod checks;
 mod effect;
 mod gossip;
 mod input;
@@ -52,7 +53,9 @@ use surety_slashing::order::Proposer;
 use surety_slashing::replica::Replica;
 
 use crate::role::Role;
+use checks::Checks;
 
+pub use checks::Checking;
 pub use effect::{Effect, Signing, Write};
 pub use input::{Fetched, Input, Signed};
 pub use restore::RestoreError;
@@ -98,6 +101,7 @@ pub struct Core {
     replica: Replica,
     proposer: Option<(Proposer, Arc<SecretKey>, Tick)>,
     tally: Tally,
+    checks: Checks,
     roles: Vec<Box<dyn Role>>,
     cases: BTreeMap<EvidenceId, Option<PendingFalseClaim>>,
     /// Logs that are longer elsewhere: how long, and since when that is known.
@@ -148,6 +152,7 @@ impl Core {
         };
         Ok(Core {
             tally: Tally::new(identity.operator, genesis.params.clone()),
+            checks: Checks::default(),
             shared,
             ledger,
             replica: Replica::default(),
@@ -197,9 +202,11 @@ impl Core {
         match input {
             Input::Tick(wall) => self.tick(now, wall, &mut out),
             Input::Gossip { token, topic, data } => {
-                let acceptance = self.gossip(now, topic, &data, &mut out);
-                out.push(Effect::Report { token, acceptance });
+                if let Some(acceptance) = self.gossip(now, token, topic, &data, &mut out) {
+                    out.push(Effect::Report { token, acceptance });
+                }
             }
+            Input::Checked(hold) => self.checked(now, hold, &mut out),
             Input::Offer { offer, wall } => self.offer(now, offer, wall, &mut out),
             Input::Deliver(offer) => self.deliver(now, offer, &mut out),
             Input::Known { process, item } => {
@@ -212,6 +219,9 @@ impl Core {
             } => self.judged(evidence, &execution, &mut out),
             Input::Signed(signed) => self.signed(now, signed, &mut out),
             Input::Fetched(fetched) => self.fetched(now, fetched, &mut out),
+        }
+        if let Some(checking) = self.checks.begin() {
+            out.push(Effect::Check(checking));
         }
         out.drain()
     }
@@ -324,7 +334,7 @@ impl Core {
             Fetched::Item(item) => self.got_item(now, item, out),
             Fetched::Claims { batch, claims } => {
                 for claim in claims {
-                    self.claim(now, claim, out);
+                    self.claim(claim, None);
                 }
                 self.batch(now, batch, out);
             }

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use surety_attest::effect::Executed;
 use surety_attest::schedule::ALREADY;
+use surety_protocol::id::Digest;
 use surety_protocol::time::{Tick, Timestamp};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -60,6 +61,8 @@ pub struct Parts {
     pub net_events: mpsc::Receiver<NetEvent>,
     /// Counts.
     pub metrics: Arc<Metrics>,
+    /// Unforeseeable: with what signatures that are verified together are weighed.
+    pub check_seed: Digest,
 }
 
 impl std::fmt::Debug for Parts {
@@ -87,6 +90,8 @@ struct Driver {
     executions: Arc<Semaphore>,
     signer: Arc<Signer>,
     signings: Arc<Semaphore>,
+    /// What no sender of signatures knows.
+    check_seed: Digest,
     net: NetHandle,
     requests: Requests,
     fetcher: Fetcher,
@@ -135,6 +140,7 @@ pub fn spawn(
         executions: Arc::new(Semaphore::new(at_once())),
         signer: Arc::new(parts.signer),
         signings: Arc::new(Semaphore::new(at_once())),
+        check_seed: parts.check_seed,
         net: parts.net.clone(),
         requests,
         metrics: Arc::clone(&parts.metrics),

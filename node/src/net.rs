@@ -4,7 +4,7 @@
 //! is a message forwarded, or its bearer penalised. The layer itself guarantees that whatever strangers send,
 //! memory, queues, streams and connections stay within [`limits`].
 //!
-//! The rules `[N-1]` to `[N-15]` stand with the parts: [`topic`] names, `exchange` frames, `score` and `gate` judge
+//! The rules `[N-1]` to `[N-16]` stand with the parts: [`topic`] names, `exchange` frames, `score` and `gate` judge
 //! peers, `roster` and `dialer` find them, `behaviour` composes, [`event`] and [`handle`] face the owner.
 
 pub mod event;

@@ -17,7 +17,7 @@ use surety_attest::verify::Lottery;
 use surety_protocol::block::Genesis;
 use surety_protocol::bls::{BlsError, SecretKey};
 use surety_protocol::codec::{self, CodecError};
-use surety_protocol::id::{Address, NetworkId};
+use surety_protocol::id::{Address, Digest, NetworkId};
 use surety_protocol::time::Height;
 use surety_slashing::ledger::BlockError;
 use tokio_util::sync::CancellationToken;
@@ -96,6 +96,9 @@ pub enum NodeError {
     /// The node stopped by itself.
     #[error(transparent)]
     Driver(#[from] DriverError),
+    /// The machine gives no randomness.
+    #[error("no randomness: {0}")]
+    Random(#[from] getrandom::Error),
     /// A task of the node panicked.
     #[error("a task of the node ended unexpectedly")]
     Task,
@@ -238,6 +241,8 @@ pub async fn run(
         tokio::task::block_in_place(|| location::publish(&archive, &keys.item, &url))?;
     }
 
+    let mut check_seed = [0; 32];
+    getrandom::fill(&mut check_seed)?;
     let signer = Signer::new(operator, network, keys.hot, keys.item, faults);
     let parts = Parts {
         core,
@@ -248,6 +253,7 @@ pub async fn run(
         net: net.clone(),
         net_events,
         metrics,
+        check_seed: Digest::new(check_seed),
     };
     let (handle, driver) = driver::spawn(parts, shutdown.clone());
     let following = config.roles.contains(&RoleName::Gateway).then(|| {

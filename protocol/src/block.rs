@@ -10,7 +10,7 @@
 use serde_bytes::ByteBuf;
 use serde_tuple::{Deserialize_tuple, Serialize_tuple};
 
-use crate::bls::{PublicKey, SecretKey, Signature, verify};
+use crate::bls::{PublicKey, SecretKey, Signature, SignedDigest};
 use crate::codec::{self, CodecError, Wire};
 use crate::hash::{Domain, digest};
 use crate::id::{Address, BlockId, Digest, NetworkId};
@@ -113,11 +113,21 @@ impl Commit {
         Ok(Commit { header, signature })
     }
 
+    /// What the proposer's `key` is said to have signed.
+    ///
+    /// # Errors
+    /// As [`Header::id`].
+    pub fn signed(&self, key: &PublicKey) -> Result<SignedDigest, CodecError> {
+        Ok(SignedDigest {
+            key: *key,
+            digest: signing_digest(&self.header.id()?),
+            signature: self.signature,
+        })
+    }
+
     /// Whether the proposer's `key` signed this.
     pub fn signed_by(&self, key: &PublicKey) -> bool {
-        self.header
-            .id()
-            .is_ok_and(|id| verify(key, &signing_digest(&id), &self.signature))
+        self.signed(key).is_ok_and(|it| it.holds())
     }
 }
 

@@ -28,7 +28,7 @@ mod msm;
 mod point;
 mod possession;
 
-pub use batch::{find_invalid, verify_batch, verify_batch_same_message};
+pub use batch::{SignedDigest, find_invalid, verify_batch};
 pub use curve::hash_to_g2;
 pub use key::SecretKey;
 pub use point::{AggregateSignature, ProofOfPossession, PublicKey, Signature};
@@ -100,11 +100,22 @@ pub fn verify_aggregate_same_message(
     message: &Digest,
     signature: &AggregateSignature,
 ) -> bool {
-    let Some(sum) = PublicKey::from_point(curve::sum_g1(keys.iter().map(PublicKey::point))) else {
-        return false;
-    };
-    let message = PreparedMessage::of(message);
-    pairing_equation_holds(&[(*sum.point(), &message)], signature.point())
+    signed_together(keys, message, signature).is_some_and(|it| it.holds())
+}
+
+/// An aggregate as one signature of a batch: that the sum of the keys signed. `None` if there is no
+/// key, or if their sum is the identity. What [`verify_aggregate_same_message`] asks of the keys
+/// holds here too.
+pub fn signed_together(
+    keys: &[PublicKey],
+    message: &Digest,
+    signature: &AggregateSignature,
+) -> Option<SignedDigest> {
+    Some(SignedDigest {
+        key: PublicKey::from_point(curve::sum_g1(keys.iter().map(PublicKey::point)))?,
+        digest: *message,
+        signature: signature.of_sum(),
+    })
 }
 
 /// Whether each key signed the digest beside it, judged by the sum of the signatures; `n + 1`

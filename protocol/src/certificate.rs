@@ -13,15 +13,15 @@ use serde_bytes::ByteBuf;
 use serde_tuple::{Deserialize_tuple, Serialize_tuple};
 
 use crate::approval;
-use crate::bls::{self, AggregateSignature, PublicKey, Signature};
+use crate::bls::{self, AggregateSignature, PublicKey, Signature, SignedDigest};
 use crate::claim::{self, Claim};
 use crate::codec::{CodecError, Wire};
-use crate::id::{Address, Digest};
+use crate::id::{Address, ClaimId, Digest};
 use crate::merkle::{self, Proof};
 use crate::params::Params;
 use crate::sortition::{self, Draw};
 use crate::time::Height;
-use crate::validators::ValidatorSet;
+use crate::validators::{Validator, ValidatorSet};
 
 /// A certified claim.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
@@ -145,23 +145,43 @@ impl Certificate {
         if tickets < needed {
             return Err(CertificateError::Tickets { tickets, needed });
         }
-        if !bls::verify(
-            grounds.claimant_key,
-            &claim::signing_digest(&id),
-            &self.signature,
-        ) {
-            return Err(CertificateError::Claimant);
-        }
-        for (validator, proof) in approvers.iter().zip(&self.sortition) {
-            if !sortition::check(&validator.key, &seed, proof) {
-                return Err(CertificateError::Sortition(validator.operator));
+        self.check_signatures(&id, &seed, &approvers, grounds.claimant_key)?;
+        Ok(tickets)
+    }
+
+    /// Checks all signatures as one batch: a block of the ledger may carry many certificates, and everybody checks each.
+    fn check_signatures(
+        &self,
+        id: &ClaimId,
+        seed: &Digest,
+        approvers: &[&Validator],
+        claimant_key: &PublicKey,
+    ) -> Result<(), CertificateError> {
+        let keys: Vec<PublicKey> = approvers.iter().map(|it| it.key).collect();
+        let approvals = bls::signed_together(&keys, &approval::signing_digest(id), &self.approvals)
+            .ok_or(CertificateError::Signature)?;
+        let claimed = SignedDigest {
+            key: *claimant_key,
+            digest: claim::signing_digest(id),
+            signature: self.signature,
+        };
+        let mut batch = vec![claimed, approvals];
+        let drawn = approvers.iter().zip(&self.sortition);
+        batch.extend(drawn.map(|(validator, proof)| SignedDigest {
+            key: validator.key,
+            digest: *seed,
+            signature: *proof,
+        }));
+        // Everybody has to judge alike, so nothing is added that others do not know.
+        match bls::find_invalid(&batch, seed).first() {
+            None => Ok(()),
+            Some(0) => Err(CertificateError::Claimant),
+            Some(1) => Err(CertificateError::Signature),
+            Some(at) => {
+                let approver = at.checked_sub(2).and_then(|it| approvers.get(it));
+                let operator = approver.map_or(self.claimant, |it| it.operator);
+                Err(CertificateError::Sortition(operator))
             }
         }
-        let keys: Vec<PublicKey> = approvers.iter().map(|validator| validator.key).collect();
-        let digest = approval::signing_digest(&id);
-        if !bls::verify_aggregate_same_message(&keys, &digest, &self.approvals) {
-            return Err(CertificateError::Signature);
-        }
-        Ok(tickets)
     }
 }

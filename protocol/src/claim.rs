@@ -17,7 +17,7 @@
 
 use serde_tuple::{Deserialize_tuple, Serialize_tuple};
 
-use crate::bls::{PublicKey, SecretKey, Signature};
+use crate::bls::{PublicKey, SecretKey, Signature, SignedDigest};
 use crate::codec::{self, CodecError, Wire};
 use crate::hash::{Domain, digest};
 use crate::hashpath::Hashpath;
@@ -135,11 +135,21 @@ impl Statement {
         })
     }
 
+    /// What `key` is said to have signed.
+    ///
+    /// # Errors
+    /// As [`Claim::id`].
+    pub fn signed(&self, key: &PublicKey) -> Result<SignedDigest, CodecError> {
+        Ok(SignedDigest {
+            key: *key,
+            digest: signing_digest(&self.claim.id()?),
+            signature: self.signature,
+        })
+    }
+
     /// Whether `key` signed this.
     pub fn signed_by(&self, key: &PublicKey) -> bool {
-        self.claim
-            .id()
-            .is_ok_and(|id| crate::bls::verify(key, &signing_digest(&id), &self.signature))
+        self.signed(key).is_ok_and(|it| it.holds())
     }
 }
 

@@ -16,8 +16,8 @@ use std::path::Path;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use surety_protocol::bls::{
-    AggregateSignature, BlsError, PublicKey, SecretKey, Signature, aggregate, aggregate_verify,
-    hash_to_g2, verify, verify_aggregate_same_message, verify_batch,
+    AggregateSignature, BlsError, PublicKey, SecretKey, Signature, SignedDigest, aggregate,
+    aggregate_verify, hash_to_g2, verify, verify_aggregate_same_message, verify_batch,
 };
 use surety_protocol::id::Digest;
 
@@ -230,7 +230,11 @@ fn check_batch_verify(text: &str) {
         let signatures: Vec<Signature> = points(&input.signatures)?;
         let signed = keys.into_iter().zip(messages).zip(signatures);
         let batch: Vec<_> = signed
-            .map(|((key, message), sig)| (key, message, sig))
+            .map(|((key, digest), signature)| SignedDigest {
+                key,
+                digest,
+                signature,
+            })
             .collect();
         Ok(verify_batch(&batch, &Digest::new([1; 32])))
     };

@@ -23,8 +23,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use surety_protocol::attested::ProcessEntry;
-use surety_protocol::block::{self, Block, Genesis, next_beacon};
-use surety_protocol::bls::PublicKey;
+use surety_protocol::block::{self, Block, Commit, Genesis, next_beacon};
+use surety_protocol::bls::{self, PublicKey, SignedDigest};
 use surety_protocol::codec::CodecError;
 use surety_protocol::id::{
     Address, BlockId, ClaimId, Digest, EvidenceId, ItemId, NetworkId, ProcessId,
@@ -215,18 +215,12 @@ impl Ledger {
                 head: self.height,
             });
         }
-        if header.proposer != self.proposer || !block.commit.signed_by(&self.proposer_key) {
-            return Err(BlockError::Signature);
-        }
+        let before = self.beacon();
+        self.check_proposer(&before, &block.commit)?;
         let count = u64::try_from(block.items.len()).unwrap_or(u64::MAX);
         let items = block.items.iter().map(|item| item.as_slice());
         if count > self.params.block_items_max || block::items_root(items) != header.items_root {
             return Err(BlockError::Items);
-        }
-        let before = self.beacon();
-        let drawn = block::beacon_digest(&before, header.height);
-        if !surety_protocol::bls::verify(&self.proposer_key, &drawn, &header.beacon) {
-            return Err(BlockError::Beacon);
         }
         let mut next = self.clone();
         let beacon = next_beacon(&before, &header.beacon);
@@ -238,6 +232,26 @@ impl Ledger {
         next.head = header.id()?;
         *self = next;
         Ok(events)
+    }
+
+    /// Checks what the proposer signed of a block that follows this beacon, both signatures at once.
+    fn check_proposer(&self, before: &Digest, commit: &Commit) -> Result<(), BlockError> {
+        let header = &commit.header;
+        if header.proposer != self.proposer {
+            return Err(BlockError::Signature);
+        }
+        let drawn = SignedDigest {
+            key: self.proposer_key,
+            digest: block::beacon_digest(before, header.height),
+            signature: header.beacon,
+        };
+        let batch = [commit.signed(&self.proposer_key)?, drawn];
+        // Everybody has to judge alike, so the batch is weighed with nothing that others do not know.
+        match bls::find_invalid(&batch, before).first() {
+            None => Ok(()),
+            Some(0) => Err(BlockError::Signature),
+            Some(_) => Err(BlockError::Beacon),
+        }
     }
 
     /// What the state will be after the items: how a proposer fills a header.

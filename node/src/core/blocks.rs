@@ -100,8 +100,11 @@ impl Core {
     pub(super) fn absorb(&mut self, now: Tick, facts: &Arc<BlockFacts>, out: &mut Outbox<Effect>) {
         self.shared.height = facts.height;
         let mut asked = Outbox::default();
-        self.tally.block(facts, &self.shared.claims, &mut asked);
+        let waited = self.tally.block(facts, &self.shared.claims, &mut asked);
         self.perform(now, asked.drain(), out);
+        for approval in waited {
+            self.approval(approval, None);
+        }
         self.signal(now, &Signal::Block(facts), out);
         for (process, segment) in &facts.certified {
             out.push(Effect::Persist(Write::Certified(*process, segment.size)));

@@ -2,8 +2,9 @@
 //!
 //! # Rules
 //!
-//! - `[CO-10]` A claim or a certificate about more slots than this node has means that it missed some. They are asked for at
-//!   once and again with every block, until they are here or nobody had them for [`PATIENCE_BLOCKS`].
+//! - `[CO-10]` A claim or a certificate about more slots than this node has, or a slot beyond its next, means that it missed
+//!   some. They are asked for at once and again with every block, until they are here or nobody had them for
+//!   [`PATIENCE_BLOCKS`].
 //! - `[CO-11]` A module of a log that is not here is asked for again with every block.
 //! - `[CO-13]` A verdict or a challenge that no block has carried for [`CONFIRM_BLOCKS`] is signed again and sent again: the
 //!   proposer may have stopped with it. Claims and certificates are repeated by the machines that make them.

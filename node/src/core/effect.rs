@@ -16,6 +16,7 @@ use surety_protocol::profiles::Profiles;
 use surety_protocol::time::Height;
 use surety_slashing::ledger::LedgerEvent;
 
+use super::Checking;
 use crate::net::{Acceptance, Topic};
 
 /// What a node asks for.
@@ -32,6 +33,8 @@ pub enum Effect {
         /// What to execute.
         request: Box<ExecutionRequest>,
     },
+    /// Verify signatures.
+    Check(Checking),
     /// Sign.
     Sign(Box<Signing>),
     /// Gossip.

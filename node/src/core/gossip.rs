@@ -1,10 +1,11 @@
-//! Gossip, in and out: what is accepted, ignored and rejected (rules CO-2, CO-3).
+//! Gossip, in and out: what is accepted, ignored and rejected (rules CO-2, CO-3, CK-3).
 
 use surety_attest::effect::Gossip;
 use surety_attest::log::Appended;
-use surety_attest::tally::Counted;
+use surety_attest::tally::Admitted;
 use surety_protocol::approval::{Approval, ClaimBatch};
 use surety_protocol::block::Block;
+use surety_protocol::bls::SignedDigest;
 use surety_protocol::bundle;
 use surety_protocol::claim::SignedClaim;
 use surety_protocol::codec::{self, Wire};
@@ -15,6 +16,7 @@ use surety_protocol::time::Tick;
 use surety_protocol::verified::Authentic;
 use surety_slashing::order::NotQueued;
 
+use super::checks::Subject;
 use super::{Core, Effect, Signal};
 use crate::net::{Acceptance, Topic};
 
@@ -35,21 +37,29 @@ pub(super) fn announcement(
 }
 
 impl Core {
+    /// Takes what was gossiped. What it is worth is said at once, or, of what has signatures to be verified, later.
     pub(super) fn gossip(
         &mut self,
         now: Tick,
+        token: u64,
         topic: Topic,
         data: &[u8],
         out: &mut Outbox<Effect>,
-    ) -> Acceptance {
-        match topic {
+    ) -> Option<Acceptance> {
+        let acceptance = match topic {
             Topic::Assignments => self.input_gossip(now, data, out),
             Topic::Claims => match codec::kind_of(data).map(|(kind, _)| kind) {
-                Some(SignedClaim::KIND) => self.claim_gossip(now, data, out),
+                Some(SignedClaim::KIND) => match codec::decode(data) {
+                    Ok(claim) => return self.claim(claim, Some(token)),
+                    Err(_) => Acceptance::Reject,
+                },
                 Some(ClaimBatch::KIND) => self.batch_gossip(now, data, out),
                 _ => Acceptance::Reject,
             },
-            Topic::Approvals => self.approval_gossip(now, data, out),
+            Topic::Approvals => match codec::decode(data) {
+                Ok(approval) => return self.approval(approval, Some(token)),
+                Err(_) => Acceptance::Reject,
+            },
             Topic::Ledger => match codec::kind_of(data).map(|(kind, _)| kind) {
                 Some(Block::KIND) => match codec::decode(data) {
                     Ok(block) => self.block(now, block, out),
@@ -59,7 +69,8 @@ impl Core {
             },
             // Evidence is announced on the ledger and fetched; records are on the ledger.
             Topic::Evidence | Topic::Records => Acceptance::Ignore,
-        }
+        };
+        Some(acceptance)
     }
 
     fn input_gossip(&mut self, now: Tick, data: &[u8], out: &mut Outbox<Effect>) -> Acceptance {
@@ -118,7 +129,13 @@ impl Core {
                 self.log_grew(now, read.process, out);
                 Acceptance::Accept
             }
+            // Whoever signed it may send no more after it, so it is not only asked for now.
+            Appended::Ahead(size) => {
+                self.heard_of(read.process, size, out);
+                Acceptance::Ignore
+            }
             Appended::Shrank => {
+                self.heard_of(read.process, read.slot.next().0, out);
                 self.signal(now, &Signal::LogShrank(read.process), out);
                 Acceptance::Accept
             }
@@ -160,35 +177,78 @@ impl Core {
         }
     }
 
-    fn claim_gossip(&mut self, now: Tick, data: &[u8], out: &mut Outbox<Effect>) -> Acceptance {
-        let Ok(claim) = codec::decode::<SignedClaim>(data) else {
-            return Acceptance::Reject;
+    /// Takes a claim from anywhere, to be verified; what it is worth, if it need not be.
+    pub(super) fn claim(&mut self, claim: SignedClaim, token: Option<u64>) -> Option<Acceptance> {
+        let Ok(id) = claim.statement.claim.id() else {
+            return Some(Acceptance::Reject);
         };
-        self.claim(now, claim, out)
+        if claim.check(self.shared.network).is_err() {
+            return Some(Acceptance::Reject);
+        }
+        let claimant = claim.statement.claimant;
+        let Some(operator) = self.ledger.operator(&claimant) else {
+            return Some(Acceptance::Ignore);
+        };
+        if !self.heeds(&claim) || self.shared.claims.signed_by(&id, &claimant).is_some() {
+            return Some(Acceptance::Ignore);
+        }
+        let Ok(signed) = claim.statement.signed(&operator.registration.key) else {
+            return Some(Acceptance::Reject);
+        };
+        let subject = Subject::Claim(Box::new(claim));
+        self.check(subject, vec![signed], token)
     }
 
-    /// Takes a claim from anywhere.
-    pub(super) fn claim(
+    /// Whether a claim can count now.
+    fn heeds(&self, claim: &SignedClaim) -> bool {
+        // [L-52]
+        self.ledger.is_active(&claim.statement.claimant)
+            && self.ledger.hears(&claim.statement.claim)
+    }
+
+    /// Lets signatures be verified; what is dropped is worth nothing.
+    fn check(
+        &mut self,
+        subject: Subject,
+        signed: Vec<SignedDigest>,
+        token: Option<u64>,
+    ) -> Option<Acceptance> {
+        let room = self.checks.take(subject, signed, token);
+        (!room).then_some(Acceptance::Ignore)
+    }
+
+    /// Signatures were verified: of each subject that was under way, whether they hold; nothing if they could not be (rule CK-3).
+    pub(super) fn checked(&mut self, now: Tick, hold: Option<Vec<bool>>, out: &mut Outbox<Effect>) {
+        let subjects = self.checks.end();
+        let hold = hold.map_or(vec![None; subjects.len()], |it| {
+            it.into_iter().map(Some).collect()
+        });
+        for (waiting, holds) in subjects.into_iter().zip(hold) {
+            let acceptance = match (holds, waiting.subject) {
+                (None, _) => Acceptance::Ignore,
+                (Some(false), _) => Acceptance::Reject,
+                (Some(true), Subject::Claim(claim)) => self.authentic_claim(now, *claim, out),
+                (Some(true), Subject::Approval(approval)) => match self.tally.count(*approval) {
+                    true => Acceptance::Accept,
+                    false => Acceptance::Ignore,
+                },
+            };
+            if let Some(token) = waiting.token {
+                out.push(Effect::Report { token, acceptance });
+            }
+        }
+        let mut asked = Outbox::default();
+        self.tally.post(&self.shared.claims, &mut asked);
+        self.perform(now, asked.drain(), out);
+    }
+
+    fn authentic_claim(
         &mut self,
         now: Tick,
         claim: SignedClaim,
         out: &mut Outbox<Effect>,
     ) -> Acceptance {
-        if claim.check(self.shared.network).is_err() {
-            return Acceptance::Reject;
-        }
-        let claimant = claim.statement.claimant;
-        let Some(operator) = self.ledger.operator(&claimant) else {
-            return Acceptance::Ignore;
-        };
-        // [L-52]
-        if !self.ledger.is_active(&claimant) || !self.ledger.hears(&claim.statement.claim) {
-            return Acceptance::Ignore;
-        }
-        if !claim.statement.signed_by(&operator.registration.key) {
-            return Acceptance::Reject;
-        }
-        if !self.shared.claims.insert(claim.clone()) {
+        if !self.heeds(&claim) || !self.shared.claims.insert(claim.clone()) {
             return Acceptance::Ignore;
         }
         self.heard_of(
@@ -228,29 +288,19 @@ impl Core {
         Acceptance::Accept
     }
 
-    fn approval_gossip(&mut self, now: Tick, data: &[u8], out: &mut Outbox<Effect>) -> Acceptance {
-        let Ok(approval) = codec::decode::<Approval>(data) else {
-            return Acceptance::Reject;
-        };
-        self.approval(now, approval, out)
-    }
-
+    /// Takes an approval from anywhere, to be verified; what it is worth, if it need not be.
     pub(super) fn approval(
         &mut self,
-        now: Tick,
         approval: Approval,
-        out: &mut Outbox<Effect>,
-    ) -> Acceptance {
-        let mut asked = Outbox::default();
-        let counted = self
-            .tally
-            .approval(approval, &self.shared.claims, &mut asked);
-        self.perform(now, asked.drain(), out);
-        match counted {
-            Counted::New => Acceptance::Accept,
-            // Its signature cannot be checked yet; whoever can passes it on.
-            Counted::Nothing | Counted::Early => Acceptance::Ignore,
-            Counted::Refused => Acceptance::Reject,
+        token: Option<u64>,
+    ) -> Option<Acceptance> {
+        match self.tally.admit(&approval, &self.shared.claims) {
+            Admitted::Checking(signed) => {
+                self.check(Subject::Approval(Box::new(approval)), signed.into(), token)
+            }
+            // Its signature cannot be verified yet; whoever can passes it on.
+            Admitted::Nothing | Admitted::Early => Some(Acceptance::Ignore),
+            Admitted::Refused => Some(Acceptance::Reject),
         }
     }
 
@@ -336,7 +386,9 @@ impl Core {
             }
             Gossip::Approval(approval) => {
                 let data = codec::encode(approval.as_ref()).unwrap_or_default();
-                self.approval(now, *approval, out);
+                let mut asked = Outbox::default();
+                self.tally.own(*approval, &self.shared.claims, &mut asked);
+                self.perform(now, asked.drain(), out);
                 out.push(Effect::Publish {
                     topic: Topic::Approvals,
                     data,

@@ -53,6 +53,8 @@ pub enum Input {
         /// The outcome.
         execution: Execution,
     },
+    /// Signatures were verified: of each group, whether they hold; nothing if they could not be.
+    Checked(Option<Vec<bool>>),
     /// A signature was made.
     Signed(Signed),
     /// What was asked for came, or did not.

@@ -15,7 +15,7 @@ use super::handle::{Accepted, OfferError};
 use super::waiters::{accept, answer, awaited, of_ledger};
 use super::{Completion, Driver, DriverError};
 use crate::archive::ArchiveError;
-use crate::core::{Effect, Fetched, Input, Signing};
+use crate::core::{Checking, Effect, Fetched, Input, Signing};
 use crate::exchange::{Fetcher, ItemRequest, Placed, Receipt, Wanted};
 use crate::metrics::TopicLabel;
 use crate::net::{Acceptance, PeerId, Topic};
@@ -49,6 +49,7 @@ impl Driver {
                     }
                 });
             }
+            Effect::Check(checking) => self.check(checking),
             Effect::Sign(signing) => return Ok(self.sign(*signing)),
             Effect::Publish { topic, data } => self.publish(topic, data).await,
             Effect::Report { token, acceptance } => {
@@ -100,6 +101,19 @@ impl Driver {
                 // The driver may have stopped.
                 let _ = completions.send(Completion::Input(Box::new(input))).await;
             }
+        });
+    }
+
+    /// Verifies signatures beside the loop, and beside what is executed: there is one batch at a time (rule CK-2).
+    fn check(&self, checking: Checking) {
+        let completions = self.completions.clone();
+        let seed = self.check_seed;
+        tokio::spawn(async move {
+            let hold = tokio::task::spawn_blocking(move || checking.run(&seed)).await;
+            let hold = hold.inspect_err(|error| tracing::error!(%error, "verifying ended"));
+            // The driver may have stopped.
+            let input = Box::new(Input::Checked(hold.ok()));
+            let _ = completions.send(Completion::Input(input)).await;
         });
     }
 

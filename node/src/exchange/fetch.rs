@@ -107,6 +107,20 @@ impl Fetcher {
                 })
             }
             Wanted::Want(Want::Item(id)) => self.archive.item(id).ok()?.map(Fetched::Item),
+            // This node's own from before a restart, of which nobody else may have heard.
+            Wanted::Want(Want::Claims { root, claimant }) => {
+                let batch = self.archive.batch(root, claimant).ok()??;
+                let mut claims = Vec::with_capacity(batch.claims.len());
+                for id in &batch.claims {
+                    let signed = self.archive.claims(id).ok()?;
+                    claims.push(
+                        signed
+                            .into_iter()
+                            .find(|it| it.statement.claimant == *claimant)?,
+                    );
+                }
+                Some(Fetched::Claims { batch, claims })
+            }
             _ => None,
         }
     }

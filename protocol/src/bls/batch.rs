@@ -11,6 +11,24 @@ use super::{PublicKey, Signature};
 use crate::hash::{Domain, digest};
 use crate::id::Digest;
 
+/// Who is said to have signed what: one signature of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SignedDigest {
+    /// The signer's key.
+    pub key: PublicKey,
+    /// What is signed.
+    pub digest: Digest,
+    /// Its signature.
+    pub signature: Signature,
+}
+
+impl SignedDigest {
+    /// Whether the key signed the digest.
+    pub fn holds(&self) -> bool {
+        super::verify(&self.key, &self.digest, &self.signature)
+    }
+}
+
 /// Whether every key signed the digest beside it; an empty list is refused. One pairing (and
 /// about 20 KB of memory, so the caller bounds the batch) per distinct digest, and one more.
 ///
@@ -26,17 +44,8 @@ use crate::id::Digest;
 /// succeeds with `2^-128`. A seed that the senders cannot foresee stops them from even making
 /// attempts offline; with one that they know, forging costs `2^128` hashes. Equal inputs give equal
 /// answers, so a replay agrees.
-pub fn verify_batch(batch: &[(PublicKey, Digest, Signature)], seed: &Digest) -> bool {
-    !batch.is_empty() && Batch::new(batch.iter().copied(), seed).holds(0..batch.len())
-}
-
-/// [`verify_batch`] where all signed the same digest: two pairings for any number of signatures.
-pub fn verify_batch_same_message(
-    batch: &[(PublicKey, Signature)],
-    message: &Digest,
-    seed: &Digest,
-) -> bool {
-    !batch.is_empty() && Batch::on_one(batch, message, seed).holds(0..batch.len())
+pub fn verify_batch(batch: &[SignedDigest], seed: &Digest) -> bool {
+    !batch.is_empty() && Batch::new(batch, seed).holds(0..batch.len())
 }
 
 /// The indices, ascending, of those that are not the key's signature on the digest, by halving.
@@ -44,14 +53,10 @@ pub fn verify_batch_same_message(
 /// Good signatures cost next to nothing beside a few bad ones (about `2 log2(n)` checks for one),
 /// but if most are bad this costs twice as much as checking each alone: stop taking signatures from
 /// whoever sent a bad one.
-pub fn find_invalid(
-    batch: &[(PublicKey, Signature)],
-    message: &Digest,
-    seed: &Digest,
-) -> Vec<usize> {
+pub fn find_invalid(batch: &[SignedDigest], seed: &Digest) -> Vec<usize> {
     let mut found = Vec::new();
     if !batch.is_empty() {
-        Batch::on_one(batch, message, seed).search(0..batch.len(), false, &mut found);
+        Batch::new(batch, seed).search(0..batch.len(), false, &mut found);
     }
     found
 }
@@ -70,38 +75,22 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    pub(super) fn on_one(
-        batch: &[(PublicKey, Signature)],
-        message: &Digest,
-        seed: &Digest,
-    ) -> Self {
-        Self::new(
-            batch
-                .iter()
-                .map(|(key, signature)| (*key, *message, *signature)),
-            seed,
-        )
-    }
-
-    fn new(
-        batch: impl Iterator<Item = (PublicKey, Digest, Signature)> + Clone,
-        seed: &Digest,
-    ) -> Self {
+    pub(super) fn new(batch: &[SignedDigest], seed: &Digest) -> Self {
         // Every input has a fixed length, so their concatenation has one reading.
         let mut inputs = Vec::new();
-        for (key, message, signature) in batch.clone() {
-            inputs.extend_from_slice(key.as_bytes());
-            inputs.extend_from_slice(message.as_bytes());
-            inputs.extend_from_slice(signature.as_bytes());
+        for one in batch {
+            inputs.extend_from_slice(one.key.as_bytes());
+            inputs.extend_from_slice(one.digest.as_bytes());
+            inputs.extend_from_slice(one.signature.as_bytes());
         }
         let bound = digest(Domain::BATCH, &[seed.as_bytes(), &inputs]);
 
         let mut known = BTreeMap::new();
         let mut messages = Vec::new();
         let mut terms = Vec::new();
-        for (index, (key, message, signature)) in (0_u64..).zip(batch) {
-            let message = *known.entry(message).or_insert_with(|| {
-                messages.push(PreparedMessage::of(&message));
+        for (index, one) in (0_u64..).zip(batch) {
+            let message = *known.entry(one.digest).or_insert_with(|| {
+                messages.push(PreparedMessage::of(&one.digest));
                 messages.len() - 1
             });
             let drawn = digest(Domain::BATCH, &[bound.as_bytes(), &index.to_be_bytes()]);
@@ -110,7 +99,7 @@ impl Batch {
                 .split_first_chunk()
                 .unwrap_or((&[0; 16], &[]));
             let coefficient = u128::from_be_bytes(*half);
-            let (key, signature) = (*key.point(), *signature.point());
+            let (key, signature) = (*one.key.point(), *one.signature.point());
             terms.push(Term {
                 key,
                 message,

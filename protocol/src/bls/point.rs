@@ -189,4 +189,12 @@ impl AggregateSignature {
     pub(super) fn from_point(point: G2Affine) -> Option<Self> {
         (!bool::from(point.is_identity())).then(|| Self::known_good(point))
     }
+
+    /// As the one signature of the sum of the keys.
+    pub(super) const fn of_sum(&self) -> Signature {
+        Signature {
+            point: self.point,
+            bytes: self.bytes,
+        }
+    }
 }

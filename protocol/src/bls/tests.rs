@@ -16,15 +16,20 @@ fn secret(number: u8) -> SecretKey {
     SecretKey::derive_from_seed(&[number; 32]).unwrap()
 }
 
-fn signed(count: u8, message: &Digest) -> Vec<(PublicKey, Signature)> {
-    (0..count)
-        .map(secret)
-        .map(|key| (*key.public_key(), key.sign(message)))
-        .collect()
+fn said(key: &SecretKey, digest: &Digest) -> SignedDigest {
+    SignedDigest {
+        key: *key.public_key(),
+        digest: *digest,
+        signature: key.sign(digest),
+    }
 }
 
-fn split(signed: &[(PublicKey, Signature)]) -> (Vec<PublicKey>, Vec<Signature>) {
-    signed.iter().copied().unzip()
+fn signed(count: u8, message: &Digest) -> Vec<SignedDigest> {
+    (0..count).map(|it| said(&secret(it), message)).collect()
+}
+
+fn split(signed: &[SignedDigest]) -> (Vec<PublicKey>, Vec<Signature>) {
+    signed.iter().map(|it| (it.key, it.signature)).unzip()
 }
 
 /// Shifts a signature by a multiple of the generator.
@@ -233,8 +238,8 @@ fn keys_and_signatures_that_cancel_are_refused() {
             .zip([&one, &other])
             .all(|(key, secret)| verify(key, &m, &secret.sign(&m)))
     );
-    let batch = [(keys[0], one.sign(&m)), (keys[1], other.sign(&m))];
-    assert!(verify_batch_same_message(&batch, &m, &SEED));
+    let batch = [&one, &other].map(|key| said(key, &m));
+    assert!(verify_batch(&batch, &SEED));
 }
 
 #[test]
@@ -261,16 +266,16 @@ fn an_aggregate_over_several_messages() {
 fn colluding_signers_pass_a_plain_sum_and_not_a_batch() {
     let m = message("a");
     let mut batch = signed(6, &m);
-    batch[1].1 = shifted(&batch[1].1, 7);
-    batch[4].1 = shifted(&batch[4].1, -7);
+    batch[1].signature = shifted(&batch[1].signature, 7);
+    batch[4].signature = shifted(&batch[4].signature, -7);
     let (keys, signatures) = split(&batch);
     assert!(verify_aggregate_same_message(
         &keys,
         &m,
         &aggregate(&signatures).unwrap()
     ));
-    assert!(!verify_batch_same_message(&batch, &m, &SEED));
-    assert_eq!(find_invalid(&batch, &m, &SEED), [1, 4]);
+    assert!(!verify_batch(&batch, &SEED));
+    assert_eq!(find_invalid(&batch, &SEED), [1, 4]);
 }
 
 #[test]
@@ -280,7 +285,7 @@ fn coefficients_depend_on_every_input() {
     let m = message("a");
     let batch = signed(2, &m);
     let coefficients = |seed| -> Vec<u128> {
-        let drawn = batch::Batch::on_one(&batch, &m, seed).terms;
+        let drawn = batch::Batch::new(&batch, seed).terms;
         drawn.iter().map(|term| term.coefficient).collect()
     };
     let known = coefficients(&SEED);
@@ -292,14 +297,14 @@ fn coefficients_depend_on_every_input() {
     let plus = |signature: &Signature, error: G2Projective| {
         Signature::known_good(G2Affine::from(error + signature.point()))
     };
-    forged[0].1 = plus(&forged[0].1, error(known[1]));
-    forged[1].1 = plus(&forged[1].1, -error(known[0]));
-    let mut fooled = batch::Batch::on_one(&forged, &m, &SEED);
+    forged[0].signature = plus(&forged[0].signature, error(known[1]));
+    forged[1].signature = plus(&forged[1].signature, -error(known[0]));
+    let mut fooled = batch::Batch::new(&forged, &SEED);
     for (term, known) in fooled.terms.iter_mut().zip(&known) {
         term.coefficient = *known;
     }
     assert!(fooled.holds(0..2));
-    assert!(!verify_batch_same_message(&forged, &m, &SEED));
+    assert!(!verify_batch(&forged, &SEED));
     let other_seed = coefficients(&Digest::new([6; 32]));
     assert!(known.iter().zip(&other_seed).all(|(a, b)| a != b));
 }
@@ -307,26 +312,24 @@ fn coefficients_depend_on_every_input() {
 #[test]
 fn batches_of_no_and_of_one_signature() {
     let m = message("a");
-    assert!(!verify_batch_same_message(&[], &m, &SEED));
     assert!(!verify_batch(&[], &SEED));
-    assert!(find_invalid(&[], &m, &SEED).is_empty());
+    assert!(find_invalid(&[], &SEED).is_empty());
     let mut one = signed(1, &m);
-    assert!(verify_batch_same_message(&one, &m, &SEED));
-    assert!(find_invalid(&one, &m, &SEED).is_empty());
-    one[0].1 = shifted(&one[0].1, 1);
-    assert!(!verify_batch_same_message(&one, &m, &SEED));
-    assert_eq!(find_invalid(&one, &m, &SEED), [0]);
+    assert!(verify_batch(&one, &SEED));
+    assert!(find_invalid(&one, &SEED).is_empty());
+    one[0].signature = shifted(&one[0].signature, 1);
+    assert!(!verify_batch(&one, &SEED));
+    assert_eq!(find_invalid(&one, &SEED), [0]);
 }
 
 #[test]
 fn a_batch_over_several_messages() {
-    let mut batch: Vec<(PublicKey, Digest, Signature)> = (0..6)
-        .map(|i| (secret(i), message(["a", "b"][usize::from(i % 2)])))
-        .map(|(key, m)| (*key.public_key(), m, key.sign(&m)))
+    let mut batch: Vec<SignedDigest> = (0..6)
+        .map(|i| said(&secret(i), &message(["a", "b"][usize::from(i % 2)])))
         .collect();
     assert!(verify_batch(&batch, &SEED));
     // Swapping two signatures on one message keeps every plain sum.
-    (batch[0].2, batch[2].2) = (batch[2].2, batch[0].2);
+    (batch[0].signature, batch[2].signature) = (batch[2].signature, batch[0].signature);
     assert!(!verify_batch(&batch, &SEED));
 }
 
@@ -370,10 +373,10 @@ proptest! {
         let mut batch = signed(9, &m);
         for at in &bad {
             // Equal errors, so that many subsets of them are correlated.
-            batch[*at].1 = shifted(&batch[*at].1, 1);
+            batch[*at].signature = shifted(&batch[*at].signature, 1);
         }
-        prop_assert_eq!(verify_batch_same_message(&batch, &m, &SEED), bad.is_empty());
-        prop_assert_eq!(find_invalid(&batch, &m, &SEED), bad.into_iter().collect::<Vec<_>>());
+        prop_assert_eq!(verify_batch(&batch, &SEED), bad.is_empty());
+        prop_assert_eq!(find_invalid(&batch, &SEED), bad.into_iter().collect::<Vec<_>>());
     }
 
     #[test]

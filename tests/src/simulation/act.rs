@@ -7,6 +7,7 @@ use surety_node::core::{Effect, Input};
 use surety_node::net::{Acceptance, Topic};
 use surety_protocol::execution::Execution;
 use surety_protocol::hash::{Domain, digest};
+use surety_protocol::id::Digest;
 
 use super::Simulation;
 use super::event::{Event, Work};
@@ -26,6 +27,7 @@ impl Simulation {
             Effect::Judge { evidence, request } => {
                 self.beside(who, 30, Work::Judge(evidence, request));
             }
+            Effect::Check(checking) => self.beside(who, 4, Work::Check(checking)),
             Effect::Sign(signing) => self.beside(who, 4, Work::Sign(signing)),
             Effect::Publish { topic, data } => self.publish(who, topic, data)?,
             Effect::Report { token, acceptance } => self.report(who, token, acceptance)?,
@@ -121,6 +123,7 @@ impl Simulation {
                     execution,
                 }
             }
+            Work::Check(checking) => Input::Checked(Some(checking.run(&Digest::default()))),
             Work::Sign(signing) => {
                 let made =
                     running

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use surety_attest::effect::Offer;
-use surety_node::core::{Input, Signing};
+use surety_node::core::{Checking, Input, Signing};
 use surety_protocol::execution::ExecutionRequest;
 use surety_protocol::id::EvidenceId;
 use surety_protocol::profiles::Profiles;
@@ -93,6 +93,8 @@ pub(super) enum Work {
     Job(Box<surety_attest::effect::Job>, Arc<Profiles>),
     /// An execution that evidence asks for.
     Judge(EvidenceId, Box<ExecutionRequest>),
+    /// Signatures to be verified.
+    Check(Checking),
     /// A signature.
     Sign(Box<Signing>),
 }
@@ -108,6 +110,7 @@ impl Event {
                 let kind = match work {
                     Work::Job(..) => "execute",
                     Work::Judge(..) => "judge",
+                    Work::Check(_) => "check",
                     Work::Sign(_) => "sign",
                 };
                 (kind, *who, Vec::new())

@@ -67,7 +67,8 @@ pub(crate) struct Devnet {
     child: Child,
     lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
     ready: Value,
-    dir: tempfile::TempDir,
+    /// What stays when a test fails, for whoever looks for the reason.
+    dir: Option<tempfile::TempDir>,
     _stdin: Option<ChildStdin>,
 }
 
@@ -94,7 +95,7 @@ impl Devnet {
             child,
             lines,
             ready,
-            dir,
+            dir: Some(dir),
             _stdin: stdin,
         }
     }
@@ -105,7 +106,7 @@ impl Devnet {
     }
 
     pub(crate) fn dir(&self) -> &Path {
-        self.dir.path()
+        self.dir.as_ref().unwrap().path()
     }
 
     /// Runs a command of the program against the first node, with the network's wallet.
@@ -262,6 +263,11 @@ impl Drop for Devnet {
         // Every node stops when its parent is gone.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if std::thread::panicking()
+            && let Some(dir) = self.dir.take()
+        {
+            eprintln!("what the nodes said: {}", dir.keep().display());
+        }
     }
 }
 
@@ -284,7 +290,11 @@ impl Killed {
 
     /// Starts it again, told something by which it may end before it is ready; whether it was.
     pub(crate) fn try_restart_with(&mut self, arguments: &[&str]) -> bool {
-        let log = std::fs::File::create(self.dir.join("log-after-restart")).unwrap();
+        let log = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(self.dir.join("log-after-restart"))
+            .unwrap();
         let mut child = Command::new(built::surety().unwrap())
             .args(["--json", "node", "run", "--until-stdin-closes", "--dir"])
             .arg(&self.dir)

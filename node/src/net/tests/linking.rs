@@ -36,6 +36,34 @@ async fn a_lost_bootstrap_peer_is_dialled_until_it_is_back_over_quic() {
     comes_back(Transport::Quic).await;
 }
 
+/// A node that dies without a word and is back before anybody missed it hears and is heard.
+#[test]
+fn a_new_life_of_a_peer_is_no_stranger_to_gossip() {
+    let runtime = || tokio::runtime::Runtime::new().unwrap();
+    let (here, there, again) = (runtime(), runtime(), runtime());
+    let mut hub = here.block_on(Node::start(1, config(Transport::Quic, &[])));
+    let boot = config(Transport::Quic, &[&hub]);
+    let node = there.block_on(Node::start(2, boot.clone()));
+    here.block_on(async {
+        hub.connected(node.id()).await;
+        hub.subscribed(1).await;
+        // The connection is no longer new.
+        tokio::time::sleep(limits::AT_ONCE).await;
+    });
+    // No task of it says goodbye.
+    there.shutdown_background();
+    let mut node = again.block_on(Node::start(2, boot));
+    again.block_on(node.subscribed(1));
+    here.block_on(hub.subscribed(1));
+    let publish = |handle: NetHandle, what: &'static [u8]| async move {
+        handle.publish(Topic::Ledger, what.to_vec()).await.unwrap();
+    };
+    here.block_on(publish(hub.handle.clone(), b"to it"));
+    assert_eq!(again.block_on(node.gossip()).3, b"to it");
+    again.block_on(publish(node.handle.clone(), b"from it"));
+    assert_eq!(here.block_on(hub.gossip()).3, b"from it");
+}
+
 #[tokio::test]
 async fn nodes_that_know_one_find_all() {
     let wide = |boot: &[&Node]| NetConfig {

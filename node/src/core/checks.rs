@@ -1,0 +1,237 @@
+//! Signatures of strangers, verified together and beside the core.
+//!
+//! # Rules
+//!
+//! - `[CK-1]` A claim or approval that breaks no other rule waits here until its signatures are verified: claims before
+//!   approvals, since work begins with them, but never so that approvals have less than half of a batch. What finds its queue full
+//!   is dropped without blame.
+//! - `[CK-2]` One batch is under way at a time, and what comes meanwhile makes the next one. So a node with little to do verifies
+//!   each at once, and one with much to do verifies many for little more than the price of one.
+//! - `[CK-3]` What was verified is judged again by what can have changed meanwhile; then its sender hears what it was worth.
+
+use std::collections::VecDeque;
+
+use surety_protocol::approval::Approval;
+use surety_protocol::bls::{SignedDigest, find_invalid};
+use surety_protocol::claim::SignedClaim;
+use surety_protocol::id::Digest;
+
+/// Claims that wait.
+const CLAIMS_MAX: usize = 2048;
+/// Approvals that wait.
+const APPROVALS_MAX: usize = 8192;
+/// Claims and approvals verified together.
+const BATCH_MAX: usize = 128;
+
+/// Signatures to be verified together, in groups that hold or fail as one.
+#[derive(Debug)]
+pub struct Checking(Vec<Vec<SignedDigest>>);
+
+impl Checking {
+    /// Of each group, whether all its signatures hold. The seed is one that senders do not know.
+    pub fn run(&self, seed: &Digest) -> Vec<bool> {
+        let groups = (0..).zip(&self.0);
+        let flat = groups.flat_map(|(group, all)| all.iter().map(move |one| (group, *one)));
+        let (groups, batch): (Vec<usize>, Vec<SignedDigest>) = flat.unzip();
+        let mut hold = vec![true; self.0.len()];
+        for at in find_invalid(&batch, seed) {
+            let group = groups.get(at).and_then(|it| hold.get_mut(*it));
+            if let Some(group) = group {
+                *group = false;
+            }
+        }
+        hold
+    }
+}
+
+/// What is to be verified.
+#[derive(Debug)]
+pub(super) enum Subject {
+    Claim(Box<SignedClaim>),
+    Approval(Box<Approval>),
+}
+
+/// A subject that waits, and whom it is reported to.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pub(super) subject: Subject,
+    pub(super) token: Option<u64>,
+    signed: Vec<SignedDigest>,
+}
+
+/// What waits, and what is under way.
+#[derive(Debug, Default)]
+pub(super) struct Checks {
+    claims: VecDeque<Waiting>,
+    approvals: VecDeque<Waiting>,
+    under_way: Vec<Waiting>,
+}
+
+impl Checks {
+    /// Takes something to be verified; false if there is no room (rule CK-1).
+    pub(super) fn take(
+        &mut self,
+        subject: Subject,
+        signed: Vec<SignedDigest>,
+        token: Option<u64>,
+    ) -> bool {
+        let (queue, most) = match subject {
+            Subject::Claim(_) => (&mut self.claims, CLAIMS_MAX),
+            Subject::Approval(_) => (&mut self.approvals, APPROVALS_MAX),
+        };
+        let room = queue.len() < most;
+        if room {
+            queue.push_back(Waiting {
+                subject,
+                token,
+                signed,
+            });
+        }
+        room
+    }
+
+    /// The next batch, if none is under way (rule CK-2).
+    pub(super) fn begin(&mut self) -> Option<Checking> {
+        if !self.under_way.is_empty() {
+            return None;
+        }
+        let approvals = self.approvals.len().min(BATCH_MAX / 2);
+        let claims = self.claims.len().min(BATCH_MAX - approvals);
+        let approvals = self.approvals.len().min(BATCH_MAX - claims);
+        self.under_way.extend(self.claims.drain(..claims));
+        self.under_way.extend(self.approvals.drain(..approvals));
+        let signed = self.under_way.iter().map(|it| it.signed.clone());
+        let checking = Checking(signed.collect());
+        (!checking.0.is_empty()).then_some(checking)
+    }
+
+    /// The batch that was under way.
+    pub(super) fn end(&mut self) -> Vec<Waiting> {
+        std::mem::take(&mut self.under_way)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use surety_protocol::bls::SecretKey;
+    use surety_protocol::claim::{Claim, Statement};
+    use surety_protocol::hash::{Domain, digest};
+    use surety_protocol::hashpath::Hashpath;
+    use surety_protocol::history::Frontier;
+    use surety_protocol::id::{Address, ClaimId, ModuleId, NetworkId, ProcessId};
+    use surety_protocol::time::Height;
+
+    use super::*;
+
+    fn key(number: u64) -> SecretKey {
+        let seed = digest(Domain::OBJECT, &[&number.to_be_bytes()]);
+        SecretKey::derive_from_seed(seed.as_bytes()).unwrap()
+    }
+
+    fn signed(number: u64) -> SignedDigest {
+        let digest = Digest::new([1; 32]);
+        SignedDigest {
+            key: *key(number).public_key(),
+            digest,
+            signature: key(number).sign(&digest),
+        }
+    }
+
+    fn approval() -> Subject {
+        let signature = signed(1).signature;
+        Subject::Approval(Box::new(Approval {
+            claim: ClaimId::new([1; 32]),
+            claimant: Address::new([2; 32]),
+            committed: Height(1),
+            verifier: Address::new([3; 32]),
+            sortition: signature,
+            signature,
+        }))
+    }
+
+    fn claim() -> Subject {
+        let process = ProcessId::new([1; 32]);
+        let claim = Claim {
+            network: NetworkId::new([1; 32]),
+            profile: Digest::default().into(),
+            height: Height(1),
+            module: ModuleId::new([1; 32]),
+            process,
+            fork: 0,
+            size: 1,
+            history_root: Digest::default(),
+            first_new: 0,
+            base_root: Digest::default(),
+            hashpath: Hashpath::start(process),
+            head_state_root: Digest::default(),
+        };
+        Subject::Claim(Box::new(SignedClaim {
+            statement: Statement::sign(claim, Address::new([2; 32]), &key(1)).unwrap(),
+            frontier: Frontier::empty(),
+            leaves: Vec::new(),
+        }))
+    }
+
+    /// Claims and approvals of a batch.
+    fn kinds(batch: &[Waiting]) -> (usize, usize) {
+        let claims = |it: &&Waiting| matches!(it.subject, Subject::Claim(_));
+        let claims = batch.iter().filter(claims).count();
+        (claims, batch.len() - claims)
+    }
+
+    #[test]
+    fn one_batch_is_under_way_and_the_next_has_what_came_meanwhile() {
+        let mut checks = Checks::default();
+        assert!(checks.begin().is_none());
+        assert!(checks.take(approval(), vec![signed(1)], Some(1)));
+        assert!(checks.begin().is_some());
+        for token in 2..5 {
+            assert!(checks.take(approval(), vec![signed(1)], Some(token)));
+            assert!(checks.begin().is_none());
+        }
+        let tokens = |batch: &[Waiting]| batch.iter().map(|it| it.token).collect::<Vec<_>>();
+        assert_eq!(tokens(&checks.end()), [Some(1)]);
+        assert!(checks.begin().is_some());
+        assert_eq!(tokens(&checks.end()), [Some(2), Some(3), Some(4)]);
+        assert!(checks.begin().is_none());
+    }
+
+    #[test]
+    fn queues_are_bounded_and_neither_kind_waits_for_the_other_to_end() {
+        let (claim_signed, approval_signed) = (vec![signed(1)], vec![signed(2)]);
+        let mut checks = Checks::default();
+        for _ in 0..CLAIMS_MAX {
+            assert!(checks.take(claim(), claim_signed.clone(), None));
+        }
+        assert!(!checks.take(claim(), claim_signed.clone(), None));
+        // Alone they have all of a batch.
+        assert!(checks.begin().is_some());
+        assert_eq!(kinds(&checks.end()), (BATCH_MAX, 0));
+        for _ in 0..APPROVALS_MAX {
+            assert!(checks.take(approval(), approval_signed.clone(), None));
+        }
+        assert!(!checks.take(approval(), approval_signed.clone(), None));
+        let mut before = CLAIMS_MAX - BATCH_MAX;
+        while before > 0 {
+            assert!(checks.begin().is_some());
+            let (claims, approvals) = kinds(&checks.end());
+            assert_eq!((claims, approvals), (BATCH_MAX / 2, BATCH_MAX / 2));
+            before -= claims;
+        }
+        assert!(checks.begin().is_some());
+        assert_eq!(kinds(&checks.end()), (0, BATCH_MAX));
+    }
+
+    #[test]
+    fn a_group_holds_if_all_its_signatures_do_and_fails_alone() {
+        let mut groups: Vec<Vec<SignedDigest>> = (0..5)
+            .map(|it| vec![signed(2 * it), signed(2 * it + 1)])
+            .collect();
+        let seed = Digest::new([7; 32]);
+        assert_eq!(Checking(groups.clone()).run(&seed), [true; 5]);
+        groups[1][1].signature = groups[3][0].signature;
+        groups[4][0].digest = Digest::new([2; 32]);
+        let expected = [true, false, true, true, false];
+        assert_eq!(Checking(groups).run(&seed), expected);
+    }
+}
