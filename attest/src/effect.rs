@@ -247,6 +247,11 @@ pub enum Want {
         /// The first missing slot.
         from: Slot,
     },
+    /// Where the logs of a scheduler end, of which only itself is asked.
+    Ends {
+        /// Its key.
+        scheduler: Address,
+    },
     /// A data item.
     Item(ItemId),
     /// The pages of a state.

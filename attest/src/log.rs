@@ -13,6 +13,7 @@
 //! - `[LO-6]` A tick enters a log when it is due and not otherwise, and nothing enters before a tick that is due (rule CR-5).
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use surety_protocol::assignment::{Assignment, HashChain};
 use surety_protocol::hashpath::Hashpath;
@@ -111,6 +112,12 @@ impl Logs {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.logs.is_empty()
+    }
+
+    /// The logs of the processes after one.
+    pub fn after(&self, process: Option<ProcessId>) -> impl Iterator<Item = (&ProcessId, &Log)> {
+        let after = process.map_or(Bound::Unbounded, Bound::Excluded);
+        self.logs.range((after, Bound::Unbounded))
     }
 
     /// All logs.

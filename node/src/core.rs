@@ -55,6 +55,7 @@ use surety_slashing::replica::Replica;
 use crate::role::Role;
 use checks::Checks;
 
+pub use catch_up::ENDS_MAX;
 pub use checks::Checking;
 pub use effect::{Effect, Signing, Write};
 pub use input::{Fetched, Input, Signed};
@@ -106,6 +107,8 @@ pub struct Core {
     cases: BTreeMap<EvidenceId, Option<PendingFalseClaim>>,
     /// Logs that are longer elsewhere: how long, and since when that is known.
     longer: BTreeMap<ProcessId, (u64, Height)>,
+    /// Other schedulers whose logs are here, and when each last said where its logs end.
+    schedulers: BTreeMap<Address, Option<Height>>,
     /// Digests on the ledger whose claims may not all be here.
     committed: BTreeMap<(Address, Height), Digest>,
     /// Modules of logs that are not here.
@@ -160,6 +163,7 @@ impl Core {
             roles,
             cases: BTreeMap::new(),
             longer: BTreeMap::new(),
+            schedulers: BTreeMap::new(),
             committed: BTreeMap::new(),
             lacking: BTreeSet::new(),
             held: VecDeque::new(),
@@ -331,6 +335,7 @@ impl Core {
                     self.append(now, assignment, message, out);
                 }
             }
+            Fetched::Ends { scheduler, ends } => self.told_ends(scheduler, ends, out),
             Fetched::Item(item) => self.got_item(now, item, out),
             Fetched::Claims { batch, claims } => {
                 for claim in claims {

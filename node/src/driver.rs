@@ -17,6 +17,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use surety_attest::effect::Executed;
 use surety_attest::schedule::ALREADY;
+use surety_protocol::codec;
 use surety_protocol::id::Digest;
 use surety_protocol::time::{Tick, Timestamp};
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -24,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::archive::{Archive, ArchiveError, write};
 use crate::core::{Core, Effect, Input, Write};
-use crate::exchange::{Fetcher, Placed, Requests, serve};
+use crate::exchange::{EndsAnswer, EndsRequest, Fetcher, Placed, Requests, serve};
 use crate::executor::Executor;
 use crate::metrics::Metrics;
 use crate::net::{MessageToken, NetEvent, NetHandle, Protocol, RequestToken, Topic};
@@ -286,6 +287,14 @@ impl Driver {
                 }
                 None => self.refuse(token, peer).await,
             }
+            return Ok(());
+        }
+        if protocol == Protocol::Assignments
+            && let Ok(EndsRequest { after }) = codec::decode(data)
+        {
+            let ends = self.core.ends(after);
+            let answer = codec::encode(&EndsAnswer { ends }).map_err(|_| ());
+            let _ = self.net.respond(token, answer).await;
             return Ok(());
         }
         let archive = self.archive.clone();

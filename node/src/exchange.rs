@@ -53,6 +53,29 @@ impl Wire for LogAnswer {
     const BYTES_MAX: usize = 16 << 20;
 }
 
+/// Asks a scheduler where its logs end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub(crate) struct EndsRequest {
+    /// The last process that is known of, if any.
+    pub(crate) after: Option<ProcessId>,
+}
+
+impl Wire for EndsRequest {
+    const KIND: u8 = 81;
+    const BYTES_MAX: usize = 64;
+}
+
+/// Processes in ascending order, and how many slots each has; there are more if the list is full.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub(crate) struct EndsAnswer {
+    pub(crate) ends: Vec<(ProcessId, u64)>,
+}
+
+impl Wire for EndsAnswer {
+    const KIND: u8 = 82;
+    const BYTES_MAX: usize = 256 * 1024;
+}
+
 /// Asks for an item or where a scheduler is, or hands an item to a scheduler.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize_tuple, Deserialize_tuple)]
 pub(crate) struct ItemRequest {

@@ -15,6 +15,7 @@ use surety_protocol::block::Block;
 use surety_protocol::id::{Digest, EvidenceId, ProcessId};
 use surety_protocol::time::{Height, Slot};
 
+use crate::node::Node;
 use crate::random::Random;
 
 /// Milliseconds after which an unanswered request is given up.
@@ -47,16 +48,21 @@ pub enum Answer {
     },
 }
 
-/// What a node's archive has of what another wants.
+/// What a node that runs has of what another wants.
 ///
 /// # Errors
-/// If the archive is damaged.
-pub fn serve(archive: &Archive, wanted: &Wanted) -> Result<Option<Answer>, ArchiveError> {
+/// If its archive is damaged.
+pub fn serve(node: &Node, wanted: &Wanted) -> Result<Option<Answer>, ArchiveError> {
+    let archive = &node.archive;
     let fetched = match wanted {
         Wanted::Want(Want::Log { process, from }) => {
             let slots = archive.log(process, *from, LOG_PAGE_MAX)?;
             (!slots.is_empty()).then_some(Fetched::Log(slots))
         }
+        Wanted::Want(Want::Ends { scheduler }) => node.running.as_ref().map(|it| Fetched::Ends {
+            scheduler: *scheduler,
+            ends: it.core.ends(None),
+        }),
         Wanted::Want(Want::Item(id)) => archive.item(id)?.map(Fetched::Item),
         Wanted::Want(Want::State { process, root, .. }) => {
             let state = state(archive, root)?;

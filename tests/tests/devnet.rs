@@ -275,6 +275,34 @@ fn killed_nodes_come_back_and_nothing_is_lost_doubled_or_slashed() {
 }
 
 /// Every operator says that from this height on strides have three inputs, and inputs less gas.
+/// Who was away when a log grew for the last time, and is the only one that evaluates it, learns of it without another word.
+#[test]
+fn what_came_last_while_a_compute_unit_was_away_is_evaluated() {
+    let devnet = Devnet::start(&["--nodes", "4"]);
+    let mut nodes = [0, 1].map(|it| devnet.kill(it));
+    nodes[0].restart_with(&["--roles", "scheduler,verifier"]);
+    nodes[1].restart_with(&["--roles", "compute,messenger,gateway"]);
+    let process = devnet.spawn();
+    let there = text(&devnet.ready()["nodes"][1], "http");
+    let evaluated = |slots: u64| {
+        until("the compute unit evaluates", || {
+            let about = program::get(&format!("{there}/v1/processes/{process}"))?;
+            (about["evaluated"].as_u64()? >= slots).then_some(())
+        });
+    };
+    let last = devnet.send(&process, 3);
+    evaluated(last + 1);
+    nodes[1].kill();
+    let last = devnet.send(&process, 2);
+    // Until nobody's gossip speaks of it any more.
+    let height = || devnet.get("/v1/ledger")["height"].as_u64().unwrap();
+    let forgotten = height() + 30;
+    until("blocks pass", || (height() >= forgotten).then_some(()));
+    nodes[1].restart_with(&["--roles", "compute,messenger,gateway"]);
+    evaluated(last + 1);
+    devnet.stop();
+}
+
 fn vote(devnet: &Devnet, from: u64) {
     let (from, nodes) = (from.to_string(), devnet.ready()["nodes"].as_array());
     for node in nodes.unwrap() {

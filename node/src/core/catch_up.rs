@@ -5,6 +5,9 @@
 //! - `[CO-10]` A claim or a certificate about more slots than this node has, or a slot beyond its next, means that it missed
 //!   some. They are asked for at once and again with every block, until they are here or nobody had them for
 //!   [`PATIENCE_BLOCKS`].
+//! - `[CO-15]` Whoever was away when a log grew for the last time hears nothing more of it. So every scheduler whose logs are
+//!   here is asked where they end, after a start with every block until it says so, and then every [`ENDS_BLOCKS`]. Only itself
+//!   is asked: who tells of slots that there are not has stake.
 //! - `[CO-11]` A module of a log that is not here is asked for again with every block.
 //! - `[CO-13]` A verdict or a challenge that no block has carried for [`CONFIRM_BLOCKS`] is signed again and sent again: the
 //!   proposer may have stopped with it. Claims and certificates are repeated by the machines that make them.
@@ -17,7 +20,7 @@ use std::collections::VecDeque;
 
 use surety_attest::effect::{Offer, Want};
 use surety_protocol::facts::BlockFacts;
-use surety_protocol::id::{ItemId, ModuleId, ProcessId};
+use surety_protocol::id::{Address, ItemId, ModuleId, ProcessId};
 use surety_protocol::item::Item;
 use surety_protocol::machine::Outbox;
 use surety_protocol::origin::Action;
@@ -32,6 +35,10 @@ const LONGER_MAX: usize = 4096;
 const LACKING_MAX: usize = 1024;
 /// Blocks after which a log that nobody had is left: a lie may have spoken of it.
 const PATIENCE_BLOCKS: u64 = 60;
+/// Blocks after which a scheduler is asked again where its logs end.
+const ENDS_BLOCKS: u64 = 600;
+/// Logs in one answer about where they end.
+pub const ENDS_MAX: usize = 4096;
 /// Blocks within which gossip has arrived.
 const GOSSIP_BLOCKS: u64 = 2;
 /// Blocks after which claims that nobody had are left: no verifier waits longer.
@@ -128,6 +135,49 @@ impl Core {
         }));
     }
 
+    /// A log of this scheduler is here (rule CO-15).
+    pub(super) fn follows(&mut self, scheduler: Address) {
+        if scheduler != self.shared.item_key {
+            self.schedulers.entry(scheduler).or_default();
+        }
+    }
+
+    /// Asks schedulers where their logs end (rule CO-15).
+    fn ask_ends(&self, out: &mut Outbox<Effect>) {
+        let height = self.shared.height;
+        for (scheduler, told) in &self.schedulers {
+            if told.is_none_or(|told| height.since(told) >= ENDS_BLOCKS) {
+                out.push(Effect::Fetch(Want::Ends {
+                    scheduler: *scheduler,
+                }));
+            }
+        }
+    }
+
+    /// A scheduler said where its logs end.
+    pub(super) fn told_ends(
+        &mut self,
+        scheduler: Address,
+        ends: Vec<(ProcessId, u64)>,
+        out: &mut Outbox<Effect>,
+    ) {
+        if let Some(told) = self.schedulers.get_mut(&scheduler) {
+            *told = Some(self.shared.height);
+            for (process, size) in ends {
+                self.heard_of(process, size, out);
+            }
+        }
+    }
+
+    /// Where the logs of this node's own scheduler end, of the processes after one, [`ENDS_MAX`] at most.
+    pub fn ends(&self, after: Option<ProcessId>) -> Vec<(ProcessId, u64)> {
+        let logs = self.shared.logs.after(after);
+        let ours = logs.filter(|(_, log)| log.scheduler == self.shared.item_key);
+        ours.map(|(process, log)| (*process, log.size))
+            .take(ENDS_MAX)
+            .collect()
+    }
+
     /// A log came whose module is not here (rule CO-11).
     pub(super) fn lacks(&mut self, module: ModuleId, out: &mut Outbox<Effect>) {
         if self.lacking.len() < LACKING_MAX {
@@ -157,6 +207,7 @@ impl Core {
             out.push(Effect::Fetch(Want::Item(ItemId::from(*module))));
         }
         self.claims_behind_digests(out);
+        self.ask_ends(out);
     }
 
     /// Digests have come onto the ledger.

@@ -5,7 +5,7 @@ use surety_protocol::approval::{Approval, ClaimBatch};
 use surety_protocol::block::Block;
 use surety_protocol::claim::{Leaf, SignedClaim};
 use surety_protocol::execution::Execution;
-use surety_protocol::id::{Digest, EvidenceId, ItemId, ProcessId};
+use surety_protocol::id::{Address, Digest, EvidenceId, ItemId, ProcessId};
 use surety_protocol::item::Item;
 use surety_protocol::origin::Verdict;
 use surety_protocol::time::Timestamp;
@@ -66,6 +66,13 @@ pub enum Input {
 pub enum Fetched {
     /// Slots of a log.
     Log(Vec<LogSlot>),
+    /// Where the logs of a scheduler end.
+    Ends {
+        /// Its key.
+        scheduler: Address,
+        /// Its processes, and how many slots each has.
+        ends: Vec<(ProcessId, u64)>,
+    },
     /// A data item.
     Item(Authentic<Item>),
     /// The claims behind a digest on the ledger, as far as they came.

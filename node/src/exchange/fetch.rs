@@ -5,19 +5,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_bytes::ByteBuf;
 use surety_attest::effect::{Offer, Want};
+use surety_attest::log::PROCESSES_MAX;
 use surety_protocol::block::Block;
 use surety_protocol::codec::{self, Wire};
-use surety_protocol::id::{Address, Digest, EvidenceId, ItemId};
+use surety_protocol::id::{Address, Digest, EvidenceId, ItemId, ProcessId};
 use surety_protocol::item::Item;
 use surety_protocol::time::Height;
 use surety_protocol::verified::Authentic;
 
 use super::{
-    AskError, BlocksAnswer, BlocksRequest, ClaimsAnswer, ClaimsRequest, EvidenceRequest,
-    ItemAnswer, ItemRequest, LogAnswer, LogRequest, PagesAnswer, PagesRequest, Placed, Requests,
+    AskError, BlocksAnswer, BlocksRequest, ClaimsAnswer, ClaimsRequest, EndsAnswer, EndsRequest,
+    EvidenceRequest, ItemAnswer, ItemRequest, LogAnswer, LogRequest, PagesAnswer, PagesRequest,
+    Placed, Requests,
 };
 use crate::archive::{Archive, Ask, Parts, Transfer, TransferError};
-use crate::core::Fetched;
+use crate::core::{ENDS_MAX, Fetched};
 use crate::location;
 use crate::net::{PeerId, Protocol};
 
@@ -77,6 +79,14 @@ impl Fetcher {
         // What is here already needs no peer.
         if let Some(here) = self.here(wanted) {
             return Some(here);
+        }
+        if let Wanted::Want(Want::Ends { scheduler }) = wanted {
+            let ends = self.ends(first?).await;
+            let ends = ends.inspect_err(|error| tracing::debug!(%scheduler, %error, "no ends"));
+            return Some(Fetched::Ends {
+                scheduler: *scheduler,
+                ends: ends.ok()?,
+            });
         }
         let connected = self.requests.net().peers().await.ok()?;
         let others = connected
@@ -151,8 +161,8 @@ impl Fetcher {
                 Ok(Some(Fetched::Log(slots)))
             }
             Wanted::Want(Want::Item(id)) => self.item(peer, *id).await,
-            // Not from one peer, but from all together.
-            Wanted::Want(Want::State { .. }) => Ok(None),
+            // Not from one peer after another, but from all together and from one alone.
+            Wanted::Want(Want::State { .. } | Want::Ends { .. }) => Ok(None),
             Wanted::Want(Want::Claims { root, claimant }) => {
                 self.claims(peer, *root, *claimant).await
             }
@@ -251,6 +261,28 @@ impl Fetcher {
             _ => {
                 self.wrong(peer).await?;
                 Ok(None)
+            }
+        }
+    }
+
+    /// Where the logs of a scheduler end, by as many answers as they fill.
+    async fn ends(&self, peer: PeerId) -> Result<Vec<(ProcessId, u64)>, AskError> {
+        let mut all: Vec<(ProcessId, u64)> = Vec::new();
+        loop {
+            let after = all.last().map(|(process, _)| *process);
+            let request = EndsRequest { after };
+            let answer: Option<EndsAnswer> =
+                self.exchange(peer, Protocol::Assignments, &request).await?;
+            let ends = answer.ok_or(AskError::Nobody)?.ends;
+            let full = ends.len() >= ENDS_MAX;
+            all.extend(ends);
+            // They ascend, and there are not more than anybody follows: an endless answer is noticed.
+            if !all.is_sorted_by(|a, b| a.0 < b.0) || all.len() > PROCESSES_MAX {
+                self.wrong(peer).await?;
+                return Err(AskError::Nobody);
+            }
+            if !full {
+                return Ok(all);
             }
         }
     }

@@ -29,7 +29,7 @@ impl Simulation {
         let life = node.life;
         // What is here already needs nobody.
         if matches!(wanted, Wanted::Evidence(_) | Wanted::Want(Want::Item(_))) {
-            let here = serve(&node.archive, &wanted);
+            let here = serve(node, &wanted);
             if let Some(answer) = here.map_err(|it| Violation::new("archive", it))? {
                 let answer = Box::new(answer);
                 self.agenda.after(
@@ -44,7 +44,8 @@ impl Simulation {
                 return Ok(());
             }
         }
-        let others = (0..self.nodes.len()).filter(|it| *it != who && Some(*it) != holder);
+        let alone = matches!(wanted, Wanted::Want(Want::Ends { .. }));
+        let others = (0..self.nodes.len()).filter(|it| !alone && *it != who && Some(*it) != holder);
         let peers = holder
             .filter(|it| *it != who)
             .into_iter()
@@ -75,6 +76,7 @@ impl Simulation {
                 | Want::State { claimant, .. }
                 | Want::Leaves { claimant, .. },
             ) => Some(*claimant),
+            Wanted::Want(Want::Ends { scheduler }) => core.ledger().operator_of_item_key(scheduler),
             Wanted::Want(Want::Item(_)) => None,
             Wanted::Evidence(evidence) => Some(core.ledger().case(evidence)?.challenger),
             Wanted::Blocks(_) => Some(core.ledger().proposer()),
@@ -122,7 +124,7 @@ impl Simulation {
         others: Vec<usize>,
     ) -> Result<(), Violation> {
         let up = self.nodes.get(peer).filter(|it| it.running.is_some());
-        let answer = match up.map(|it| serve(&it.archive, &wanted)).transpose() {
+        let answer = match up.map(|it| serve(it, &wanted)).transpose() {
             Ok(answer) => answer.flatten(),
             Err(error) => return Err(Violation::new("archive", error)),
         };
