@@ -6,11 +6,11 @@
 //!   set and beacon of the seed's height. [`Tally::admit`] says what is to be verified; who calls does so, with many at once.
 //! - `[TA-2]` When the tickets of those who approved reach what is needed, counting the tranches that have come, the claim's own
 //!   signers post the certificate at once; others, if nothing is posted, [`FALLBACK_BLOCKS`] blocks later.
-//! - `[TA-3]` Approvals that come before the block or the claim they refer to wait for the next block, boundedly.
+//! - `[TA-3]` Approvals that come before the block or the claim they refer to wait for the next blocks, not long and not many.
 //! - `[TA-4]` An approval signs the claim alone, and one height has one seed: it counts for every claimant who committed the
 //!   claim in the same block, but for the verifier itself. Else signers of one claim would split its approvals.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use serde_bytes::ByteBuf;
@@ -32,6 +32,8 @@ use crate::effect::Effect;
 pub const FALLBACK_BLOCKS: u64 = 4;
 /// Approvals that wait for a block.
 pub const WAITING_MAX: usize = 4096;
+/// Blocks before and after the one that it refers to for which an approval waits.
+const WAITING_BLOCKS: u64 = 16;
 /// Blocks for which a tally is kept.
 const KEEP_BLOCKS: u64 = 256;
 /// Blocks after which an unrecorded certificate is posted again.
@@ -72,7 +74,7 @@ pub struct Tally {
     facts: BTreeMap<Height, Arc<BlockFacts>>,
     roots: BTreeMap<(Height, Address), Digest>,
     counts: BTreeMap<Key, Count>,
-    waiting: Vec<Approval>,
+    waiting: VecDeque<Approval>,
     certified: BTreeMap<ClaimId, Height>,
     tombstoned: BTreeSet<Address>,
     /// Leaves of each process that are certified.
@@ -89,7 +91,7 @@ impl Tally {
             facts: BTreeMap::new(),
             roots: BTreeMap::new(),
             counts: BTreeMap::new(),
-            waiting: Vec::new(),
+            waiting: VecDeque::new(),
             certified: BTreeMap::new(),
             tombstoned: BTreeSet::new(),
             sizes: BTreeMap::new(),
@@ -107,7 +109,7 @@ impl Tally {
         facts: &Arc<BlockFacts>,
         claims: &Claims,
         out: &mut Outbox<Effect>,
-    ) -> Vec<Approval> {
+    ) -> VecDeque<Approval> {
         self.height = facts.height;
         self.facts.insert(facts.height, Arc::clone(facts));
         for (claimant, root) in &facts.committed {
@@ -147,12 +149,23 @@ impl Tally {
         let claim = claims.any(&approval.claim);
         let (Some(claim), true) = (claim, seeded <= self.height) else {
             // [TA-3]
-            let near = seeded <= self.height.plus(16);
-            if near && self.waiting.len() < WAITING_MAX && !self.waiting.contains(approval) {
-                self.waiting.push(approval.clone());
+            let near = seeded <= self.height.plus(WAITING_BLOCKS)
+                && self.height <= seeded.plus(WAITING_BLOCKS);
+            if near && !self.waiting.contains(approval) {
+                self.waiting.push_back(approval.clone());
+            }
+            if self.waiting.len() > WAITING_MAX {
+                self.waiting.pop_front();
             }
             return Admitted::Early;
         };
+        // What the claimant has not committed nobody can approve.
+        if !self
+            .roots
+            .contains_key(&(approval.committed, approval.claimant))
+        {
+            return Admitted::Nothing;
+        }
         let Some(facts) = self.facts.get(&seeded) else {
             return Admitted::Nothing;
         };
@@ -225,10 +238,6 @@ impl Tally {
         for key in &keys {
             let (claim, claimant, committed) = key;
             let seeded = committed.plus(self.params.seed_delay_blocks);
-            let (pool, posted) = self.pool(key);
-            if posted.is_some_and(|at| height.since(at) < REPOST_BLOCKS) {
-                continue;
-            }
             let (Some(facts), Some(root)) = (
                 self.facts.get(&seeded),
                 self.roots.get(&(*committed, *claimant)),
@@ -241,6 +250,10 @@ impl Tally {
                 self.sizes.get(&body.process).copied().unwrap_or(0) == body.first_new
             });
             if !next {
+                continue;
+            }
+            let (pool, posted) = self.pool(key);
+            if posted.is_some_and(|at| height.since(at) < REPOST_BLOCKS) {
                 continue;
             }
             let Some(certificate) = assemble(key, &pool, facts, root, claims, &self.params, height)

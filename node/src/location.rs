@@ -5,7 +5,7 @@
 //! - `[SL-1]` A node that schedules has a location of its own, which names its URL with `/su`. It signs another one when the
 //!   URL has changed; the last counts.
 //! - `[SL-2]` A gateway keeps the locations of the schedulers whose processes it follows: it asks each for it when it has none,
-//!   and again after the time for which it may be kept. Only one that the scheduler's key has signed later replaces another.
+//!   and again after the time for which it may be kept; another peer, if it does not answer. Only one that the scheduler's key has signed later replaces another.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -94,16 +94,9 @@ pub(crate) async fn follow(
 async fn ask(node: &NodeHandle, scheduler: &Address) -> Result<bool, ArchiveError> {
     let ledger = &node.now().ledger;
     let operator = ledger.operator_of_item_key(scheduler);
-    let Some(peer) = operator.and_then(|it| peer_of(ledger, &it)) else {
+    let peer = operator.and_then(|it| peer_of(ledger, &it));
+    let Some(item) = node.fetcher.location(peer, *scheduler).await else {
         return Ok(false);
-    };
-    let item = match node.fetcher.location(peer, *scheduler).await {
-        Ok(Some(item)) => item,
-        Ok(None) => return Ok(false),
-        Err(error) => {
-            tracing::debug!(%scheduler, %error, "a scheduler does not say where it is");
-            return Ok(false);
-        }
     };
     tokio::task::block_in_place(|| take(&node.archive, &item))?;
     Ok(true)

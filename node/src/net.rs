@@ -87,6 +87,9 @@ impl NetConfig {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum NetError {
+    /// The machine gives no randomness.
+    #[error("no randomness: {0}")]
+    Random(getrandom::Error),
     /// A bootstrap address does not end with `/p2p/<peer>`.
     #[error("the bootstrap address {0} does not end with /p2p/<peer id>")]
     BootstrapWithoutPeer(Multiaddr),

@@ -2,7 +2,7 @@
 //!
 //! # Rules
 //!
-//! - `[CO-10]` A claim or a certificate about more slots than this node has, or a slot beyond its next, means that it missed
+//! - `[CO-10]` A claim or a certificate about more slots than this node has, or a slot beyond its next by a scheduler with stake, means that it missed
 //!   some. They are asked for at once and again with every block, until they are here or nobody had them for
 //!   [`PATIENCE_BLOCKS`].
 //! - `[CO-15]` Whoever was away when a log grew for the last time hears nothing more of it. So every scheduler whose logs are
@@ -133,6 +133,24 @@ impl Core {
             process,
             from: Slot(here),
         }));
+    }
+
+    /// A slot came that is not the next: whoever signed it may send no more after it. What a scheduler without stake signs is
+    /// asked for once.
+    pub(super) fn missed_before(
+        &mut self,
+        process: ProcessId,
+        size: u64,
+        out: &mut Outbox<Effect>,
+    ) {
+        let log = self.shared.logs.get(&process);
+        let operator = log.and_then(|it| self.ledger.operator_of_item_key(&it.scheduler));
+        if operator.is_some_and(|it| self.ledger.is_active(&it)) {
+            self.heard_of(process, size, out);
+        } else {
+            let from = Slot(self.slots_here(&process));
+            out.push(Effect::Fetch(Want::Log { process, from }));
+        }
     }
 
     /// A log of this scheduler is here (rule CO-15).

@@ -3,13 +3,13 @@
 //! # Rules
 //!
 //! - `[CK-1]` A claim or approval that breaks no other rule waits here until its signatures are verified: claims before
-//!   approvals, since work begins with them, but never so that approvals have less than half of a batch. What finds its queue full
-//!   is dropped without blame.
+//!   approvals, since work begins with them, but never so that approvals have less than half of a batch. What finds its queue full,
+//!   or itself waiting already, is dropped without blame.
 //! - `[CK-2]` One batch is under way at a time, and what comes meanwhile makes the next one. So a node with little to do verifies
 //!   each at once, and one with much to do verifies many for little more than the price of one.
 //! - `[CK-3]` What was verified is judged again by what can have changed meanwhile; then its sender hears what it was worth.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use surety_protocol::approval::Approval;
 use surety_protocol::bls::{SignedDigest, find_invalid};
@@ -19,7 +19,7 @@ use surety_protocol::id::Digest;
 /// Claims that wait.
 const CLAIMS_MAX: usize = 2048;
 /// Approvals that wait.
-const APPROVALS_MAX: usize = 8192;
+const APPROVALS_MAX: usize = 2048;
 /// Claims and approvals verified together.
 const BATCH_MAX: usize = 128;
 
@@ -56,7 +56,7 @@ pub(super) enum Subject {
 pub(super) struct Waiting {
     pub(super) subject: Subject,
     pub(super) token: Option<u64>,
-    signed: Vec<SignedDigest>,
+    pub(super) signed: Vec<SignedDigest>,
 }
 
 /// What waits, and what is under way.
@@ -65,10 +65,12 @@ pub(super) struct Checks {
     claims: VecDeque<Waiting>,
     approvals: VecDeque<Waiting>,
     under_way: Vec<Waiting>,
+    /// The signatures of all of them.
+    here: BTreeSet<Vec<SignedDigest>>,
 }
 
 impl Checks {
-    /// Takes something to be verified; false if there is no room (rule CK-1).
+    /// Takes something to be verified; false if there is no room, or if it is here (rule CK-1).
     pub(super) fn take(
         &mut self,
         subject: Subject,
@@ -79,15 +81,15 @@ impl Checks {
             Subject::Claim(_) => (&mut self.claims, CLAIMS_MAX),
             Subject::Approval(_) => (&mut self.approvals, APPROVALS_MAX),
         };
-        let room = queue.len() < most;
-        if room {
+        let taken = queue.len() < most && self.here.insert(signed.clone());
+        if taken {
             queue.push_back(Waiting {
                 subject,
                 token,
                 signed,
             });
         }
-        room
+        taken
     }
 
     /// The next batch, if none is under way (rule CK-2).
@@ -107,12 +109,18 @@ impl Checks {
 
     /// The batch that was under way.
     pub(super) fn end(&mut self) -> Vec<Waiting> {
-        std::mem::take(&mut self.under_way)
+        let ended = std::mem::take(&mut self.under_way);
+        for waiting in &ended {
+            self.here.remove(&waiting.signed);
+        }
+        ended
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use surety_protocol::bls::SecretKey;
     use surety_protocol::claim::{Claim, Statement};
     use surety_protocol::hash::{Domain, digest};
@@ -172,6 +180,15 @@ mod tests {
         }))
     }
 
+    /// What differs by its number, and need not hold.
+    fn numbered(number: u64) -> Vec<SignedDigest> {
+        static SIGNED: LazyLock<SignedDigest> = LazyLock::new(|| signed(1));
+        vec![SignedDigest {
+            digest: digest(Domain::OBJECT, &[&number.to_be_bytes()]),
+            ..*SIGNED
+        }]
+    }
+
     /// Claims and approvals of a batch.
     fn kinds(batch: &[Waiting]) -> (usize, usize) {
         let claims = |it: &&Waiting| matches!(it.subject, Subject::Claim(_));
@@ -183,10 +200,12 @@ mod tests {
     fn one_batch_is_under_way_and_the_next_has_what_came_meanwhile() {
         let mut checks = Checks::default();
         assert!(checks.begin().is_none());
-        assert!(checks.take(approval(), vec![signed(1)], Some(1)));
+        assert!(checks.take(approval(), numbered(1), Some(1)));
         assert!(checks.begin().is_some());
+        // What is under way is not taken again.
+        assert!(!checks.take(approval(), numbered(1), Some(9)));
         for token in 2..5 {
-            assert!(checks.take(approval(), vec![signed(1)], Some(token)));
+            assert!(checks.take(approval(), numbered(token), Some(token)));
             assert!(checks.begin().is_none());
         }
         let tokens = |batch: &[Waiting]| batch.iter().map(|it| it.token).collect::<Vec<_>>();
@@ -198,19 +217,23 @@ mod tests {
 
     #[test]
     fn queues_are_bounded_and_neither_kind_waits_for_the_other_to_end() {
-        let (claim_signed, approval_signed) = (vec![signed(1)], vec![signed(2)]);
+        let mut number = 0;
+        let mut other = move || {
+            number += 1;
+            numbered(number)
+        };
         let mut checks = Checks::default();
         for _ in 0..CLAIMS_MAX {
-            assert!(checks.take(claim(), claim_signed.clone(), None));
+            assert!(checks.take(claim(), other(), None));
         }
-        assert!(!checks.take(claim(), claim_signed.clone(), None));
+        assert!(!checks.take(claim(), other(), None));
         // Alone they have all of a batch.
         assert!(checks.begin().is_some());
         assert_eq!(kinds(&checks.end()), (BATCH_MAX, 0));
         for _ in 0..APPROVALS_MAX {
-            assert!(checks.take(approval(), approval_signed.clone(), None));
+            assert!(checks.take(approval(), other(), None));
         }
-        assert!(!checks.take(approval(), approval_signed.clone(), None));
+        assert!(!checks.take(approval(), other(), None));
         let mut before = CLAIMS_MAX - BATCH_MAX;
         while before > 0 {
             assert!(checks.begin().is_some());

@@ -5,7 +5,7 @@ use surety_attest::log::Appended;
 use surety_attest::tally::Admitted;
 use surety_protocol::approval::{Approval, ClaimBatch};
 use surety_protocol::block::Block;
-use surety_protocol::bls::SignedDigest;
+use surety_protocol::bls::{PublicKey, SignedDigest};
 use surety_protocol::bundle;
 use surety_protocol::claim::SignedClaim;
 use surety_protocol::codec::{self, Wire};
@@ -133,13 +133,12 @@ impl Core {
                 self.log_grew(now, read.process, out);
                 Acceptance::Accept
             }
-            // Whoever signed it may send no more after it, so it is not only asked for now.
             Appended::Ahead(size) => {
-                self.heard_of(read.process, size, out);
+                self.missed_before(read.process, size, out);
                 Acceptance::Ignore
             }
             Appended::Shrank => {
-                self.heard_of(read.process, read.slot.next().0, out);
+                self.missed_before(read.process, read.slot.next().0, out);
                 self.signal(now, &Signal::LogShrank(read.process), out);
                 Acceptance::Accept
             }
@@ -231,7 +230,10 @@ impl Core {
             let acceptance = match (holds, waiting.subject) {
                 (None, _) => Acceptance::Ignore,
                 (Some(false), _) => Acceptance::Reject,
-                (Some(true), Subject::Claim(claim)) => self.authentic_claim(now, *claim, out),
+                (Some(true), Subject::Claim(claim)) => {
+                    let key = waiting.signed.first().map(|it| it.key);
+                    self.authentic_claim(now, key, *claim, out)
+                }
                 (Some(true), Subject::Approval(approval)) => match self.tally.count(*approval) {
                     true => Acceptance::Accept,
                     false => Acceptance::Ignore,
@@ -246,12 +248,18 @@ impl Core {
         self.perform(now, asked.drain(), out);
     }
 
+    /// Takes a claim whose signature holds under a key, which may have been replaced since.
     fn authentic_claim(
         &mut self,
         now: Tick,
+        verified: Option<PublicKey>,
         claim: SignedClaim,
         out: &mut Outbox<Effect>,
     ) -> Acceptance {
+        let operator = self.ledger.operator(&claim.statement.claimant);
+        if operator.map(|it| it.registration.key) != verified {
+            return Acceptance::Ignore;
+        }
         if !self.heeds(&claim) || !self.shared.claims.insert(claim.clone()) {
             return Acceptance::Ignore;
         }

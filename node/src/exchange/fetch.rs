@@ -77,7 +77,7 @@ impl Fetcher {
     /// Gets something; `first` is who should have it.
     pub async fn get(&self, wanted: &Wanted, first: Option<PeerId>) -> Option<Fetched> {
         // What is here already needs no peer.
-        if let Some(here) = self.here(wanted) {
+        if let Some(here) = tokio::task::block_in_place(|| self.here(wanted)) {
             return Some(here);
         }
         if let Wanted::Want(Want::Ends { scheduler }) = wanted {
@@ -88,12 +88,7 @@ impl Fetcher {
                 ends: ends.ok()?,
             });
         }
-        let connected = self.requests.net().peers().await.ok()?;
-        let others = connected
-            .into_iter()
-            .map(|it| it.peer)
-            .filter(|it| Some(*it) != first);
-        let peers: Vec<PeerId> = first.into_iter().chain(others).collect();
+        let peers = self.peers(first).await?;
         if let Wanted::Want(Want::State { process, root, .. }) = wanted {
             return self.state(&peers, Transfer::new(*process, *root)).await;
         }
@@ -229,21 +224,35 @@ impl Fetcher {
         Ok(item.map(Fetched::Item))
     }
 
-    /// Asks a peer where the scheduler with a key is.
-    ///
-    /// # Errors
-    /// If the peer does not answer.
+    /// Where the scheduler with a key is, as itself says or, if it does not, another peer has kept.
     pub async fn location(
         &self,
-        peer: PeerId,
+        first: Option<PeerId>,
         scheduler: Address,
-    ) -> Result<Option<Authentic<Item>>, AskError> {
+    ) -> Option<Authentic<Item>> {
         let request = ItemRequest {
             location: Some(scheduler),
             ..ItemRequest::default()
         };
         let fits = |item: &Item| location::is_of(item, &scheduler);
-        self.item_that(peer, &request, fits).await
+        for peer in self.peers(first).await? {
+            match self.item_that(peer, &request, fits).await {
+                Ok(Some(item)) => return Some(item),
+                Ok(None) => {}
+                Err(error) => tracing::debug!(%peer, %scheduler, %error, "no location"),
+            }
+        }
+        None
+    }
+
+    /// Whom to ask: who should have it, then all others that are connected.
+    async fn peers(&self, first: Option<PeerId>) -> Option<Vec<PeerId>> {
+        let connected = self.requests.net().peers().await.ok()?;
+        let others = connected
+            .into_iter()
+            .map(|it| it.peer)
+            .filter(|it| Some(*it) != first);
+        Some(first.into_iter().chain(others).collect())
     }
 
     async fn item_that(

@@ -58,7 +58,8 @@ impl Behaviour {
             let name = (names.protocol(protocol), ProtocolSupport::Full);
             Exchange::with_codec(ByteCodec::new(protocol), [name], config)
         };
-        let agent = config.agent.chars().take(limits::AGENT_CHARS).collect();
+        let agent: String = config.agent.chars().take(limits::AGENT_CHARS).collect();
+        let agent = super::peer::with_life(&agent, new_life()?);
         let identify = identify::Config::new(names.network(), keypair.public())
             .with_agent_version(agent)
             .with_push_listen_addr_updates(true)
@@ -143,6 +144,13 @@ fn gossip(names: &Names) -> Result<Gossip, NetError> {
         gossip.subscribe(&name).map_err(NetError::Subscription)?;
     }
     Ok(gossip)
+}
+
+/// A number that no other life of this node has (rule N-16).
+fn new_life() -> Result<u64, NetError> {
+    let mut life = [0; 8];
+    getrandom::fill(&mut life).map_err(NetError::Random)?;
+    Ok(u64::from_be_bytes(life))
 }
 
 /// Builds the node; it does not listen yet.

@@ -77,10 +77,9 @@ pub const WAITING_TIME: Duration = Duration::from_secs(120);
 pub const CONNECTIONS_TARGET: usize = 16;
 /// Connected peers at most; a local network of fifty nodes fits behind one bootstrap node.
 pub const CONNECTIONS_MAX: usize = 96;
-/// Connections with one peer: both sides may dial at once, over both transports.
+/// Connections with one peer: both sides may dial at once, and a peer that restarted comes back before its old
+/// connection is found dead.
 pub const CONNECTIONS_PER_PEER: usize = 3;
-/// How long after a connection another one with the same peer may have been dialled before its dialler knew of the first.
-pub const AT_ONCE: Duration = Duration::from_secs(2);
 /// Inbound connections that have not shown their key yet.
 pub const CONNECTIONS_PENDING: usize = 64;
 /// Dials of our own under way.

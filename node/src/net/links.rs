@@ -40,6 +40,11 @@ impl Net {
         let Some(known) = self.peers.get_mut(&peer) else {
             return;
         };
+        if known.lives_anew(&info) {
+            tracing::debug!(%peer, "a peer lives anew");
+            self.disconnect(peer);
+            return;
+        }
         known.identify(&info);
         let now = Instant::now();
         self.dialer.learn(peer, known.listen.clone(), true, now);

@@ -1,10 +1,32 @@
 //! What is kept about a connected peer, and what it may still spend this second.
+//!
+//! # Rules
+//!
+//! - `[N-16]` Nodes say with their agent which of their lives this is. A peer that is heard of in another life than before has
+//!   lost what we still take for connections, perhaps by a crash: all of them are closed, and it dials again. For gossip
+//!   tells a peer what we subscribe to with the first connection only: its new life would be deaf to us for ever.
 
 use libp2p::{Multiaddr, PeerId, identify};
 
 use super::handle::PeerInfo;
 use super::topic::Topic;
 use super::{limits, roster};
+
+/// What stands between an agent and its life.
+const LIFE: char = '#';
+
+/// An agent as it is said, with the life that says it.
+pub(crate) fn with_life(agent: &str, life: u64) -> String {
+    format!("{agent}{LIFE}{life:016x}")
+}
+
+/// An agent, and its life if it says one.
+fn split_life(said: &str) -> (&str, Option<String>) {
+    match said.rsplit_once(LIFE) {
+        Some((agent, life)) => (agent, Some(life.chars().take(16).collect())),
+        None => (said, None),
+    }
+}
 
 /// A connected peer.
 #[derive(Debug)]
@@ -14,6 +36,7 @@ pub(crate) struct Peer {
     /// Where it says that it listens; only addresses that may be dialled.
     pub(crate) listen: Vec<Multiaddr>,
     agent: String,
+    life: Option<String>,
     gossip: u32,
     requests: u32,
 }
@@ -24,6 +47,7 @@ impl Peer {
             remote,
             listen: Vec::new(),
             agent: String::new(),
+            life: None,
             gossip: 0,
             requests: 0,
         }
@@ -41,11 +65,16 @@ impl Peer {
             .take(limits::ADDRESSES_PER_PEER)
             .collect();
         // The name ends in logs and on screens.
-        let printable = info
-            .agent_version
-            .chars()
-            .filter(|c| c.is_ascii_graphic() || *c == ' ');
+        let (agent, life) = split_life(&info.agent_version);
+        self.life = life;
+        let printable = agent.chars().filter(|c| c.is_ascii_graphic() || *c == ' ');
         self.agent = printable.take(limits::AGENT_CHARS).collect();
+    }
+
+    /// Whether what a peer says of itself is of another life than what it said before (rule N-16).
+    pub(crate) fn lives_anew(&self, info: &identify::Info) -> bool {
+        let (_, life) = split_life(&info.agent_version);
+        self.life.is_some() && life.is_some() && self.life != life
     }
 
     /// Counts a gossiped message; false if it is above the budget.

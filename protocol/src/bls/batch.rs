@@ -12,7 +12,7 @@ use crate::hash::{Domain, digest};
 use crate::id::Digest;
 
 /// Who is said to have signed what: one signature of a batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SignedDigest {
     /// The signer's key.
     pub key: PublicKey,

@@ -46,9 +46,8 @@ fn a_new_life_of_a_peer_is_no_stranger_to_gossip() {
     let node = there.block_on(Node::start(2, boot.clone()));
     here.block_on(async {
         hub.connected(node.id()).await;
-        hub.subscribed(1).await;
-        // The connection is no longer new.
-        tokio::time::sleep(limits::AT_ONCE).await;
+        hub.sees(|peers| peers.iter().all(|it| !it.agent.is_empty()))
+            .await;
     });
     // No task of it says goodbye.
     there.shutdown_background();
