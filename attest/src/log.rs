@@ -5,8 +5,8 @@
 //! - `[LO-1]` An input enters a log if its assignment is signed by the scheduler that the process names, continues the hash
 //!   chain, turns neither the clock nor the block height back, and comes with the message that it names.
 //! - `[LO-2]` What comes early waits, at most [`AHEAD_MAX`] inputs for each process; the gap is asked for.
-//! - `[LO-3]` A second assignment for a known slot, with other signing bytes, is not dropped: the pair is evidence. The log
-//!   keeps the one that the next assignment continues.
+//! - `[LO-3]` A second assignment for a known slot, with other signing bytes, is not dropped, nor one for a slot that waits or
+//!   was just given up: the pair is evidence. The log keeps the one that the next assignment continues.
 //! - `[LO-4]` A log is followed from slot 0: its process item comes with the first assignment.
 //! - `[LO-5]` An input that is stamped with a height beyond the horizon, up to which profiles are settled, is not taken; it is
 //!   when it comes again later.
@@ -76,6 +76,10 @@ pub struct Log {
     clockwork: Option<Clockwork>,
     recent: BTreeMap<Slot, Entry>,
     ahead: BTreeMap<Slot, (Authentic<Item>, Option<Authentic<Item>>)>,
+    /// The last slot that was given up, what was there, and what its signature is over.
+    given_up: Option<(Slot, AssignmentId, [u8; 48])>,
+    /// Second assignments that were noticed beside what came: slot, one, the other.
+    doubles: Vec<(Slot, AssignmentId, AssignmentId)>,
 }
 
 #[derive(Debug, Clone)]
@@ -112,6 +116,13 @@ impl Logs {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.logs.is_empty()
+    }
+
+    /// What was noticed of second assignments since this was asked last, besides [`Appended::Double`] (rule LO-3).
+    pub fn doubles(&mut self, process: &ProcessId) -> Vec<(Slot, AssignmentId, AssignmentId)> {
+        let log = self.logs.get_mut(process);
+        log.map(|it| std::mem::take(&mut it.doubles))
+            .unwrap_or_default()
     }
 
     /// The logs of the processes after one.
@@ -195,6 +206,8 @@ impl Log {
             clockwork: None,
             recent: BTreeMap::new(),
             ahead: BTreeMap::new(),
+            given_up: None,
+            doubles: Vec::new(),
         })
     }
 
@@ -232,14 +245,11 @@ impl Log {
         }
         if assignment.slot.0 > self.size {
             let known = assignment.slot.next().0;
-            self.ahead.insert(assignment.slot, (item, message));
-            while self.ahead.len() > AHEAD_MAX {
-                self.ahead.pop_last();
-            }
+            self.wait(&assignment, item, message, out);
             return Appended::Ahead(known);
         }
         if let Some(fork) = self.rewind(&assignment) {
-            self.ahead.insert(assignment.slot, (item, message));
+            self.wait(&assignment, item, message, out);
             return fork;
         }
         if !self.continued_by(&assignment) {
@@ -280,6 +290,19 @@ impl Log {
             doubled: false,
         };
         self.recent.insert(assignment.slot, entry);
+        // What else was signed for this slot, and waited or was given up.
+        let (slot, signing) = (assignment.slot, item.signing_digest());
+        if let Some((other, _)) = self.ahead.remove(&slot)
+            && other.signing_digest() != signing
+        {
+            self.doubles.push((slot, other.id().into(), assignment.id));
+            out.push(Effect::Persist(Record::Item(other)));
+        }
+        if let Some((_, other, there)) = self.given_up.take_if(|(at, ..)| *at == slot)
+            && there != signing
+        {
+            self.doubles.push((slot, other, assignment.id));
+        }
         while self.recent.len() as u64 > RECENT_MAX {
             self.recent.pop_first();
         }
@@ -309,6 +332,29 @@ impl Log {
             size: self.size,
             hashpath: self.hashpath,
         }));
+    }
+
+    /// Keeps what comes before those before it.
+    fn wait(
+        &mut self,
+        assignment: &Assignment,
+        item: Authentic<Item>,
+        message: Option<Authentic<Item>>,
+        out: &mut Outbox<Effect>,
+    ) {
+        let (slot, this) = (assignment.slot, item.clone());
+        if let Some((other, _)) = self.ahead.insert(slot, (item, message))
+            && other.signing_digest() != this.signing_digest()
+        {
+            // Evidence needs both.
+            self.doubles.push((slot, other.id().into(), assignment.id));
+            for item in [other, this] {
+                out.push(Effect::Persist(Record::Item(item)));
+            }
+        }
+        while self.ahead.len() > AHEAD_MAX {
+            self.ahead.pop_last();
+        }
     }
 
     /// Appends what waited for this.
@@ -362,6 +408,7 @@ impl Log {
         }
         let last = Slot(self.size.checked_sub(1)?);
         let entry = self.recent.remove(&last)?;
+        self.given_up = Some((last, entry.id, entry.signing));
         self.size = last.0;
         self.chain = entry.chain;
         self.hashpath = entry.hashpath;

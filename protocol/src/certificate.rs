@@ -165,13 +165,14 @@ impl Certificate {
             digest: claim::signing_digest(id),
             signature: self.signature,
         };
-        let mut batch = vec![claimed, approvals];
+        let mut batch = vec![claimed];
         let drawn = approvers.iter().zip(&self.sortition);
         batch.extend(drawn.map(|(validator, proof)| SignedDigest {
             key: validator.key,
             digest: *seed,
             signature: *proof,
         }));
+        batch.push(approvals);
         // Everybody has to judge alike, so nothing is added that others do not know.
         if bls::verify_batch(&batch, seed) {
             return Ok(());
@@ -180,12 +181,10 @@ impl Certificate {
         match batch.iter().position(|it| !it.holds()) {
             None => Ok(()),
             Some(0) => Err(CertificateError::Claimant),
-            Some(1) => Err(CertificateError::Signature),
-            Some(at) => {
-                let approver = at.checked_sub(2).and_then(|it| approvers.get(it));
-                let operator = approver.map_or(self.claimant, |it| it.operator);
-                Err(CertificateError::Sortition(operator))
-            }
+            Some(at) => Err(match at.checked_sub(1).and_then(|it| approvers.get(it)) {
+                Some(approver) => CertificateError::Sortition(approver.operator),
+                None => CertificateError::Signature,
+            }),
         }
     }
 }

@@ -114,7 +114,7 @@ impl Core {
             .logs
             .append(horizon, assignment, message, &mut asked);
         self.perform(now, asked.drain(), out);
-        match appended {
+        let acceptance = match appended {
             Appended::Grew => {
                 if begins {
                     let log = self.shared.logs.get(&read.process);
@@ -159,7 +159,18 @@ impl Core {
                 self.signal(now, &double, out);
                 Acceptance::Accept
             }
+        };
+        let process = read.process;
+        for (slot, first, second) in self.shared.logs.doubles(&process) {
+            let double = Signal::Double {
+                process,
+                slot,
+                first,
+                second,
+            };
+            self.signal(now, &double, out);
         }
+        acceptance
     }
 
     /// A log has more slots: its module is asked for if it is not here.
