@@ -44,19 +44,28 @@ pub enum Appended {
     Ahead(u64),
     /// Not by the scheduler, malformed, or contradicting the log. The fault is the sender's.
     Refused(&'static str),
-    /// The scheduler signed another assignment for this slot (rule LO-3).
-    Double {
-        /// The process.
-        process: ProcessId,
-        /// The slot.
-        slot: Slot,
-        /// The assignment that came first.
-        first: AssignmentId,
-        /// The other.
-        second: AssignmentId,
-    },
     /// The last slot was given up: the scheduler went on from another assignment of it.
     Shrank,
+}
+
+/// Two assignments that a scheduler signed for one slot (rule LO-3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Double {
+    /// The slot.
+    pub slot: Slot,
+    /// The assignment that came first.
+    pub first: AssignmentId,
+    /// The other.
+    pub second: AssignmentId,
+}
+
+/// An input that came before those before it.
+#[derive(Debug)]
+struct Early {
+    item: Authentic<Item>,
+    message: Option<Authentic<Item>>,
+    /// Whether a second assignment of its slot has come.
+    doubled: bool,
 }
 
 /// The log of one process.
@@ -75,11 +84,11 @@ pub struct Log {
     height: Height,
     clockwork: Option<Clockwork>,
     recent: BTreeMap<Slot, Entry>,
-    ahead: BTreeMap<Slot, (Authentic<Item>, Option<Authentic<Item>>)>,
-    /// The last slot that was given up, what was there, and what its signature is over.
-    given_up: Option<(Slot, AssignmentId, [u8; 48])>,
-    /// Second assignments that were noticed beside what came: slot, one, the other.
-    doubles: Vec<(Slot, AssignmentId, AssignmentId)>,
+    ahead: BTreeMap<Slot, Early>,
+    /// The last slot that was given up, and what was there.
+    given_up: Option<(Slot, Entry)>,
+    /// What was noticed and not asked for yet.
+    doubles: Vec<Double>,
 }
 
 #[derive(Debug, Clone)]
@@ -118,8 +127,8 @@ impl Logs {
         self.logs.is_empty()
     }
 
-    /// What was noticed of second assignments since this was asked last, besides [`Appended::Double`] (rule LO-3).
-    pub fn doubles(&mut self, process: &ProcessId) -> Vec<(Slot, AssignmentId, AssignmentId)> {
+    /// The second assignments that were noticed since this was asked last (rule LO-3).
+    pub fn doubles(&mut self, process: &ProcessId) -> Vec<Double> {
         let log = self.logs.get_mut(process);
         log.map(|it| std::mem::take(&mut it.doubles))
             .unwrap_or_default()
@@ -279,7 +288,7 @@ impl Log {
         message: Option<Authentic<Item>>,
         out: &mut Outbox<Effect>,
     ) {
-        let entry = Entry {
+        let mut entry = Entry {
             id: assignment.id,
             signing: item.signing_digest(),
             chain: self.chain,
@@ -289,20 +298,22 @@ impl Log {
             ticks: self.clockwork.as_ref().map(Clockwork::position),
             doubled: false,
         };
-        self.recent.insert(assignment.slot, entry);
         // What else was signed for this slot, and waited or was given up.
-        let (slot, signing) = (assignment.slot, item.signing_digest());
-        if let Some((other, _)) = self.ahead.remove(&slot)
-            && other.signing_digest() != signing
-        {
-            self.doubles.push((slot, other.id().into(), assignment.id));
-            out.push(Effect::Persist(Record::Item(other)));
+        let slot = assignment.slot;
+        if let Some(other) = self.ahead.remove(&slot) {
+            entry.doubled |= other.doubled;
+            if !entry.doubled && other.item.signing_digest() != entry.signing {
+                self.doubled(slot, other.item.id().into(), &mut entry);
+                out.push(Effect::Persist(Record::Item(other.item)));
+            }
         }
-        if let Some((_, other, there)) = self.given_up.take_if(|(at, ..)| *at == slot)
-            && there != signing
-        {
-            self.doubles.push((slot, other, assignment.id));
+        if let Some((_, other)) = self.given_up.take_if(|(at, _)| *at == slot) {
+            entry.doubled |= other.doubled;
+            if !entry.doubled && other.signing != entry.signing {
+                self.doubled(slot, other.id, &mut entry);
+            }
         }
+        self.recent.insert(slot, entry);
         while self.recent.len() as u64 > RECENT_MAX {
             self.recent.pop_first();
         }
@@ -334,6 +345,17 @@ impl Log {
         }));
     }
 
+    /// Notes that another assignment came before this entry of a slot.
+    fn doubled(&mut self, slot: Slot, first: AssignmentId, entry: &mut Entry) {
+        entry.doubled = true;
+        let second = entry.id;
+        self.doubles.push(Double {
+            slot,
+            first,
+            second,
+        });
+    }
+
     /// Keeps what comes before those before it.
     fn wait(
         &mut self,
@@ -342,16 +364,30 @@ impl Log {
         message: Option<Authentic<Item>>,
         out: &mut Outbox<Effect>,
     ) {
-        let (slot, this) = (assignment.slot, item.clone());
-        if let Some((other, _)) = self.ahead.insert(slot, (item, message))
-            && other.signing_digest() != this.signing_digest()
-        {
-            // Evidence needs both.
-            self.doubles.push((slot, other.id().into(), assignment.id));
-            for item in [other, this] {
-                out.push(Effect::Persist(Record::Item(item)));
+        let slot = assignment.slot;
+        let doubled = match self.ahead.get(&slot) {
+            Some(other) if other.item.signing_digest() != item.signing_digest() => {
+                if !other.doubled {
+                    // Evidence needs both.
+                    for item in [&other.item, &item] {
+                        out.push(Effect::Persist(Record::Item(item.clone())));
+                    }
+                    self.doubles.push(Double {
+                        slot,
+                        first: other.item.id().into(),
+                        second: assignment.id,
+                    });
+                }
+                true
             }
-        }
+            other => other.is_some_and(|it| it.doubled),
+        };
+        let early = Early {
+            item,
+            message,
+            doubled,
+        };
+        self.ahead.insert(slot, early);
         while self.ahead.len() > AHEAD_MAX {
             self.ahead.pop_last();
         }
@@ -359,10 +395,19 @@ impl Log {
 
     /// Appends what waited for this.
     fn drain(&mut self, out: &mut Outbox<Effect>) {
-        while let Some((item, message)) = self.ahead.remove(&Slot(self.size)) {
+        while let Some(early) = self.ahead.remove(&Slot(self.size)) {
+            let Early {
+                item,
+                message,
+                doubled,
+            } = early;
+            let slot = Slot(self.size);
             match Assignment::from_item(&item) {
                 Ok(next) if self.continued_by(&next) => self.push(&next, &item, message, out),
                 _ => break,
+            }
+            if let Some(entry) = self.recent.get_mut(&slot) {
+                entry.doubled |= doubled;
             }
         }
         self.ahead = self.ahead.split_off(&Slot(self.size));
@@ -392,12 +437,12 @@ impl Log {
         if let Some(message) = message {
             out.push(Effect::Persist(Record::Item(message)));
         }
-        Appended::Double {
-            process: assignment.process,
+        self.doubles.push(Double {
             slot: assignment.slot,
             first,
             second: assignment.id,
-        }
+        });
+        Appended::Nothing
     }
 
     /// If the next assignment does not continue this log but the scheduler's other branch, the last slot is given up
@@ -408,7 +453,7 @@ impl Log {
         }
         let last = Slot(self.size.checked_sub(1)?);
         let entry = self.recent.remove(&last)?;
-        self.given_up = Some((last, entry.id, entry.signing));
+        self.given_up = Some((last, entry.clone()));
         self.size = last.0;
         self.chain = entry.chain;
         self.hashpath = entry.hashpath;

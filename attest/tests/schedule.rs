@@ -242,21 +242,13 @@ fn a_second_assignment_is_noticed_whatever_comes_first() {
         logs.append(Height(9), first.clone(), Some(item.clone()), &mut out);
         let mut pairs = Vec::new();
         for (assignment, message) in order.map(|it| all[it].clone()) {
-            let appended = logs.append(Height(9), assignment, Some(message), &mut out);
-            if let Appended::Double { first, second, .. } = appended {
-                pairs.push((first, second));
-            }
+            logs.append(Height(9), assignment, Some(message), &mut out);
             let noticed = logs.doubles(&item.id().into());
-            pairs.extend(
-                noticed
-                    .into_iter()
-                    .map(|(_, first, second)| (first, second)),
-            );
+            pairs.extend(noticed.iter().map(|it| (it.first, it.second)));
         }
         let [two, other] = [&two, &other].map(|(it, _)| AssignmentId::from(it.id()));
-        let pair = |it: &&(_, _)| **it == (two, other) || **it == (other, two);
-        assert_eq!(pairs.iter().filter(pair).count(), pairs.len(), "{order:?}");
-        assert!(!pairs.is_empty(), "{order:?}");
+        let once = pairs == [(two, other)] || pairs == [(other, two)];
+        assert!(once, "{order:?}: {pairs:?}");
         // Evidence is made of what is kept.
         let kept: Vec<ItemId> = out
             .drain()

@@ -24,6 +24,7 @@ mod blocks;
 mod cases;
 mod catch_up;
 mod checks;
+mod claims;
 mod effect;
 mod gossip;
 mod input;

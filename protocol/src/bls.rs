@@ -91,21 +91,11 @@ pub fn aggregate(signatures: &[Signature]) -> Option<AggregateSignature> {
     AggregateSignature::from_point(curve::sum_g2(signatures.iter().map(Signature::point)))
 }
 
-/// Whether all these keys signed the same digest, judged by the sum of their signatures.
+/// An aggregate over one digest as one signature: that the sum of the keys signed. `None` if there is
+/// no key, or if their sum is the identity.
 ///
 /// Every key must be one that was registered with proof of possession (rule B-3), and counts as
 /// often as it stands in the list: the caller makes sure that no signer stands in it twice.
-pub fn verify_aggregate_same_message(
-    keys: &[PublicKey],
-    message: &Digest,
-    signature: &AggregateSignature,
-) -> bool {
-    signed_together(keys, message, signature).is_some_and(|it| it.holds())
-}
-
-/// An aggregate as one signature of a batch: that the sum of the keys signed. `None` if there is no
-/// key, or if their sum is the identity. What [`verify_aggregate_same_message`] asks of the keys
-/// holds here too.
 pub fn signed_together(
     keys: &[PublicKey],
     message: &Digest,

@@ -15,7 +15,7 @@
 //!   eligible: the tickets that may speak grow with time, so whoever waits must convince in proportion, and
 //!   nobody certifies alone by waiting.
 
-use crate::bls::{PublicKey, SecretKey, Signature, verify};
+use crate::bls::{SecretKey, Signature};
 use crate::hash::{Domain, digest};
 use crate::id::{Digest, ProcessId};
 
@@ -123,9 +123,4 @@ fn draw(proof: &Signature, ticket: u64) -> u64 {
 /// A verifier's proof for a seed.
 pub fn prove(key: &SecretKey, seed: &Digest) -> Signature {
     key.sign(seed)
-}
-
-/// Whether a proof is the key's own for the seed.
-pub fn check(key: &PublicKey, seed: &Digest, proof: &Signature) -> bool {
-    verify(key, seed, proof)
 }

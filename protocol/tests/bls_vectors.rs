@@ -17,7 +17,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use surety_protocol::bls::{
     AggregateSignature, BlsError, PublicKey, SecretKey, Signature, SignedDigest, aggregate,
-    aggregate_verify, hash_to_g2, verify, verify_aggregate_same_message, verify_batch,
+    aggregate_verify, hash_to_g2, signed_together, verify, verify_batch,
 };
 use surety_protocol::id::Digest;
 
@@ -181,11 +181,8 @@ fn check_fast_aggregate_verify(text: &str) {
     let (input, output): (FastAggregateInput, bool) = parse(text);
     let verified = || -> Result<bool, BlsError> {
         let (keys, signature) = (points(&input.pubkeys)?, input.signature.point()?);
-        Ok(verify_aggregate_same_message(
-            &keys,
-            &input.message.digest(),
-            &signature,
-        ))
+        let signed = signed_together(&keys, &input.message.digest(), &signature);
+        Ok(signed.is_some_and(|it| it.holds()))
     };
     assert_eq!(verified().unwrap_or(false), output);
 }

@@ -2,9 +2,10 @@
 
 use proptest::prelude::*;
 use surety_protocol::bls::Signature;
+use surety_protocol::bls::verify;
 use surety_protocol::hash::{Domain, digest};
 use surety_protocol::id::ProcessId;
-use surety_protocol::sortition::{Draw, TICKETS_MAX, check, prove, seed};
+use surety_protocol::sortition::{Draw, TICKETS_MAX, prove, seed};
 
 use crate::objects::{key, named};
 
@@ -113,15 +114,15 @@ fn a_proof_is_of_one_key_and_one_seed() {
     let process = ProcessId::new([5; 32]);
     let one = seed(&named("beacon"), &process, 7);
     let proof = prove(&key(1), &one);
-    assert!(check(key(1).public_key(), &one, &proof));
-    assert!(!check(key(2).public_key(), &one, &proof));
+    assert!(verify(key(1).public_key(), &one, &proof));
+    assert!(!verify(key(2).public_key(), &one, &proof));
     for other in [
         seed(&named("other"), &process, 7),
         seed(&named("beacon"), &ProcessId::default(), 7),
         seed(&named("beacon"), &process, 8),
     ] {
         assert_ne!(other, one);
-        assert!(!check(key(1).public_key(), &other, &proof));
+        assert!(!verify(key(1).public_key(), &other, &proof));
     }
 }
 

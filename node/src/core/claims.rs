@@ -1,0 +1,156 @@
+//! Claims, their batches and approvals, from anywhere: cheap rules first, signatures together and later (rules CK-1 to CK-3).
+
+use surety_attest::tally::Admitted;
+use surety_protocol::approval::{Approval, ClaimBatch};
+use surety_protocol::bls::{PublicKey, SignedDigest};
+use surety_protocol::claim::SignedClaim;
+use surety_protocol::codec;
+use surety_protocol::machine::Outbox;
+use surety_protocol::time::Tick;
+
+use super::checks::Subject;
+use super::{Core, Effect, Signal};
+use crate::net::Acceptance;
+
+impl Core {
+    /// Takes a claim from anywhere, to be verified; what it is worth, if it need not be.
+    pub(super) fn claim(&mut self, claim: SignedClaim, token: Option<u64>) -> Option<Acceptance> {
+        let Ok(id) = claim.statement.claim.id() else {
+            return Some(Acceptance::Reject);
+        };
+        if claim.check(self.shared.network).is_err() {
+            return Some(Acceptance::Reject);
+        }
+        let claimant = claim.statement.claimant;
+        let Some(operator) = self.ledger.operator(&claimant) else {
+            return Some(Acceptance::Ignore);
+        };
+        if !self.heeds(&claim) || self.shared.claims.signed_by(&id, &claimant).is_some() {
+            return Some(Acceptance::Ignore);
+        }
+        let Ok(signed) = claim.statement.signed(&operator.registration.key) else {
+            return Some(Acceptance::Reject);
+        };
+        let subject = Subject::Claim(Box::new(claim));
+        self.check(subject, vec![signed], token)
+    }
+
+    /// Whether a claim can count now.
+    fn heeds(&self, claim: &SignedClaim) -> bool {
+        // [L-52]
+        self.ledger.is_active(&claim.statement.claimant)
+            && self.ledger.hears(&claim.statement.claim)
+    }
+
+    /// Lets signatures be verified; what is dropped is worth nothing.
+    fn check(
+        &mut self,
+        subject: Subject,
+        signed: Vec<SignedDigest>,
+        token: Option<u64>,
+    ) -> Option<Acceptance> {
+        let room = self.checks.take(subject, signed, token);
+        (!room).then_some(Acceptance::Ignore)
+    }
+
+    /// Signatures were verified: of each subject that was under way, whether they hold; nothing if they could not be (rule CK-3).
+    pub(super) fn checked(&mut self, now: Tick, hold: Option<Vec<bool>>, out: &mut Outbox<Effect>) {
+        let subjects = self.checks.end();
+        let hold = hold.map_or(vec![None; subjects.len()], |it| {
+            it.into_iter().map(Some).collect()
+        });
+        for (waiting, holds) in subjects.into_iter().zip(hold) {
+            let acceptance = match (holds, waiting.subject) {
+                (None, _) => Acceptance::Ignore,
+                (Some(false), _) => Acceptance::Reject,
+                (Some(true), Subject::Claim(claim)) => {
+                    let key = waiting.signed.first().map(|it| it.key);
+                    self.authentic_claim(now, key, *claim, out)
+                }
+                (Some(true), Subject::Approval(approval)) => match self.tally.count(*approval) {
+                    true => Acceptance::Accept,
+                    false => Acceptance::Ignore,
+                },
+            };
+            if let Some(token) = waiting.token {
+                out.push(Effect::Report { token, acceptance });
+            }
+        }
+        let mut asked = Outbox::default();
+        self.tally.post(&self.shared.claims, &mut asked);
+        self.perform(now, asked.drain(), out);
+    }
+
+    /// Takes a claim whose signature holds under a key, which may have been replaced since.
+    fn authentic_claim(
+        &mut self,
+        now: Tick,
+        verified: Option<PublicKey>,
+        claim: SignedClaim,
+        out: &mut Outbox<Effect>,
+    ) -> Acceptance {
+        let operator = self.ledger.operator(&claim.statement.claimant);
+        if operator.map(|it| it.registration.key) != verified {
+            return Acceptance::Ignore;
+        }
+        if !self.heeds(&claim) || !self.shared.claims.insert(claim.clone()) {
+            return Acceptance::Ignore;
+        }
+        self.heard_of(
+            claim.statement.claim.process,
+            claim.statement.claim.size,
+            out,
+        );
+        if let Some(contradiction) = self.shared.claims.contradiction(&claim) {
+            self.signal(now, &Signal::Contradiction(&contradiction), out);
+        }
+        self.signal(now, &Signal::Claim(&claim), out);
+        self.signal(now, &Signal::Material, out);
+        Acceptance::Accept
+    }
+
+    pub(super) fn batch_gossip(
+        &mut self,
+        now: Tick,
+        data: &[u8],
+        out: &mut Outbox<Effect>,
+    ) -> Acceptance {
+        let Ok(batch) = codec::decode::<ClaimBatch>(data) else {
+            return Acceptance::Reject;
+        };
+        self.batch(now, batch, out)
+    }
+
+    /// Takes a batch from anywhere.
+    pub(super) fn batch(
+        &mut self,
+        now: Tick,
+        batch: ClaimBatch,
+        out: &mut Outbox<Effect>,
+    ) -> Acceptance {
+        if !batch.well_formed() {
+            return Acceptance::Reject;
+        }
+        if !self.ledger.is_active(&batch.claimant) || !self.shared.claims.insert_batch(batch) {
+            return Acceptance::Ignore;
+        }
+        self.signal(now, &Signal::Material, out);
+        Acceptance::Accept
+    }
+
+    /// Takes an approval from anywhere, to be verified; what it is worth, if it need not be.
+    pub(super) fn approval(
+        &mut self,
+        approval: Approval,
+        token: Option<u64>,
+    ) -> Option<Acceptance> {
+        match self.tally.admit(&approval, &self.shared.claims) {
+            Admitted::Checking(signed) => {
+                self.check(Subject::Approval(Box::new(approval)), signed.into(), token)
+            }
+            // Its signature cannot be verified yet; whoever can passes it on.
+            Admitted::Nothing | Admitted::Early => Some(Acceptance::Ignore),
+            Admitted::Refused => Some(Acceptance::Reject),
+        }
+    }
+}
