@@ -247,10 +247,10 @@ pub enum Want {
         /// The first missing slot.
         from: Slot,
     },
-    /// Where the logs of a scheduler end, of which only itself is asked.
+    /// Where the logs end that an operator schedules, which only itself is asked.
     Ends {
-        /// Its key.
-        scheduler: Address,
+        /// The operator.
+        operator: Address,
     },
     /// A data item.
     Item(ItemId),

@@ -108,8 +108,10 @@ pub struct Core {
     cases: BTreeMap<EvidenceId, Option<PendingFalseClaim>>,
     /// Logs that are longer elsewhere: how long, and since when that is known.
     longer: BTreeMap<ProcessId, (u64, Height)>,
-    /// Other schedulers whose logs are here, and when each last said where its logs end.
-    schedulers: BTreeMap<Address, Option<Height>>,
+    /// When operators last said where the logs end that they schedule.
+    told: BTreeMap<Address, Height>,
+    /// The operator that was last asked for that.
+    asked: Address,
     /// Digests on the ledger whose claims may not all be here.
     committed: BTreeMap<(Address, Height), Digest>,
     /// Modules of logs that are not here.
@@ -164,7 +166,8 @@ impl Core {
             roles,
             cases: BTreeMap::new(),
             longer: BTreeMap::new(),
-            schedulers: BTreeMap::new(),
+            told: BTreeMap::new(),
+            asked: Address::default(),
             committed: BTreeMap::new(),
             lacking: BTreeSet::new(),
             held: VecDeque::new(),
@@ -336,7 +339,7 @@ impl Core {
                     self.append(now, assignment, message, out);
                 }
             }
-            Fetched::Ends { scheduler, ends } => self.told_ends(scheduler, ends, out),
+            Fetched::Ends { operator, ends } => self.told_ends(operator, &ends, out),
             Fetched::Item(item) => self.got_item(now, item, out),
             Fetched::Claims { batch, claims } => {
                 for claim in claims {

@@ -59,8 +59,8 @@ pub fn serve(node: &Node, wanted: &Wanted) -> Result<Option<Answer>, ArchiveErro
             let slots = archive.log(process, *from, LOG_PAGE_MAX)?;
             (!slots.is_empty()).then_some(Fetched::Log(slots))
         }
-        Wanted::Want(Want::Ends { scheduler }) => node.running.as_ref().map(|it| Fetched::Ends {
-            scheduler: *scheduler,
+        Wanted::Want(Want::Ends { operator }) => node.running.as_ref().map(|it| Fetched::Ends {
+            operator: *operator,
             ends: it.core.ends(None),
         }),
         Wanted::Want(Want::Item(id)) => archive.item(id)?.map(Fetched::Item),

@@ -5,9 +5,9 @@
 //! - `[CO-10]` A claim or a certificate about more slots than this node has, or a slot beyond its next by a scheduler with stake, means that it missed
 //!   some. They are asked for at once and again with every block, until they are here or nobody had them for
 //!   [`PATIENCE_BLOCKS`].
-//! - `[CO-15]` Whoever was away when a log grew for the last time hears nothing more of it. So every scheduler whose logs are
-//!   here is asked where they end, after a start with every block until it says so, and then every [`ENDS_BLOCKS`]. Only itself
-//!   is asked: who tells of slots that there are not has stake.
+//! - `[CO-15]` Whoever was away when a log grew for the last time hears nothing more of it. So every operator with stake is
+//!   asked where the logs end that it schedules: [`ENDS_AT_ONCE`] with each block, whoever has not said so since the start, or
+//!   not for [`ENDS_BLOCKS`]. It is believed of its own logs; of processes that are not known here a few are asked for.
 //! - `[CO-11]` A module of a log that is not here is asked for again with every block.
 //! - `[CO-13]` A verdict or a challenge that no block has carried for [`CONFIRM_BLOCKS`] is signed again and sent again: the
 //!   proposer may have stopped with it. Claims and certificates are repeated by the machines that make them.
@@ -35,8 +35,12 @@ const LONGER_MAX: usize = 4096;
 const LACKING_MAX: usize = 1024;
 /// Blocks after which a log that nobody had is left: a lie may have spoken of it.
 const PATIENCE_BLOCKS: u64 = 60;
-/// Blocks after which a scheduler is asked again where its logs end.
+/// Blocks after which an operator is asked again where its logs end.
 const ENDS_BLOCKS: u64 = 600;
+/// Operators that are asked so with one block.
+const ENDS_AT_ONCE: usize = 16;
+/// Processes that are not known here and asked for after one answer.
+const UNKNOWN_MAX: usize = 64;
 /// Logs in one answer about where they end.
 pub const ENDS_MAX: usize = 4096;
 /// Blocks within which gossip has arrived.
@@ -153,36 +157,48 @@ impl Core {
         }
     }
 
-    /// A log of this scheduler is here (rule CO-15).
-    pub(super) fn follows(&mut self, scheduler: Address) {
-        if scheduler != self.shared.item_key {
-            self.schedulers.entry(scheduler).or_default();
-        }
-    }
-
-    /// Asks schedulers where their logs end (rule CO-15).
-    fn ask_ends(&self, out: &mut Outbox<Effect>) {
+    /// Asks operators where the logs end that they schedule (rule CO-15).
+    fn ask_ends(&mut self, out: &mut Outbox<Effect>) {
         let height = self.shared.height;
-        for (scheduler, told) in &self.schedulers {
-            if told.is_none_or(|told| height.since(told) >= ENDS_BLOCKS) {
-                out.push(Effect::Fetch(Want::Ends {
-                    scheduler: *scheduler,
-                }));
-            }
+        let validators = self.ledger.validators();
+        self.told.retain(|it, _| validators.get(it).is_some());
+        let due = |it: &Address| {
+            let told = self.told.get(it);
+            *it != self.shared.operator
+                && told.is_none_or(|told| height.since(*told) >= ENDS_BLOCKS)
+        };
+        let all = validators.iter().map(|it| it.operator);
+        let (before, after): (Vec<_>, Vec<_>) = all.filter(due).partition(|it| *it <= self.asked);
+        let turn: Vec<_> = after.into_iter().chain(before).take(ENDS_AT_ONCE).collect();
+        for operator in turn {
+            self.asked = operator;
+            out.push(Effect::Fetch(Want::Ends { operator }));
         }
     }
 
-    /// A scheduler said where its logs end.
+    /// An operator said where the logs end that it schedules.
     pub(super) fn told_ends(
         &mut self,
-        scheduler: Address,
-        ends: Vec<(ProcessId, u64)>,
+        operator: Address,
+        ends: &[(ProcessId, u64)],
         out: &mut Outbox<Effect>,
     ) {
-        if let Some(told) = self.schedulers.get_mut(&scheduler) {
-            *told = Some(self.shared.height);
-            for (process, size) in ends {
-                self.heard_of(process, size, out);
+        let Some(registered) = self.ledger.operator(&operator) else {
+            return;
+        };
+        let key = registered.registration.item_key;
+        self.told.insert(operator, self.shared.height);
+        let mut unknown = 0;
+        for (process, size) in ends {
+            match self.shared.logs.get(process) {
+                Some(log) if log.scheduler == key => self.heard_of(*process, *size, out),
+                Some(_) => {}
+                None if unknown < UNKNOWN_MAX => {
+                    unknown += 1;
+                    let (process, from) = (*process, Slot(0));
+                    out.push(Effect::Fetch(Want::Log { process, from }));
+                }
+                None => {}
             }
         }
     }

@@ -114,10 +114,6 @@ impl Core {
         let acceptance = match appended {
             Appended::Grew => {
                 if begins {
-                    let log = self.shared.logs.get(&read.process);
-                    if let Some(scheduler) = log.map(|log| log.scheduler) {
-                        self.follows(scheduler);
-                    }
                     // What was restored has begun in another life.
                     if self.shared.logs.len() == 1 {
                         self.shared.first = Some(read.process);

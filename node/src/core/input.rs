@@ -66,10 +66,10 @@ pub enum Input {
 pub enum Fetched {
     /// Slots of a log.
     Log(Vec<LogSlot>),
-    /// Where the logs of a scheduler end.
+    /// Where the logs end that an operator schedules.
     Ends {
-        /// Its key.
-        scheduler: Address,
+        /// The operator.
+        operator: Address,
         /// Its processes, and how many slots each has.
         ends: Vec<(ProcessId, u64)>,
     },

@@ -155,11 +155,7 @@ impl Core {
                     logs.append(horizon, assignment, message, &mut Outbox::default());
                 }
             }
-            let log = self.shared.logs.get(&process);
-            let (module, scheduler) = log.map(|log| (log.module, log.scheduler)).unzip();
-            if let Some(scheduler) = scheduler {
-                self.follows(scheduler);
-            }
+            let module = self.shared.logs.get(&process).map(|log| log.module);
             match module {
                 Some(module) if archive.item_bytes(&ItemId::from(module))?.is_some() => {
                     self.shared.modules.insert(module);

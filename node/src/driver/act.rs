@@ -256,7 +256,7 @@ impl Driver {
                 | Want::State { claimant, .. }
                 | Want::Leaves { claimant, .. },
             ) => Some(*claimant),
-            Wanted::Want(Want::Ends { scheduler }) => ledger.operator_of_item_key(scheduler),
+            Wanted::Want(Want::Ends { operator }) => Some(*operator),
             Wanted::Want(Want::Item(_)) => None,
             Wanted::Evidence(evidence, _) => Some(ledger.case(evidence)?.challenger),
             Wanted::Blocks(_) => Some(ledger.proposer()),

@@ -80,11 +80,11 @@ impl Fetcher {
         if let Some(here) = tokio::task::block_in_place(|| self.here(wanted)) {
             return Some(here);
         }
-        if let Wanted::Want(Want::Ends { scheduler }) = wanted {
+        if let Wanted::Want(Want::Ends { operator }) = wanted {
             let ends = self.ends(first?).await;
-            let ends = ends.inspect_err(|error| tracing::debug!(%scheduler, %error, "no ends"));
+            let ends = ends.inspect_err(|error| tracing::debug!(%operator, %error, "no ends"));
             return Some(Fetched::Ends {
-                scheduler: *scheduler,
+                operator: *operator,
                 ends: ends.ok()?,
             });
         }

@@ -76,7 +76,7 @@ impl Simulation {
                 | Want::State { claimant, .. }
                 | Want::Leaves { claimant, .. },
             ) => Some(*claimant),
-            Wanted::Want(Want::Ends { scheduler }) => core.ledger().operator_of_item_key(scheduler),
+            Wanted::Want(Want::Ends { operator }) => Some(*operator),
             Wanted::Want(Want::Item(_)) => None,
             Wanted::Evidence(evidence) => Some(core.ledger().case(evidence)?.challenger),
             Wanted::Blocks(_) => Some(core.ledger().proposer()),
