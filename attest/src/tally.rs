@@ -10,6 +10,8 @@
 //! - `[TA-4]` An approval signs the claim alone, and one height has one seed: it counts for every claimant who committed the
 //!   claim in the same block, but for the verifier itself. Else signers of one claim would split its approvals.
 
+mod refuted;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
@@ -17,16 +19,18 @@ use serde_bytes::ByteBuf;
 use surety_protocol::approval::{self, Approval};
 use surety_protocol::bls::{self, SignedDigest};
 use surety_protocol::certificate::Certificate;
-use surety_protocol::facts::BlockFacts;
+use surety_protocol::facts::{BlockFacts, Refuted};
 use surety_protocol::id::{Address, ClaimId, Digest, ProcessId};
 use surety_protocol::machine::Outbox;
-use surety_protocol::origin::Action;
+use surety_protocol::origin::{Action, FalseApproval};
 use surety_protocol::params::Params;
 use surety_protocol::sortition::{self, Draw};
 use surety_protocol::time::Height;
 
 use crate::claims::Claims;
 use crate::effect::Effect;
+
+use refuted::Lies;
 
 /// Blocks after which anybody posts a certificate.
 pub const FALLBACK_BLOCKS: u64 = 4;
@@ -77,6 +81,7 @@ pub struct Tally {
     waiting: VecDeque<Approval>,
     certified: BTreeMap<ClaimId, Height>,
     tombstoned: BTreeSet<Address>,
+    lies: Lies,
     /// Leaves of each process that are certified.
     sizes: BTreeMap<ProcessId, u64>,
 }
@@ -94,6 +99,7 @@ impl Tally {
             waiting: VecDeque::new(),
             certified: BTreeMap::new(),
             tombstoned: BTreeSet::new(),
+            lies: Lies::new(),
             sizes: BTreeMap::new(),
         }
     }
@@ -115,9 +121,13 @@ impl Tally {
         for (claimant, root) in &facts.committed {
             self.roots.insert((facts.height, *claimant), *root);
         }
+        for refuted in &facts.refuted {
+            self.refuted(refuted, claims);
+        }
         // Their word is worth nothing any more, and would void the certificate of everybody else.
         for operator in &facts.tombstoned {
             self.tombstoned.insert(*operator);
+            self.lies.punished(operator);
             self.counts
                 .retain(|(_, claimant, _), _| claimant != operator);
             for count in self.counts.values_mut() {
@@ -136,8 +146,46 @@ impl Tally {
         self.counts
             .retain(|(_, _, committed), _| *committed >= oldest);
         self.certified.retain(|_, at| *at >= oldest);
+        self.lies.forget(oldest);
         self.post(claims, out);
         std::mem::take(&mut self.waiting)
+    }
+
+    /// A claim was proven false: from now on its approvals are evidence (rule TA-5).
+    fn refuted(&mut self, refuted: &Refuted, claims: &Claims) {
+        let Some(claim) = claims.any(&refuted.claim) else {
+            return;
+        };
+        self.lies
+            .add(claim.statement.claim.clone(), *refuted, self.height);
+        self.certified.remove(&refuted.claim);
+        let (lies, honest) = std::mem::take(&mut self.counts)
+            .into_iter()
+            .partition(|((claim, _, _), _)| *claim == refuted.claim);
+        self.counts = honest;
+        let lies: BTreeMap<Key, Count> = lies;
+        for approval in lies.into_values().flat_map(|it| it.approvals.into_values()) {
+            self.false_approval(&approval);
+        }
+    }
+
+    /// Keeps an approval of a claim that was proven false; whether it is new.
+    fn false_approval(&mut self, approval: &Approval) -> bool {
+        // Nobody accuses itself.
+        if approval.verifier == self.operator {
+            return false;
+        }
+        let seeded = approval.committed.plus(self.params.seed_delay_blocks);
+        let validators = self.facts.get(&seeded).map(|it| &it.validators);
+        let signer = validators.and_then(|it| it.get(&approval.verifier));
+        signer.is_some_and(|signer| {
+            let told = FalseApproval {
+                verifier: approval.verifier,
+                key: signer.key,
+                signature: approval.signature,
+            };
+            self.lies.approved(&approval.claim, told)
+        })
     }
 
     /// Judges an approval from anywhere but for its signatures (rule TA-1).
@@ -212,6 +260,9 @@ impl Tally {
         if self.knows(&approval) {
             return false;
         }
+        if self.lies.contains(&approval.claim) {
+            return self.false_approval(&approval);
+        }
         let count = self.counts.entry(key_of(&approval));
         let count = count.or_insert_with(|| Count {
             approvals: BTreeMap::new(),
@@ -224,16 +275,25 @@ impl Tally {
 
     /// Whether an approval adds nothing to what is known.
     fn knows(&self, approval: &Approval) -> bool {
+        let Approval {
+            claim, verifier, ..
+        } = approval;
+        if self.tombstoned.contains(verifier) {
+            return true;
+        }
+        if self.lies.contains(claim) {
+            return self.lies.knows(claim, verifier);
+        }
         let count = self.counts.get(&key_of(approval));
-        self.certified.contains_key(&approval.claim)
-            || self.tombstoned.contains(&approval.verifier)
+        self.certified.contains_key(claim)
             || self.tombstoned.contains(&approval.claimant)
-            || count.is_some_and(|it| it.approvals.contains_key(&approval.verifier))
+            || count.is_some_and(|it| it.approvals.contains_key(verifier))
     }
 
-    /// Posts every certificate that is complete (rule TA-2).
+    /// Posts every certificate that is complete (rule TA-2), and what the ledger should know of lies (rule TA-5).
     pub fn post(&mut self, claims: &Claims, out: &mut Outbox<Effect>) {
         let height = self.height;
+        self.lies.tell(&self.operator, height, out);
         let keys: Vec<Key> = self.counts.keys().copied().collect();
         for key in &keys {
             let (claim, claimant, committed) = key;

@@ -59,7 +59,7 @@ use checks::Checks;
 pub use catch_up::ENDS_MAX;
 pub use checks::Checking;
 pub use effect::{Effect, Signing, Write};
-pub use input::{Fetched, Input, Signed};
+pub use input::{Fetched, Input, Signed, Teller};
 pub use restore::RestoreError;
 pub use signal::Signal;
 
@@ -209,8 +209,13 @@ impl Core {
         let mut out = Outbox::default();
         match input {
             Input::Tick(wall) => self.tick(now, wall, &mut out),
-            Input::Gossip { token, topic, data } => {
-                if let Some(acceptance) = self.gossip(now, token, topic, &data, &mut out) {
+            Input::Gossip {
+                teller,
+                topic,
+                data,
+            } => {
+                if let Some(acceptance) = self.gossip(now, teller, topic, &data, &mut out) {
+                    let token = teller.token;
                     out.push(Effect::Report { token, acceptance });
                 }
             }

@@ -6,8 +6,8 @@
 //!   keys are encrypted with a light derivation and a password that lies beside them.
 //! - `[DN-2]` Every wait is for a condition, asked for until it holds or a deadline passes; nothing is hoped for.
 //! - `[DN-3]` Everything started is ended: each node stops when its standard input closes, however the parent ends.
-//! - `[DN-4]` The report is what the network itself says; with faults the run succeeds only if the faulty operator, and nobody
-//!   else, lost stake.
+//! - `[DN-4]` The report is what the network itself says; with faults the run succeeds only if whoever lied, and nobody else, lost
+//!   stake. A verifier that approves blindly has lied if it drew a false claim.
 
 mod child;
 mod fund;
@@ -153,7 +153,8 @@ async fn play(
         shell.data("", &ready)?;
     }
     for fault in &options.faults {
-        shell.progress(format!("node-2 is told to lie: {fault}"));
+        let node = plan::culprit(fault).saturating_add(1);
+        shell.progress(format!("node-{node} is told to lie: {fault}"));
     }
     let watched = watch::Watch::start(network).await?;
     let played = tokio::select! {

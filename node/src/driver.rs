@@ -18,13 +18,14 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use surety_attest::effect::Executed;
 use surety_attest::schedule::ALREADY;
 use surety_protocol::codec;
+use surety_protocol::hash::{Domain, digest};
 use surety_protocol::id::Digest;
 use surety_protocol::time::{Tick, Timestamp};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::archive::{Archive, ArchiveError, write};
-use crate::core::{Core, Effect, Input, Write};
+use crate::core::{Core, Effect, Input, Teller, Write};
 use crate::exchange::{EndsAnswer, EndsRequest, Fetcher, Placed, Requests, serve};
 use crate::executor::Executor;
 use crate::metrics::Metrics;
@@ -235,14 +236,18 @@ impl Driver {
         match event {
             NetEvent::Gossip {
                 topic,
+                source,
                 message,
                 data,
-                ..
             } => {
                 self.next_token = self.next_token.wrapping_add(1);
                 self.tokens.insert(self.next_token, (topic, message));
-                inputs.push(Input::Gossip {
+                let teller = Teller {
                     token: self.next_token,
+                    peer: digest(Domain::OBJECT, &[&source.to_bytes()]),
+                };
+                inputs.push(Input::Gossip {
+                    teller,
                     topic,
                     data,
                 });

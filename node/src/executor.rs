@@ -30,6 +30,7 @@ use surety_protocol::time::{Height, Slot};
 
 use crate::archive::{Archive, ArchiveError, Series};
 use crate::engines::Engines;
+use crate::fault::Fault;
 use crate::metrics::Metrics;
 
 use residents::{Held, Residents};
@@ -66,6 +67,7 @@ pub struct Executor {
     modules: Mutex<Modules>,
     residents: Mutex<Residents>,
     metrics: Arc<Metrics>,
+    faults: Vec<Fault>,
 }
 
 impl std::fmt::Debug for Executor {
@@ -84,7 +86,14 @@ impl Executor {
             modules: Mutex::default(),
             residents: Mutex::new(Residents::new(RESIDENT_BYTES)),
             metrics: Arc::default(),
+            faults: Vec::new(),
         }
+    }
+
+    /// The same, committing a verifier's faults (rule FA-4).
+    #[must_use]
+    pub fn committing(self, faults: Vec<Fault>) -> Executor {
+        Executor { faults, ..self }
     }
 
     /// The same with another bound of its residents' bytes, counting in a node's metrics.

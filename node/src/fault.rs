@@ -8,6 +8,8 @@
 //!   signed, as it would in a node whose operator tampers with it.
 //! - `[FA-3]` A node that is to crash ends as if it were killed, just before or just after the batch of that number, of those with
 //!   which a scheduler, a messenger or the guard remembers something. It signs nothing false by that.
+//! - `[FA-4]` A verifier's fault concerns every claim that says what the slot gave, of any process: it finds it true without executing
+//!   it, or false without executing it. One that is to be a no-show finds nothing of any claim from that slot on.
 
 use std::fmt;
 use std::str::FromStr;
@@ -29,6 +31,12 @@ pub enum Fault {
     Equivocate(Slot),
     /// Sign two assignments for the slot.
     DoubleAssign(Slot),
+    /// Approve whatever is claimed of the slot (rule FA-4).
+    BlindApproval(Slot),
+    /// Accuse whoever claims anything of the slot (rule FA-4).
+    FalseAccusation(Slot),
+    /// Draw claims from the slot on and do nothing (rule FA-4).
+    NoShow(Slot),
     /// Crash at this batch (rule FA-3).
     Crash {
         /// Its number from the start of the program.
@@ -42,7 +50,8 @@ pub enum Fault {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "not a fault: use compute:wrong-state@SLOT, compute:wrong-result@SLOT, compute:equivocate@SLOT, \
-     scheduler:double-assign@SLOT, store:crash-before@BATCH or store:crash-after@BATCH"
+     scheduler:double-assign@SLOT, verifier:blind-approval@SLOT, verifier:false-accusation@SLOT, \
+     verifier:no-show@SLOT, store:crash-before@BATCH or store:crash-after@BATCH"
 )]
 pub struct NotAFault;
 
@@ -58,6 +67,9 @@ impl FromStr for Fault {
             "compute:wrong-result" => Ok(Fault::WrongResult(slot)),
             "compute:equivocate" => Ok(Fault::Equivocate(slot)),
             "scheduler:double-assign" if slot > Slot(0) => Ok(Fault::DoubleAssign(slot)),
+            "verifier:blind-approval" => Ok(Fault::BlindApproval(slot)),
+            "verifier:false-accusation" => Ok(Fault::FalseAccusation(slot)),
+            "verifier:no-show" => Ok(Fault::NoShow(slot)),
             "store:crash-before" | "store:crash-after" => Ok(Fault::Crash {
                 batch: number,
                 after: kind == "store:crash-after",
@@ -74,6 +86,9 @@ impl fmt::Display for Fault {
             Fault::WrongResult(slot) => write!(f, "compute:wrong-result@{slot}"),
             Fault::Equivocate(slot) => write!(f, "compute:equivocate@{slot}"),
             Fault::DoubleAssign(slot) => write!(f, "scheduler:double-assign@{slot}"),
+            Fault::BlindApproval(slot) => write!(f, "verifier:blind-approval@{slot}"),
+            Fault::FalseAccusation(slot) => write!(f, "verifier:false-accusation@{slot}"),
+            Fault::NoShow(slot) => write!(f, "verifier:no-show@{slot}"),
             Fault::Crash { batch, after } => {
                 let when = if *after { "after" } else { "before" };
                 write!(f, "store:crash-{when}@{batch}")
@@ -89,7 +104,17 @@ impl Fault {
             Fault::WrongState(slot) | Fault::WrongResult(slot) | Fault::Equivocate(slot) => {
                 Some(*slot)
             }
-            Fault::DoubleAssign(_) | Fault::Crash { .. } => None,
+            _ => None,
+        }
+    }
+
+    /// The slot whose claims a verifier judges without looking (rule FA-4).
+    pub const fn judged_slot(&self) -> Option<Slot> {
+        match self {
+            Fault::BlindApproval(slot) | Fault::FalseAccusation(slot) | Fault::NoShow(slot) => {
+                Some(*slot)
+            }
+            _ => None,
         }
     }
 
@@ -121,7 +146,7 @@ impl Fault {
             Fault::WrongResult(_) | Fault::Equivocate(_) => {
                 last.result_root = other(&last.result_root);
             }
-            Fault::DoubleAssign(_) | Fault::Crash { .. } => return None,
+            _ => return None,
         }
         let mut history = frontier.clone();
         for leaf in &leaves {

@@ -2,6 +2,9 @@
 
 use std::process::ExitCode;
 
+// Nobody runs a node whose signatures anybody can forge.
+const _: () = assert!(!surety_protocol::bls::IDEAL);
+
 fn main() -> ExitCode {
     surety_node::cli::main(std::env::args_os())
 }

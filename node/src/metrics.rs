@@ -8,9 +8,10 @@
 //!   peer, a tag) becomes a label, so the number of series is bounded.
 
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, OnceLock};
 
 use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::{Metric, Registry};
@@ -43,6 +44,8 @@ macro_rules! metrics {
         #[derive(Debug)]
         pub struct Metrics {
             registry: Registry,
+            /// What the network counts, once it runs.
+            pub traffic: OnceLock<Arc<Registry>>,
             $(#[doc = $help] pub $name: $kind,)*
         }
 
@@ -53,7 +56,7 @@ macro_rules! metrics {
                 $(let $name = registered(
                     &mut registry, stringify!($name), $help.trim_end_matches('.'), <$kind>::default(),
                 );)*
-                Self { registry, $($name,)* }
+                Self { registry, traffic: OnceLock::new(), $($name,)* }
             }
         }
     };
@@ -102,7 +105,10 @@ impl Metrics {
     pub fn render(&self) -> String {
         let mut text = String::new();
         // A String takes every write; were it not so, a scrape would see what was written.
-        let _ = encode(&mut text, &self.registry);
+        let registries = [&self.registry].into_iter();
+        let mut registries = registries.chain(self.traffic.get().map(Arc::as_ref));
+        let written = registries.try_for_each(|it| encode_registry(&mut text, it));
+        let _ = written.and_then(|()| encode_eof(&mut text));
         text
     }
 }

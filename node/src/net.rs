@@ -36,6 +36,7 @@ use std::time::Instant;
 use libp2p::core::transport::TransportError;
 use libp2p::gossipsub::{ConfigBuilderError, SubscriptionError};
 use libp2p::identity::Keypair;
+use libp2p::metrics::Registry;
 use libp2p::multiaddr::Protocol as Part;
 use libp2p::{Multiaddr, noise};
 use surety_protocol::id::NetworkId;
@@ -143,7 +144,8 @@ pub fn spawn(
         dialer.bootstrap(peer, rest, Instant::now());
         exempt.insert(peer);
     }
-    let mut swarm = behaviour::swarm(&config, &names, keypair, exempt)?;
+    let mut traffic = Registry::with_prefix("surety");
+    let mut swarm = behaviour::swarm(&config, &names, keypair, exempt, &mut traffic)?;
     for address in config.listen {
         let listening = probe(&address).map_err(TransportError::Other);
         let listening = listening.and_then(|()| swarm.listen_on(address.clone()));
@@ -163,6 +165,7 @@ pub fn spawn(
         local,
         listen: listening,
         counters: Arc::clone(&counters),
+        traffic: Arc::new(traffic),
     };
     let net = task::Net {
         names,

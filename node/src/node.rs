@@ -198,7 +198,10 @@ pub async fn run(
     let engines = Engines::in_workers(evaluating, judging);
     let executor = Executor::new(archive.clone(), engines, network);
     let resident_bytes = config.resident_mib.saturating_mul(1 << 20);
-    let executor = Arc::new(executor.bounded(resident_bytes, Arc::clone(&metrics)));
+    let executor = executor
+        .bounded(resident_bytes, Arc::clone(&metrics))
+        .committing(faults.clone());
+    let executor = Arc::new(executor);
     // A machine that cannot execute at all says so at once.
     let engine = executor.engine(&genesis.profiles.at(Height(0)).profile)?;
     tokio::task::block_in_place(|| engine.check(sample::WASM))?;
@@ -229,6 +232,8 @@ pub async fn run(
         ..NetConfig::new(network)
     };
     let (net, net_events, net_task) = net::spawn(net_config, keys.network, shutdown.clone())?;
+    // Nothing else sets it.
+    let _ = metrics.traffic.set(net.traffic());
     let failed = |error| NodeError::Http {
         address: config.http,
         error,

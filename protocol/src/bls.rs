@@ -19,16 +19,29 @@
 //!   ([`verify_batch`] says why that is sound). Plain sums are for aggregates only: two signers may
 //!   submit signatures whose errors cancel, and each of them would then be counted as valid.
 //! - `[B-6]` A secret key is 32 bytes, big-endian, from 1 to the group order less one.
+//! - `[B-7]` With the feature `ideal-signatures` the points are numbers of a field in which logarithms are free: the same
+//!   algebra, forged by anybody. Only a simulation is built with it ([`IDEAL`]).
+//! - `[B-8]` With the feature `blst` another library does the arithmetic. It judges and signs alike; which one is at work is no
+//!   matter of consensus.
 
 mod batch;
+#[cfg(not(any(feature = "blst", feature = "ideal-signatures")))]
+mod curve;
+#[cfg(all(feature = "blst", not(feature = "ideal-signatures")))]
+#[path = "bls/blst.rs"]
+mod curve;
+#[cfg(feature = "ideal-signatures")]
+#[path = "bls/ideal.rs"]
 mod curve;
 mod derive;
 mod key;
+#[cfg(not(any(feature = "blst", feature = "ideal-signatures")))]
 mod msm;
 mod point;
 mod possession;
 
 pub use batch::{SignedDigest, find_invalid, verify_batch};
+#[cfg(not(any(feature = "blst", feature = "ideal-signatures")))]
 pub use curve::hash_to_g2;
 pub use key::SecretKey;
 pub use point::{AggregateSignature, ProofOfPossession, PublicKey, Signature};
@@ -36,6 +49,18 @@ pub use possession::RegisteredKey;
 
 use crate::id::Digest;
 use curve::{PreparedMessage, pairing_equation_holds, pairings_agree};
+
+/// Whether anybody can forge signatures (rule B-7).
+pub const IDEAL: bool = cfg!(feature = "ideal-signatures");
+
+/// The library that does the arithmetic (rule B-8).
+pub const LIBRARY: &str = if IDEAL {
+    "none"
+} else if cfg!(feature = "blst") {
+    "blst"
+} else {
+    "bls12_381"
+};
 
 /// The ciphersuite tag under which digests are signed.
 pub const SIGNATURE_SUITE: &[u8] = b"BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_";
@@ -141,4 +166,5 @@ pub fn same_message(one: &(PublicKey, Signature), other: &(PublicKey, Signature)
 }
 
 #[cfg(test)]
+#[cfg(not(any(feature = "blst", feature = "ideal-signatures")))]
 mod tests;

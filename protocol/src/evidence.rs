@@ -8,6 +8,8 @@
 //! - `[EV-3]` Every part is authentic by itself (signatures, ids) or bound by a root that the offender signed; no field
 //!   is believed.
 //! - `[EV-4]` The id is the digest of the canonical bytes.
+//! - `[EV-5]` The approval of a false claim has no file of its own: it is proven by the file that refutes the claim and by the
+//!   approver's signature for it, which the ledger keeps ([`crate::origin::FalseApprovals`]).
 
 use serde_bytes::ByteBuf;
 use serde_tuple::{Deserialize_tuple, Serialize_tuple};
@@ -33,6 +35,8 @@ pub enum OffenceKind {
     DoubleAssignment = 2,
     /// Signed two different leaves for one input.
     ClaimEquivocation = 3,
+    /// Approved a claim that a re-execution refutes (rule EV-5).
+    FalseApproval = 4,
 }
 
 impl OffenceKind {
@@ -42,6 +46,7 @@ impl OffenceKind {
             1 => Some(OffenceKind::FalseClaim),
             2 => Some(OffenceKind::DoubleAssignment),
             3 => Some(OffenceKind::ClaimEquivocation),
+            4 => Some(OffenceKind::FalseApproval),
             _ => None,
         }
     }
@@ -52,6 +57,7 @@ impl OffenceKind {
             OffenceKind::FalseClaim => 1,
             OffenceKind::DoubleAssignment => 2,
             OffenceKind::ClaimEquivocation => 3,
+            OffenceKind::FalseApproval => 4,
         }
     }
 
@@ -61,6 +67,7 @@ impl OffenceKind {
             OffenceKind::FalseClaim => "false-claim",
             OffenceKind::DoubleAssignment => "double-assignment",
             OffenceKind::ClaimEquivocation => "claim-equivocation",
+            OffenceKind::FalseApproval => "false-approval",
         }
     }
 }
@@ -205,6 +212,8 @@ impl Evidence {
                 OffenceKind::ClaimEquivocation => {
                     Offence::ClaimEquivocation(Box::new(codec::decode(&self.offence)?))
                 }
+                // [EV-5]
+                OffenceKind::FalseApproval => return Err(CodecError::Fields),
             },
         )
     }

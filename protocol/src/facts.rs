@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::attested::Segment;
-use crate::id::{Address, Digest, ProcessId};
-use crate::time::Height;
+use crate::id::{Address, ClaimId, Digest, EvidenceId, ProcessId};
+use crate::time::{Height, Slot};
 use crate::validators::ValidatorSet;
 
 /// One applied block, as far as it matters beside the ledger.
@@ -22,4 +22,19 @@ pub struct BlockFacts {
     pub certified: Vec<(ProcessId, Segment)>,
     /// Operators that are out for good since it.
     pub tombstoned: Vec<Address>,
+    /// Claims that were proven false in it.
+    pub refuted: Vec<Refuted>,
+}
+
+/// A claim that was proven false.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refuted {
+    /// The evidence that proved it.
+    pub evidence: EvidenceId,
+    /// Which.
+    pub claim: ClaimId,
+    /// Where it is false.
+    pub slot: Slot,
+    /// Who accused.
+    pub challenger: Address,
 }

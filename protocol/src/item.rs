@@ -30,6 +30,11 @@
 
 pub mod deep_hash;
 mod draft;
+#[cfg(not(feature = "ideal-signatures"))]
+mod ed25519;
+#[cfg(feature = "ideal-signatures")]
+#[path = "item/ideal.rs"]
+mod ed25519;
 mod error;
 mod ethereum;
 mod key;

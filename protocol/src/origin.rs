@@ -14,6 +14,7 @@ use serde_tuple::{Deserialize_tuple, Serialize_tuple};
 
 use crate::bls::{ProofOfPossession, PublicKey, SecretKey, Signature, verify};
 use crate::certificate::Certificate;
+use crate::claim::Claim;
 use crate::codec::{self, CodecError, Wire};
 use crate::hash::{Domain, digest};
 use crate::id::{Address, ClaimId, Digest, EvidenceId, NetworkId, ProcessId};
@@ -62,6 +63,47 @@ pub struct Challenge {
 impl Wire for Challenge {
     const KIND: u8 = 21;
     const BYTES_MAX: usize = 512;
+}
+
+/// Approvals of a claim that a closed case has proven false.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct FalseApprovals {
+    /// The evidence that proved it.
+    pub evidence: EvidenceId,
+    /// The claim, which says for which leaves its approvers answer.
+    pub claim: Claim,
+    /// The approvals, by verifier in ascending order, at most [`FALSE_APPROVALS_MAX`].
+    pub approvals: Vec<FalseApproval>,
+}
+
+/// One approval of a claim that was proven false.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct FalseApproval {
+    /// The verifier.
+    pub verifier: Address,
+    /// The hot key that it signed with.
+    pub key: PublicKey,
+    /// Its signature over [`crate::approval::signing_digest`].
+    pub signature: Signature,
+}
+
+/// Approvals that one item tells of.
+pub const FALSE_APPROVALS_MAX: usize = 64;
+
+impl Wire for FalseApprovals {
+    const KIND: u8 = 24;
+    const BYTES_MAX: usize = 16 * 1024;
+}
+
+impl FalseApprovals {
+    /// Whether the list has the right length and order.
+    pub fn well_formed(&self) -> bool {
+        let ascending = self.approvals.windows(2).all(|pair| match pair {
+            [a, b] => a.verifier < b.verifier,
+            _ => true,
+        });
+        ascending && (1..=FALSE_APPROVALS_MAX).contains(&self.approvals.len())
+    }
 }
 
 /// What a validator found when it checked evidence.
@@ -149,6 +191,8 @@ pub enum Action {
     },
     /// A validator's word on a challenge.
     Verdict(Verdict),
+    /// Tells who approved a claim that was proven false.
+    FalseApprovals(Box<FalseApprovals>),
     /// An operator's word on the next profile.
     Profile(Box<Activation>),
 }
@@ -200,6 +244,7 @@ impl Action {
             Action::Certificate(_) => "Certificate",
             Action::Challenge { .. } => "Challenge",
             Action::Verdict(_) => "Verdict",
+            Action::FalseApprovals(_) => "False-Approvals",
             Action::Profile(_) => "Profile",
         }
     }
@@ -243,6 +288,7 @@ impl Action {
                 })?;
             }
             Action::Verdict(verdict) => data = codec::encode(verdict)?,
+            Action::FalseApprovals(told) => data = codec::encode(told.as_ref())?,
             Action::Profile(wanted) => data = codec::encode(wanted.as_ref())?,
         }
         Ok(ItemDraft {
@@ -293,6 +339,7 @@ impl Action {
                 }
             }
             "Verdict" => Action::Verdict(codec::decode(item.data())?),
+            "False-Approvals" => Action::FalseApprovals(Box::new(codec::decode(item.data())?)),
             "Profile" => Action::Profile(Box::new(codec::decode(item.data())?)),
             _ => return Err(ActionError::Unknown),
         };

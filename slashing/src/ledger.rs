@@ -16,6 +16,7 @@ mod bond;
 mod case;
 mod certify;
 mod entry;
+mod false_approval;
 mod profile;
 mod view;
 
@@ -35,7 +36,7 @@ use surety_protocol::stake::{AmountError, Fraction, Stake};
 use surety_protocol::time::{Height, Slot};
 use surety_protocol::validators::ValidatorSet;
 
-pub use action::ItemRefused;
+pub use action::{Admissible, ItemRefused};
 pub use bond::{Operator, Unbonding};
 pub use case::{Case, CaseState, Slashing};
 
@@ -62,6 +63,7 @@ pub struct Ledger {
     item_keys: BTreeMap<Address, Address>,
     digests: BTreeMap<(Height, Address), Digest>,
     processes: BTreeMap<ProcessId, ProcessEntry>,
+    approvers: BTreeMap<ClaimId, certify::Approvers>,
     cases: BTreeMap<EvidenceId, Case>,
     offences: BTreeSet<(Address, u8, ProcessId, Slot)>,
     slashings: Vec<Slashing>,
@@ -151,6 +153,16 @@ pub enum BlockError {
     Genesis,
 }
 
+impl BlockError {
+    /// Whether the proposer signed the block, and its state is another than the one here.
+    pub const fn is_divergence(&self) -> bool {
+        matches!(
+            self,
+            BlockError::State | BlockError::Conservation | BlockError::Amount(_)
+        )
+    }
+}
+
 impl Ledger {
     /// The ledger at height 0.
     ///
@@ -192,6 +204,7 @@ impl Ledger {
             item_keys: BTreeMap::new(),
             digests: BTreeMap::new(),
             processes: BTreeMap::new(),
+            approvers: BTreeMap::new(),
             cases: BTreeMap::new(),
             offences: BTreeSet::new(),
             slashings: Vec::new(),

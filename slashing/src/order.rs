@@ -9,15 +9,17 @@
 //!   refused is refused with its reason.
 //! - `[OR-3]` A proposer never signs two blocks of one height: the block is durable before it is sent, and a restarted
 //!   proposer continues from its last durable block.
+//! - `[OR-4]` Who made the proposer verify forged signatures is not heard again before the next block.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde_bytes::ByteBuf;
 use surety_protocol::block::{
     BLOCK_BYTES_MAX, Block, Commit, Header, beacon_digest, items_root, next_beacon,
 };
 use surety_protocol::bls::SecretKey;
-use surety_protocol::id::ItemId;
+use surety_protocol::certificate::CertificateError;
+use surety_protocol::id::{Address, ItemId};
 
 use crate::ledger::{BlockError, ItemRefused, Ledger};
 
@@ -34,6 +36,8 @@ pub struct Proposer {
     waiting: VecDeque<(ItemId, Vec<u8>)>,
     known: BTreeMap<ItemId, ()>,
     bytes: usize,
+    /// Who made it verify forged signatures since the last block.
+    forgers: BTreeSet<Address>,
 }
 
 /// Why an item does not wait for a block.
@@ -71,10 +75,22 @@ impl Proposer {
         {
             return Err(NotQueued::Full);
         }
-        let id = ledger.admissible(&bytes)?;
-        if self.known.insert(id, ()).is_some() {
+        let item = ledger.admissible(&bytes)?;
+        let (id, signer) = (item.id, item.signer);
+        if self.known.contains_key(&id) {
             return Err(NotQueued::Waiting);
         }
+        // [OR-4]
+        if self.forgers.contains(&signer) {
+            return Err(NotQueued::Full);
+        }
+        if let Err(refused) = ledger.worth(&item) {
+            if forged(&refused) {
+                self.forgers.insert(signer);
+            }
+            return Err(refused.into());
+        }
+        self.known.insert(id, ());
         self.bytes = self.bytes.saturating_add(bytes.len());
         self.waiting.push_back((id, bytes));
         Ok(id)
@@ -90,6 +106,7 @@ impl Proposer {
     /// # Errors
     /// If the ledger refuses its own next state, which is a broken invariant.
     pub fn propose(&mut self, ledger: &Ledger, key: &SecretKey) -> Result<Block, BlockError> {
+        self.forgers.clear();
         let height = ledger.height().next();
         let beacon = key.sign(&beacon_digest(&ledger.beacon(), height));
         let items = self.take(ledger);
@@ -130,6 +147,15 @@ impl Proposer {
         }
         items
     }
+}
+
+/// Whether something cost many verifications and was refused for a signature in it.
+const fn forged(refused: &ItemRefused) -> bool {
+    use CertificateError::{Claimant, Signature, Sortition};
+    matches!(
+        refused,
+        ItemRefused::Certificate(Claimant | Sortition(_) | Signature) | ItemRefused::Forged
+    )
 }
 
 /// Bytes that an item takes in a block.

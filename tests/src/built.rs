@@ -9,11 +9,20 @@ use std::path::PathBuf;
 ///
 /// If the path of the running program is unknown.
 pub fn surety() -> io::Result<PathBuf> {
+    beside("surety")
+}
+
+/// Where another program of the workspace lies.
+///
+/// # Errors
+///
+/// If the path of the running program is unknown.
+pub fn beside(name: &str) -> io::Result<PathBuf> {
     let mut dir = std::env::current_exe()?;
     dir.pop();
     // Tests and benchmarks are built one directory deeper.
     if dir.ends_with("deps") {
         dir.pop();
     }
-    Ok(dir.join("surety"))
+    Ok(dir.join(name))
 }

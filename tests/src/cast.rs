@@ -4,8 +4,11 @@
 //!
 //! - `[CA-1]` The first two nodes schedule one process each, evaluate and push; the third evaluates; all verify. One of all
 //!   orders blocks.
-//! - `[CA-2]` A claim's fault is committed by one of those who evaluate, a double assignment by one of those who schedule.
-//!   Villains do not crash, so that what they did stays done; everybody else may.
+//! - `[CA-2]` A claim's fault is committed by one of those who evaluate, a double assignment by one of those who schedule, a
+//!   verifier's fault by one of those who only verify. Villains do not crash, so that what they did stays done; everybody else may.
+//! - `[CA-3]` A spammer does its duty, and says over and over what is altered, cut, forged, or not its own to say.
+//! - `[CA-4]` Whoever comes late has a genesis and an empty disk, and finds a network that has worked for a while.
+//! - `[CA-5]` A liar that flees unbonds all it has once the ledger has committed to its lie, and withdraws as often as it can.
 
 use std::fmt;
 use std::str::FromStr;
@@ -19,7 +22,7 @@ use crate::random::Random;
 /// The fewest nodes: one that lies and three that judge it.
 pub const NODES_MIN: usize = 4;
 /// The most nodes: above it a run takes minutes.
-pub const NODES_MAX: usize = 64;
+pub const NODES_MAX: usize = 128;
 /// Nodes that schedule.
 pub const SCHEDULERS: usize = 2;
 /// Nodes that evaluate.
@@ -40,6 +43,14 @@ pub struct Plan {
     pub loss: u64,
     /// How many times a node crashes.
     pub crashes: usize,
+    /// How many times the network falls into two parts for a while.
+    pub partitions: usize,
+    /// How many of those who only verify come late (rule CA-4).
+    pub late: usize,
+    /// How many messages a spammer says (rule CA-3).
+    pub spam: u64,
+    /// Whether liars take their stake out as soon as their lie counts (rule CA-5).
+    pub flight: bool,
     /// What the glue does badly.
     pub weakness: Option<Weakness>,
 }
@@ -57,16 +68,25 @@ pub enum Weakness {
     BribedJudges,
     /// The network never heals.
     EndlessLoss,
+    /// Stake that is unbonded is free in the next block.
+    FreeExit,
+    /// Nobody tells the ledger who approved a false claim.
+    ForgivenApprovers,
+    /// Nodes take signatures of others for good without verifying them.
+    TrustingNodes,
 }
 
 impl Weakness {
     /// All of them.
-    pub const ALL: [Weakness; 5] = [
+    pub const ALL: [Weakness; 8] = [
         Weakness::UnsyncedDisk,
         Weakness::Amnesia,
         Weakness::BlindVerifiers,
         Weakness::BribedJudges,
         Weakness::EndlessLoss,
+        Weakness::FreeExit,
+        Weakness::ForgivenApprovers,
+        Weakness::TrustingNodes,
     ];
 
     /// Its name on the command line.
@@ -77,6 +97,9 @@ impl Weakness {
             Weakness::BlindVerifiers => "blind-verifiers",
             Weakness::BribedJudges => "bribed-judges",
             Weakness::EndlessLoss => "endless-loss",
+            Weakness::FreeExit => "free-exit",
+            Weakness::ForgivenApprovers => "forgiven-approvers",
+            Weakness::TrustingNodes => "trusting-nodes",
         }
     }
 }
@@ -90,7 +113,8 @@ impl fmt::Display for Weakness {
 /// A text that names no weakness.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "not a weakness: use unsynced-disk, amnesia, blind-verifiers, bribed-judges or endless-loss"
+    "not a weakness: use unsynced-disk, amnesia, blind-verifiers, bribed-judges, endless-loss, free-exit, forgiven-approvers \
+     or trusting-nodes"
 )]
 pub struct NotAWeakness;
 
@@ -115,36 +139,57 @@ impl Plan {
             faults: Vec::new(),
             loss: 0,
             crashes: 0,
+            partitions: 0,
+            late: 0,
+            spam: 0,
+            flight: false,
             weakness: None,
         }
     }
 
-    /// A run of the sweep: the seed chooses among every fault and none, crashes and none, a lossy network and a good one.
+    /// A run of the sweep: the seed chooses the size, among every fault and none, and which accidents there are.
     pub fn mixed(seed: u64) -> Plan {
         let mut random = Random::new(seed ^ 0x6d69_7865_6473_6565);
         let slot = Slot(random.between(1, 8));
-        let faults = match random.below(6) {
+        let mut faults = match random.below(6) {
             0 => vec![Fault::WrongState(slot)],
             1 => vec![Fault::WrongResult(slot)],
             2 => vec![Fault::DoubleAssign(slot)],
             3 => vec![Fault::Equivocate(slot)],
             _ => Vec::new(),
         };
-        let crashes = if random.percent(50) {
-            random.between(1, 3)
-        } else {
-            0
+        // One verifier at most, so that two thirds of the stake are honest even beside a liar.
+        let verifier = match random.below(8) {
+            0 | 1 => Some(Fault::BlindApproval(slot)),
+            2 => Some(Fault::FalseAccusation(slot)),
+            3 => Some(Fault::NoShow(slot)),
+            _ => None,
         };
-        let loss = if random.percent(50) {
-            random.between(1, 25)
-        } else {
-            0
+        faults.extend(verifier);
+        let mut some = |chance: u64, least: u64, most: u64| {
+            let number = random.between(least, most);
+            if random.percent(chance) { number } else { 0 }
         };
-        let crashes = usize::try_from(crashes).unwrap_or(0);
+        let size = |number: u64| usize::try_from(number).unwrap_or(0);
+        let crashes = size(some(50, 1, 3));
+        let loss = some(50, 1, 25);
+        let partitions = size(some(25, 1, 2));
+        let spam = some(25, 20, 200);
+        let (most, more) = (NODES_MIN + 3, size(some(50, 0, 3)));
+        // Beside a liar and a verifier with a fault four honest ones are two thirds.
+        let least = NODES_MIN + faults.len();
+        let nodes = (NODES_MIN + more).max(least).min(most);
+        let late = size(some(20, 1, 1));
+        let flight = some(30, 1, 1) > 0;
         Plan {
+            nodes,
             faults,
             crashes,
             loss,
+            partitions,
+            late,
+            spam,
+            flight,
             ..Plan::quiet(seed)
         }
     }
@@ -159,6 +204,10 @@ pub struct Cast {
     pub faults: Vec<Vec<Fault>>,
     /// Who orders blocks.
     pub proposer: usize,
+    /// Who comes late.
+    pub late: Vec<usize>,
+    /// Who spams.
+    pub spammer: Option<usize>,
 }
 
 impl Cast {
@@ -182,12 +231,20 @@ impl Cast {
             usize::try_from(drawn).unwrap_or(0)
         };
         let (liar, double, proposer) = (one(COMPUTERS), one(SCHEDULERS), one(plan.nodes));
+        let verifiers = plan.nodes.saturating_sub(COMPUTERS);
+        let blind = COMPUTERS + one(verifiers);
+        let spammer = (plan.spam > 0).then(|| COMPUTERS + one(verifiers));
+        // The others need two thirds of the stake to go on without them.
+        let late = (COMPUTERS..plan.nodes)
+            .filter(|it| *it != proposer && *it != blind && Some(*it) != spammer)
+            .take(plan.late)
+            .collect();
         let mut faults = vec![Vec::new(); plan.nodes];
         for fault in &plan.faults {
-            let villain = if fault.claim_slot().is_some() {
-                liar
-            } else {
-                double
+            let villain = match fault {
+                _ if fault.judged_slot().is_some() => blind,
+                _ if fault.claim_slot().is_some() => liar,
+                _ => double,
             };
             if let Some(faults) = faults.get_mut(villain) {
                 faults.push(*fault);
@@ -197,12 +254,14 @@ impl Cast {
             roles,
             faults,
             proposer,
+            late,
+            spammer,
         }
     }
 
     /// Whether a node does what it should.
     pub fn honest(&self, node: usize) -> bool {
-        self.faults.get(node).is_none_or(Vec::is_empty)
+        self.faults.get(node).is_none_or(Vec::is_empty) && self.spammer != Some(node)
     }
 
     /// All who do.

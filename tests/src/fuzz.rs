@@ -12,7 +12,7 @@ mod decoders;
 mod draw;
 mod handle;
 mod modules;
-mod mutate;
+pub(crate) mod mutate;
 mod smith;
 mod weave;
 mod witness;

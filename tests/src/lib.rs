@@ -16,6 +16,7 @@
 
 pub mod built;
 pub mod cast;
+pub mod cli;
 pub mod clock;
 pub mod disk;
 pub mod fuzz;
@@ -26,5 +27,6 @@ pub mod oracle;
 pub mod random;
 pub mod simulation;
 pub mod table_engine;
+pub mod theory;
 pub mod trace;
 pub mod world;

@@ -7,6 +7,9 @@
 //! - `[NW-2]` A request and its answer may each be lost; whoever asked hears nothing then, and its time runs out.
 //! - `[NW-3]` A healed network loses and repeats nothing; it still delays.
 //! - `[NW-4]` What a villain says itself is not lost: a lie that nobody hears is none.
+//! - `[NW-5]` Where the network is parted, nothing crosses.
+
+use std::collections::BTreeSet;
 
 use surety_attest::effect::Want;
 use surety_node::archive::{Archive, ArchiveError, Ask, LOG_PAGE_MAX, Parts};
@@ -185,18 +188,34 @@ impl Weather {
 pub struct Links {
     weather: Weather,
     random: Random,
+    /// Who is on the smaller side, while the network is parted.
+    parted: BTreeSet<usize>,
 }
 
 impl Links {
     /// Links in this weather.
     pub const fn new(weather: Weather, random: Random) -> Links {
-        Links { weather, random }
+        Links {
+            weather,
+            random,
+            parted: BTreeSet::new(),
+        }
+    }
+
+    /// Parts the network, or mends it if nobody is on one side (rule NW-5).
+    pub fn part(&mut self, side: BTreeSet<usize>) {
+        self.parted = side;
+    }
+
+    fn reaches(&self, from: usize, to: usize) -> bool {
+        self.parted.contains(&from) == self.parted.contains(&to)
     }
 
     /// From now on nothing is lost or repeated (rule NW-3).
-    pub const fn heal(&mut self) {
+    pub fn heal(&mut self) {
         self.weather.loss = 0;
         self.weather.repeat = 0;
+        self.parted.clear();
     }
 
     /// From now on nothing arrives any more.
@@ -205,7 +224,12 @@ impl Links {
         self.weather.repeat = 0;
     }
 
-    /// How long one message takes; nothing if it is lost.
+    /// How long one message between two nodes takes; nothing if it is lost.
+    pub fn between(&mut self, from: usize, to: usize) -> Option<u64> {
+        self.carry().filter(|_| self.reaches(from, to))
+    }
+
+    /// How long a user's message takes; nothing if it is lost.
     pub const fn carry(&mut self) -> Option<u64> {
         if self.random.percent(self.weather.loss) {
             None
@@ -215,9 +239,10 @@ impl Links {
     }
 
     /// How long each copy of a gossiped message takes: none, one, or one and a repetition.
-    pub fn gossip(&mut self) -> Vec<(u64, bool)> {
-        let mut copies: Vec<(u64, bool)> = self.carry().map(|it| (it, false)).into_iter().collect();
-        if self.random.percent(self.weather.repeat) {
+    pub fn gossip(&mut self, from: usize, to: usize) -> Vec<(u64, bool)> {
+        let first = self.between(from, to).map(|it| (it, false));
+        let mut copies: Vec<(u64, bool)> = first.into_iter().collect();
+        if self.random.percent(self.weather.repeat) && self.reaches(from, to) {
             copies.push((self.delay().saturating_mul(20), true));
         }
         copies
@@ -245,6 +270,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn nothing_crosses_a_parted_network() {
+        let mut links = Links::new(Weather::with_loss(0), Random::new(1));
+        links.part(BTreeSet::from([1, 2]));
+        for (from, to) in [(0, 3), (1, 2)] {
+            assert!(links.between(from, to).is_some());
+        }
+        for (from, to) in [(0, 1), (2, 3)] {
+            assert!(links.between(from, to).is_none());
+            assert!(links.gossip(from, to).is_empty());
+        }
+        links.heal();
+        assert!(links.between(0, 1).is_some());
+    }
+
+    #[test]
     fn a_healed_network_loses_nothing() {
         let weather = Weather {
             repeat: 50,
@@ -253,8 +293,8 @@ mod tests {
         let mut links = Links::new(weather, Random::new(1));
         let lost = (0..200).filter(|_| links.carry().is_none()).count();
         assert!((60..140).contains(&lost), "{lost}");
-        assert!((0..200).any(|_| links.gossip().len() == 2));
+        assert!((0..200).any(|_| links.gossip(0, 1).len() == 2));
         links.heal();
-        assert!((0..200).all(|_| links.gossip().len() == 1));
+        assert!((0..200).all(|_| links.gossip(0, 1).len() == 1));
     }
 }

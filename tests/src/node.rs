@@ -26,7 +26,7 @@ use surety_protocol::time::Tick;
 use crate::disk::Disk;
 use crate::network::Wanted;
 use crate::table_engine;
-use crate::world::{Operator, World, params};
+use crate::world::{Operator, World};
 
 /// Milliseconds for which a node remembers what it has seen of gossip.
 const SEEN_TICKS: u64 = 60_000;
@@ -132,7 +132,7 @@ impl Node {
             operator: operator.address,
             item_key: operator.item_key,
             network: world.network,
-            params: params(),
+            params: world.genesis.params.clone(),
             lottery: Lottery::new(Arc::clone(&operator.hot_key)),
             faults: self.faults.clone(),
         };
@@ -148,7 +148,8 @@ impl Node {
         };
         let mut core = Core::new(&world.genesis, identity, roles)?;
         let effects = core.restore(&self.archive)?;
-        let executor = Executor::new(self.archive.clone(), table_engine::engines(), world.network);
+        let executor = Executor::new(self.archive.clone(), table_engine::engines(), world.network)
+            .committing(self.faults.clone());
         let signer = Signer::new(
             operator.address,
             world.network,

@@ -10,6 +10,8 @@
 //! - `[OC-4]` What an honest node publishes is rejected by no honest node, and no honest node's guard has to refuse.
 //! - `[OC-5]` Liveness, once the network is healed: every message of users and processes has a slot, every honest node has
 //!   every log, every slot is certified, and every lie that was told is punished, as each of its offences at most once, and nothing else.
+//! - `[OC-6]` Whoever lied loses all that it bonded.
+//! - `[OC-7]` What an honest node puts on the ledger is refused only because others were faster or time passed.
 
 mod publish;
 mod truth;
@@ -27,7 +29,7 @@ use surety_protocol::profiles::Profiles;
 use surety_protocol::stake::Stake;
 use surety_protocol::time::{Height, Slot};
 use surety_protocol::verified::Authentic;
-use surety_slashing::ledger::{CaseState, Ledger};
+use surety_slashing::ledger::{CaseState, ItemRefused, Ledger, LedgerEvent};
 
 use crate::world::BOND;
 use truth::Truth;
@@ -72,8 +74,12 @@ pub struct Oracle {
     assigned: BTreeMap<(ProcessId, Slot), [u8; 48]>,
     stood: BTreeMap<(Address, ProcessId, AssignmentId), Digest>,
     verdicts: BTreeMap<(Address, EvidenceId), bool>,
+    /// The items that honest nodes have for the ledger.
+    items: BTreeSet<ItemId>,
     /// Every published claim, and where it lies.
-    claims: BTreeMap<ClaimId, Option<Slot>>,
+    claims: BTreeMap<ClaimId, (ProcessId, Option<Slot>)>,
+    /// The claims that lie, and who approved them.
+    approved: BTreeSet<(ClaimId, Told)>,
     certified: BTreeSet<ClaimId>,
     /// The offences that were committed.
     told: BTreeSet<Told>,
@@ -93,7 +99,9 @@ impl Oracle {
             assigned: BTreeMap::new(),
             stood: BTreeMap::new(),
             verdicts: BTreeMap::new(),
+            items: BTreeSet::new(),
             claims: BTreeMap::new(),
+            approved: BTreeSet::new(),
             certified: BTreeSet::new(),
             told: BTreeSet::new(),
         }
@@ -162,6 +170,25 @@ impl Oracle {
         Ok(())
     }
 
+    /// A block was applied somewhere (rule OC-7).
+    ///
+    /// # Errors
+    /// If somebody honest put nonsense into it.
+    pub fn applied(&self, events: &[LedgerEvent]) -> Result<(), Violation> {
+        for event in events {
+            if let LedgerEvent::Refused { item, reason } = event
+                && self.items.contains(item)
+                && !excusable(reason)
+            {
+                return Err(Violation::new(
+                    "honest-items-count",
+                    format!("{item}: {reason}"),
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// A message that a process sends to another.
     pub fn delivers(&mut self, item: &Item) {
         if let Some(target) = item.target() {
@@ -190,7 +217,23 @@ impl Oracle {
         self.nothing_false(ledger)
     }
 
-    fn nobody_harmed(&self, ledger: &Ledger) -> Result<(), Violation> {
+    fn nobody_harmed(&mut self, ledger: &Ledger) -> Result<(), Violation> {
+        // Who approved a lie is punished if that claim is proven false.
+        for told in slashed(ledger) {
+            if self.approved.iter().any(|(_, it)| *it == told) {
+                self.told.insert(told);
+            }
+        }
+        // [OC-6]
+        let mut paid: BTreeMap<Address, u128> = BTreeMap::new();
+        for slashing in ledger.slashings() {
+            let sum = paid.entry(slashing.offender).or_default();
+            *sum = sum.saturating_add(slashing.amount.0);
+        }
+        if let Some((offender, lost)) = paid.iter().find(|(_, sum)| **sum != BOND.0) {
+            let what = format!("{offender} lied and lost {} of {BOND}", Stake(*lost));
+            return Err(Violation::new("all-stake-is-lost", what));
+        }
         for slashing in ledger.slashings() {
             if self.honest.contains(&slashing.offender) {
                 return Err(Violation::new(
@@ -221,8 +264,8 @@ impl Oracle {
         for (process, entry) in ledger.processes() {
             for segment in entry.certified.iter().chain(&entry.settled) {
                 match self.claims.get(&segment.claim) {
-                    Some(None) => self.certified.insert(segment.claim),
-                    Some(Some(slot)) => {
+                    Some((_, None)) => self.certified.insert(segment.claim),
+                    Some((_, Some(slot))) => {
                         let what = format!("{} of {process} lies at slot {slot}", segment.claim);
                         return Err(Violation::new("only-truth-is-certified", what));
                     }
@@ -269,6 +312,11 @@ impl Oracle {
             let slashed: BTreeSet<Lie> = slashed(core.ledger()).iter().map(lie).collect();
             if let Some(told) = self.lies().difference(&slashed).next() {
                 return Some(format!("unpunished: {told:?}"));
+            }
+            for (claim, told) in &self.approved {
+                if core.ledger().is_proven_false(claim) && !slashed.contains(&lie(told)) {
+                    return Some(format!("unpunished: {told:?}"));
+                }
             }
             let height = core.ledger().height();
             if height < self.height.minus(1) {
@@ -323,6 +371,12 @@ impl Oracle {
             .scheduled
             .range((*process, Slot(0))..=(*process, Slot(u64::MAX)));
         u64::try_from(slots.count()).unwrap_or(u64::MAX)
+    }
+
+    /// Whether one of these claims lies.
+    pub fn lie_among(&self, claims: &[ClaimId]) -> bool {
+        let lies = |it: &ClaimId| matches!(self.claims.get(it), Some((_, Some(_))));
+        claims.iter().any(lies)
     }
 
     /// Slots that were given.
@@ -383,4 +437,17 @@ fn conserved(ledger: &Ledger) -> Result<(), Violation> {
         ledger.height()
     );
     Err(Violation::new("conservation", what))
+}
+
+/// Whether an item that was right when it was signed can be refused so.
+const fn excusable(reason: &ItemRefused) -> bool {
+    !matches!(
+        reason,
+        ItemRefused::Item
+            | ItemRefused::Action(_)
+            | ItemRefused::Evidence(_)
+            | ItemRefused::Challenge
+            | ItemRefused::Forged
+            | ItemRefused::NotElector
+    )
 }

@@ -3,7 +3,9 @@
 mod act;
 mod event;
 mod exchange;
+mod spam;
 
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use surety_attest::effect::Offer;
@@ -17,7 +19,7 @@ use crate::cast::{Cast, NODES_MAX, NODES_MIN, Plan, Weakness};
 use crate::clock::Agenda;
 use crate::disk::Disk;
 use crate::network::{Links, Weather};
-use crate::node::Node;
+use crate::node::{Heard, Node};
 use crate::oracle::{Oracle, Violation};
 use crate::random::Random;
 use crate::trace::Trace;
@@ -111,6 +113,10 @@ struct Simulation {
     deadline: Tick,
     crashes: usize,
     done: bool,
+    /// Who has taken its stake out.
+    fled: BTreeSet<usize>,
+    /// What the spammer has heard of late.
+    overheard: VecDeque<Heard>,
     watch: Watch,
 }
 
@@ -146,6 +152,8 @@ impl Simulation {
             deadline: Tick(u64::MAX),
             crashes: 0,
             done: false,
+            fled: BTreeSet::new(),
+            overheard: VecDeque::new(),
             plan,
             cast,
             world,
@@ -159,7 +167,12 @@ impl Simulation {
     fn open(&mut self) -> Result<(), Violation> {
         self.oracle.learn(&self.world.module);
         for who in 0..self.nodes.len() {
-            self.start(who)?;
+            if self.cast.late.contains(&who) {
+                let at = OPENING.plus(self.random.below(HEAL.since(OPENING)));
+                self.agenda.at(at, Event::Restart { who });
+            } else {
+                self.start(who)?;
+            }
         }
         // The first node's operator has published the module.
         let module = self.world.module.clone();
@@ -191,8 +204,27 @@ impl Simulation {
                 self.agenda.at(at, Event::Doom { who: *who, effects });
             }
         }
+        self.plan_partitions();
+        if self.cast.spammer.is_some() {
+            let left = self.plan.spam;
+            self.agenda.at(OPENING, Event::Spam { left });
+        }
         self.agenda.at(HEAL, Event::Heal);
         Ok(())
+    }
+
+    /// Plans when the network falls apart, and how.
+    fn plan_partitions(&mut self) {
+        for _ in 0..self.plan.partitions {
+            let at = OPENING.plus(self.random.below(HEAL.since(OPENING)));
+            let side = (0..self.nodes.len())
+                .filter(|_| self.random.percent(40))
+                .collect();
+            self.agenda.at(at, Event::Part { side });
+            let whole = at.plus(self.random.between(300, 2_000));
+            let side = BTreeSet::new();
+            self.agenda.at(whole, Event::Part { side });
+        }
     }
 
     fn run(&mut self) -> Result<(), Violation> {

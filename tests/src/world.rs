@@ -15,7 +15,7 @@ use surety_protocol::stake::Stake;
 use surety_protocol::time::{Height, Tick};
 use surety_protocol::verified::Authentic;
 
-use crate::cast::{Cast, Plan, SCHEDULERS};
+use crate::cast::{Cast, Plan, SCHEDULERS, Weakness};
 use crate::random::Random;
 use crate::table_engine::MODULE;
 
@@ -23,6 +23,8 @@ use crate::table_engine::MODULE;
 const BALANCE: Stake = Stake::from_ao(1_000);
 /// What every operator bonds: ten tickets.
 pub const BOND: Stake = Stake::from_ao(100);
+/// How often who leaves tries to withdraw.
+const WITHDRAWALS: u64 = 4;
 /// When users begin: the bonds count by then.
 pub const OPENING: Tick = Tick(1_200);
 /// Within how many milliseconds users send everything.
@@ -45,6 +47,8 @@ pub struct Operator {
     pub hot_key: Arc<SecretKey>,
     /// The items by which it registers and bonds.
     pub joining: Vec<Authentic<Item>>,
+    /// The items by which it unbonds, and withdraws again and again.
+    pub leaving: Vec<Authentic<Item>>,
 }
 
 impl std::fmt::Debug for Operator {
@@ -81,9 +85,16 @@ pub struct World {
     pub wishes: Vec<Wish>,
 }
 
-/// The parameters of every simulated network.
-pub const fn params() -> Params {
-    Params::devnet()
+/// The parameters of a simulated network.
+pub fn params(plan: &Plan) -> Params {
+    match plan.weakness {
+        Some(Weakness::FreeExit) => Params {
+            unbond_blocks: 1,
+            evidence_age_blocks: 0,
+            ..Params::devnet()
+        },
+        _ => Params::devnet(),
+    }
 }
 
 /// The height from which the second profile holds: while users send.
@@ -133,7 +144,7 @@ impl World {
         balances.sort();
         let genesis = Genesis {
             name: "simulation".into(),
-            params: params(),
+            params: params(plan),
             profiles: profiles()?,
             proposer: proposer.wallet.address(),
             proposer_key: *proposer.hot_key.public_key(),
@@ -235,10 +246,18 @@ impl Operator {
             item_key,
             peer: ByteBuf::from(address.as_bytes().to_vec()),
         };
-        let mut joining = Vec::new();
-        for action in [Action::Register(Box::new(registration)), Action::Bond(BOND)] {
-            let draft = action.draft(network, Height(100)).map_err(failed)?;
-            joining.push(keys.wallet.sign_item(&draft).map_err(failed)?);
+        let sign = |action: Action, expires: u64| {
+            let draft = action.draft(network, Height(expires)).map_err(failed)?;
+            keys.wallet.sign_item(&draft).map_err(failed)
+        };
+        let joining = vec![
+            sign(Action::Register(Box::new(registration)), 100)?,
+            sign(Action::Bond(BOND), 100)?,
+        ];
+        // No two items are equal.
+        let mut leaving = vec![sign(Action::Unbond(BOND), 1_000)?];
+        for withdrawal in 0..WITHDRAWALS {
+            leaving.push(sign(Action::Withdraw, 1_000 + withdrawal)?);
         }
         let (item_seed, hot_key) = (keys.item_seed, Arc::clone(&keys.hot_key));
         Ok(Operator {
@@ -247,6 +266,7 @@ impl Operator {
             item_seed,
             hot_key,
             joining,
+            leaving,
         })
     }
 }

@@ -81,6 +81,7 @@ impl Stage {
             committed: Vec::new(),
             certified: Vec::new(),
             tombstoned: Vec::new(),
+            refuted: Vec::new(),
         };
         self.compute.block(&facts, &mut Outbox::default());
     }

@@ -69,7 +69,10 @@ impl Verifier {
         let id = challenge.evidence;
         let evidence = match kind {
             OffenceKind::FalseClaim => None,
-            OffenceKind::DoubleAssignment | OffenceKind::ClaimEquivocation => Some(bytes.to_vec()),
+            // The last is never accused with a file [EV-5].
+            OffenceKind::DoubleAssignment
+            | OffenceKind::ClaimEquivocation
+            | OffenceKind::FalseApproval => Some(bytes.to_vec()),
         };
         out.push(Effect::Persist(Record::Evidence { id, bytes }));
         out.push(Effect::Notify(Event::Accused {

@@ -6,14 +6,14 @@ use surety_attest::effect::Event;
 use surety_protocol::attested::{Backing, Segment};
 use surety_protocol::block::Block;
 use surety_protocol::codec;
-use surety_protocol::facts::BlockFacts;
+use surety_protocol::facts::{BlockFacts, Refuted};
 use surety_protocol::id::ClaimId;
 use surety_protocol::item::Item;
 use surety_protocol::machine::Outbox;
 use surety_protocol::merkle;
 use surety_protocol::origin::Action;
 use surety_protocol::time::{Height, Tick};
-use surety_slashing::ledger::LedgerEvent;
+use surety_slashing::ledger::{CaseState, LedgerEvent};
 use surety_slashing::replica::Followed;
 
 use super::{Core, Effect, Signal, Write};
@@ -65,9 +65,12 @@ impl Core {
             }
             Followed::Old => Acceptance::Ignore,
             Followed::Refused(error) => {
-                out.push(Effect::Notify(Event::Refused {
-                    reason: error.to_string(),
-                }));
+                // What the proposer signed and this node cannot follow its operator has to know; the rest anybody can make up.
+                if error.is_divergence() {
+                    out.push(Effect::Notify(Event::Refused {
+                        reason: error.to_string(),
+                    }));
+                }
                 Acceptance::Reject
             }
         }
@@ -152,6 +155,7 @@ impl Core {
             committed: Vec::new(),
             certified: Vec::new(),
             tombstoned: Vec::new(),
+            refuted: Vec::new(),
         };
         for event in events {
             match event {
@@ -180,6 +184,20 @@ impl Core {
                         let left = left.cloned().unwrap_or_else(|| nothing(height));
                         facts.certified.push((slashing.process, left));
                     }
+                }
+                LedgerEvent::Closed {
+                    evidence,
+                    state: CaseState::Guilty,
+                } => {
+                    let case = self.ledger.case(evidence);
+                    facts.refuted.extend(case.and_then(|case| {
+                        Some(Refuted {
+                            evidence: *evidence,
+                            claim: case.challenge.claim?,
+                            slot: case.challenge.slot,
+                            challenger: case.challenger,
+                        })
+                    }));
                 }
                 _ => {}
             }

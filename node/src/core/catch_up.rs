@@ -149,7 +149,7 @@ impl Core {
     ) {
         let log = self.shared.logs.get(&process);
         let operator = log.and_then(|it| self.ledger.operator_of_item_key(&it.scheduler));
-        if operator.is_some_and(|it| self.ledger.is_active(&it)) {
+        if operator.is_some_and(|it| self.ledger.answers(&it)) {
             self.heard_of(process, size, out);
         } else {
             let from = Slot(self.slots_here(&process));

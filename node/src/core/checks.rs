@@ -8,18 +8,24 @@
 //! - `[CK-2]` One batch is under way at a time, and what comes meanwhile makes the next one. So a node with little to do verifies
 //!   each at once, and one with much to do verifies many for little more than the price of one.
 //! - `[CK-3]` What was verified is judged again by what can have changed meanwhile; then its sender hears what it was worth.
+//! - `[CK-4]` Nobody who tells much takes the room of others: of what waits one peer has brought [`SHARE_MAX`] at most. What a node
+//!   has asked for itself is nobody's share.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use surety_protocol::approval::Approval;
 use surety_protocol::bls::{SignedDigest, find_invalid};
 use surety_protocol::claim::SignedClaim;
 use surety_protocol::id::Digest;
 
+use super::Teller;
+
 /// Claims that wait.
 const CLAIMS_MAX: usize = 2048;
 /// Approvals that wait.
 const APPROVALS_MAX: usize = 2048;
+/// Of what waits, the most that one peer brought.
+const SHARE_MAX: usize = 512;
 /// Claims and approvals verified together.
 const BATCH_MAX: usize = 128;
 
@@ -55,7 +61,7 @@ pub(super) enum Subject {
 #[derive(Debug)]
 pub(super) struct Waiting {
     pub(super) subject: Subject,
-    pub(super) token: Option<u64>,
+    pub(super) teller: Option<Teller>,
     pub(super) signed: Vec<SignedDigest>,
 }
 
@@ -67,6 +73,8 @@ pub(super) struct Checks {
     under_way: Vec<Waiting>,
     /// The signatures of all of them.
     here: BTreeSet<Vec<SignedDigest>>,
+    /// How many of them each peer brought.
+    waiting: BTreeMap<Digest, usize>,
 }
 
 impl Checks {
@@ -75,19 +83,26 @@ impl Checks {
         &mut self,
         subject: Subject,
         signed: Vec<SignedDigest>,
-        token: Option<u64>,
+        teller: Option<Teller>,
     ) -> bool {
         let (queue, most) = match subject {
             Subject::Claim(_) => (&mut self.claims, CLAIMS_MAX),
             Subject::Approval(_) => (&mut self.approvals, APPROVALS_MAX),
         };
-        let taken = queue.len() < most && self.here.insert(signed.clone());
+        // [CK-4]
+        let peer = teller.map(|it| it.peer);
+        let waiting = peer.map_or(0, |it| self.waiting.get(&it).copied().unwrap_or(0));
+        let room = queue.len() < most && waiting < SHARE_MAX;
+        let taken = room && self.here.insert(signed.clone());
         if taken {
             queue.push_back(Waiting {
                 subject,
-                token,
+                teller,
                 signed,
             });
+            if let Some(peer) = peer {
+                self.waiting.insert(peer, waiting.saturating_add(1));
+            }
         }
         taken
     }
@@ -112,6 +127,13 @@ impl Checks {
         let ended = std::mem::take(&mut self.under_way);
         for waiting in &ended {
             self.here.remove(&waiting.signed);
+            let peer = waiting.teller.map(|it| it.peer);
+            if let Some(peer) = peer
+                && let Some(left) = self.waiting.remove(&peer)
+                && left > 1
+            {
+                self.waiting.insert(peer, left.saturating_sub(1));
+            }
         }
         ended
     }
@@ -189,6 +211,11 @@ mod tests {
         }]
     }
 
+    fn told(token: u64) -> Option<Teller> {
+        let peer = Digest::new([1; 32]);
+        Some(Teller { token, peer })
+    }
+
     /// Claims and approvals of a batch.
     fn kinds(batch: &[Waiting]) -> (usize, usize) {
         let claims = |it: &&Waiting| matches!(it.subject, Subject::Claim(_));
@@ -200,18 +227,23 @@ mod tests {
     fn one_batch_is_under_way_and_the_next_has_what_came_meanwhile() {
         let mut checks = Checks::default();
         assert!(checks.begin().is_none());
-        assert!(checks.take(approval(), numbered(1), Some(1)));
+        assert!(checks.take(approval(), numbered(1), told(1)));
         assert!(checks.begin().is_some());
         // What is under way is not taken again.
-        assert!(!checks.take(approval(), numbered(1), Some(9)));
+        assert!(!checks.take(approval(), numbered(1), told(9)));
         for token in 2..5 {
-            assert!(checks.take(approval(), numbered(token), Some(token)));
+            assert!(checks.take(approval(), numbered(token), told(token)));
             assert!(checks.begin().is_none());
         }
-        let tokens = |batch: &[Waiting]| batch.iter().map(|it| it.token).collect::<Vec<_>>();
-        assert_eq!(tokens(&checks.end()), [Some(1)]);
+        let tokens = |batch: &[Waiting]| {
+            batch
+                .iter()
+                .filter_map(|it| Some(it.teller?.token))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(tokens(&checks.end()), [1]);
         assert!(checks.begin().is_some());
-        assert_eq!(tokens(&checks.end()), [Some(2), Some(3), Some(4)]);
+        assert_eq!(tokens(&checks.end()), [2, 3, 4]);
         assert!(checks.begin().is_none());
     }
 
@@ -243,6 +275,34 @@ mod tests {
         }
         assert!(checks.begin().is_some());
         assert_eq!(kinds(&checks.end()), (0, BATCH_MAX));
+    }
+
+    #[test]
+    fn who_tells_much_takes_nobody_elses_room() {
+        let mut checks = Checks::default();
+        let mut number = 0;
+        let mut take = |checks: &mut Checks, peer: u8| {
+            number += 1;
+            let peer = Digest::new([peer; 32]);
+            let teller = Teller {
+                token: number,
+                peer,
+            };
+            checks.take(approval(), numbered(number), Some(teller))
+        };
+        for _ in 0..SHARE_MAX {
+            assert!(take(&mut checks, 1));
+        }
+        assert!(!take(&mut checks, 1) && take(&mut checks, 2));
+        // Room that is free again is the same peer's too.
+        assert!(checks.begin().is_some());
+        assert!(!take(&mut checks, 1));
+        checks.end();
+        assert!(take(&mut checks, 1));
+        while checks.begin().is_some() {
+            checks.end();
+        }
+        assert!(checks.waiting.is_empty() && checks.here.is_empty());
     }
 
     #[test]

@@ -9,12 +9,16 @@ use surety_protocol::machine::Outbox;
 use surety_protocol::time::Tick;
 
 use super::checks::Subject;
-use super::{Core, Effect, Signal};
+use super::{Core, Effect, Signal, Teller};
 use crate::net::Acceptance;
 
 impl Core {
     /// Takes a claim from anywhere, to be verified; what it is worth, if it need not be.
-    pub(super) fn claim(&mut self, claim: SignedClaim, token: Option<u64>) -> Option<Acceptance> {
+    pub(super) fn claim(
+        &mut self,
+        claim: SignedClaim,
+        teller: Option<Teller>,
+    ) -> Option<Acceptance> {
         let Ok(id) = claim.statement.claim.id() else {
             return Some(Acceptance::Reject);
         };
@@ -32,14 +36,13 @@ impl Core {
             return Some(Acceptance::Reject);
         };
         let subject = Subject::Claim(Box::new(claim));
-        self.check(subject, vec![signed], token)
+        self.check(subject, vec![signed], teller)
     }
 
-    /// Whether a claim can count now.
+    /// Whether a claim can count now. A liar that takes its stake out is heard as long as it can lose it.
     fn heeds(&self, claim: &SignedClaim) -> bool {
         // [L-52]
-        self.ledger.is_active(&claim.statement.claimant)
-            && self.ledger.hears(&claim.statement.claim)
+        self.ledger.answers(&claim.statement.claimant) && self.ledger.hears(&claim.statement.claim)
     }
 
     /// Lets signatures be verified; what is dropped is worth nothing.
@@ -47,9 +50,9 @@ impl Core {
         &mut self,
         subject: Subject,
         signed: Vec<SignedDigest>,
-        token: Option<u64>,
+        teller: Option<Teller>,
     ) -> Option<Acceptance> {
-        let room = self.checks.take(subject, signed, token);
+        let room = self.checks.take(subject, signed, teller);
         (!room).then_some(Acceptance::Ignore)
     }
 
@@ -72,7 +75,7 @@ impl Core {
                     false => Acceptance::Ignore,
                 },
             };
-            if let Some(token) = waiting.token {
+            if let Some(Teller { token, .. }) = waiting.teller {
                 out.push(Effect::Report { token, acceptance });
             }
         }
@@ -131,7 +134,7 @@ impl Core {
         if !batch.well_formed() {
             return Acceptance::Reject;
         }
-        if !self.ledger.is_active(&batch.claimant) || !self.shared.claims.insert_batch(batch) {
+        if !self.ledger.answers(&batch.claimant) || !self.shared.claims.insert_batch(batch) {
             return Acceptance::Ignore;
         }
         self.signal(now, &Signal::Material, out);
@@ -142,11 +145,11 @@ impl Core {
     pub(super) fn approval(
         &mut self,
         approval: Approval,
-        token: Option<u64>,
+        teller: Option<Teller>,
     ) -> Option<Acceptance> {
         match self.tally.admit(&approval, &self.shared.claims) {
             Admitted::Checking(signed) => {
-                self.check(Subject::Approval(Box::new(approval)), signed.into(), token)
+                self.check(Subject::Approval(Box::new(approval)), signed.into(), teller)
             }
             // Its signature cannot be verified yet; whoever can passes it on.
             Admitted::Nothing | Admitted::Early => Some(Acceptance::Ignore),

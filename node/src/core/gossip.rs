@@ -14,7 +14,7 @@ use surety_protocol::time::Tick;
 use surety_protocol::verified::Authentic;
 use surety_slashing::order::NotQueued;
 
-use super::{Core, Effect, Signal};
+use super::{Core, Effect, Signal, Teller};
 use crate::net::{Acceptance, Topic};
 
 /// Items larger than this are not gossiped with their assignment; whoever needs them asks.
@@ -38,7 +38,7 @@ impl Core {
     pub(super) fn gossip(
         &mut self,
         now: Tick,
-        token: u64,
+        teller: Teller,
         topic: Topic,
         data: &[u8],
         out: &mut Outbox<Effect>,
@@ -47,14 +47,14 @@ impl Core {
             Topic::Assignments => self.input_gossip(now, data, out),
             Topic::Claims => match codec::kind_of(data).map(|(kind, _)| kind) {
                 Some(SignedClaim::KIND) => match codec::decode(data) {
-                    Ok(claim) => return self.claim(claim, Some(token)),
+                    Ok(claim) => return self.claim(claim, Some(teller)),
                     Err(_) => Acceptance::Reject,
                 },
                 Some(ClaimBatch::KIND) => self.batch_gossip(now, data, out),
                 _ => Acceptance::Reject,
             },
             Topic::Approvals => match codec::decode(data) {
-                Ok(approval) => return self.approval(approval, Some(token)),
+                Ok(approval) => return self.approval(approval, Some(teller)),
                 Err(_) => Acceptance::Reject,
             },
             Topic::Ledger => match codec::kind_of(data).map(|(kind, _)| kind) {

@@ -14,6 +14,15 @@ use surety_protocol::verified::Authentic;
 use crate::archive::LogSlot;
 use crate::net::Topic;
 
+/// Whoever brought something by gossip, which need not be its author.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Teller {
+    /// The message's number.
+    pub token: u64,
+    /// What stands for the peer.
+    pub peer: Digest,
+}
+
 /// What can happen to a node.
 #[derive(Debug)]
 pub enum Input {
@@ -21,8 +30,8 @@ pub enum Input {
     Tick(Timestamp),
     /// Something was gossiped.
     Gossip {
-        /// To report about it.
-        token: u64,
+        /// Who brought it, and what to report about it with.
+        teller: Teller,
         /// Where.
         topic: Topic,
         /// The bytes.

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, ChildStdin, Command};
 
-use super::plan::{Member, Plan};
+use super::plan::{Member, Plan, culprit};
 use super::{DevnetError, Options, client, until};
 use crate::client::Client;
 use crate::config::RoleName;
@@ -114,8 +114,13 @@ impl Network {
                 .first()
                 .map(|it| it.p2p.clone())
                 .unwrap_or_default();
-            let faults: &[Fault] = if index == 1 { &options.faults } else { &[] };
-            let node = launch(plan, index, member, &bootstrap, faults, children).await?;
+            let faults: Vec<Fault> = options
+                .faults
+                .iter()
+                .filter(|it| culprit(it) == index)
+                .copied()
+                .collect();
+            let node = launch(plan, index, member, &bootstrap, &faults, children).await?;
             shell.progress(format!(
                 "{} runs (pid {}, {}, {})",
                 node.name(),

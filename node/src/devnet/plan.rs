@@ -14,6 +14,7 @@ use surety_protocol::stake::Stake;
 
 use super::{DevnetError, Options};
 use crate::config::RoleName;
+use crate::fault::Fault;
 use crate::key::{
     ItemKeyKind, Kdf, KeyDirectory, KeyKind, Password, Secret, item_key, write_private,
 };
@@ -116,7 +117,15 @@ fn directory(options: &Options) -> Result<PathBuf, DevnetError> {
     Ok(dir)
 }
 
-/// Node 1 plays every role; node 2 schedules and computes, and commits the faults; the others verify.
+/// The index of the node that commits a fault: node 2, and node 3 for what only a verifier does.
+pub(super) const fn culprit(fault: &Fault) -> usize {
+    match fault.judged_slot() {
+        Some(_) => 2,
+        None => 1,
+    }
+}
+
+/// Node 1 plays every role; node 2 schedules and computes; the others verify.
 fn roles(index: usize) -> Vec<RoleName> {
     match index {
         0 => RoleName::ALL.to_vec(),

@@ -1,5 +1,6 @@
 //! What a network did, as it says itself.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -8,7 +9,7 @@ use surety_protocol::evidence::Evidence;
 
 use super::DevnetError;
 use super::child::Network;
-use super::plan::Plan;
+use super::plan::{Plan, culprit};
 use super::workload::list;
 use crate::client::Client;
 use crate::fault::Fault;
@@ -145,7 +146,7 @@ impl Report {
 
     /// Whether the right operator lost stake, and nobody else (rule DN-4); what to say then.
     pub(super) fn judge(&self, faults: &[Fault]) -> Result<String, String> {
-        let lost: Vec<&str> = self
+        let lost: BTreeSet<&str> = self
             .before
             .iter()
             .filter(|was| {
@@ -154,20 +155,39 @@ impl Report {
             })
             .map(|it| it.operator.as_str())
             .collect();
-        let liar = self.names.get(1).map(String::as_str).unwrap_or_default();
-        match (faults.is_empty(), lost.as_slice()) {
-            (true, []) => Ok("nobody lied, and nobody lost stake".into()),
-            (true, _) => Err(format!("honest operators lost stake: {}", lost.join(", "))),
-            (false, [only]) if *only == liar => Ok(format!(
-                "{} lied and lost its stake; nobody else did",
-                self.name(liar)
-            )),
-            (false, []) => Err("the faulty operator lost nothing".into()),
-            (false, _) => Err(format!(
-                "only {liar} should have lost stake, but these did: {}",
-                lost.join(", ")
-            )),
+        let culprits = |blind: bool| {
+            let those = faults
+                .iter()
+                .map(culprit)
+                .filter(move |it| (*it == 2) == blind);
+            let names = those.filter_map(|it| self.names.get(it));
+            names.map(String::as_str).collect::<BTreeSet<&str>>()
+        };
+        // Who approves blindly lies only if it draws the claim.
+        let (liars, blind) = (culprits(false), culprits(true));
+        let named = |them: &BTreeSet<&str>| {
+            let names: Vec<String> = them.iter().map(|it| self.name(it)).collect();
+            names.join(", ")
+        };
+        let spared: BTreeSet<&str> = liars.difference(&lost).copied().collect();
+        let harmed = lost
+            .iter()
+            .filter(|it| !liars.contains(*it) && !blind.contains(*it));
+        let harmed: BTreeSet<&str> = harmed.copied().collect();
+        if !harmed.is_empty() {
+            return Err(format!("honest operators lost stake: {}", named(&harmed)));
         }
+        if !spared.is_empty() {
+            return Err(format!("{} lied and lost nothing", named(&spared)));
+        }
+        Ok(match lost.len() {
+            0 => "nobody lied, and nobody lost stake".into(),
+            1 => format!("{} lied and lost its stake; nobody else did", named(&lost)),
+            _ => format!(
+                "{} lied and lost their stake; nobody else did",
+                named(&lost)
+            ),
+        })
     }
 }
 

@@ -1,12 +1,14 @@
 //! The built-in workload: two processes, messages to both, and messages between them.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 use surety_protocol::item::ItemDraft;
 use tokio::time::Instant;
 
 use super::child::Network;
 use super::fund::sign;
-use super::plan::Plan;
+use super::plan::{Plan, culprit};
 use super::{DevnetError, Options, until};
 use crate::client::Client;
 use crate::fault::Fault;
@@ -80,12 +82,30 @@ pub(super) async fn play(
                 (!list(&slashings).is_empty()).then_some(())
             })
             .await?;
+            blind(options, api).await?;
         }
         Ok([first.id, second.id])
     });
     played
         .await
         .map_err(|_| DevnetError::Late("the workload did not end".into()))?
+}
+
+/// Waits until who approved the lie blindly is punished too, if it drew a ticket: others tell of it within this many blocks.
+async fn blind(options: &Options, api: &Client) -> Result<(), DevnetError> {
+    const BLOCKS: u64 = 12;
+    let expected = options.faults.iter().map(culprit).collect::<BTreeSet<_>>();
+    let height = || async {
+        let status = api.get("/v1/ledger").await.ok()?;
+        status.get("height")?.as_u64()
+    };
+    let punished = until("the ledger answers", height).await?;
+    until("everybody who lied is punished", || async {
+        let slashings = api.get("/v1/slashings").await.ok()?;
+        let all = list(&slashings).len() >= expected.len();
+        (all || height().await? >= punished.saturating_add(BLOCKS)).then_some(())
+    })
+    .await
 }
 
 async fn spawn(

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use surety_attest::effect::{Executed, Finding};
-use surety_protocol::claim::{Leaf, SignedClaim};
+use surety_protocol::claim::{Claim, Leaf, SignedClaim};
 use surety_protocol::id::Digest;
 use surety_protocol::profiles::Profiles;
 use surety_protocol::time::Slot;
@@ -13,6 +13,7 @@ use super::residents::Held;
 use super::setting::Setting;
 use super::{Executor, Failure};
 use crate::archive::Series;
+use crate::fault::Fault;
 
 /// Inputs that are replayed to reach a state before it is asked for elsewhere.
 const REPLAYED_MAX: u64 = 256;
@@ -28,6 +29,14 @@ impl Executor {
         let body = &claim.statement.claim;
         let id = body.id().map_err(|_| Failure::Missing("claim"))?;
         let checked = |finding| Ok(Executed::Checked { claim: id, finding });
+        if let Some(fault) = self.fault(body) {
+            tracing::warn!(%fault, process = %body.process, claim = %id, "judging without looking");
+            return match fault {
+                Fault::BlindApproval(_) => checked(Finding::True),
+                Fault::FalseAccusation(slot) => checked(Finding::False(slot)),
+                _ => Err(Failure::Missing("the will to look")),
+            };
+        }
         // Executed as the claim says, so that whatever it says falsely can be proven (rule E-35).
         let profiles = &network
             .until(&body.profile)
@@ -73,6 +82,17 @@ impl Executor {
         held.history = Some(body.history_root);
         self.put(Series::Checked, &body.process, held);
         checked(Finding::True)
+    }
+
+    /// The fault that a claim is to suffer (rule FA-4).
+    fn fault(&self, claim: &Claim) -> Option<Fault> {
+        let new = claim.first_new..claim.size;
+        let concerned = |it: &&Fault| match it {
+            Fault::BlindApproval(slot) | Fault::FalseAccusation(slot) => new.contains(&slot.0),
+            Fault::NoShow(slot) => slot.0 < new.end,
+            _ => false,
+        };
+        self.faults.iter().find(concerned).copied()
     }
 
     /// The process before the claim's new leaves; or the root of the state that is missing.

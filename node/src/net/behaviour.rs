@@ -14,6 +14,7 @@ use libp2p::gossipsub::{
     ValidationMode, WhitelistSubscriptionFilter,
 };
 use libp2p::identity::Keypair;
+use libp2p::metrics::Registry;
 use libp2p::request_response::{self, ProtocolSupport};
 use libp2p::swarm::NetworkBehaviour;
 use libp2p::{PeerId, Swarm, SwarmBuilder, gossipsub, identify, noise, ping, tcp, yamux};
@@ -159,6 +160,7 @@ pub(crate) fn swarm(
     names: &Names,
     keypair: Keypair,
     exempt: BTreeSet<PeerId>,
+    traffic: &mut Registry,
 ) -> Result<Swarm<Behaviour>, NetError> {
     let behaviour = Behaviour::new(config, names, &keypair, exempt)?;
     let builder = SwarmBuilder::with_existing_identity(keypair)
@@ -169,7 +171,8 @@ pub(crate) fn swarm(
             yamux::Config::default,
         )
         .map_err(NetError::Noise)?
-        .with_quic();
+        .with_quic()
+        .with_bandwidth_metrics(traffic);
     let Ok(builder) = builder.with_behaviour(|_| behaviour);
     Ok(builder
         .with_swarm_config(|config| {

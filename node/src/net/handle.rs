@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use libp2p::metrics::Registry;
 use libp2p::{Multiaddr, PeerId};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -122,9 +123,15 @@ pub struct NetHandle {
     pub(crate) local: PeerId,
     pub(crate) listen: watch::Receiver<Vec<Multiaddr>>,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) traffic: Arc<Registry>,
 }
 
 impl NetHandle {
+    /// The metrics of what went over the wire, by direction and transport.
+    pub fn traffic(&self) -> Arc<Registry> {
+        Arc::clone(&self.traffic)
+    }
+
     async fn send(&self, command: Command) -> Result<(), CommandError> {
         self.commands
             .send(command)

@@ -3,10 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use bls12_381::{G1Affine, G2Affine};
-
-use super::curve::{PreparedMessage, pairing_equation_holds};
-use super::msm::weighted_sum;
+use super::curve::{G1Affine, G2Affine, PreparedMessage, pairing_equation_holds, weighted_sum};
 use super::{PublicKey, Signature};
 use crate::hash::{Domain, digest};
 use crate::id::Digest;

@@ -1,13 +1,74 @@
 //! What the facade needs of the curve library, stated in its own terms.
 
 use bls12_381::hash_to_curve::{ExpandMsgXmd, HashToCurve};
-use bls12_381::{
-    G1Affine, G1Projective, G2Affine, G2Prepared, G2Projective, Gt, multi_miller_loop,
-};
+use bls12_381::{G1Projective, G2Prepared, G2Projective, Gt, multi_miller_loop};
 use sha2_bls::Sha256;
+use zeroize::Zeroizing;
 
 use super::{BlsError, SIGNATURE_SUITE};
 use crate::id::Digest;
+
+/// The point of a public key.
+pub(super) use bls12_381::G1Affine;
+/// The point of a signature.
+pub(super) use bls12_381::G2Affine;
+/// A secret.
+pub(super) use bls12_381::Scalar;
+
+pub(super) use super::msm::weighted_sum;
+
+/// The secret that 32 big-endian bytes encode, if they are below the group order.
+pub(super) fn decode_scalar(bytes: &[u8; 32]) -> Option<Scalar> {
+    // The library's scalars are little-endian.
+    let mut reversed = Zeroizing::new(*bytes);
+    reversed.reverse();
+    Option::from(Scalar::from_bytes(&reversed))
+}
+
+/// A secret as 32 big-endian bytes.
+pub(super) fn encode_scalar(scalar: &Scalar) -> Zeroizing<[u8; 32]> {
+    let mut bytes = Zeroizing::new(scalar.to_bytes());
+    bytes.reverse();
+    bytes
+}
+
+/// A big-endian number of 48 bytes, reduced.
+pub(super) fn reduce_scalar(bytes: &[u8; 48]) -> Scalar {
+    // The library wants 64 bytes, least significant first.
+    let mut wide = Zeroizing::new([0_u8; 64]);
+    for (place, byte) in wide.iter_mut().take(48).rev().zip(bytes) {
+        *place = *byte;
+    }
+    Scalar::from_bytes_wide(&wide)
+}
+
+/// The generator times a secret.
+pub(super) fn public(secret: &Scalar) -> G1Affine {
+    G1Affine::from(G1Affine::generator() * secret)
+}
+
+/// A secret times a hashed message. Neither is zero, nor can anyone find a message that hashes to the identity.
+pub(super) fn multiply(secret: &Scalar, message: &[u8], suite: &'static [u8]) -> G2Affine {
+    G2Affine::from(hash_to_curve(message, suite) * secret)
+}
+
+/// Whether a sum is one that no key and no signature is.
+pub(super) fn is_identity_g1(point: &G1Affine) -> bool {
+    point.is_identity().into()
+}
+
+/// Whether a sum is one that no key and no signature is.
+pub(super) fn is_identity_g2(point: &G2Affine) -> bool {
+    point.is_identity().into()
+}
+
+pub(super) fn encode_g1(point: &G1Affine) -> [u8; 48] {
+    point.to_compressed()
+}
+
+pub(super) fn encode_g2(point: &G2Affine) -> [u8; 96] {
+    point.to_compressed()
+}
 
 /// A digest hashed to the curve and prepared for pairings, which costs a fifth of a verification.
 pub(super) struct PreparedMessage(G2Prepared);
@@ -17,7 +78,7 @@ impl PreparedMessage {
         Self::of_bytes(message.as_bytes(), SIGNATURE_SUITE)
     }
 
-    pub(super) fn of_bytes(message: &[u8], suite: &[u8]) -> Self {
+    pub(super) fn of_bytes(message: &[u8], suite: &'static [u8]) -> Self {
         Self(G2Prepared::from(G2Affine::from(hash_to_curve(
             message, suite,
         ))))

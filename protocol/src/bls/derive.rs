@@ -1,9 +1,8 @@
 //! Secret keys from seeds: the master key of EIP-2333.
 
-use bls12_381::Scalar;
 use zeroize::{Zeroize as _, Zeroizing};
 
-use super::{BlsError, SecretKey};
+use super::{BlsError, SecretKey, curve};
 use crate::hash::sha256;
 
 /// Bytes that are reduced to a scalar: enough for the bias to be negligible.
@@ -24,13 +23,12 @@ impl SecretKey {
             let extracted = hmac(&salt, &[seed, &[0]]);
             let first = hmac(&extracted, &[&[0, 48, 1]]);
             let second = hmac(&extracted, &[first.as_slice(), &[0, 48, 2]]);
-            // The library wants 64 bytes, least significant first.
-            let mut wide = Zeroizing::new([0_u8; 64]);
-            let bytes = first.iter().chain(second.iter()).take(WIDE);
-            for (place, byte) in wide.iter_mut().take(WIDE).rev().zip(bytes) {
+            let mut wide = Zeroizing::new([0_u8; WIDE]);
+            let bytes = first.iter().chain(second.iter());
+            for (place, byte) in wide.iter_mut().zip(bytes) {
                 *place = *byte;
             }
-            let mut scalar = Scalar::from_bytes_wide(&wide);
+            let mut scalar = curve::reduce_scalar(&wide);
             let key = Self::from_scalar(scalar);
             scalar.zeroize();
             if let Some(key) = key {

@@ -1,9 +1,8 @@
 //! Secret keys.
 
-use bls12_381::{G1Affine, G2Affine, Scalar};
 use zeroize::{Zeroize as _, ZeroizeOnDrop, Zeroizing};
 
-use super::curve::hash_to_curve;
+use super::curve::{self, Scalar};
 use super::{BlsError, POSSESSION_SUITE, ProofOfPossession, PublicKey, SIGNATURE_SUITE, Signature};
 use crate::id::Digest;
 
@@ -22,17 +21,14 @@ impl SecretKey {
     /// # Errors
     /// [`BlsError::Scalar`] if they are zero or not below the group order.
     pub fn from_bytes(bytes: &[u8; 32]) -> Result<Self, BlsError> {
-        // The library's scalars are little-endian.
-        let mut reversed = Zeroizing::new(*bytes);
-        reversed.reverse();
-        let scalar = Option::<Scalar>::from(Scalar::from_bytes(&reversed));
+        let scalar = curve::decode_scalar(bytes);
         scalar.and_then(Self::from_scalar).ok_or(BlsError::Scalar)
     }
 
     /// The key of a scalar; zero has none.
     pub(super) fn from_scalar(mut scalar: Scalar) -> Option<Self> {
         // The generator times a scalar is the identity only for zero.
-        let public = PublicKey::from_point(G1Affine::from(G1Affine::generator() * scalar));
+        let public = PublicKey::from_point(curve::public(&scalar));
         let key = public.map(|public| Self { scalar, public });
         scalar.zeroize();
         key
@@ -40,9 +36,7 @@ impl SecretKey {
 
     /// The 32 big-endian bytes, for a key store.
     pub fn to_bytes(&self) -> Zeroizing<[u8; 32]> {
-        let mut bytes = Zeroizing::new(self.scalar.to_bytes());
-        bytes.reverse();
-        bytes
+        curve::encode_scalar(&self.scalar)
     }
 
     /// The public key.
@@ -52,17 +46,13 @@ impl SecretKey {
 
     /// Signs a digest made under the domain of its purpose (rule B-1).
     pub fn sign(&self, message: &Digest) -> Signature {
-        Signature::known_good(self.multiply(message.as_bytes(), SIGNATURE_SUITE))
+        let message = message.as_bytes();
+        Signature::known_good(curve::multiply(&self.scalar, message, SIGNATURE_SUITE))
     }
 
     /// Proves to know the secret of [`Self::public_key`] (rule B-3).
     pub fn prove_possession(&self) -> ProofOfPossession {
-        ProofOfPossession::known_good(self.multiply(self.public.as_bytes(), POSSESSION_SUITE))
-    }
-
-    /// The secret times a hashed message. Neither is zero, nor can anyone find a message that
-    /// hashes to the identity.
-    fn multiply(&self, message: &[u8], suite: &[u8]) -> G2Affine {
-        G2Affine::from(hash_to_curve(message, suite) * self.scalar)
+        let key = self.public.as_bytes();
+        ProofOfPossession::known_good(curve::multiply(&self.scalar, key, POSSESSION_SUITE))
     }
 }

@@ -3,12 +3,13 @@
 use std::fmt;
 use std::str::FromStr;
 
-use bls12_381::{G1Affine, G2Affine};
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::BlsError;
-use super::curve::{decode_g1, decode_g2};
+use super::curve::{
+    G1Affine, G2Affine, decode_g1, decode_g2, encode_g1, encode_g2, is_identity_g1, is_identity_g2,
+};
 use crate::id::{base64url, from_base64url};
 
 /// Serde for a point: text where a person reads it, a byte string elsewhere.
@@ -33,7 +34,7 @@ impl<T: FromStr<Err = BlsError> + for<'a> TryFrom<&'a [u8], Error = BlsError>> V
 }
 
 macro_rules! point {
-    ($(#[$doc:meta])* $name:ident, $affine:ident, $decode:ident, $length:literal) => {
+    ($(#[$doc:meta])* $name:ident, $affine:ident, $decode:ident, $encode:ident, $length:literal) => {
         $(#[$doc])*
         ///
         /// In canonical CBOR a byte string, in JSON unpadded base64url. Decoding is costly (an
@@ -64,7 +65,7 @@ macro_rules! point {
 
             /// A point that is in the subgroup and not the identity by its construction.
             pub(super) fn known_good(point: $affine) -> Self {
-                Self { point, bytes: point.to_compressed() }
+                Self { point, bytes: $encode(&point) }
             }
 
             pub(super) const fn point(&self) -> &$affine {
@@ -151,20 +152,20 @@ macro_rules! point {
 point! {
     /// A public key: on the curve, in the subgroup, not the identity (rule B-2). Nothing yet shows
     /// that anybody knows its secret: see [`super::RegisteredKey`].
-    PublicKey, G1Affine, decode_g1, 48
+    PublicKey, G1Affine, decode_g1, encode_g1, 48
 }
 point! {
     /// One signer's signature on one digest, of the right form; [`super::verify`] tells whether it
     /// holds.
-    Signature, G2Affine, decode_g2, 96
+    Signature, G2Affine, decode_g2, encode_g2, 96
 }
 point! {
     /// The sum of several signers' signatures, of the right form.
-    AggregateSignature, G2Affine, decode_g2, 96
+    AggregateSignature, G2Affine, decode_g2, encode_g2, 96
 }
 point! {
     /// A signature over one's own public key, of the right form (rule B-3).
-    ProofOfPossession, G2Affine, decode_g2, 96
+    ProofOfPossession, G2Affine, decode_g2, encode_g2, 96
 }
 
 impl From<Signature> for AggregateSignature {
@@ -180,14 +181,14 @@ impl From<Signature> for AggregateSignature {
 impl PublicKey {
     /// A point of the subgroup, unless it is the identity.
     pub(super) fn from_point(point: G1Affine) -> Option<Self> {
-        (!bool::from(point.is_identity())).then(|| Self::known_good(point))
+        (!is_identity_g1(&point)).then(|| Self::known_good(point))
     }
 }
 
 impl AggregateSignature {
     /// A point of the subgroup, unless it is the identity.
     pub(super) fn from_point(point: G2Affine) -> Option<Self> {
-        (!bool::from(point.is_identity())).then(|| Self::known_good(point))
+        (!is_identity_g2(&point)).then(|| Self::known_good(point))
     }
 
     /// As the one signature of the sum of the keys.

@@ -1,13 +1,12 @@
 //! Keys that sign data items.
 
-use ed25519_dalek::Signer as _;
 use k256::ecdsa::SigningKey as EthereumSecret;
 use zeroize::Zeroizing;
 
 use crate::id::Address;
 use crate::item::rsa_key::RsaKey;
 use crate::item::view::ao_address;
-use crate::item::{Item, ItemDraft, ItemError, RsaComponents, SignatureType, ethereum};
+use crate::item::{Item, ItemDraft, ItemError, RsaComponents, SignatureType, ed25519, ethereum};
 use crate::verified::Authentic;
 
 /// Why a secret is not a key that signs items.
@@ -109,7 +108,7 @@ impl ItemKey {
     pub fn sign_item(&self, draft: &ItemDraft) -> Result<Authentic<Item>, ItemError> {
         let sign = |hash: &[u8; 48]| match &self.secret {
             Secret::Rsa(key) => key.sign(hash).ok_or(ItemError::Signing),
-            Secret::Ed25519(key) => Ok(key.sign(hash).to_bytes().to_vec()),
+            Secret::Ed25519(key) => Ok(ed25519::sign(key, hash).to_vec()),
             Secret::Ethereum(key) => {
                 ethereum::sign(key, &ethereum::personal_digest(hash)).ok_or(ItemError::Signing)
             }

@@ -3,9 +3,8 @@
 use aws_lc_rs::signature::{
     RSA_PSS_2048_8192_SHA256, RsaParameters, RsaPssSaltLength, RsaPublicKeyComponents,
 };
-use ed25519_dalek::{Signature, VerifyingKey};
 
-use crate::item::{ItemError, ItemView, SignatureType, ethereum};
+use crate::item::{ItemError, ItemView, SignatureType, ed25519, ethereum};
 
 /// The public exponent of every Arweave wallet, 65537.
 pub(crate) const RSA_EXPONENT: [u8; 3] = [1, 0, 1];
@@ -22,8 +21,8 @@ pub(crate) fn verify(item: &ItemView<'_>) -> Result<(), ItemError> {
     let message = item.signing_digest();
     let valid = match item.signature_type() {
         SignatureType::Arweave => rsa_pss(item.owner(), &message, item.signature())?,
-        SignatureType::Ed25519 => ed25519(item.owner(), &message, item.signature())?,
-        SignatureType::Solana => ed25519(
+        SignatureType::Ed25519 => ed25519::verify(item.owner(), &message, item.signature())?,
+        SignatureType::Solana => ed25519::verify(
             item.owner(),
             hex_text(&message).as_bytes(),
             item.signature(),
@@ -62,13 +61,6 @@ fn rsa_pss(owner: &[u8], message: &[u8], signature: &[u8]) -> Result<bool, ItemE
     Ok(salts
         .into_iter()
         .any(|salt| key.verify(salt, message, signature).is_ok()))
-}
-
-fn ed25519(owner: &[u8], message: &[u8], signature: &[u8]) -> Result<bool, ItemError> {
-    let owner: &[u8; 32] = owner.try_into().map_err(|_| ItemError::Owner)?;
-    let key = VerifyingKey::from_bytes(owner).map_err(|_| ItemError::Owner)?;
-    let signature = Signature::from_slice(signature).map_err(|_| ItemError::SignatureInvalid)?;
-    Ok(key.verify_strict(message, &signature).is_ok())
 }
 
 /// Lower-case hexadecimal.

@@ -37,6 +37,7 @@ fn actions() -> Vec<Action> {
             evidence: Some(vec![1, 2, 3]),
         },
         Action::Verdict(objects::verdict()),
+        Action::FalseApprovals(Box::new(objects::false_approvals())),
         Action::Profile(Box::new(objects::activation())),
     ]
 }
@@ -121,7 +122,14 @@ fn arguments_that_do_not_parse_are_refused() {
     let root = Digest::new([7; 32]).to_string();
     let claims = [expires, ("Action", "Claims"), ("Root", root.as_str())];
     assert!(read(&claims, b"").is_ok());
-    for name in ["Register", "Certificate", "Challenge", "Verdict", "Profile"] {
+    for name in [
+        "Register",
+        "Certificate",
+        "Challenge",
+        "Verdict",
+        "False-Approvals",
+        "Profile",
+    ] {
         let found = read(&[expires, ("Action", name)], b"not canonical");
         assert!(
             matches!(

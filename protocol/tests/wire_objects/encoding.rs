@@ -74,6 +74,7 @@ fn every_object_has_one_encoding() {
     one_encoding(&objects::registration(), kinds);
     one_encoding(&objects::challenge(), kinds);
     one_encoding(&objects::verdict(), kinds);
+    one_encoding(&objects::false_approvals(), kinds);
     one_encoding(&objects::genesis(), kinds);
     one_encoding(&objects::header(), kinds);
     one_encoding(&objects::commit(), kinds);
@@ -87,7 +88,7 @@ fn every_object_has_one_encoding() {
     one_encoding(&objects::page_node(), kinds);
     one_encoding(&surety_protocol::profile::Profile::v1(), kinds);
     one_encoding(&objects::activation(), kinds);
-    assert_eq!(kinds.len(), 26);
+    assert_eq!(kinds.len(), 27);
 }
 
 #[test]

@@ -17,7 +17,7 @@ use surety_protocol::hashpath::Hashpath;
 use surety_protocol::history::History;
 use surety_protocol::id::{Address, AssignmentId, Digest, NetworkId, ProcessId};
 use surety_protocol::merkle::Proof;
-use surety_protocol::origin::{Challenge, Registration, Verdict};
+use surety_protocol::origin::{Challenge, FalseApproval, FalseApprovals, Registration, Verdict};
 use surety_protocol::params::Params;
 use surety_protocol::profile::Profile;
 use surety_protocol::profiles::{Activation, Profiles};
@@ -239,6 +239,21 @@ pub(crate) fn verdict() -> Verdict {
         address(2),
         &key(2),
     )
+}
+
+pub(crate) fn false_approvals() -> FalseApprovals {
+    let claim = signed_claim(2, 5).statement.claim;
+    let digest = approval::signing_digest(&claim.id().unwrap());
+    let approval = |number| FalseApproval {
+        verifier: address(number),
+        key: *key(number).public_key(),
+        signature: key(number).sign(&digest),
+    };
+    FalseApprovals {
+        evidence: named("evidence").into(),
+        claim,
+        approvals: vec![approval(2), approval(3)],
+    }
 }
 
 pub(crate) fn activation() -> Activation {

@@ -1,4 +1,9 @@
 //! One item of a block: who may do what.
+//!
+//! # Rules
+//!
+//! - `[L-6]` What makes everybody verify many signatures, a certificate or false approvals, is signed by an operator with active
+//!   stake or by somebody who has the bond of a challenge; the proposer verifies it before it orders it.
 
 use surety_protocol::id::{Address, ItemId};
 use surety_protocol::item::Item;
@@ -65,6 +70,9 @@ pub enum ItemRefused {
     /// The challenge does not fit its evidence or the ledger.
     #[error("challenge does not fit its evidence")]
     Challenge,
+    /// An approver did not sign the approval.
+    #[error("an approval is not signed by whom it names")]
+    Forged,
     /// The offence was already punished, or is being judged.
     #[error("offence is already before the ledger")]
     Known,
@@ -85,6 +93,16 @@ pub enum ItemRefused {
     NotElector,
 }
 
+/// An item that may enter a block.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Admissible {
+    /// The item.
+    pub id: ItemId,
+    /// Who signed it.
+    pub signer: Address,
+    action: Action,
+}
+
 impl Ledger {
     /// Applies one item; what refuses it becomes an event (rule L-1).
     pub(super) fn item(
@@ -97,7 +115,7 @@ impl Ledger {
         };
         let id = item.id();
         match self.admit(item) {
-            Ok((signer, action)) => {
+            Ok(Admissible { signer, action, .. }) => {
                 if let Err(reason) = self.act(signer, action, events)? {
                     events.push(LedgerEvent::Refused { item: id, reason });
                 }
@@ -107,16 +125,45 @@ impl Ledger {
         Ok(())
     }
 
-    /// Whether an item may enter a block now: what the proposer asks before it orders an item.
+    /// Whether an item may enter a block now: what everybody asks before passing it on.
     ///
     /// # Errors
     /// The rule that refuses it.
-    pub fn admissible(&self, bytes: &[u8]) -> Result<ItemId, ItemRefused> {
+    pub fn admissible(&self, bytes: &[u8]) -> Result<Admissible, ItemRefused> {
         let item = Item::parse(bytes).map_err(|_| ItemRefused::Item)?;
         let id = item.id();
         // Judged as part of the next block.
-        self.check_item(item, self.height.next())?;
-        Ok(id)
+        let (signer, action, _) = self.check_item(item, self.height.next())?;
+        self.may_sign(&signer, &action)?;
+        Ok(Admissible { id, signer, action })
+    }
+
+    /// Whether an admissible item that would make everybody verify many signatures is worth it: what the proposer asks before it
+    /// orders the item.
+    ///
+    /// # Errors
+    /// The rule that refuses it.
+    pub fn worth(&self, item: &Admissible) -> Result<(), ItemRefused> {
+        match &item.action {
+            Action::Certificate(certificate) => {
+                let height = self.height.next();
+                self.certifiable(certificate, height).map(drop)
+            }
+            Action::FalseApprovals(told) => self.convicted(told).map(drop),
+            _ => Ok(()),
+        }
+    }
+
+    /// What makes everybody verify many signatures needs a signer with something to lose (rule L-6).
+    fn may_sign(&self, signer: &Address, action: &Action) -> Result<(), ItemRefused> {
+        let costly = matches!(action, Action::Certificate(_) | Action::FalseApprovals(_));
+        let operator = self.operator_behind(signer);
+        let known = operator.is_some_and(|it| self.is_active(&it))
+            || self.balance(signer) >= self.params.challenge_bond;
+        if costly && !known {
+            return Err(ItemRefused::NotActive);
+        }
+        Ok(())
     }
 
     /// Checks an item's form, authenticity and freshness (rules O-1, L-4).
@@ -137,11 +184,12 @@ impl Ledger {
     }
 
     /// Takes an item, which from now on counts as seen.
-    fn admit(&mut self, item: Item) -> Result<(Address, Action), ItemRefused> {
+    fn admit(&mut self, item: Item) -> Result<Admissible, ItemRefused> {
         let id = item.id();
         let (signer, action, expires) = self.check_item(item, self.height)?;
         self.seen.insert(id, expires);
-        Ok((signer, action))
+        self.may_sign(&signer, &action)?;
+        Ok(Admissible { id, signer, action })
     }
 
     /// Performs an action for its signer (rule O-2). The outer error is a broken invariant, the inner a
@@ -170,6 +218,7 @@ impl Ledger {
                 return self.challenge(signer, challenge, evidence, events);
             }
             Action::Verdict(verdict) => return self.verdict(&verdict, events),
+            Action::FalseApprovals(told) => return self.false_approvals(signer, &told, events),
             Action::Profile(wanted) => return self.vote(signer, *wanted, events),
         })
     }

@@ -84,6 +84,16 @@ pub struct Case {
     pub state: CaseState,
 }
 
+/// What was done, by whom and where, and what proves it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Offence {
+    pub(super) evidence: EvidenceId,
+    pub(super) offender: Address,
+    pub(super) kind: OffenceKind,
+    pub(super) process: ProcessId,
+    pub(super) slot: Slot,
+}
+
 /// Stake taken for an offence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Slashing {
@@ -120,18 +130,26 @@ impl Ledger {
         if let Err(refused) = self.challenge_admissible(&challenge) {
             return Ok(Err(refused));
         }
-        // [L-30] Who named a stranger's address as its data-item key does not get the stranger's reward.
-        let has_bond = self.balance(&signer) >= self.params.challenge_bond;
-        let operator = self.operator_behind(&signer).filter(|_| !has_bond);
-        let challenger = operator.unwrap_or(signer);
+        let challenger = self.challenger(signer);
         match body {
             Some(bytes) => self.judge_now(challenger, &challenge, &bytes, events),
             None => Ok(self.open_case(challenger, challenge, events)),
         }
     }
 
+    /// Who stands behind an accusation, and is paid for it.
+    pub(super) fn challenger(&self, signer: Address) -> Address {
+        // [L-30] Who named a stranger's address as its data-item key does not get the stranger's reward.
+        let has_bond = self.balance(&signer) >= self.params.challenge_bond;
+        let operator = self.operator_behind(&signer).filter(|_| !has_bond);
+        operator.unwrap_or(signer)
+    }
+
     fn challenge_admissible(&self, challenge: &Challenge) -> Result<(), ItemRefused> {
-        let kind = OffenceKind::from_number(challenge.kind).ok_or(ItemRefused::Challenge)?;
+        // [EV-5] An approval is not accused with a file.
+        let kind = OffenceKind::from_number(challenge.kind)
+            .filter(|kind| *kind != OffenceKind::FalseApproval)
+            .ok_or(ItemRefused::Challenge)?;
         // [L-32], [L-34]
         let punished =
             self.is_punished(challenge.offender, kind, challenge.process, challenge.slot);
@@ -364,6 +382,7 @@ impl Ledger {
         Ok(())
     }
 
+    /// Punishes what a challenge said, and whoever approved what is taken back with it.
     fn slash(
         &mut self,
         challenger: Address,
@@ -372,12 +391,48 @@ impl Ledger {
         events: &mut Vec<LedgerEvent>,
     ) -> Result<(), BlockError> {
         // [L-34]
-        if let Some(claim) = &challenge.claim {
-            self.void(&challenge.process, claim, challenge.slot);
+        let voided = challenge
+            .claim
+            .map(|claim| self.void(&challenge.process, &claim, challenge.slot));
+        let offence = Offence {
+            evidence: challenge.evidence,
+            offender: challenge.offender,
+            kind,
+            process: challenge.process,
+            slot: challenge.slot,
+        };
+        self.punish(challenger, offence, events)?;
+        // [L-36]
+        for offender in voided.unwrap_or_default() {
+            let kind = OffenceKind::FalseApproval;
+            let offence = Offence {
+                offender,
+                kind,
+                ..offence
+            };
+            self.punish(challenger, offence, events)?;
         }
-        let offender = challenge.offender;
-        let key = (offender, kind.number(), challenge.process, challenge.slot);
-        if !self.offences.insert(key) {
+        Ok(())
+    }
+
+    /// Takes the stake of an offender, once for each offence (rule L-32).
+    pub(super) fn punish(
+        &mut self,
+        challenger: Address,
+        offence: Offence,
+        events: &mut Vec<LedgerEvent>,
+    ) -> Result<(), BlockError> {
+        let Offence {
+            evidence,
+            offender,
+            kind,
+            process,
+            slot,
+        } = offence;
+        if !self
+            .offences
+            .insert((offender, kind.number(), process, slot))
+        {
             return Ok(());
         }
         let Some(operator) = self.operators.get_mut(&offender) else {
@@ -399,11 +454,11 @@ impl Ledger {
         operator.escrow = operator.escrow.plus(amount)?;
         operator.tombstoned = true;
         let slashing = Slashing {
-            evidence: challenge.evidence,
+            evidence,
             offender,
             kind,
-            process: challenge.process,
-            slot: challenge.slot,
+            process,
+            slot,
             amount,
             challenger,
             height: self.height,

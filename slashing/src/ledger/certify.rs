@@ -13,15 +13,42 @@
 //!   keeps the least that stood behind any of it. So what is recorded holds of every leaf.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
+use serde_bytes::ByteBuf;
 use surety_protocol::attested::{Backing, ProcessEntry, Segment};
 use surety_protocol::certificate::{Certificate, Grounds};
 use surety_protocol::id::{Address, ClaimId, Digest, ProcessId};
 use surety_protocol::stake::Stake;
-use surety_protocol::time::Slot;
+use surety_protocol::time::{Height, Slot};
+use surety_protocol::validators::ValidatorSet;
 
 use super::{Ledger, LedgerEvent, case::CaseState};
 use crate::ledger::ItemRefused;
+
+/// Who approved a certified claim, until it is settled (rule L-36).
+#[derive(Debug, Clone)]
+pub(super) struct Approvers {
+    /// The height of the set.
+    pub(super) seeded: Height,
+    /// The set, which all certificates of its time share.
+    validators: Arc<ValidatorSet>,
+    /// Who of it.
+    pub(super) bits: ByteBuf,
+}
+
+impl Approvers {
+    fn operators(&self) -> Vec<Address> {
+        let approvers = self.validators.select(&self.bits).unwrap_or_default();
+        approvers.iter().map(|it| it.operator).collect()
+    }
+}
+
+/// What a certificate that holds records.
+pub(super) struct Certifiable {
+    segment: Segment,
+    approvers: Approvers,
+}
 
 /// Certified segments of one process that wait to be settled; a process that claims faster waits.
 const SEGMENTS_MAX: usize = 8192;
@@ -53,11 +80,31 @@ impl Ledger {
         Ok(())
     }
 
+    /// Records a certificate (rule L-21).
     pub(super) fn certify(
         &mut self,
         certificate: &Certificate,
         events: &mut Vec<LedgerEvent>,
     ) -> Result<(), ItemRefused> {
+        let Certifiable { segment, approvers } = self.certifiable(certificate, self.height)?;
+        let process = certificate.claim.process;
+        events.push(LedgerEvent::Certified {
+            process,
+            claim: segment.claim,
+            size: segment.size,
+        });
+        self.approvers.insert(segment.claim, approvers);
+        let entry = self.processes.entry(process).or_default();
+        entry.certified.push(segment);
+        Ok(())
+    }
+
+    /// What a certificate would record in the block of a height.
+    pub(super) fn certifiable(
+        &self,
+        certificate: &Certificate,
+        height: Height,
+    ) -> Result<Certifiable, ItemRefused> {
         let claim = &certificate.claim;
         // [L-52]
         if claim.network != self.network || !self.hears(claim) {
@@ -68,8 +115,6 @@ impl Ledger {
         let entry = self.processes.get(&claim.process);
         let latest = entry.and_then(|it| it.certified.last().or(it.settled.as_ref()));
         let (size, root) = latest.map_or((0, empty), |it| (it.size, it.history_root));
-        let unsettled = entry.and_then(|it| it.certified.last());
-        let before = unsettled.map(|it| it.backing);
         if claim.first_new != size || claim.base_root != root || claim.size <= size {
             return Err(ItemRefused::NotContinuous);
         }
@@ -81,7 +126,6 @@ impl Ledger {
             .get(&certificate.claimant)
             .filter(|it| !it.tombstoned)
             .ok_or(ItemRefused::Tombstoned)?;
-        let claimant_key = claimant.registration.key;
         let id = claim.id().map_err(|_| ItemRefused::NotContinuous)?;
         // [L-35]
         if self.is_proven_false(&id) {
@@ -89,7 +133,7 @@ impl Ledger {
         }
         // [L-23]
         let seeded = certificate.seed_height(&self.params);
-        if seeded >= self.height {
+        if seeded >= height {
             return Err(ItemRefused::NotContinuous);
         }
         let digest_root = self
@@ -116,11 +160,11 @@ impl Ledger {
         }
         let tickets = certificate.check(Grounds {
             digest_root,
-            claimant_key: &claimant_key,
+            claimant_key: &claimant.registration.key,
             beacon,
             validators: &validators,
             params: &self.params,
-            height: self.height,
+            height,
         })?;
         // [L-24]
         let stands = approvers
@@ -128,24 +172,23 @@ impl Ledger {
             .chain(validators.get(&certificate.claimant));
         let stake = stands.fold(Stake::ZERO, |sum, it| sum.plus(it.stake).unwrap_or(sum));
         let backing = Backing { stake, tickets };
+        let before = entry.and_then(|it| it.certified.last());
         let segment = Segment {
             size: claim.size,
             history_root: claim.history_root,
             claim: id,
-            certified: self.height,
-            backing: before.map_or(backing, |it| backing.least(it)),
+            certified: height,
+            backing: before.map_or(backing, |it| backing.least(it.backing)),
         };
-        self.processes
-            .entry(claim.process)
-            .or_default()
-            .certified
-            .push(segment);
-        events.push(LedgerEvent::Certified {
-            process: claim.process,
-            claim: id,
-            size: claim.size,
-        });
-        Ok(())
+        let bits = certificate.approvers.clone();
+        Ok(Certifiable {
+            segment,
+            approvers: Approvers {
+                seeded,
+                validators,
+                bits,
+            },
+        })
     }
 
     /// Settles what has waited long enough (rule L-22).
@@ -168,6 +211,7 @@ impl Ledger {
                 .count();
             // [L-24]
             for segment in entry.certified.drain(..closed) {
+                self.approvers.remove(&segment.claim);
                 let before = entry.settled.as_ref().map(|it| it.backing);
                 let backing = before.map_or(segment.backing, |it| it.least(segment.backing));
                 entry.settled = Some(Segment { backing, ..segment });
@@ -181,16 +225,29 @@ impl Ledger {
         entry.is_some_and(|it| it.certified.iter().any(|segment| segment.claim == *claim))
     }
 
-    /// Takes back the certificate of a claim that is false at a slot (rule L-34).
-    pub(super) fn void(&mut self, process: &ProcessId, claim: &ClaimId, slot: Slot) {
+    /// Takes back the certificate of a claim that is false at a slot (rule L-34); gives who approved the lie.
+    pub(super) fn void(
+        &mut self,
+        process: &ProcessId,
+        claim: &ClaimId,
+        slot: Slot,
+    ) -> Vec<Address> {
         let Some(ProcessEntry { certified, .. }) = self.processes.get_mut(process) else {
-            return;
+            return Vec::new();
         };
         let Some(named) = certified.iter().position(|segment| segment.claim == *claim) else {
-            return;
+            return Vec::new();
         };
         // A segment contains the leaves of those before it, so the lie stands in the first that reaches its slot.
         let reaches = certified.iter().position(|segment| segment.size > slot.0);
-        certified.truncate(reaches.map_or(named, |first| first.min(named)));
+        let first = reaches.map_or(named, |first| first.min(named));
+        let mut voided = certified
+            .split_off(first)
+            .into_iter()
+            .map(|segment| self.approvers.remove(&segment.claim));
+        // Those after it approved other leaves.
+        let lied = voided.next().flatten();
+        voided.for_each(drop);
+        lied.map(|it| it.operators()).unwrap_or_default()
     }
 }

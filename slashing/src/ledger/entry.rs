@@ -3,7 +3,7 @@
 //! # Rules
 //!
 //! - `[L-40]` Entries are sorted by key; each is a leaf over class, name and canonical value. The root commits to
-//!   balances, operators, processes, randomness, cases, penalties, profiles and totals: with the headers of recent blocks all that
+//!   balances, operators, processes, approvers, randomness, cases, penalties, profiles and totals: with the headers of recent blocks all that
 //!   a next block depends on.
 //! - `[L-41]` Any entry can be proven against the root of the block that left it.
 
@@ -69,12 +69,19 @@ impl Ledger {
     }
 
     /// What nobody outside proves alone, folded into one digest each.
-    fn others(&self) -> [(&'static str, Digest); 7] {
+    fn others(&self) -> [(&'static str, Digest); 8] {
         let mut digests = Vec::new();
         for ((height, claimant), root) in &self.digests {
             digests.extend_from_slice(&height.0.to_be_bytes());
             digests.extend_from_slice(claimant.as_bytes());
             digests.extend_from_slice(root.as_bytes());
+        }
+        let mut approvers = Vec::new();
+        for (claim, it) in &self.approvers {
+            approvers.extend_from_slice(claim.as_bytes());
+            approvers.extend_from_slice(&it.seeded.0.to_be_bytes());
+            count(it.bits.len(), &mut approvers);
+            approvers.extend_from_slice(&it.bits);
         }
         let mut cases = Vec::new();
         for (evidence, case) in &self.cases {
@@ -119,6 +126,7 @@ impl Ledger {
         let object = |bytes: &[u8]| digest(Domain::OBJECT, &[bytes]);
         let penalties = digest(Domain::OBJECT, &[offences, slashings]);
         [
+            ("approvers", object(&approvers)),
             ("cases", object(&cases)),
             ("digests", object(&digests)),
             ("item-keys", object(&keys)),

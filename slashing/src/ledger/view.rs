@@ -109,6 +109,13 @@ impl Ledger {
             .is_some_and(|it| it.active(&self.params, self.height))
     }
 
+    /// Whether an operator has something to lose for what it says, if only on its way out (rule L-11).
+    pub fn answers(&self, address: &Address) -> bool {
+        let operator = self.operators.get(address).filter(|it| !it.tombstoned);
+        let stake = operator.and_then(|it| it.slashable().ok());
+        stake.is_some_and(|it| it >= self.params.bond_min)
+    }
+
     /// The digest root that a claimant committed at a height.
     pub fn digest_root(&self, height: Height, claimant: Address) -> Option<&Digest> {
         self.digests.get(&(height, claimant))

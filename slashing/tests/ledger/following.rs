@@ -142,7 +142,7 @@ fn an_item_waits_once_and_only_if_it_is_admissible() {
     let mut world = World::new(params(), &[&a, &b]);
     let item = world.item(&a.wallet, &gift(&b));
     let id = world.proposer.submit(&world.ledger, item.clone()).unwrap();
-    assert_eq!(world.ledger.admissible(&item), Ok(id));
+    assert_eq!(world.ledger.admissible(&item).map(|it| it.id), Ok(id));
     let again = world.proposer.submit(&world.ledger, item.clone());
     assert_eq!(again, Err(NotQueued::Waiting));
     world.block();

@@ -17,6 +17,7 @@ mod certificates;
 mod conservation;
 mod double_assignment;
 mod equivocation;
+mod false_approvals;
 mod false_claim;
 mod following;
 mod judging;

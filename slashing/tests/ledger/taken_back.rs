@@ -93,7 +93,8 @@ fn a_friend_cannot_save_the_certificate_by_accusing_by_another_claim() {
     trial.say(&it, 0..4, true);
     assert_eq!(trial.case(&it).state, CaseState::Guilty);
     assert_eq!(trial.segments(), [4]);
-    assert_eq!(trial.world.ledger.slashings().len(), 1);
+    // But now those are punished who approved it.
+    assert_eq!(trial.world.ledger.slashings().len(), 1 + trial.judges.len());
     assert_eq!(trial.world.balance(&trial.auditor), before);
     // Once it is gone, there is nothing more to accuse.
     let again = trial.accuse(&leaves, 0, 6);

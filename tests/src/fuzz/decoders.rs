@@ -15,7 +15,7 @@ use surety_protocol::codec::{CodecError, Wire, decode, encode};
 use surety_protocol::evidence::{ClaimEquivocation, DoubleAssignment, Evidence, FalseClaim};
 use surety_protocol::id::NetworkId;
 use surety_protocol::item::{Item, ItemKey, ItemView};
-use surety_protocol::origin::{Action, Challenge, Registration, Verdict};
+use surety_protocol::origin::{Action, Challenge, FalseApprovals, Registration, Verdict};
 use surety_protocol::profile::Profile;
 use surety_protocol::profiles::Activation;
 use surety_protocol::time::Height;
@@ -48,6 +48,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("Registration", object::<Registration>),
     ("Challenge", object::<Challenge>),
     ("Verdict", object::<Verdict>),
+    ("FalseApprovals", object::<FalseApprovals>),
     ("Genesis", object::<Genesis>),
     ("Header", object::<Header>),
     ("Commit", object::<Commit>),

@@ -8,7 +8,7 @@ const AWKWARD: [u8; 12] = [
 ];
 
 /// Changes bytes in one to four places.
-pub(super) fn mutate(bytes: &mut Vec<u8>, random: &mut Random) {
+pub(crate) fn mutate(bytes: &mut Vec<u8>, random: &mut Random) {
     for _ in 0..random.between(1, 4) {
         let at = place(bytes, random);
         match random.below(8) {

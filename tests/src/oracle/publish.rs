@@ -75,7 +75,7 @@ impl Oracle {
         }
         let lie = self.truth.first_lie(&before, &claim);
         let lie = lie.map_err(|it| Violation::new("truth-is-known", it))?;
-        self.claims.insert(id, lie);
+        self.claims.insert(id, (body.process, lie));
         let honest = self.honest.contains(&who);
         if let Some(slot) = lie.filter(|_| !honest) {
             self.told
@@ -102,14 +102,17 @@ impl Oracle {
         Ok(())
     }
 
-    fn approval(&self, who: Address, data: &[u8]) -> Result<(), Violation> {
+    fn approval(&mut self, who: Address, data: &[u8]) -> Result<(), Violation> {
         let approval: Approval =
             codec::decode(data).map_err(|it| Violation::new("well-formed", it))?;
-        if !self.honest.contains(&who) {
-            return Ok(());
-        }
+        let honest = self.honest.contains(&who);
         match self.claims.get(&approval.claim) {
-            Some(None) => Ok(()),
+            Some((_, None)) => Ok(()),
+            Some((process, Some(slot))) if !honest => {
+                let told = (who, OffenceKind::FalseApproval, *process, *slot);
+                self.approved.insert((approval.claim, told));
+                Ok(())
+            }
             lie => {
                 let what = format!("{who} approves {} ({lie:?})", approval.claim);
                 Err(Violation::new("honest-approvals-are-true", what))
@@ -124,6 +127,9 @@ impl Oracle {
         data: &[u8],
     ) -> Result<(), Violation> {
         let item = Item::parse(data).map_err(|it| Violation::new("well-formed", it))?;
+        if self.honest.contains(&who) {
+            self.items.insert(item.id());
+        }
         if item.tag("Action") != Some("Verdict") || !self.honest.contains(&who) {
             return Ok(());
         }

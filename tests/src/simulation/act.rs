@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use surety_attest::effect::{Executed, Finding, Job, Offer};
-use surety_node::core::{Effect, Input};
+use surety_node::core::{Effect, Input, Signing, Teller};
 use surety_node::net::{Acceptance, Topic};
 use surety_protocol::execution::Execution;
 use surety_protocol::hash::{Domain, digest};
 use surety_protocol::id::Digest;
+use surety_protocol::origin::Action;
+use surety_slashing::ledger::LedgerEvent;
 
 use super::Simulation;
 use super::event::{Event, Work};
@@ -75,6 +77,8 @@ impl Simulation {
                 }
             }
             Effect::Applied { height, events } => {
+                self.flee(who, &events)?;
+                self.oracle.applied(&events)?;
                 self.tell(who, &format!("applies block {height}: {events:?}"));
             }
             Effect::Refused {
@@ -82,6 +86,35 @@ impl Simulation {
             } => {
                 self.tell(who, &format!("refuses {item}: {code}, {reason}"));
             }
+        }
+        Ok(())
+    }
+
+    /// A liar takes its stake out, once its lie counts (rule CA-5).
+    fn flee(&mut self, who: usize, events: &[LedgerEvent]) -> Result<(), Violation> {
+        let address = self.address(who);
+        let Some(node) = self.nodes.get(who).filter(|_| self.plan.flight) else {
+            return Ok(());
+        };
+        let mut counts = false;
+        for event in events {
+            if let LedgerEvent::Committed { claimant, root, .. } = event
+                && *claimant == address
+            {
+                let batch = node.archive.batch(root, claimant);
+                let batch = batch.map_err(|it| Violation::new("archive", it))?;
+                counts |= batch.is_some_and(|it| self.oracle.lie_among(&it.claims));
+            }
+        }
+        if !counts || !self.fled.insert(who) {
+            return Ok(());
+        }
+        self.tell(who, "takes its stake out");
+        let to = self.cast.proposer;
+        let leaving = self.world.operators.get(who).map(|it| it.leaving.clone());
+        for (pause, item) in (0..).zip(leaving.unwrap_or_default()) {
+            let offer = Offer::Item(item);
+            self.agenda.after(600 * pause, Event::Offer { to, offer });
         }
         Ok(())
     }
@@ -123,8 +156,17 @@ impl Simulation {
                     execution,
                 }
             }
-            Work::Check(checking) => Input::Checked(Some(checking.run(&Digest::default()))),
+            Work::Check(checking) => {
+                let mut hold = checking.run(&Digest::default());
+                if weakness == Some(Weakness::TrustingNodes) {
+                    hold.fill(true);
+                }
+                Input::Checked(Some(hold))
+            }
             Work::Sign(signing) => {
+                if weakness == Some(Weakness::ForgivenApprovers) && tells(&signing) {
+                    return Ok(());
+                }
                 let made =
                     running
                         .signer
@@ -184,7 +226,7 @@ impl Simulation {
     }
 
     /// Passes gossip on to everybody but who it came from (rule NW-1).
-    fn relay(&mut self, who: usize, heard: &Heard) {
+    pub(super) fn relay(&mut self, who: usize, heard: &Heard) {
         for to in 0..self.nodes.len() {
             if to == who || to == heard.from || to == heard.origin {
                 continue;
@@ -193,7 +235,7 @@ impl Simulation {
             let villain = who == heard.origin && !self.cast.honest(who);
             let copies = match villain {
                 true => vec![(self.links.surely(), false)],
-                false => self.links.gossip(),
+                false => self.links.gossip(who, to),
             };
             for (delay, repeated) in copies {
                 let heard = Heard {
@@ -225,9 +267,24 @@ impl Simulation {
         if node.running.is_none() || !(node.sees(heard.id, now) || repeated) {
             return Ok(());
         }
+        if self.cast.spammer == Some(to) {
+            self.overhear(&heard);
+        }
+        let Some(node) = self.nodes.get_mut(to) else {
+            return Ok(());
+        };
         let (topic, data) = (heard.topic, heard.data.to_vec());
+        let peer = digest(Domain::OBJECT, &[&heard.from.to_be_bytes()]);
         let token = node.hears(heard);
-        self.step(to, Input::Gossip { token, topic, data })
+        let teller = Teller { token, peer };
+        self.step(
+            to,
+            Input::Gossip {
+                teller,
+                topic,
+                data,
+            },
+        )
     }
 
     fn report(&mut self, who: usize, token: u64, acceptance: Acceptance) -> Result<(), Violation> {
@@ -250,4 +307,9 @@ impl Simulation {
         }
         Ok(())
     }
+}
+
+/// Whether what is to be signed tells the ledger who approved a false claim.
+fn tells(signing: &Signing) -> bool {
+    matches!(signing, Signing::Action { action, .. } if matches!(action, Action::FalseApprovals(_)))
 }

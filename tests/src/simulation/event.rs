@@ -1,5 +1,6 @@
 //! What can happen in a run, and what happens then.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use surety_attest::effect::Offer;
@@ -76,6 +77,10 @@ pub(super) enum Event {
     Doom { who: usize, effects: u64 },
     /// A crashed node starts again.
     Restart { who: usize },
+    /// The network falls into two parts, or comes together if there is nobody on one side.
+    Part { side: BTreeSet<usize> },
+    /// A spammer says something.
+    Spam { left: u64 },
     /// An unsynced disk catches up.
     Sync { who: usize },
     /// Accidents and loss end.
@@ -128,6 +133,8 @@ impl Event {
             Event::Wish { index } => ("wish", *index, Vec::new()),
             Event::Doom { who, effects } => ("doom", *who, number(*effects)),
             Event::Restart { who } => ("restart", *who, Vec::new()),
+            Event::Part { side } => ("part", side.len(), Vec::new()),
+            Event::Spam { left } => ("spam", 0, number(*left)),
             Event::Sync { who } => ("sync", *who, Vec::new()),
             Event::Heal => ("heal", 0, Vec::new()),
             Event::Look => ("look", 0, Vec::new()),
@@ -199,6 +206,13 @@ impl Simulation {
                 Ok(())
             }
             Event::Restart { who } => self.restart(who),
+            Event::Part { side } => {
+                if !self.healed {
+                    self.links.part(side);
+                }
+                Ok(())
+            }
+            Event::Spam { left } => self.spam(left),
             Event::Sync { who } => {
                 if let Some(node) = self.nodes.get(who) {
                     node.disk.sync();
@@ -237,7 +251,7 @@ impl Simulation {
         if self.oracle.has_slot(offer.item().id()) || wait > DELIVERY_WAIT_MAX {
             return;
         }
-        if let Some(delay) = self.links.carry() {
+        if let Some(delay) = self.links.between(who, to) {
             self.agenda.after(
                 delay,
                 Event::Offer {

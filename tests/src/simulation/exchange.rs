@@ -92,7 +92,7 @@ impl Simulation {
             return;
         }
         let peer = peers.remove(0);
-        match self.links.carry() {
+        match self.links.between(who, peer) {
             Some(delay) => {
                 let asked = Event::Asked {
                     peer,
@@ -134,7 +134,7 @@ impl Simulation {
             wanted,
             peers: others,
         };
-        match (answer, self.links.carry()) {
+        match (answer, self.links.between(peer, who)) {
             (_, None) => self.agenda.after(REQUEST_TIMEOUT, next(wanted)),
             (None, Some(_)) => self.agenda.after(REFUSED, next(wanted)),
             (Some(answer), Some(delay)) => {

@@ -139,7 +139,9 @@ impl World {
 
     /// Like [`World::act`], for an action that must be refused once it is in a block.
     pub(crate) fn refused(&mut self, key: &ItemKey, action: Action) -> ItemRefused {
-        let events = self.act(key, action);
+        // A proposer might not even take it.
+        let item = self.item(key, &action);
+        let events = self.block_of(vec![item]);
         let mut refusals = refusals(&events);
         assert_eq!(refusals.len(), 1, "{events:?}");
         refusals.remove(0)

@@ -6,8 +6,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Instant;
 
-use surety_harness::cast::Plan;
-use surety_harness::simulation::{Outcome, run_watched};
+use crate::cast::Plan;
+use crate::simulation::{Outcome, run_watched};
 
 /// A run that is over.
 pub(crate) struct Finished {

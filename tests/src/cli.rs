@@ -1,0 +1,235 @@
+//! The command line of the simulator: runs simulated networks, and replays one from its seed.
+
+mod pace;
+mod sweep;
+mod theory;
+
+use std::ffi::OsString;
+use std::num::NonZeroUsize;
+use std::process::ExitCode;
+
+use crate::cast::{NODES_MIN, Plan, Weakness};
+use clap::{Args, Parser, Subcommand};
+use serde_json::{Value, json};
+use surety_node::fault::Fault;
+use surety_node::shell::{CliError, Exit, Shell, usage};
+
+use pace::Pace;
+use sweep::Finished;
+use theory::Theory;
+
+/// Whole networks of Surety nodes under virtual time.
+#[derive(Debug, Parser)]
+#[command(name = "surety sim", bin_name = "surety sim", version)]
+struct Cli {
+    /// One line of JSON for each run.
+    #[arg(long, global = true)]
+    json: bool,
+    /// Say nothing of runs that are clean.
+    #[arg(long, global = true)]
+    quiet: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run one seed, or a range of them; the same command gives the same digests.
+    Run(Run),
+    /// Draw the lot many times: how often liars certify what is false, beside what theory says.
+    Theory(Theory),
+}
+
+#[derive(Debug, Args)]
+struct Run {
+    /// The (first) seed.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How many seeds from there on.
+    #[arg(long, default_value_t = 1)]
+    seeds: u64,
+    /// How many seeds run at a time [default: as many as there are cores].
+    #[arg(long)]
+    jobs: Option<NonZeroUsize>,
+    /// Let each seed choose faults, loss and crashes itself.
+    #[arg(long, conflicts_with_all = ["nodes", "messages", "fault", "loss", "crashes", "partitions", "late", "spam", "flight"])]
+    mixed: bool,
+    /// How many nodes.
+    #[arg(long, default_value_t = NODES_MIN)]
+    nodes: usize,
+    /// Messages that users send to each of the two processes.
+    #[arg(long, default_value_t = 16)]
+    messages: u64,
+    /// A fault to commit, for example `compute:wrong-result@3`.
+    #[arg(long, value_name = "KIND@SLOT")]
+    fault: Vec<Fault>,
+    /// Lose so many of a hundred messages until the network heals.
+    #[arg(long, value_name = "PERCENT", default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=90))]
+    loss: u64,
+    /// How many times a node crashes.
+    #[arg(long, default_value_t = 0)]
+    crashes: usize,
+    /// How many times the network falls into two parts for a while.
+    #[arg(long, default_value_t = 0)]
+    partitions: usize,
+    /// How many of those who only verify come late, with an empty disk.
+    #[arg(long, default_value_t = 0)]
+    late: usize,
+    /// How many altered, cut or stolen messages a spammer says.
+    #[arg(long, default_value_t = 0)]
+    spam: u64,
+    /// Let liars take their stake out as soon as their lie counts.
+    #[arg(long)]
+    flight: bool,
+    /// Switch a protection of the simulation off, to see the oracle notice.
+    #[arg(long)]
+    without: Option<Weakness>,
+    /// Say what the nodes do meanwhile, on stderr.
+    #[arg(long)]
+    watch: bool,
+}
+
+/// Runs the program.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let cli: Cli = match usage::parse(&args) {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
+    let shell = Shell::new(cli.json, cli.quiet);
+    shell.end(match cli.command {
+        Command::Run(args) => run(&args, &shell, cli.quiet),
+        Command::Theory(args) => theory::run(&args, &shell),
+    })
+}
+
+fn run(args: &Run, shell: &Shell, quiet: bool) -> Result<(), CliError> {
+    let plan = |index| args.plan(args.seed.saturating_add(index));
+    let jobs = args.jobs.map_or_else(sweep::cores, NonZeroUsize::get);
+    let mut unclean = Vec::new();
+    let mut pace = Pace::start();
+    let mut told = Ok(());
+    sweep::run(args.seeds, plan, jobs, args.watch, |it| {
+        pace.add(&it.outcome);
+        let violated = it.outcome.violation.is_some();
+        if violated {
+            unclean.push(it.outcome.plan.seed);
+        }
+        if told.is_ok() && (violated || shell.json() || !quiet) {
+            told = shell.data(human(&it), &data(&it));
+        }
+    });
+    told?;
+    if args.seeds > 1 {
+        shell.progress(pace.describe());
+    }
+    if unclean.is_empty() {
+        if args.seeds > 1 {
+            shell.progress(format!("all {} seeds are clean", args.seeds));
+        }
+        return Ok(());
+    }
+    let message = format!(
+        "{} of {} seeds are not clean: {unclean:?}",
+        unclean.len(),
+        args.seeds
+    );
+    Err(CliError::new(Exit::Failure, "not-clean", message)
+        .with_help("run one of them alone with --watch to see what the nodes do"))
+}
+
+impl Run {
+    fn plan(&self, seed: u64) -> Plan {
+        let plan = if self.mixed {
+            Plan::mixed(seed)
+        } else {
+            Plan {
+                nodes: self.nodes,
+                messages: self.messages,
+                faults: self.fault.clone(),
+                loss: self.loss,
+                crashes: self.crashes,
+                partitions: self.partitions,
+                late: self.late,
+                spam: self.spam,
+                flight: self.flight,
+                ..Plan::quiet(seed)
+            }
+        };
+        Plan {
+            weakness: self.without,
+            ..plan
+        }
+    }
+}
+
+fn human(it: &Finished) -> String {
+    let outcome = &it.outcome;
+    let faults: Vec<String> = outcome
+        .plan
+        .faults
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    let mut text = format!(
+        "seed {} {} events {} virtual {} ms blocks {} slots {} claims {} certified {} slashed {} nodes {} crashes {} \
+         loss {}% partitions {} late {} spam {} flight {} faults [{}]",
+        outcome.plan.seed,
+        outcome.digest,
+        outcome.events,
+        outcome.virtual_ms,
+        outcome.blocks,
+        outcome.slots,
+        outcome.claims,
+        outcome.certified,
+        outcome.slashed,
+        outcome.plan.nodes,
+        outcome.crashes,
+        outcome.plan.loss,
+        outcome.plan.partitions,
+        outcome.plan.late,
+        outcome.plan.spam,
+        outcome.plan.flight,
+        faults.join(" "),
+    );
+    if let Some(violation) = &outcome.violation {
+        text.push_str(&format!(
+            "\nVIOLATION at event {}: {violation}",
+            outcome.events
+        ));
+    }
+    text
+}
+
+fn data(
+    Finished {
+        outcome: it,
+        took_ms,
+    }: &Finished,
+) -> Value {
+    let faults: Vec<String> = it.plan.faults.iter().map(ToString::to_string).collect();
+    let violation = it.violation.as_ref().map(|violation| {
+        json!({ "invariant": violation.invariant, "what": violation.what, "event": it.events })
+    });
+    json!({
+        "seed": it.plan.seed,
+        "nodes": it.plan.nodes,
+        "faults": faults,
+        "loss": it.plan.loss,
+        "partitions": it.plan.partitions,
+        "late": it.plan.late,
+        "spam": it.plan.spam,
+        "flight": it.plan.flight,
+        "digest": it.digest.to_string(),
+        "events": it.events,
+        "virtual_ms": it.virtual_ms,
+        "took_ms": took_ms,
+        "blocks": it.blocks,
+        "slots": it.slots,
+        "claims": it.claims,
+        "certified": it.certified,
+        "slashed": it.slashed,
+        "crashes": it.crashes,
+        "violation": violation,
+    })
+}
