@@ -189,6 +189,9 @@ bench-compile: setup
 lint: setup
 	cargo fmt --all --check
 	cargo clippy --locked --profile $(PROFILE) --workspace --all-targets -- -D warnings
+	cargo clippy --locked --profile $(PROFILE) --workspace --features surety-harness/blst --lib -- -D warnings
+	cargo clippy --locked --profile $(PROFILE) --workspace --features surety-harness/ideal-signatures --lib --bin surety-sim-ideal \
+	  -- -D warnings
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" cargo doc --locked --profile $(PROFILE) --workspace --no-deps --document-private-items
 
 .PHONY: sim

@@ -4,7 +4,7 @@
 
 use bls12_381::Scalar as LibraryScalar;
 use blst::min_pk::{AggregatePublicKey, AggregateSignature, PublicKey, SecretKey, Signature};
-use blst::{BLST_ERROR, MultiPoint as _, blst_fp12};
+use blst::{BLST_ERROR, MultiPoint as _, blst_fp12, blst_p2_affine};
 use zeroize::Zeroizing;
 
 use super::{BlsError, SIGNATURE_SUITE};
@@ -70,7 +70,11 @@ pub(super) fn public(secret: &Scalar) -> G1Affine {
 
 pub(super) fn multiply(secret: &Scalar, message: &[u8], suite: &'static [u8]) -> G2Affine {
     let signed = key(secret).map(|it| it.sign(message, suite, &[]));
-    signed.unwrap_or_default()
+    signed.unwrap_or_else(identity_g2)
+}
+
+fn identity_g2() -> G2Affine {
+    blst_p2_affine::default().into()
 }
 
 pub(super) fn is_identity_g1(point: &G1Affine) -> bool {
@@ -115,7 +119,7 @@ pub(super) fn sum_g1<'a>(points: impl Iterator<Item = &'a G1Affine>) -> G1Affine
 pub(super) fn sum_g2<'a>(points: impl Iterator<Item = &'a G2Affine>) -> G2Affine {
     let points: Vec<G2Affine> = points.copied().collect();
     match points.as_slice() {
-        [] => G2Affine::default(),
+        [] => identity_g2(),
         points => points.add().to_signature(),
     }
 }
