@@ -316,16 +316,19 @@ impl Tally {
             if posted.is_some_and(|at| height.since(at) < REPOST_BLOCKS) {
                 continue;
             }
-            let Some(certificate) = assemble(key, &pool, facts, root, claims, &self.params, height)
-            else {
+            if !suffices(key, &pool, facts, &self.params, height) {
                 continue;
-            };
+            }
             let Some(count) = self.counts.get_mut(key) else {
                 continue;
             };
             let reached = *count.reached.get_or_insert(height);
             let ours = claims.signed_by(claim, &self.operator).is_some();
-            if ours || height.since(reached) >= FALLBACK_BLOCKS {
+            if !ours && height.since(reached) < FALLBACK_BLOCKS {
+                continue;
+            }
+            // To add up signatures is dear: nobody does who does not post them.
+            if let Some(certificate) = assemble(key, &pool, facts, root, claims) {
                 count.posted = Some(height);
                 out.push(Effect::Submit(Action::Certificate(Box::new(certificate))));
             }
@@ -352,23 +355,22 @@ impl Tally {
     }
 }
 
-/// The certificate of a claim whose approvals suffice.
-fn assemble(
+/// Whether the tickets of those who approved are enough for the next block.
+fn suffices(
     key: &Key,
     pool: &BTreeMap<Address, Approval>,
     facts: &BlockFacts,
-    root: &Digest,
-    claims: &Claims,
     params: &Params,
     height: Height,
-) -> Option<Certificate> {
-    let (claim, claimant, committed) = key;
+) -> bool {
+    let (_, claimant, committed) = key;
     let seeded = committed.plus(params.seed_delay_blocks);
     // The certificate is judged in the next block at the earliest.
     let tranche = height
         .next()
         .since(seeded)
-        .checked_div(params.tranche_blocks)?;
+        .checked_div(params.tranche_blocks)
+        .unwrap_or(0);
     let draw = Draw::new(params.k, facts.validators.tickets_without(&[*claimant]));
     let tickets = pool.values().fold(0_u64, |sum, it| {
         let held = facts
@@ -377,9 +379,18 @@ fn assemble(
             .map_or(0, |validator| validator.tickets);
         sum.saturating_add(draw.tickets(&it.sortition, held, tranche))
     });
-    if tickets < draw.needed_at(tranche) {
-        return None;
-    }
+    tickets >= draw.needed_at(tranche)
+}
+
+/// The certificate of a claim with these approvals.
+fn assemble(
+    key: &Key,
+    pool: &BTreeMap<Address, Approval>,
+    facts: &BlockFacts,
+    root: &Digest,
+    claims: &Claims,
+) -> Option<Certificate> {
+    let (claim, claimant, committed) = key;
     let batch = claims.batch(root)?;
     let verifiers: Vec<Address> = pool.keys().copied().collect();
     let approvals: Vec<_> = pool.values().map(|it| it.signature).collect();

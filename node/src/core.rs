@@ -233,7 +233,7 @@ impl Core {
             Input::Signed(signed) => self.signed(now, signed, &mut out),
             Input::Fetched(fetched) => self.fetched(now, fetched, &mut out),
         }
-        if let Some(checking) = self.checks.begin() {
+        if let Some(checking) = self.checks.begin(now) {
             out.push(Effect::Check(checking));
         }
         out.drain()

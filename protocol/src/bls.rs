@@ -9,7 +9,8 @@
 //! - `[B-1]` What is signed is a [`Digest`] made under the domain of its purpose, and nothing else:
 //!   the ciphersuite tag is [`SIGNATURE_SUITE`] for every purpose.
 //! - `[B-2]` Public keys and signatures are canonical compressed points of the prime-order subgroup
-//!   and never the identity: an identity key would verify an identity signature on anything.
+//!   and never the identity: an identity key would verify an identity signature on anything. A key is checked when it is
+//!   read, a signature when it is verified: bytes that are no point are a signature that does not hold.
 //! - `[B-3]` A key may be aggregated with others only after its owner proved to know the secret: a
 //!   signature over the 48 bytes of the key under [`POSSESSION_SUITE`]. [`RegisteredKey`] is the
 //!   type of such keys. Without that, a key made from another's key signs for both.
@@ -103,17 +104,21 @@ pub enum BlsError {
 /// There is exactly one such signature for a key and a digest, so it also serves as a verifiable
 /// random value.
 pub fn verify(key: &PublicKey, message: &Digest, signature: &Signature) -> bool {
+    let Some(signature) = signature.point() else {
+        return false;
+    };
     let message = PreparedMessage::of(message);
-    pairing_equation_holds(&[(*key.point(), &message)], signature.point())
+    pairing_equation_holds(&[(*key.point(), &message)], &signature)
 }
 
-/// Adds up signatures. `None` if there is none, or if their sum is the identity, which only happens
+/// Adds up signatures. `None` if there is none, if one is no point, or if their sum is the identity, which only happens
 /// when signers conspire to cancel each other.
 ///
 /// The sum says nothing about its parts (rule B-5): two bad ones may cancel. Check what goes in
 /// alone or in a batch if it matters who signed, and not only that all of them together did.
 pub fn aggregate(signatures: &[Signature]) -> Option<AggregateSignature> {
-    AggregateSignature::from_point(curve::sum_g2(signatures.iter().map(Signature::point)))
+    let points: Option<Vec<_>> = signatures.iter().map(Signature::point).collect();
+    AggregateSignature::from_point(curve::sum_g2(points?.iter()))
 }
 
 /// An aggregate over one digest as one signature: that the sum of the keys signed. `None` if there is
@@ -148,7 +153,8 @@ pub fn aggregate_verify(signed: &[(PublicKey, Digest)], signature: &AggregateSig
         .zip(&messages)
         .map(|((key, _), message)| (*key.point(), message))
         .collect();
-    !terms.is_empty() && pairing_equation_holds(&terms, signature.point())
+    let signature = signature.point();
+    !terms.is_empty() && signature.is_some_and(|it| pairing_equation_holds(&terms, &it))
 }
 
 /// Whether two signers signed the same digest, without knowing it (Flow's SPoCK comparison).
@@ -157,12 +163,10 @@ pub fn aggregate_verify(signed: &[(PublicKey, Digest)], signature: &AggregateSig
 /// signatures is on the digest in question. Who does not know the digest cannot make his part from
 /// the other's signature.
 pub fn same_message(one: &(PublicKey, Signature), other: &(PublicKey, Signature)) -> bool {
-    pairings_agree(
-        one.0.point(),
-        other.1.point(),
-        other.0.point(),
-        one.1.point(),
-    )
+    let (Some(first), Some(second)) = (one.1.point(), other.1.point()) else {
+        return false;
+    };
+    pairings_agree(one.0.point(), &second, other.0.point(), &first)
 }
 
 #[cfg(test)]

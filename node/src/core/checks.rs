@@ -10,6 +10,8 @@
 //! - `[CK-3]` What was verified is judged again by what can have changed meanwhile; then its sender hears what it was worth.
 //! - `[CK-4]` Nobody who tells much takes the room of others: of what waits one peer has brought [`SHARE_MAX`] at most. What a node
 //!   has asked for itself is nobody's share.
+//! - `[CK-5]` A claim is verified at once. Approvals of one claim come within a moment of each other, and two cost little more than
+//!   one: they are gathered for [`GATHER_MS`], unless a claim takes them along or there are [`GATHERED_MAX`].
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -17,6 +19,7 @@ use surety_protocol::approval::Approval;
 use surety_protocol::bls::{SignedDigest, find_invalid};
 use surety_protocol::claim::SignedClaim;
 use surety_protocol::id::Digest;
+use surety_protocol::time::Tick;
 
 use super::Teller;
 
@@ -26,6 +29,9 @@ const CLAIMS_MAX: usize = 2048;
 const APPROVALS_MAX: usize = 2048;
 /// Of what waits, the most that one peer brought.
 const SHARE_MAX: usize = 512;
+/// Milliseconds for which approvals are gathered, and how many are enough.
+const GATHER_MS: u64 = 100;
+const GATHERED_MAX: usize = 32;
 /// Claims and approvals verified together.
 const BATCH_MAX: usize = 128;
 
@@ -73,6 +79,8 @@ pub(super) struct Checks {
     under_way: Vec<Waiting>,
     /// The signatures of all of them.
     here: BTreeSet<Vec<SignedDigest>>,
+    /// Since when approvals are gathered.
+    gathers: Option<Tick>,
     /// How many of them each peer brought.
     waiting: BTreeMap<Digest, usize>,
 }
@@ -107,11 +115,12 @@ impl Checks {
         taken
     }
 
-    /// The next batch, if none is under way (rule CK-2).
-    pub(super) fn begin(&mut self) -> Option<Checking> {
-        if !self.under_way.is_empty() {
+    /// The next batch, if none is under way (rule CK-2) and it is time (rule CK-5).
+    pub(super) fn begin(&mut self, now: Tick) -> Option<Checking> {
+        if !self.under_way.is_empty() || !self.due(now) {
             return None;
         }
+        self.gathers = None;
         let approvals = self.approvals.len().min(BATCH_MAX / 2);
         let claims = self.claims.len().min(BATCH_MAX - approvals);
         let approvals = self.approvals.len().min(BATCH_MAX - claims);
@@ -120,6 +129,18 @@ impl Checks {
         let signed = self.under_way.iter().map(|it| it.signed.clone());
         let checking = Checking(signed.collect());
         (!checking.0.is_empty()).then_some(checking)
+    }
+
+    /// Whether what waits has waited long enough, or is enough (rule CK-5).
+    fn due(&mut self, now: Tick) -> bool {
+        if !self.claims.is_empty() || self.approvals.len() >= GATHERED_MAX {
+            return true;
+        }
+        if self.approvals.is_empty() {
+            return false;
+        }
+        let since = *self.gathers.get_or_insert(now);
+        now.since(since) >= GATHER_MS
     }
 
     /// The batch that was under way.
@@ -211,6 +232,12 @@ mod tests {
         }]
     }
 
+    /// The next batch when nobody gathers any more.
+    fn begin(checks: &mut Checks) -> Option<Checking> {
+        let begun = checks.begin(Tick(0));
+        begun.or_else(|| checks.begin(Tick(GATHER_MS)))
+    }
+
     fn told(token: u64) -> Option<Teller> {
         let peer = Digest::new([1; 32]);
         Some(Teller { token, peer })
@@ -226,14 +253,14 @@ mod tests {
     #[test]
     fn one_batch_is_under_way_and_the_next_has_what_came_meanwhile() {
         let mut checks = Checks::default();
-        assert!(checks.begin().is_none());
+        assert!(begin(&mut checks).is_none());
         assert!(checks.take(approval(), numbered(1), told(1)));
-        assert!(checks.begin().is_some());
+        assert!(begin(&mut checks).is_some());
         // What is under way is not taken again.
         assert!(!checks.take(approval(), numbered(1), told(9)));
         for token in 2..5 {
             assert!(checks.take(approval(), numbered(token), told(token)));
-            assert!(checks.begin().is_none());
+            assert!(begin(&mut checks).is_none());
         }
         let tokens = |batch: &[Waiting]| {
             batch
@@ -242,9 +269,9 @@ mod tests {
                 .collect::<Vec<_>>()
         };
         assert_eq!(tokens(&checks.end()), [1]);
-        assert!(checks.begin().is_some());
+        assert!(begin(&mut checks).is_some());
         assert_eq!(tokens(&checks.end()), [2, 3, 4]);
-        assert!(checks.begin().is_none());
+        assert!(begin(&mut checks).is_none());
     }
 
     #[test]
@@ -260,7 +287,7 @@ mod tests {
         }
         assert!(!checks.take(claim(), other(), None));
         // Alone they have all of a batch.
-        assert!(checks.begin().is_some());
+        assert!(begin(&mut checks).is_some());
         assert_eq!(kinds(&checks.end()), (BATCH_MAX, 0));
         for _ in 0..APPROVALS_MAX {
             assert!(checks.take(approval(), other(), None));
@@ -268,13 +295,41 @@ mod tests {
         assert!(!checks.take(approval(), other(), None));
         let mut before = CLAIMS_MAX - BATCH_MAX;
         while before > 0 {
-            assert!(checks.begin().is_some());
+            assert!(begin(&mut checks).is_some());
             let (claims, approvals) = kinds(&checks.end());
             assert_eq!((claims, approvals), (BATCH_MAX / 2, BATCH_MAX / 2));
             before -= claims;
         }
-        assert!(checks.begin().is_some());
+        assert!(begin(&mut checks).is_some());
         assert_eq!(kinds(&checks.end()), (0, BATCH_MAX));
+    }
+
+    #[test]
+    fn approvals_are_gathered_for_a_moment_and_claims_are_not() {
+        let mut checks = Checks::default();
+        let mut number = 0;
+        let mut take = |checks: &mut Checks, subject| {
+            number += 1;
+            assert!(checks.take(subject, numbered(number), None));
+        };
+        let begins = |checks: &mut Checks, at| checks.begin(Tick(at)).is_some();
+        take(&mut checks, approval());
+        assert!(!begins(&mut checks, 1_000) && !begins(&mut checks, 999 + GATHER_MS));
+        take(&mut checks, approval());
+        assert!(begins(&mut checks, 1_000 + GATHER_MS));
+        assert_eq!(kinds(&checks.end()), (0, 2));
+        // The next ones have a moment of their own.
+        take(&mut checks, approval());
+        assert!(!begins(&mut checks, 2_000));
+        take(&mut checks, claim());
+        assert!(begins(&mut checks, 2_000));
+        assert_eq!(kinds(&checks.end()), (1, 1));
+        for _ in 0..GATHERED_MAX {
+            assert!(!begins(&mut checks, 3_000));
+            take(&mut checks, approval());
+        }
+        assert!(begins(&mut checks, 3_000));
+        assert_eq!(kinds(&checks.end()), (0, GATHERED_MAX));
     }
 
     #[test]
@@ -295,11 +350,11 @@ mod tests {
         }
         assert!(!take(&mut checks, 1) && take(&mut checks, 2));
         // Room that is free again is the same peer's too.
-        assert!(checks.begin().is_some());
+        assert!(begin(&mut checks).is_some());
         assert!(!take(&mut checks, 1));
         checks.end();
         assert!(take(&mut checks, 1));
-        while checks.begin().is_some() {
+        while begin(&mut checks).is_some() {
             checks.end();
         }
         assert!(checks.waiting.is_empty() && checks.here.is_empty());

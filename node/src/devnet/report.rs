@@ -80,11 +80,16 @@ impl Report {
         let certificates = list(&api.get("/v1/certificates?limit=1000").await?);
         let slashings = list(&api.get("/v1/slashings?limit=1000").await?);
         let mut evidence = Vec::new();
+        let mut saved = BTreeSet::new();
         for slashing in &slashings {
             let id = slashing
                 .get("evidence")
                 .and_then(Value::as_str)
                 .unwrap_or_default();
+            // One file may prove several offences.
+            if !saved.insert(id.to_owned()) {
+                continue;
+            }
             evidence.extend(save_evidence(plan, network, id).await?);
         }
         let names = plan

@@ -62,7 +62,8 @@ pub(super) struct Term {
     key: G1Affine,
     /// Which of the batch's messages.
     message: usize,
-    signature: G2Affine,
+    /// None if the bytes are no point.
+    signature: Option<G2Affine>,
     pub(super) coefficient: u128,
 }
 
@@ -96,7 +97,7 @@ impl Batch {
                 .split_first_chunk()
                 .unwrap_or((&[0; 16], &[]));
             let coefficient = u128::from_be_bytes(*half);
-            let (key, signature) = (*one.key.point(), *one.signature.point());
+            let (key, signature) = (*one.key.point(), one.signature.point());
             terms.push(Term {
                 key,
                 message,
@@ -123,12 +124,15 @@ impl Batch {
                 .or_default()
                 .push((term.key, coefficient));
         }
-        let signature = match terms {
-            [term] => term.signature,
-            _ => {
-                let signatures = terms.iter().map(|term| (term.signature, term.coefficient));
-                weighted_sum(&signatures.collect::<Vec<_>>())
-            }
+        let signatures = terms
+            .iter()
+            .map(|term| Some((term.signature?, term.coefficient)));
+        let Some(signatures) = signatures.collect::<Option<Vec<_>>>() else {
+            return false;
+        };
+        let signature = match signatures.as_slice() {
+            [(signature, _)] => *signature,
+            signatures => weighted_sum(signatures),
         };
         let sums: Vec<(G1Affine, &PreparedMessage)> = keys
             .iter()

@@ -15,9 +15,12 @@ use crate::id::{base64url, from_base64url};
 /// Serde for a point: text where a person reads it, a byte string elsewhere.
 struct PointVisitor<T>(std::marker::PhantomData<T>);
 
-impl<T: FromStr<Err = BlsError> + for<'a> TryFrom<&'a [u8], Error = BlsError>> Visitor<'_>
-    for PointVisitor<T>
-{
+/// What comes over the wire.
+trait Wired: Sized {
+    fn from_wire(bytes: &[u8]) -> Result<Self, BlsError>;
+}
+
+impl<T: FromStr<Err = BlsError> + Wired> Visitor<'_> for PointVisitor<T> {
     type Value = T;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -25,7 +28,7 @@ impl<T: FromStr<Err = BlsError> + for<'a> TryFrom<&'a [u8], Error = BlsError>> V
     }
 
     fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<T, E> {
-        bytes.try_into().map_err(E::custom)
+        T::from_wire(bytes).map_err(E::custom)
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
@@ -33,43 +36,23 @@ impl<T: FromStr<Err = BlsError> + for<'a> TryFrom<&'a [u8], Error = BlsError>> V
     }
 }
 
-macro_rules! point {
-    ($(#[$doc:meta])* $name:ident, $affine:ident, $decode:ident, $encode:ident, $length:literal) => {
-        $(#[$doc])*
-        ///
-        /// In canonical CBOR a byte string, in JSON unpadded base64url. Decoding is costly (an
-        /// inverse root and a subgroup check), so bound how many of them a stranger may send.
-        #[derive(Clone, Copy)]
-        pub struct $name {
-            point: $affine,
-            // Kept because comparing and hashing points is much dearer than comparing bytes.
-            bytes: [u8; $length],
-        }
+fn exact<const LENGTH: usize>(bytes: &[u8]) -> Result<&[u8; LENGTH], BlsError> {
+    bytes.try_into().map_err(|_| BlsError::Length {
+        expected: LENGTH,
+        got: bytes.len(),
+    })
+}
 
+/// What is compared, ordered, printed and sent as its bytes.
+macro_rules! as_bytes {
+    ($name:ident, $length:literal) => {
         impl $name {
             /// Bytes of the compressed point.
             pub const LENGTH: usize = $length;
 
-            /// Decodes and checks a compressed point.
-            ///
-            /// # Errors
-            /// [`BlsError::Point`] or [`BlsError::Identity`].
-            pub fn from_bytes(bytes: &[u8; $length]) -> Result<Self, BlsError> {
-                Ok(Self { point: $decode(bytes)?, bytes: *bytes })
-            }
-
             /// The compressed point.
             pub const fn as_bytes(&self) -> &[u8; $length] {
                 &self.bytes
-            }
-
-            /// A point that is in the subgroup and not the identity by its construction.
-            pub(super) fn known_good(point: $affine) -> Self {
-                Self { point, bytes: $encode(&point) }
-            }
-
-            pub(super) const fn point(&self) -> &$affine {
-                &self.point
             }
         }
 
@@ -96,10 +79,7 @@ macro_rules! point {
         impl TryFrom<&[u8]> for $name {
             type Error = BlsError;
             fn try_from(bytes: &[u8]) -> Result<Self, BlsError> {
-                let got = bytes.len();
-                let bytes = bytes.try_into();
-                let bytes = bytes.map_err(|_| BlsError::Length { expected: $length, got })?;
-                Self::from_bytes(bytes)
+                Self::from_bytes(exact(bytes)?)
             }
         }
 
@@ -110,7 +90,10 @@ macro_rules! point {
                 if text.len() != $length / 3 * 4 {
                     return Err(BlsError::Text);
                 }
-                from_base64url(text).ok_or(BlsError::Text)?.as_slice().try_into()
+                from_base64url(text)
+                    .ok_or(BlsError::Text)?
+                    .as_slice()
+                    .try_into()
             }
         }
 
@@ -149,39 +132,113 @@ macro_rules! point {
     };
 }
 
-point! {
-    /// A public key: on the curve, in the subgroup, not the identity (rule B-2). Nothing yet shows
-    /// that anybody knows its secret: see [`super::RegisteredKey`].
-    PublicKey, G1Affine, decode_g1, encode_g1, 48
+/// A public key: on the curve, in the subgroup, not the identity (rule B-2). Nothing yet shows
+/// that anybody knows its secret: see [`super::RegisteredKey`].
+///
+/// In canonical CBOR a byte string, in JSON unpadded base64url. Decoding is costly (an inverse root and a
+/// subgroup check), so bound how many of them a stranger may send.
+#[derive(Clone, Copy)]
+pub struct PublicKey {
+    point: G1Affine,
+    // Kept because comparing and hashing points is much dearer than comparing bytes.
+    bytes: [u8; 48],
 }
-point! {
-    /// One signer's signature on one digest, of the right form; [`super::verify`] tells whether it
-    /// holds.
-    Signature, G2Affine, decode_g2, encode_g2, 96
+
+as_bytes!(PublicKey, 48);
+
+impl Wired for PublicKey {
+    fn from_wire(bytes: &[u8]) -> Result<Self, BlsError> {
+        bytes.try_into()
+    }
 }
-point! {
-    /// The sum of several signers' signatures, of the right form.
-    AggregateSignature, G2Affine, decode_g2, encode_g2, 96
+
+impl PublicKey {
+    /// Decodes and checks a compressed point.
+    ///
+    /// # Errors
+    /// [`BlsError::Point`] or [`BlsError::Identity`].
+    pub fn from_bytes(bytes: &[u8; 48]) -> Result<Self, BlsError> {
+        let point = decode_g1(bytes)?;
+        Ok(Self {
+            point,
+            bytes: *bytes,
+        })
+    }
+
+    /// A point of the subgroup, unless it is the identity.
+    pub(super) fn from_point(point: G1Affine) -> Option<Self> {
+        (!is_identity_g1(&point)).then(|| Self {
+            bytes: encode_g1(&point),
+            point,
+        })
+    }
+
+    pub(super) const fn point(&self) -> &G1Affine {
+        &self.point
+    }
 }
-point! {
-    /// A signature over one's own public key, of the right form (rule B-3).
-    ProofOfPossession, G2Affine, decode_g2, encode_g2, 96
+
+macro_rules! signature {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        ///
+        /// In canonical CBOR a byte string of 96 bytes, in JSON unpadded base64url. Whether the bytes are a point is seen
+        /// when they are verified (rule B-2): what travels with a message that is dropped unread costs nothing.
+        #[derive(Clone, Copy)]
+        pub struct $name {
+            bytes: [u8; 96],
+        }
+
+        as_bytes!($name, 96);
+
+        impl Wired for $name {
+            fn from_wire(bytes: &[u8]) -> Result<Self, BlsError> {
+                Ok(Self { bytes: *exact(bytes)? })
+            }
+        }
+
+        impl $name {
+            /// Decodes and checks a compressed point.
+            ///
+            /// # Errors
+            /// [`BlsError::Point`] or [`BlsError::Identity`].
+            pub fn from_bytes(bytes: &[u8; 96]) -> Result<Self, BlsError> {
+                decode_g2(bytes)?;
+                Ok(Self { bytes: *bytes })
+            }
+
+            /// A point that is in the subgroup and not the identity by its construction.
+            pub(super) fn known_good(point: G2Affine) -> Self {
+                Self { bytes: encode_g2(&point) }
+            }
+
+            /// The point, if the bytes are one.
+            pub(super) fn point(&self) -> Option<G2Affine> {
+                decode_g2(&self.bytes).ok()
+            }
+        }
+    };
+}
+
+signature! {
+    /// One signer's signature on one digest; [`super::verify`] tells whether it holds.
+    Signature
+}
+signature! {
+    /// The sum of several signers' signatures.
+    AggregateSignature
+}
+signature! {
+    /// A signature over one's own public key (rule B-3).
+    ProofOfPossession
 }
 
 impl From<Signature> for AggregateSignature {
     /// One signature is the sum of itself.
     fn from(signature: Signature) -> Self {
         Self {
-            point: signature.point,
             bytes: signature.bytes,
         }
-    }
-}
-
-impl PublicKey {
-    /// A point of the subgroup, unless it is the identity.
-    pub(super) fn from_point(point: G1Affine) -> Option<Self> {
-        (!is_identity_g1(&point)).then(|| Self::known_good(point))
     }
 }
 
@@ -193,9 +250,6 @@ impl AggregateSignature {
 
     /// As the one signature of the sum of the keys.
     pub(super) const fn of_sum(&self) -> Signature {
-        Signature {
-            point: self.point,
-            bytes: self.bytes,
-        }
+        Signature { bytes: self.bytes }
     }
 }

@@ -37,7 +37,8 @@ impl RegisteredKey {
     /// [`BlsError::Possession`] if it does not hold.
     pub fn new(key: PublicKey, proof: ProofOfPossession) -> Result<Self, BlsError> {
         let message = PreparedMessage::of_bytes(key.as_bytes(), POSSESSION_SUITE);
-        if !pairing_equation_holds(&[(*key.point(), &message)], proof.point()) {
+        let holds = |it| pairing_equation_holds(&[(*key.point(), &message)], &it);
+        if !proof.point().is_some_and(holds) {
             return Err(BlsError::Possession);
         }
         Ok(Self { key, proof })
