@@ -181,7 +181,7 @@ impl Tally {
         signer.is_some_and(|signer| {
             let told = FalseApproval {
                 verifier: approval.verifier,
-                key: signer.key,
+                key: ByteBuf::from(signer.key.as_bytes().to_vec()),
                 signature: approval.signature,
             };
             self.lies.approved(&approval.claim, told)
@@ -220,11 +220,7 @@ impl Tally {
         let Some(validator) = facts.validators.get(&approval.verifier) else {
             return Admitted::Refused;
         };
-        let eligible = facts.validators.tickets_without(&[approval.claimant]);
-        let draw = Draw::new(self.params.k, eligible);
-        if approval.verifier == approval.claimant
-            || draw.tickets(&approval.sortition, validator.tickets, u64::MAX) == 0
-        {
+        if approval.verifier == approval.claimant || validator.tickets == 0 {
             return Admitted::Refused;
         }
         let body = &claim.statement.claim;

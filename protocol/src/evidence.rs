@@ -9,7 +9,7 @@
 //!   is believed.
 //! - `[EV-4]` The id is the digest of the canonical bytes.
 //! - `[EV-5]` The approval of a false claim has no file of its own: it is proven by the file that refutes the claim and by the
-//!   approver's signature for it, which the ledger keeps ([`crate::origin::FalseApprovals`]).
+//!   approver's signature for it, which a block of the ledger carries ([`crate::origin::FalseApprovals`]).
 
 use serde_bytes::ByteBuf;
 use serde_tuple::{Deserialize_tuple, Serialize_tuple};

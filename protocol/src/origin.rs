@@ -81,8 +81,8 @@ pub struct FalseApprovals {
 pub struct FalseApproval {
     /// The verifier.
     pub verifier: Address,
-    /// The hot key that it signed with.
-    pub key: PublicKey,
+    /// The bytes of the hot key that it signed with, one of those that it registered: a stranger's are never decoded.
+    pub key: ByteBuf,
     /// Its signature over [`crate::approval::signing_digest`].
     pub signature: Signature,
 }

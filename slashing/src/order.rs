@@ -9,7 +9,8 @@
 //!   refused is refused with its reason.
 //! - `[OR-3]` A proposer never signs two blocks of one height: the block is durable before it is sent, and a restarted
 //!   proposer continues from its last durable block.
-//! - `[OR-4]` Who made the proposer verify forged signatures is not heard again before the next block.
+//! - `[OR-4]` Of certificates of one process, and of the same false approvals, one waits at most: it was verified when it came. Who
+//!   made the proposer verify forged ones is heard of no more of them before the next block.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -19,7 +20,7 @@ use surety_protocol::block::{
 };
 use surety_protocol::bls::SecretKey;
 use surety_protocol::certificate::CertificateError;
-use surety_protocol::id::{Address, ItemId};
+use surety_protocol::id::{Address, Digest, ItemId};
 
 use crate::ledger::{BlockError, ItemRefused, Ledger};
 
@@ -33,9 +34,11 @@ const ITEM_HEAD_BYTES: usize = 5;
 /// The items that wait for a block.
 #[derive(Debug, Default)]
 pub struct Proposer {
-    waiting: VecDeque<(ItemId, Vec<u8>)>,
+    waiting: VecDeque<(ItemId, Vec<u8>, Option<Digest>)>,
     known: BTreeMap<ItemId, ()>,
     bytes: usize,
+    /// What the costly ones among them are about.
+    subjects: BTreeSet<Digest>,
     /// Who made it verify forged signatures since the last block.
     forgers: BTreeSet<Address>,
 }
@@ -81,8 +84,14 @@ impl Proposer {
             return Err(NotQueued::Waiting);
         }
         // [OR-4]
-        if self.forgers.contains(&signer) {
-            return Err(NotQueued::Full);
+        let subject = item.costly();
+        if let Some(subject) = &subject {
+            if self.subjects.contains(subject) {
+                return Err(NotQueued::Waiting);
+            }
+            if self.forgers.contains(&signer) {
+                return Err(NotQueued::Full);
+            }
         }
         if let Err(refused) = ledger.worth(&item) {
             if forged(&refused) {
@@ -90,9 +99,10 @@ impl Proposer {
             }
             return Err(refused.into());
         }
+        self.subjects.extend(subject);
         self.known.insert(id, ());
         self.bytes = self.bytes.saturating_add(bytes.len());
-        self.waiting.push_back((id, bytes));
+        self.waiting.push_back((id, bytes, subject));
         Ok(id)
     }
 
@@ -132,15 +142,18 @@ impl Proposer {
         let mut items = Vec::new();
         let mut bytes = 0_usize;
         while items.len() < count {
-            let Some((_, item)) = self.waiting.front() else {
+            let Some((_, item, _)) = self.waiting.front() else {
                 break;
             };
             bytes = bytes.saturating_add(block_bytes(item));
             if bytes > BLOCK_BYTES_MAX {
                 break;
             }
-            if let Some((id, item)) = self.waiting.pop_front() {
+            if let Some((id, item, subject)) = self.waiting.pop_front() {
                 self.known.remove(&id);
+                if let Some(subject) = subject {
+                    self.subjects.remove(&subject);
+                }
                 self.bytes = self.bytes.saturating_sub(item.len());
                 items.push(ByteBuf::from(item));
             }
@@ -151,10 +164,11 @@ impl Proposer {
 
 /// Whether something cost many verifications and was refused for a signature in it.
 const fn forged(refused: &ItemRefused) -> bool {
-    use CertificateError::{Claimant, Signature, Sortition};
+    use CertificateError::{Signature, Sortition};
+    // A claimant may have replaced its key meanwhile, which is nobody else's fault.
     matches!(
         refused,
-        ItemRefused::Certificate(Claimant | Sortition(_) | Signature) | ItemRefused::Forged
+        ItemRefused::Certificate(Sortition(_) | Signature) | ItemRefused::Forged
     )
 }
 

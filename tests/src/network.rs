@@ -7,7 +7,7 @@
 //! - `[NW-2]` A request and its answer may each be lost; whoever asked hears nothing then, and its time runs out.
 //! - `[NW-3]` A healed network loses and repeats nothing; it still delays.
 //! - `[NW-4]` What a villain says itself is not lost: a lie that nobody hears is none.
-//! - `[NW-5]` Where the network is parted, nothing crosses.
+//! - `[NW-5]` Where the network is parted, nothing crosses but what a villain says itself.
 
 use std::collections::BTreeSet;
 

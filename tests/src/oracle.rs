@@ -20,6 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use surety_attest::effect::Event;
 use surety_node::core::{Core, Write};
+use surety_protocol::certificate::CertificateError;
 use surety_protocol::evidence::OffenceKind;
 use surety_protocol::id::{
     Address, AssignmentId, BlockId, ClaimId, Digest, EvidenceId, ItemId, MessageId, ProcessId,
@@ -445,6 +446,14 @@ const fn excusable(reason: &ItemRefused) -> bool {
         reason,
         ItemRefused::Item
             | ItemRefused::Action(_)
+            | ItemRefused::Certificate(
+                CertificateError::Claimant
+                    | CertificateError::Sortition(_)
+                    | CertificateError::Signature
+                    | CertificateError::Approvers
+                    | CertificateError::SelfApproval
+                    | CertificateError::NotCommitted
+            )
             | ItemRefused::Evidence(_)
             | ItemRefused::Challenge
             | ItemRefused::Forged

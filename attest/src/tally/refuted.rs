@@ -69,7 +69,7 @@ impl Lies {
         answers && lie.approvals.insert(approval.verifier, approval).is_none()
     }
 
-    /// An operator is out: there is nothing more to take.
+    /// An operator is out.
     pub(super) fn punished(&mut self, operator: &Address) {
         for lie in self.0.values_mut() {
             lie.approvals.remove(operator);

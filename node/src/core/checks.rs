@@ -6,7 +6,7 @@
 //!   approvals, since work begins with them, but never so that approvals have less than half of a batch. What finds its queue full,
 //!   or itself waiting already, is dropped without blame.
 //! - `[CK-2]` One batch is under way at a time, and what comes meanwhile makes the next one. So a node with little to do verifies
-//!   each at once, and one with much to do verifies many for little more than the price of one.
+//!   each soon, and one with much to do verifies many for little more than the price of one.
 //! - `[CK-3]` What was verified is judged again by what can have changed meanwhile; then its sender hears what it was worth.
 //! - `[CK-4]` Nobody who tells much takes the room of others: of what waits one peer has brought [`SHARE_MAX`] at most. What a node
 //!   has asked for itself is nobody's share.

@@ -163,8 +163,11 @@ impl Report {
         let culprits = |blind: bool| {
             let those = faults
                 .iter()
-                .map(culprit)
-                .filter(move |it| (*it == 2) == blind);
+                .filter(move |it| match it.judged_slot() {
+                    None => !blind,
+                    Some(_) => blind && matches!(it, Fault::BlindApproval(_)),
+                })
+                .map(culprit);
             let names = those.filter_map(|it| self.names.get(it));
             names.map(String::as_str).collect::<BTreeSet<&str>>()
         };

@@ -14,12 +14,15 @@ use surety_protocol::evidence::{
 use surety_protocol::history::History;
 use surety_protocol::id::{Address, AssignmentId, ItemId, ProcessId};
 use surety_protocol::item::Item;
-use surety_protocol::profiles::Profiles;
+use surety_protocol::profiles::{Profiles, Stride};
 use surety_protocol::time::{Height, Slot};
 use surety_protocol::verified::Authentic;
 
+use surety_slashing::evidence;
+
 use super::reach::Target;
 use super::{Executor, Failure};
+use crate::fault::Fault;
 
 impl Executor {
     /// The evidence that the leaf of a slot, or the head after it, is not what the inputs give.
@@ -48,6 +51,16 @@ impl Executor {
                 assignment: ByteBuf::from(input.assignment.bytes()),
                 message: input.message.map(|it| ByteBuf::from(it.bytes())),
             });
+        }
+        // Where a root was due before, and none stands, there is the lie (rule E-34).
+        let executed = leaves.iter().skip(usize::from(slot.0 > 0));
+        let mut stride = Stride::default();
+        let earlier = executed.zip(&messages).find(|(leaf, message)| {
+            let stamp = Height(message.block_height);
+            stride.advance(&profiles, leaf.slot, stamp, leaf.gas)
+        });
+        if let Some((leaf, _)) = earlier.filter(|(leaf, _)| leaf.slot < slot) {
+            return self.accuse(network, claim, history, leaf.slot);
         }
         let witness = match leaves.first().filter(|_| slot.0 > 0) {
             None => None,
@@ -86,6 +99,11 @@ impl Executor {
             inputs,
         };
         let evidence = self.file(&Offence::FalseClaim(Box::new(offence)))?;
+        // [XE-9]
+        let wanton = matches!(self.fault(body), Some(Fault::FalseAccusation(_)));
+        if !wanton && evidence::judge(&evidence, |request| self.judge(request)).is_err() {
+            return Err(Failure::Missing("a proof that others would accept"));
+        }
         let id = body.id().map_err(|_| Failure::Missing("claim"))?;
         Ok(Executed::Accused {
             claim: id,

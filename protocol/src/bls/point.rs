@@ -1,4 +1,5 @@
-//! The points of the facade as types: checked when they are made, then known to be good.
+//! The points of the facade as types: keys, known to be good once they are made, and signatures, which are bytes until somebody
+//! verifies them.
 
 use std::fmt;
 use std::str::FromStr;

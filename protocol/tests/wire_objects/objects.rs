@@ -246,7 +246,7 @@ pub(crate) fn false_approvals() -> FalseApprovals {
     let digest = approval::signing_digest(&claim.id().unwrap());
     let approval = |number| FalseApproval {
         verifier: address(number),
-        key: *key(number).public_key(),
+        key: ByteBuf::from(key(number).public_key().as_bytes().to_vec()),
         signature: key(number).sign(&digest),
     };
     FalseApprovals {

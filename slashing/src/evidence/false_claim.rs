@@ -225,7 +225,7 @@ impl PendingFalseClaim {
         let height = self.stamps.first().copied().unwrap_or_default();
         let is_head = leaf.slot.0.checked_add(1) == Some(claim.size);
         let is_new = leaf.slot.0 >= claim.first_new;
-        let expected = self.due(steps).then_some(*state_root);
+        let expected = self.due(steps)?.then_some(*state_root);
         let finding = if is_new && self.profiles.at(height).id != claim.profile
             || is_head && claim.height != height
         {
@@ -254,14 +254,19 @@ impl PendingFalseClaim {
         })
     }
 
-    /// Whether a state root is due after the last input (rule E-34).
-    fn due(&self, steps: &[Step]) -> bool {
+    /// Whether a state root is due after the last input (rule E-34). Where one was due before, and none stands (rule E-31), there is
+    /// the lie, and not here: whoever goes on from there as if it stood has counted right.
+    fn due(&self, steps: &[Step]) -> Result<bool, Refused> {
         let mut stride = Stride::default();
         let mut due = false;
         for (stamp, step) in self.stamps.iter().zip(steps) {
-            // Where a root was due before, none stands (rule E-31): the last is late, but it is still due.
-            due |= stride.advance(&self.profiles, self.leaf.slot, *stamp, step.gas);
+            if due {
+                return Err(Refused::Inconsistent(
+                    "a state root was due before the last leaf",
+                ));
+            }
+            due = stride.advance(&self.profiles, self.leaf.slot, *stamp, step.gas);
         }
-        due
+        Ok(due)
     }
 }

@@ -5,7 +5,8 @@
 //! - `[L-6]` What makes everybody verify many signatures, a certificate or false approvals, is signed by an operator with active
 //!   stake or by somebody who has the bond of a challenge; the proposer verifies it before it orders it.
 
-use surety_protocol::id::{Address, ItemId};
+use surety_protocol::hash::{Domain, digest};
+use surety_protocol::id::{Address, Digest, ItemId};
 use surety_protocol::item::Item;
 use surety_protocol::origin::{Action, ActionError};
 use surety_protocol::stake::Stake;
@@ -101,6 +102,30 @@ pub struct Admissible {
     /// Who signed it.
     pub signer: Address,
     action: Action,
+}
+
+impl Admissible {
+    /// What stands for the subject of an item that makes everybody verify many signatures: of one subject one item counts.
+    pub fn costly(&self) -> Option<Digest> {
+        match &self.action {
+            Action::Certificate(it) => {
+                let process = it.claim.process;
+                Some(digest(
+                    Domain::OBJECT,
+                    &[b"certificate", process.as_bytes()],
+                ))
+            }
+            Action::FalseApprovals(it) => {
+                let approvers = it.approvals.iter();
+                let approvers: Vec<u8> = approvers.flat_map(|it| *it.verifier.as_bytes()).collect();
+                Some(digest(
+                    Domain::OBJECT,
+                    &[b"false-approvals", it.evidence.as_bytes(), &approvers],
+                ))
+            }
+            _ => None,
+        }
+    }
 }
 
 impl Ledger {

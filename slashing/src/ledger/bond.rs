@@ -90,6 +90,12 @@ impl Operator {
         self.registration.key == *key || self.former_keys.contains(key)
     }
 
+    /// The hot key with these bytes, if it has or had it.
+    pub fn key_of(&self, bytes: &[u8]) -> Option<PublicKey> {
+        let mut keys = self.former_keys.iter().chain([&self.registration.key]);
+        keys.find(|it| it.as_bytes() == bytes).copied()
+    }
+
     /// Whether it has, or had, this data-item key.
     pub fn had_item_key(&self, key: &Address) -> bool {
         self.registration.item_key == *key || self.former_item_keys.contains(key)

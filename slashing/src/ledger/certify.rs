@@ -232,7 +232,7 @@ impl Ledger {
         claim: &ClaimId,
         slot: Slot,
     ) -> Vec<Address> {
-        let Some(ProcessEntry { certified, .. }) = self.processes.get_mut(process) else {
+        let Some(ProcessEntry { certified, settled }) = self.processes.get_mut(process) else {
             return Vec::new();
         };
         let Some(named) = certified.iter().position(|segment| segment.claim == *claim) else {
@@ -241,6 +241,9 @@ impl Ledger {
         // A segment contains the leaves of those before it, so the lie stands in the first that reaches its slot.
         let reaches = certified.iter().position(|segment| segment.size > slot.0);
         let first = reaches.map_or(named, |first| first.min(named));
+        // What is settled is before all of them, and its approvers are free.
+        let before = first.checked_sub(1).and_then(|it| certified.get(it));
+        let begins = before.or(settled.as_ref()).map_or(0, |it| it.size);
         let mut voided = certified
             .split_off(first)
             .into_iter()
@@ -248,6 +251,7 @@ impl Ledger {
         // Those after it approved other leaves.
         let lied = voided.next().flatten();
         voided.for_each(drop);
+        let lied = lied.filter(|_| slot.0 >= begins);
         lied.map(|it| it.operators()).unwrap_or_default()
     }
 }

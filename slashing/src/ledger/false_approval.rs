@@ -53,11 +53,11 @@ impl Ledger {
         for approval in &told.approvals {
             let offender = approval.verifier;
             let operator = self.operators.get(&offender);
-            if !operator.is_some_and(|it| it.had_key(&approval.key)) {
-                return Err(ItemRefused::NotRegistered);
-            }
+            let key = operator
+                .and_then(|it| it.key_of(&approval.key))
+                .ok_or(ItemRefused::NotRegistered)?;
             signed.push(SignedDigest {
-                key: approval.key,
+                key,
                 digest: approval::signing_digest(&id),
                 signature: approval.signature,
             });

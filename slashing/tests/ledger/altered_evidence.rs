@@ -321,6 +321,26 @@ fn an_honest_claimant_is_not_framed_by_a_stretch_across_a_root() {
 }
 
 #[test]
+fn a_root_that_is_left_out_where_gas_ends_a_stride_is_a_lie_there_and_not_after_it() {
+    let it = setting();
+    let profile = Profile {
+        stride: 8,
+        stride_gas_max: 20,
+        ..profile()
+    };
+    // Due at 2, and not there; whoever counts anew from 2 finds 3 true, and approves it.
+    let mut leaves = it.process.leaves(8);
+    for leaf in &mut leaves {
+        let root = leaf.slot.0.is_multiple_of(2) && leaf.slot.0 != 2;
+        leaf.state_root = root.then(|| Process::state_root(leaf.slot.0));
+    }
+    let lie = long(&it, &leaves, &profile, 0, 2);
+    assert_eq!(it.finding(&lie), Ok(Finding::StateRoot));
+    let before = Refused::Inconsistent("a state root was due before the last leaf");
+    assert_eq!(it.finding(&long(&it, &leaves, &profile, 0, 3)), Err(before));
+}
+
+#[test]
 fn an_honest_claimant_is_not_framed_by_a_stretch_from_the_start() {
     let it = setting();
     // Counted with slot 0, the fourth input would be slot 3.

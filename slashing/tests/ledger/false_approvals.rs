@@ -1,5 +1,6 @@
 //! Who approved a claim that was proven false answers for it (rules L-6, L-36, CL-6).
 
+use serde_bytes::ByteBuf;
 use surety_protocol::approval;
 use surety_protocol::claim::Claim;
 use surety_protocol::evidence::OffenceKind;
@@ -25,7 +26,7 @@ fn approval(claim: &Claim, by: &Person) -> FalseApproval {
     let digest = approval::signing_digest(&claim.id().unwrap());
     FalseApproval {
         verifier: by.address(),
-        key: *by.key.public_key(),
+        key: ByteBuf::from(by.key.public_key().as_bytes().to_vec()),
         signature: by.key.sign(&digest),
     }
 }
@@ -120,7 +121,7 @@ fn what_does_not_prove_every_approval_punishes_nobody() {
         ..by(2)
     };
     let foreign = FalseApproval {
-        key: *trial.judges[3].key.public_key(),
+        key: by(3).key,
         ..by(2)
     };
     let unknown = approval(&claim, &Person::new(0x55));
@@ -196,6 +197,45 @@ fn whoever_stands_in_a_certificate_that_is_taken_back_is_punished_with_the_liar(
     let honest = &trial.judges[5];
     let honest = trial.world.ledger.operator(&honest.address()).unwrap();
     assert!(!honest.tombstoned);
+}
+
+#[test]
+fn who_approved_what_comes_after_a_settled_lie_is_free() {
+    let window = Params {
+        challenge_window_blocks: 8,
+        ..long_window()
+    };
+    let mut trial = Trial::new(window, 6);
+    let leaves = trial.lying(8, 2);
+    let claim = trial.claim(&leaves[..4], 0);
+    trial.certify(&claim);
+    trial.world.pass(9);
+    assert_eq!(trial.settled(), Some(4));
+    let claim = trial.claim(&leaves, 4);
+    trial.certify(&claim);
+    let it = trial.accuse(&leaves, 4, 2);
+    trial.open(&it);
+    trial.say(&it, 0..5, true);
+    // The claim contains the lie and is taken back, but nobody looked at that leaf again.
+    assert!(trial.segments().is_empty());
+    assert!(punished(&trial).is_empty());
+}
+
+#[test]
+fn of_one_subject_one_costly_item_waits() {
+    let (mut trial, claim, evidence) = refuted(5);
+    let action = told(evidence, &claim, vec![approval(&claim, &trial.judges[1])]);
+    let world = &mut trial.world;
+    let mut submit = |wallet| {
+        let item = world.item(wallet, &action);
+        world.proposer.submit(&world.ledger, item).err()
+    };
+    assert_eq!(submit(&trial.judges[0].node), None);
+    assert_eq!(submit(&trial.auditor.wallet), Some(NotQueued::Waiting));
+    world.block();
+    let again = NotQueued::Refused(ItemRefused::Known);
+    let item = world.item(&trial.auditor.wallet, &action);
+    assert_eq!(world.proposer.submit(&world.ledger, item), Err(again));
 }
 
 #[test]
