@@ -10,7 +10,6 @@
 //! - `[XE-4]` Residents take at most the bytes that the node's configuration allows; beyond, those longest unused are dropped,
 //!   and restored when they are needed (rule XE-1). Processes at work are not counted: there are at most as many as
 //!   executions at once.
-//! - `[XE-9]` Evidence of a false claim is judged here before it is given: what would not convince others accuses nobody.
 
 mod accuse;
 mod check;

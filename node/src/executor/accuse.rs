@@ -18,11 +18,8 @@ use surety_protocol::profiles::{Profiles, Stride};
 use surety_protocol::time::{Height, Slot};
 use surety_protocol::verified::Authentic;
 
-use surety_slashing::evidence;
-
 use super::reach::Target;
 use super::{Executor, Failure};
-use crate::fault::Fault;
 
 impl Executor {
     /// The evidence that the leaf of a slot, or the head after it, is not what the inputs give.
@@ -99,11 +96,6 @@ impl Executor {
             inputs,
         };
         let evidence = self.file(&Offence::FalseClaim(Box::new(offence)))?;
-        // [XE-9]
-        let wanton = matches!(self.fault(body), Some(Fault::FalseAccusation(_)));
-        if !wanton && evidence::judge(&evidence, |request| self.judge(request)).is_err() {
-            return Err(Failure::Missing("a proof that others would accept"));
-        }
         let id = body.id().map_err(|_| Failure::Missing("claim"))?;
         Ok(Executed::Accused {
             claim: id,

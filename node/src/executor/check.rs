@@ -85,7 +85,7 @@ impl Executor {
     }
 
     /// The fault that a claim is to suffer (rule FA-4).
-    pub(super) fn fault(&self, claim: &Claim) -> Option<Fault> {
+    fn fault(&self, claim: &Claim) -> Option<Fault> {
         let new = claim.first_new..claim.size;
         let concerned = |it: &&Fault| match it {
             Fault::BlindApproval(slot) | Fault::FalseAccusation(slot) => new.contains(&slot.0),
