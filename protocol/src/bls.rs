@@ -40,6 +40,8 @@ mod key;
 mod msm;
 mod point;
 mod possession;
+#[cfg(not(feature = "ideal-signatures"))]
+mod scalar;
 
 pub use batch::{SignedDigest, find_invalid, verify_batch};
 #[cfg(not(any(feature = "blst", feature = "ideal-signatures")))]

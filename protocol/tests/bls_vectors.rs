@@ -273,6 +273,7 @@ fn check_deserialization_g2(text: &str) {
 #[serde(deny_unknown_fields)]
 struct MessageInput {
     /// Text, not hexadecimal.
+    #[cfg_attr(feature = "blst", allow(dead_code, reason = "read for its form only"))]
     msg: String,
 }
 

@@ -12,7 +12,7 @@
 //! - `[OR-4]` Of certificates of one process, and of the same false approvals, one waits at most: it was verified when it came. Who
 //!   made the proposer verify forged ones is heard of no more of them before the next block.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
 use serde_bytes::ByteBuf;
 use surety_protocol::block::{
@@ -35,7 +35,7 @@ const ITEM_HEAD_BYTES: usize = 5;
 #[derive(Debug, Default)]
 pub struct Proposer {
     waiting: VecDeque<(ItemId, Vec<u8>, Option<Digest>)>,
-    known: BTreeMap<ItemId, ()>,
+    known: BTreeSet<ItemId>,
     bytes: usize,
     /// What the costly ones among them are about.
     subjects: BTreeSet<Digest>,
@@ -80,7 +80,7 @@ impl Proposer {
         }
         let item = ledger.admissible(&bytes)?;
         let (id, signer) = (item.id, item.signer);
-        if self.known.contains_key(&id) {
+        if self.known.contains(&id) {
             return Err(NotQueued::Waiting);
         }
         // [OR-4]
@@ -100,7 +100,7 @@ impl Proposer {
             return Err(refused.into());
         }
         self.subjects.extend(subject);
-        self.known.insert(id, ());
+        self.known.insert(id);
         self.bytes = self.bytes.saturating_add(bytes.len());
         self.waiting.push_back((id, bytes, subject));
         Ok(id)

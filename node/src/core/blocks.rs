@@ -7,7 +7,7 @@ use surety_protocol::attested::{Backing, Segment};
 use surety_protocol::block::Block;
 use surety_protocol::codec;
 use surety_protocol::facts::{BlockFacts, Refuted};
-use surety_protocol::id::ClaimId;
+use surety_protocol::id::{ClaimId, EvidenceId};
 use surety_protocol::item::Item;
 use surety_protocol::machine::Outbox;
 use surety_protocol::merkle;
@@ -175,34 +175,38 @@ impl Core {
                         .certified
                         .extend(found.map(|it| (*process, it.clone())));
                 }
-                LedgerEvent::Slashed(slashing) => {
-                    facts.tombstoned.push(slashing.offender);
-                    // A proven lie takes back what was certified with it: the process goes on from what is left.
-                    let entry = self.ledger.process(&slashing.process);
-                    let left = entry.and_then(|it| it.certified.last().or(it.settled.as_ref()));
-                    if entry.is_some() {
-                        let left = left.cloned().unwrap_or_else(|| nothing(height));
-                        facts.certified.push((slashing.process, left));
-                    }
-                }
+                LedgerEvent::Slashed(slashing) => facts.tombstoned.push(slashing.offender),
                 LedgerEvent::Closed {
                     evidence,
                     state: CaseState::Guilty,
-                } => {
-                    let case = self.ledger.case(evidence);
-                    facts.refuted.extend(case.and_then(|case| {
-                        Some(Refuted {
-                            evidence: *evidence,
-                            claim: case.challenge.claim?,
-                            slot: case.challenge.slot,
-                            challenger: case.challenger,
-                        })
-                    }));
-                }
+                } => self.refuted(*evidence, &mut facts),
                 _ => {}
             }
         }
         Arc::new(facts)
+    }
+
+    /// A claim was proven false, whoever is punished for it: what was certified with it is taken back, and the process goes on from
+    /// what is left.
+    fn refuted(&self, evidence: EvidenceId, facts: &mut BlockFacts) {
+        let Some(case) = self.ledger.case(&evidence) else {
+            return;
+        };
+        let Some(claim) = case.challenge.claim else {
+            return;
+        };
+        facts.refuted.push(Refuted {
+            evidence,
+            claim,
+            slot: case.challenge.slot,
+            challenger: case.challenger,
+        });
+        let process = case.challenge.process;
+        if let Some(entry) = self.ledger.process(&process) {
+            let left = entry.certified.last().or(entry.settled.as_ref());
+            let left = left.cloned().unwrap_or_else(|| nothing(facts.height));
+            facts.certified.push((process, left));
+        }
     }
 }
 

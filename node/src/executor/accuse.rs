@@ -40,7 +40,7 @@ impl Executor {
         let executed = leaves.iter().skip(usize::from(slot.0 > 0));
         let mut inputs = Vec::new();
         let mut messages = Vec::new();
-        for leaf in executed {
+        for leaf in executed.clone() {
             let input = self.input(&body.process, leaf.slot)?;
             messages
                 .push(message::message(&setting.process, &input).ok_or(Failure::Input(leaf.slot))?);
@@ -50,7 +50,6 @@ impl Executor {
             });
         }
         // Where a root was due before, and none stands, there is the lie (rule E-34).
-        let executed = leaves.iter().skip(usize::from(slot.0 > 0));
         let mut stride = Stride::default();
         let earlier = executed.zip(&messages).find(|(leaf, message)| {
             let stamp = Height(message.block_height);

@@ -2,11 +2,10 @@
 //!
 //! It says the same of every signature as the other library does, and makes the same ones.
 
-use bls12_381::Scalar as LibraryScalar;
 use blst::min_pk::{AggregatePublicKey, AggregateSignature, PublicKey, SecretKey, Signature};
 use blst::{BLST_ERROR, MultiPoint as _, blst_fp12, blst_p2_affine};
-use zeroize::Zeroizing;
 
+pub(super) use super::scalar::{Scalar, decode_scalar, encode_scalar, reduce_scalar};
 use super::{BlsError, SIGNATURE_SUITE};
 use crate::id::Digest;
 
@@ -14,8 +13,6 @@ use crate::id::Digest;
 pub(super) type G1Affine = PublicKey;
 /// The point of a signature.
 pub(super) type G2Affine = Signature;
-/// A secret.
-pub(super) type Scalar = LibraryScalar;
 
 /// The first byte of a compressed identity.
 const IDENTITY: u8 = 0xc0;
@@ -37,26 +34,6 @@ impl PreparedMessage {
         let message = message.to_vec();
         Self { message, suite }
     }
-}
-
-pub(super) fn decode_scalar(bytes: &[u8; 32]) -> Option<Scalar> {
-    let mut reversed = Zeroizing::new(*bytes);
-    reversed.reverse();
-    Option::from(Scalar::from_bytes(&reversed))
-}
-
-pub(super) fn encode_scalar(scalar: &Scalar) -> Zeroizing<[u8; 32]> {
-    let mut bytes = Zeroizing::new(scalar.to_bytes());
-    bytes.reverse();
-    bytes
-}
-
-pub(super) fn reduce_scalar(bytes: &[u8; 48]) -> Scalar {
-    let mut wide = Zeroizing::new([0_u8; 64]);
-    for (place, byte) in wide.iter_mut().take(48).rev().zip(bytes) {
-        *place = *byte;
-    }
-    Scalar::from_bytes_wide(&wide)
 }
 
 /// Zero has no key here.
