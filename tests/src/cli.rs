@@ -1,6 +1,7 @@
 //! The command line of the simulator: runs simulated networks, and replays one from its seed.
 
 mod pace;
+mod scale;
 mod sweep;
 mod theory;
 
@@ -15,6 +16,7 @@ use surety_node::fault::Fault;
 use surety_node::shell::{CliError, Exit, Shell, usage};
 
 use pace::Pace;
+use scale::Scale;
 use sweep::Finished;
 use theory::Theory;
 
@@ -38,6 +40,8 @@ enum Command {
     Run(Run),
     /// Draw the lot many times: how often liars certify what is false, beside what theory says.
     Theory(Theory),
+    /// Follow claims through networks of up to ten thousand verifiers: time to a certificate, executions, bytes.
+    Scale(Scale),
 }
 
 #[derive(Debug, Args)]
@@ -100,6 +104,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     shell.end(match cli.command {
         Command::Run(args) => run(&args, &shell, cli.quiet),
         Command::Theory(args) => theory::run(&args, &shell),
+        Command::Scale(args) => scale::run(&args, &shell),
     })
 }
 

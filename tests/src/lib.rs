@@ -25,6 +25,7 @@ pub mod node;
 pub mod one_lie;
 pub mod oracle;
 pub mod random;
+pub mod scale;
 pub mod simulation;
 pub mod table_engine;
 pub mod theory;

@@ -1,0 +1,379 @@
+//! What a claim costs and how long it takes in networks that are too large to be simulated node by node.
+//!
+//! Everything that decides is the protocol's own: keys, seeds, the lot, tranches, tickets that are needed, parameters, and the
+//! bytes of what is sent. What is modelled is the world: nodes somewhere on a globe, linked as gossip links them, who pass a
+//! message on along the fastest path; verifiers that take a time to execute, and some that are asleep.
+
+#![allow(
+    clippy::indexing_slicing,
+    reason = "all lists have one entry for each verifier"
+)]
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use surety_protocol::approval::Approval;
+use surety_protocol::bls::{SecretKey, Signature};
+use surety_protocol::claim::{Claim, Leaf, SignedClaim, Statement};
+use surety_protocol::codec;
+use surety_protocol::hashpath::Hashpath;
+use surety_protocol::history::History;
+use surety_protocol::id::{Address, AssignmentId, Digest, ModuleId, ProcessId};
+use surety_protocol::params::Params;
+use surety_protocol::sortition::{self, Draw};
+use surety_protocol::time::{Height, Slot};
+
+use crate::random::Random;
+
+/// Links that each node makes; it has as many again that others made.
+const LINKS: usize = 3;
+/// Leaves of a claim: a stride.
+const LEAVES: u64 = 16;
+/// The longest way between two places, in microseconds: half around the globe by fibre.
+const FARTHEST: u64 = 150_000;
+/// What a node takes to pass a message on.
+const HOP: u64 = 3_000;
+/// What a claimant takes until an approval counts: gathered and verified with others (rule CK-5).
+const COUNTING: u64 = 110_000;
+/// Blocks after which what is not certified is claimed again, and drawn anew (rules CU-4, VE-7).
+const AGAIN: u64 = 24;
+/// How often that is followed.
+const ATTEMPTS: u64 = 8;
+
+/// A network.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting {
+    /// Operators that verify.
+    pub verifiers: usize,
+    /// Of a hundred so many do nothing.
+    pub asleep: u64,
+    /// Microseconds that the new leaves of a claim take to execute.
+    pub execution: u64,
+}
+
+/// What came of one claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outcome {
+    /// Microseconds from the claim to the certificate on the ledger, as the claimant sees it; nothing if none came.
+    pub certified: Option<u64>,
+    /// Verifiers that executed it.
+    pub executions: u64,
+    /// Bytes that a node receives for it on average: claim, approvals, and the certificate in its block.
+    pub bytes: u64,
+}
+
+/// A network with its operators and links.
+#[derive(Debug)]
+pub struct Globe {
+    setting: Setting,
+    params: Params,
+    keys: Keys,
+    tickets: Vec<u64>,
+    links: Vec<Vec<(usize, u64)>>,
+    sizes: Sizes,
+}
+
+/// How long messages take, in microseconds.
+struct Ways {
+    claimant: usize,
+    /// From the claimant to each, which is as long as back.
+    from_claimant: Vec<u64>,
+    to_proposer: u64,
+    from_proposer: Vec<u64>,
+}
+
+/// The operators' secrets.
+struct Keys(Vec<SecretKey>);
+
+impl std::fmt::Debug for Keys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Keys(..)")
+    }
+}
+
+/// Bytes on the wire.
+#[derive(Debug, Clone, Copy)]
+struct Sizes {
+    claim: u64,
+    approval: u64,
+}
+
+impl Globe {
+    /// Places operators and links them.
+    ///
+    /// # Errors
+    /// If there are too few to link, or no key can be made.
+    pub fn new(setting: Setting, params: Params, random: &mut Random) -> Result<Globe, String> {
+        let count = setting.verifiers;
+        if count < 2 * LINKS {
+            return Err(format!("at least {} verifiers are linked", 2 * LINKS));
+        }
+        let mut keys = Vec::new();
+        let (mut tickets, mut places) = (Vec::new(), Vec::new());
+        for _ in 0..count {
+            let key = SecretKey::derive_from_seed(&random.bytes()).map_err(|it| it.to_string())?;
+            keys.push(key);
+            tickets.push(random.between(1, 3));
+            places.push((random.below(FARTHEST), random.below(FARTHEST)));
+        }
+        let mut links = vec![Vec::new(); count];
+        for here in 0..count {
+            for _ in 0..LINKS {
+                let there = index(random.below(count as u64));
+                if there != here {
+                    let time = HOP + distance(places[here], places[there]);
+                    links[here].push((there, time));
+                    links[there].push((here, time));
+                }
+            }
+        }
+        let sizes = Sizes::new(&keys[0])?;
+        Ok(Globe {
+            setting,
+            params,
+            keys: Keys(keys),
+            tickets,
+            links,
+            sizes,
+        })
+    }
+
+    /// Follows one claim from its signature to its certificate.
+    ///
+    /// # Errors
+    /// If nobody is linked to the claimant.
+    pub fn claim(&self, number: u64, random: &mut Random) -> Result<Outcome, String> {
+        let count = self.keys.0.len();
+        let mut pick = || index(random.below(count as u64));
+        let (claimant, proposer) = (pick(), pick());
+        let ways = Ways {
+            claimant,
+            from_claimant: self.arrivals(claimant),
+            to_proposer: self.arrivals(proposer)[claimant],
+            from_proposer: self.arrivals(proposer),
+        };
+        if ways.from_claimant.contains(&u64::MAX) {
+            return Err("the network falls apart".into());
+        }
+        let said = random.below(self.block());
+        let awake: Vec<bool> = (0..count)
+            .map(|_| !random.percent(self.setting.asleep))
+            .collect();
+        let (mut end, mut executions, mut gossiped) = (None::<u64>, 0, 0);
+        for again in 0..ATTEMPTS {
+            let said = said + again * AGAIN * self.block();
+            if end.is_some_and(|it| it <= said) {
+                break;
+            }
+            let beacon = Digest::new(random.bytes());
+            let seed = sortition::seed(&beacon, &ProcessId::default(), number);
+            let attempt = self.attempt(&ways, said, &seed, &awake);
+            end = end.into_iter().chain(attempt.certified).min();
+            executions += attempt.executions;
+            gossiped += attempt.bytes;
+        }
+        let ends: usize = self.links.iter().map(Vec::len).sum();
+        Ok(Outcome {
+            certified: end.map(|it| it + ways.from_proposer[claimant] - said),
+            executions,
+            // Everybody passes everything on to all that it is linked with but who brought it.
+            bytes: gossiped * (ends - count) as u64 / count as u64,
+        })
+    }
+
+    /// One draw: when the block is made that carries the certificate, and the bytes of what is said.
+    fn attempt(&self, ways: &Ways, said: u64, seed: &Digest, awake: &[bool]) -> Outcome {
+        let (claimant, block) = (ways.claimant, self.block());
+        let tranche_blocks = self.params.tranche_blocks;
+        // The claim, and at the same time its digest on the way to the proposer.
+        let committed = (said + ways.to_proposer) / block + 1;
+        let seeded = committed + self.params.seed_delay_blocks;
+        let eligible: u64 = self.tickets.iter().sum::<u64>() - self.tickets[claimant];
+        let draw = Draw::new(self.params.k, eligible);
+        let last = AGAIN / tranche_blocks;
+        // Who has a say, since when, and when the claimant hears of it.
+        let mut voices = Vec::new();
+        for verifier in (0..awake.len()).filter(|it| *it != claimant && awake[*it]) {
+            let proof = sortition::prove(&self.keys.0[verifier], seed);
+            let first = draw.first_tranche(&proof, self.tickets[verifier]);
+            let Some(first) = first.filter(|it| *it <= last) else {
+                continue;
+            };
+            let due = (seeded + first * tranche_blocks) * block + ways.from_proposer[verifier];
+            let begins = due.max(said + ways.from_claimant[verifier]);
+            let heard = begins + self.setting.execution + ways.from_claimant[verifier] + COUNTING;
+            voices.push((heard, verifier, begins, proof));
+        }
+        voices.sort_unstable_by_key(|(heard, verifier, ..)| (*heard, *verifier));
+        // Whenever an approval is heard or a tranche comes, it may be enough (rules TA-2, SO-6).
+        let delay = ways.from_proposer[claimant];
+        let tranches = (0..=last).map(|it| (seeded + it * tranche_blocks) * block + delay);
+        let mut moments: Vec<u64> = voices.iter().map(|it| it.0).chain(tranches).collect();
+        moments.sort_unstable();
+        let enough = moments.into_iter().find(|now| {
+            let height = now.saturating_sub(delay) / block;
+            let Some(since) = height.checked_sub(seeded) else {
+                return false;
+            };
+            let tranche = since / tranche_blocks;
+            let heard = voices.iter().take_while(|it| it.0 <= *now);
+            let tickets = heard.map(|(_, verifier, _, proof)| {
+                draw.tickets(proof, self.tickets[*verifier], tranche)
+            });
+            tickets.sum::<u64>() >= draw.needed_at(tranche)
+        });
+        let end = enough.map(|now| ((now + ways.to_proposer) / block + 1) * block);
+        // Whoever has heard of the certificate does not begin any more.
+        let stops = |it: usize| end.map_or(u64::MAX, |end| end + ways.from_proposer[it]);
+        let executions = voices.iter().filter(|it| it.2 < stops(it.1)).count() as u64;
+        let approvers = voices
+            .iter()
+            .filter(|it| enough.is_some_and(|now| it.0 <= now));
+        // A proof of each who approved, a bit of each who could, and the claim without its leaves.
+        let certificate = end.map_or(0, |_| {
+            approvers.count() as u64 * 96 + awake.len() as u64 / 8 + self.sizes.claim / 4
+        });
+        Outcome {
+            certified: end,
+            executions,
+            bytes: self.sizes.claim + executions * self.sizes.approval + certificate,
+        }
+    }
+
+    const fn block(&self) -> u64 {
+        self.params.block_interval_ms.saturating_mul(1_000)
+    }
+
+    /// When a message of one node arrives at each other, in microseconds.
+    fn arrivals(&self, from: usize) -> Vec<u64> {
+        let mut at = vec![u64::MAX; self.links.len()];
+        let mut next = BinaryHeap::from([(Reverse(0), from)]);
+        at[from] = 0;
+        while let Some((Reverse(now), here)) = next.pop() {
+            if now > at[here] {
+                continue;
+            }
+            for (there, time) in &self.links[here] {
+                let then = now + time;
+                if then < at[*there] {
+                    at[*there] = then;
+                    next.push((Reverse(then), *there));
+                }
+            }
+        }
+        at
+    }
+}
+
+impl Sizes {
+    fn new(key: &SecretKey) -> Result<Sizes, String> {
+        let signature: Signature = key.sign(&Digest::default());
+        let approval = Approval {
+            claim: Digest::new([1; 32]).into(),
+            claimant: Address::new([2; 32]),
+            committed: Height(1 << 24),
+            verifier: Address::new([3; 32]),
+            sortition: signature,
+            signature,
+        };
+        let mut history = History::new();
+        let leaves: Vec<Leaf> = (0..1_000 + LEAVES)
+            .map(|slot| Leaf {
+                slot: Slot(slot),
+                assignment: AssignmentId::new([4; 32]),
+                result_root: Digest::new([5; 32]),
+                gas: 1 << 30,
+                state_root: slot.is_multiple_of(LEAVES).then(|| Digest::new([6; 32])),
+            })
+            .collect();
+        for leaf in &leaves {
+            history.append(leaf.digest().map_err(|it| it.to_string())?);
+        }
+        let frontier = history.frontier_at(1_000).ok_or("no frontier")?;
+        let claim = Claim {
+            network: Digest::new([7; 32]).into(),
+            profile: Digest::new([8; 32]).into(),
+            height: Height(1 << 24),
+            module: ModuleId::new([9; 32]),
+            process: ProcessId::new([10; 32]),
+            fork: 0,
+            size: 1_000 + LEAVES,
+            history_root: history.root(),
+            first_new: 1_000,
+            base_root: Digest::new([11; 32]),
+            hashpath: Hashpath::start(ProcessId::new([10; 32])),
+            head_state_root: Digest::new([12; 32]),
+        };
+        let statement = Statement::sign(claim, Address::new([13; 32]), key);
+        let signed = SignedClaim {
+            statement: statement.map_err(|it| it.to_string())?,
+            frontier,
+            leaves: leaves.into_iter().skip(1_000).collect(),
+        };
+        let bytes = |it: Result<Vec<u8>, codec::CodecError>| {
+            it.map(|it| it.len() as u64).map_err(|it| it.to_string())
+        };
+        Ok(Sizes {
+            claim: bytes(codec::encode(&signed))?,
+            approval: bytes(codec::encode(&approval))?,
+        })
+    }
+}
+
+/// The way between two places on a globe whose ends meet, in microseconds.
+const fn distance(one: (u64, u64), other: (u64, u64)) -> u64 {
+    let (x, y) = (one.0.abs_diff(other.0), one.1.abs_diff(other.1));
+    let x = if x > FARTHEST / 2 { FARTHEST - x } else { x };
+    let y = if y > FARTHEST / 2 { FARTHEST - y } else { y };
+    x + y
+}
+
+fn index(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outcomes(setting: Setting, params: Params) -> Vec<Outcome> {
+        let mut random = Random::new(5);
+        let globe = Globe::new(setting, params, &mut random).unwrap();
+        (0..8)
+            .map(|it| globe.claim(it, &mut random).unwrap())
+            .collect()
+    }
+
+    const SETTING: Setting = Setting {
+        verifiers: 60,
+        asleep: 0,
+        execution: 100_000,
+    };
+
+    #[test]
+    fn as_many_execute_as_the_lot_says_and_a_certificate_comes() {
+        let params = Params {
+            k: 10,
+            ..Params::standard()
+        };
+        for outcome in outcomes(SETTING, params.clone()) {
+            // Commit, two blocks to the seed, the execution, and the block that carries the certificate.
+            let time = outcome.certified.unwrap();
+            assert!((1_600_000..8_000_000).contains(&time), "{outcome:?}");
+            assert!((7..40).contains(&outcome.executions), "{outcome:?}");
+            assert!(outcome.bytes > 5_000, "{outcome:?}");
+        }
+        assert_eq!(outcomes(SETTING, params.clone()), outcomes(SETTING, params));
+    }
+
+    #[test]
+    fn where_everybody_sleeps_nothing_is_certified() {
+        let setting = Setting {
+            asleep: 100,
+            ..SETTING
+        };
+        for outcome in outcomes(setting, Params::standard()) {
+            assert_eq!((outcome.certified, outcome.executions), (None, 0));
+        }
+    }
+}
