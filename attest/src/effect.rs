@@ -5,12 +5,13 @@
 //! - `[F-1]` Every [`Effect::Persist`] of a step is durable before any other effect of that step is performed.
 //! - `[F-2]` Every answer comes back as an input that names what was asked.
 
+mod record;
+
 use std::sync::Arc;
 
 use surety_protocol::approval::{Approval, ClaimBatch};
 use surety_protocol::claim::{Claim, Leaf, SignedClaim};
 use surety_protocol::evidence::OffenceKind;
-use surety_protocol::hashpath::Hashpath;
 use surety_protocol::history::Frontier;
 use surety_protocol::id::{
     Address, AssignmentId, ClaimId, Digest, EvidenceId, ItemId, MessageId, ModuleId, ProcessId,
@@ -22,8 +23,12 @@ use surety_protocol::time::{Slot, Timestamp};
 use surety_protocol::verified::Authentic;
 
 use crate::claims::Contradiction;
-use crate::guard::{ApprovalDraft, GuardRecord, SafeToSign};
+use crate::guard::{ApprovalDraft, SafeToSign};
+use crate::log::kind;
+use crate::push::Parcel;
 use crate::reservation::Reservation;
+
+pub use record::Record;
 
 /// What a machine asks for.
 #[derive(Debug, Clone)]
@@ -64,6 +69,15 @@ pub enum Effect {
         process: ProcessId,
         /// The item.
         item: ItemId,
+        /// Fields of it that the process does not want.
+        exclude: Vec<String>,
+    },
+    /// Read back a page of what is to arrive at a process from the outbox; answered by [`Recalled`].
+    Recall {
+        /// The process.
+        process: ProcessId,
+        /// Where the page before ended; empty for the first.
+        after: Vec<u8>,
     },
     /// Put an action on the ledger.
     Submit(Action),
@@ -99,7 +113,7 @@ impl Offer {
     pub fn process(&self) -> Option<ProcessId> {
         match self {
             Offer::Assign { process, .. } => Some(*process),
-            Offer::Item(item) if item.tag("Type") == Some("Process") => Some(item.id().into()),
+            Offer::Item(item) if kind(item) == Some("Process") => Some(item.id().into()),
             Offer::Item(item) => item.target().map(|it| ProcessId::new(*it)),
         }
     }
@@ -127,96 +141,15 @@ impl Source {
     }
 }
 
-/// What is to be durable.
+/// Answer to [`Effect::Recall`]: a page of what is to arrive at a process; what it spawns is among what is to arrive at itself.
 #[derive(Debug, Clone)]
-pub enum Record {
-    /// A data item by its id.
-    Item(Authentic<Item>),
-    /// A slot of a process' log.
-    Input {
-        /// The process.
-        process: ProcessId,
-        /// The slot.
-        slot: Slot,
-        /// The assignment.
-        assignment: Authentic<Item>,
-        /// The message, or at slot 0 the process item.
-        message: Option<Authentic<Item>>,
-    },
-    /// The hashpath of a log at one size.
-    Hashpath {
-        /// The process.
-        process: ProcessId,
-        /// Slots in the log.
-        size: u64,
-        /// The hashpath after them.
-        hashpath: Hashpath,
-    },
-    /// Slots that are about to be signed, with all that is needed to sign them again.
-    Reserved {
-        /// What is signed.
-        reservation: Reservation,
-        /// For each slot the message, or at slot 0 the process item; a tick has none.
-        messages: Vec<Option<Authentic<Item>>>,
-    },
-    /// An evaluated input.
-    Evaluated {
-        /// The process.
-        process: ProcessId,
-        /// The leaf.
-        leaf: Leaf,
-        /// The root of the state after it, where it is known.
-        head: Option<Digest>,
-        /// The profile under which it was evaluated.
-        ruling: Ruling,
-        /// The result's parts.
-        parts: Vec<Vec<u8>>,
-    },
-    /// What the guard cleared.
-    Guard(GuardRecord),
-    /// A claim that this node signed.
-    Claim(Box<SignedClaim>),
-    /// The claims that this node commits with one digest, for those who missed them.
-    Batch(ClaimBatch),
-    /// Evidence.
-    Evidence {
-        /// Its id.
-        id: EvidenceId,
-        /// Its canonical bytes.
-        bytes: Arc<[u8]>,
-    },
-    /// A message that a process sends, signed.
-    Outbox {
-        /// Its place.
-        source: Source,
-        /// The signed item.
-        item: Authentic<Item>,
-        /// The spawn that it gives notice of, by place and id, which has arrived.
-        spawn: Option<(Source, ItemId)>,
-    },
-    /// An assignment that a process asks for.
-    Assign {
-        /// The process that is to have the item.
-        process: ProcessId,
-        /// The item.
-        item: ItemId,
-    },
-    /// What was to arrive somewhere is there already.
-    Arrived {
-        /// The process that has it.
-        process: ProcessId,
-        /// The item.
-        item: ItemId,
-        /// Its place in the outbox; an assignment has none.
-        source: Option<Source>,
-    },
-    /// All that this result sends has been signed and handed over.
-    Pushed {
-        /// The process.
-        process: ProcessId,
-        /// Slots below this are done.
-        next: Slot,
-    },
+pub struct Recalled {
+    /// The process.
+    pub process: ProcessId,
+    /// What it is.
+    pub parcels: Vec<Parcel>,
+    /// Where the page ended, if there may be more.
+    pub more: Option<Vec<u8>>,
 }
 
 /// What every node is told.

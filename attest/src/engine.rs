@@ -278,11 +278,11 @@ pub trait Resident: Send {
     /// Abstains; the state is then that of before.
     fn step(&mut self, message: &Message) -> Result<StepOutcome, EngineError>;
 
-    /// Like [`Resident::step`], leaving the state as it is.
+    /// Like [`Resident::step`], leaving the state as it is and with so much gas at most.
     ///
     /// # Errors
     /// Abstains.
-    fn dry_run(&mut self, message: &Message) -> Result<StepOutcome, EngineError>;
+    fn dry_run(&mut self, message: &Message, gas_max: u64) -> Result<StepOutcome, EngineError>;
 
     /// Whether the process is gone, so that everything asked of it abstains.
     fn is_lost(&self) -> bool {

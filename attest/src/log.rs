@@ -11,8 +11,10 @@
 //! - `[LO-5]` An input that is stamped with a height beyond the horizon, up to which profiles are settled, is not taken; it is
 //!   when it comes again later.
 //! - `[LO-6]` A tick enters a log when it is due and not otherwise, and nothing enters before a tick that is due (rule CR-5).
+//! - `[LO-7]` A message enters a log once: a scheduler that assigns it again has ended the log there, and nobody's message is executed
+//!   twice.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use surety_protocol::assignment::{Assignment, HashChain};
@@ -83,6 +85,8 @@ pub struct Log {
     timestamp: Timestamp,
     height: Height,
     clockwork: Option<Clockwork>,
+    /// All that has a slot (rule LO-7).
+    messages: BTreeSet<MessageId>,
     recent: BTreeMap<Slot, Entry>,
     ahead: BTreeMap<Slot, Early>,
     /// The last slot that was given up, and what was there.
@@ -94,6 +98,7 @@ pub struct Log {
 #[derive(Debug, Clone)]
 struct Entry {
     id: AssignmentId,
+    message: Option<MessageId>,
     signing: [u8; 48],
     /// The log before this slot, to go back to.
     chain: HashChain,
@@ -213,6 +218,7 @@ impl Log {
             timestamp: Timestamp(0),
             height: Height(0),
             clockwork: None,
+            messages: BTreeSet::new(),
             recent: BTreeMap::new(),
             ahead: BTreeMap::new(),
             given_up: None,
@@ -274,6 +280,8 @@ impl Log {
         next.hash_chain == self.chain
             && next.timestamp >= self.timestamp
             && Height(next.block_height) >= self.height
+            // [LO-7]
+            && next.message.is_none_or(|it| !self.messages.contains(&it))
             // [LO-6]
             && match &self.clockwork {
                 Some(clockwork) => clockwork.admits(next),
@@ -290,6 +298,7 @@ impl Log {
     ) {
         let mut entry = Entry {
             id: assignment.id,
+            message: assignment.timer.is_none().then(|| subject(assignment)),
             signing: item.signing_digest(),
             chain: self.chain,
             hashpath: self.hashpath,
@@ -313,6 +322,7 @@ impl Log {
                 self.doubled(slot, other.id, &mut entry);
             }
         }
+        self.messages.extend(entry.message);
         self.recent.insert(slot, entry);
         while self.recent.len() as u64 > RECENT_MAX {
             self.recent.pop_first();
@@ -453,6 +463,9 @@ impl Log {
         }
         let last = Slot(self.size.checked_sub(1)?);
         let entry = self.recent.remove(&last)?;
+        if let Some(message) = &entry.message {
+            self.messages.remove(message);
+        }
         self.given_up = Some((last, entry.clone()));
         self.size = last.0;
         self.chain = entry.chain;
@@ -466,9 +479,14 @@ impl Log {
     }
 }
 
+/// What an item says that it is: AO takes the tag in both spellings.
+pub fn kind(item: &Item) -> Option<&str> {
+    item.tag("Type").or_else(|| item.tag("type"))
+}
+
 /// Scheduler and module of the process that an item is, if a log can begin with it.
 pub fn begins(item: &Item) -> Option<(Address, ModuleId)> {
-    item.tag("Type").filter(|it| *it == "Process")?;
+    kind(item).filter(|it| *it == "Process")?;
     let scheduler = item.tag("Scheduler")?.parse().ok()?;
     Some((scheduler, item.tag("Module")?.parse().ok()?))
 }

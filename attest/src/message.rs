@@ -6,7 +6,7 @@
 //!   nothing for a tick.
 //! - `[ME-2]` `Owner` is the address of who signed, as AO writes it for the kind of key; `From` is the sending process
 //!   (`From-Process`) if the item has one, else the owner. Tags named `From` or `Owner` are dropped, because modules
-//!   would believe them. `Forwarded-By` is the owner where it is not the sender.
+//!   would believe them; of a tick's too. `Forwarded-By` is the owner where it is not the sender.
 //! - `[ME-3]` `Timestamp`, `Block-Height`, `Epoch`, `Nonce` and `Hash-Chain` are the assignment's.
 //! - `[ME-4]` The limits are the process' own tags, else the module's, else the profile's; `Memory-Limit` is `<n>-<unit>` with
 //!   units b, kb, mb, gb of 1024, `Compute-Limit` a number of gas.
@@ -119,7 +119,7 @@ fn tick(process: &Item, assignment: &Assignment, timer: &str) -> Option<Message>
         target: process.id().to_string(),
         from: owner.clone(),
         owner,
-        tags: timer.tags,
+        tags: believed(timer.tags),
         module: process.tag("Module").unwrap_or_default().to_owned(),
         block_height: assignment.block_height,
         timestamp: assignment.timestamp.0,
@@ -141,9 +141,14 @@ fn subject(item: &Item) -> Subject {
 }
 
 fn tags(item: &Item) -> Vec<(String, String)> {
-    item.tags()
-        .filter(|(name, _)| *name != "From" && *name != "Owner")
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    let tags = item.tags();
+    believed(tags.map(|(name, value)| (name.to_owned(), value.to_owned())))
+}
+
+/// Without the tags that modules would believe (rule ME-2).
+fn believed(tags: impl IntoIterator<Item = (String, String)>) -> Vec<(String, String)> {
+    let tags = tags.into_iter();
+    tags.filter(|(name, _)| name != "From" && name != "Owner")
         .collect()
 }
 

@@ -3,18 +3,21 @@
 //! # Rules
 //!
 //! - `[MU-1]` A messenger pushes for the processes whose first `Authority` tag names its key, so that of many messengers one
-//!   pushes, and the receiver trusts it.
+//!   pushes, and the receiver trusts it; and for those that name none and that its key schedules.
 //! - `[MU-2]` Each message of a result is signed once, made durable, and only then sent. After a crash the same bytes are
 //!   sent again, and the scheduler knows them: at most once, and never lost.
 //! - `[MU-3]` Of what a process asks for, `Data-Protocol`, `Type`, `Variant`, `From-Process`, `From-Module` and `Assignments` are not
 //!   believed; the messenger sets them. Besides it says `Pushed-For`, `From-Slot` and `From-Index`.
-//! - `[MU-4]` A message to something that is no process (a wallet) is done once it is durable.
+//! - `[MU-4]` A message to something that is no process (a wallet) is done once it is durable: it stays in the outbox, and goes on
+//!   its way if a log begins that it is for.
 //! - `[MU-5]` When the log of a process that was spawned begins, its parent is told, once: `Action: Spawned`, `Process`, and the
 //!   tags of the spawn that are not about the process. Until the notice is durable, the spawn stays in the outbox.
 //! - `[MU-6]` A spawn that names no `Scheduler` has its parent's.
-//! - `[MU-7]` Assignments that a process asks for are durable until the log has them; at most [`ASSIGNMENTS_MAX`] of one result.
+//! - `[MU-7]` Assignments that a process asks for are durable until the log has them; at most [`ASSIGNMENTS_MAX`] of one result,
+//!   without the fields that it says are to be excluded (rule SC-6). Items of a base layer cannot be had here.
 //! - `[MU-8]` What was handed over and has not arrived is handed over again after ten seconds, then ever more seldom, and at every
-//!   start. A scheduler knows what it has, so this doubles nothing.
+//!   start. A scheduler knows what it has, so this doubles nothing. What has no room in memory stays in the outbox and is read
+//!   back when there is room: nothing is left out.
 
 mod draft;
 mod undelivered;
@@ -28,11 +31,14 @@ use surety_protocol::machine::Outbox;
 use surety_protocol::time::{Slot, Tick};
 use surety_protocol::verified::Authentic;
 
-use crate::effect::{Effect, Event, Record, Source};
+use crate::effect::{Effect, Event, Recalled, Record, Source};
 use crate::result::ProcessResult;
+use crate::schedule::excludable;
 
 use draft::{NOTICES, Sending};
-use undelivered::{Parcel, Undelivered};
+use undelivered::Undelivered;
+
+pub use undelivered::Parcel;
 
 /// Assignments of one result.
 pub const ASSIGNMENTS_MAX: usize = 128;
@@ -68,7 +74,8 @@ impl Messenger {
     /// Looks at a process that this node follows (rule MU-1); `next` is the first slot that is not pushed.
     pub fn process(&mut self, process: &Item, module: ModuleId, next: Slot) {
         let authority = process.tag("Authority").and_then(|it| it.split(',').next());
-        if authority.map(str::trim) == Some(self.key.to_string().as_str()) {
+        let pusher = authority.or_else(|| process.tag("Scheduler"));
+        if pusher.map(str::trim) == Some(self.key.to_string().as_str()) {
             let id = ProcessId::from(process.id());
             self.senders.entry(id).or_insert(Sender {
                 module,
@@ -122,17 +129,26 @@ impl Messenger {
                     true => sending.spawn(source, value)?,
                     false => sending.message(source, value)?,
                 };
-                // What no item can be is not sent; else what is sent after it would wait for it.
+                // What no item can be is not sent, nor what no scheduler takes (rule SC-9).
                 draft.check().ok()?;
+                let links = |it: &String| it.ends_with("+link");
+                if draft
+                    .tags
+                    .iter()
+                    .any(|(name, value)| links(name) || links(value))
+                {
+                    return None;
+                }
                 Some((source, draft))
             })
             .collect();
         // [MU-7]
         let assignments = assignments(&result.assignments);
-        for (to, item) in &assignments {
+        for (process, item, exclude) in assignments.iter().cloned() {
             out.push(Effect::Persist(Record::Assign {
-                process: *to,
-                item: *item,
+                process,
+                item,
+                exclude,
             }));
         }
         // [MU-2] The position moves on only when everything that this result sends is durable.
@@ -149,13 +165,28 @@ impl Messenger {
         for (source, draft) in drafts {
             out.push(Effect::SignMessage { source, draft });
         }
-        for (to, item) in assignments {
-            self.hand_over(now, Parcel::Assign(to, item), out);
+        for (process, item, exclude) in assignments {
+            let parcel = Parcel::Assign {
+                process,
+                item,
+                exclude,
+            };
+            self.hand_over(now, parcel, out);
         }
     }
 
-    /// The log of a process begins: whoever spawned it is told (rule MU-5).
+    /// The log of a process begins: whoever spawned it is told (rule MU-5), and what was sent to it before goes on its way (rule
+    /// MU-4).
     pub fn began(&mut self, process: &Item, out: &mut Outbox<Effect>) {
+        out.push(Effect::Recall {
+            process: process.id().into(),
+            after: Vec::new(),
+        });
+        self.notify(process, out);
+    }
+
+    /// Signs the notice of a process that was spawned for its parent.
+    fn notify(&self, process: &Item, out: &mut Outbox<Effect>) {
         let Some(of) = Source::named_by(process).filter(|_| process.owner_address() == self.key)
         else {
             return;
@@ -205,25 +236,33 @@ impl Messenger {
         self.hand_over(now, Parcel::Item(item), out);
     }
 
-    /// What did not arrive before this node stopped is handed over again (rule MU-8).
-    pub fn resume(&mut self, now: Tick, item: Authentic<Item>, out: &mut Outbox<Effect>) {
-        self.hand_over(now, Parcel::Item(item), out);
-    }
-
-    /// The same of an assignment.
-    pub fn resume_assignment(
+    /// A page of the outbox: what may not have arrived is handed over again (rule MU-8). `begun` are the processes whose log is here.
+    pub fn recalled(
         &mut self,
         now: Tick,
-        process: ProcessId,
-        item: ItemId,
+        recalled: &Recalled,
+        begun: impl Fn(&ProcessId) -> bool,
         out: &mut Outbox<Effect>,
     ) {
-        self.hand_over(now, Parcel::Assign(process, item), out);
+        self.undelivered.more(recalled);
+        for parcel in &recalled.parcels {
+            match parcel {
+                // [MU-5]
+                Parcel::Item(item)
+                    if item.tag("Type") == Some("Process") && begun(&item.id().into()) =>
+                {
+                    self.notify(item, out);
+                }
+                _ => self.hand_over(now, parcel.clone(), out),
+            }
+        }
     }
 
     fn hand_over(&mut self, now: Tick, parcel: Parcel, out: &mut Outbox<Effect>) {
-        out.push(parcel.hand_over());
-        self.undelivered.insert(now, parcel);
+        let effect = parcel.hand_over();
+        if self.undelivered.insert(now, parcel) {
+            out.push(effect);
+        }
     }
 
     /// An item has a slot of a process.
@@ -237,10 +276,10 @@ impl Messenger {
             None => return,
             // [MU-5]
             Some(Parcel::Item(item)) if item.tag("Type") == Some("Process") => {
-                return self.began(&item, out);
+                return self.notify(&item, out);
             }
             Some(Parcel::Item(item)) => Source::named_by(&item),
-            Some(Parcel::Assign(..)) => None,
+            Some(Parcel::Assign { .. }) => None,
         };
         out.push(Effect::Persist(Record::Arrived {
             process,
@@ -256,8 +295,11 @@ impl Messenger {
         known: impl Fn(&ProcessId) -> bool,
         out: &mut Outbox<Effect>,
     ) {
-        for parcel in self.undelivered.due(now, known) {
+        for parcel in self.undelivered.due(now, &known) {
             out.push(parcel.hand_over());
+        }
+        if let Some((process, after)) = self.undelivered.recall(known) {
+            out.push(Effect::Recall { process, after });
         }
     }
 }
@@ -271,15 +313,37 @@ fn spawn_of(source: Source, item: &Item) -> Option<(Source, ItemId)> {
     ))
 }
 
-/// What is to be assigned to which process (rule MU-7).
-fn assignments(asked: &[Value]) -> Vec<(ProcessId, ItemId)> {
-    let pairs = asked.iter().flat_map(|it| {
+/// What is to be assigned to which process, without which fields (rule MU-7).
+fn assignments(asked: &[Value]) -> Vec<(ProcessId, ItemId, Vec<String>)> {
+    let all = asked.iter().flat_map(|it| {
         let item = it.get("Message").and_then(Value::as_str);
         let item: Option<ItemId> = item.and_then(|it| it.parse().ok());
+        let item = item.filter(|_| !it.get("BaseLayer").is_some_and(wanted));
+        let exclude = excluded(it.get("Exclude"));
         let to = it.get("Processes").and_then(Value::as_array);
         let to = to.map(Vec::as_slice).unwrap_or_default();
         to.iter()
-            .filter_map(move |to| Some((to.as_str()?.parse().ok()?, item?)))
+            .filter_map(move |to| Some((to.as_str()?.parse().ok()?, item?, exclude.clone()?)))
     });
-    pairs.take(ASSIGNMENTS_MAX).collect()
+    all.take(ASSIGNMENTS_MAX).collect()
+}
+
+/// Whether Lua means something by a value.
+fn wanted(value: &Value) -> bool {
+    !matches!(value, Value::Null | Value::Bool(false)) && value.as_str() != Some("")
+}
+
+/// The fields that are to be excluded; nothing if they are no names of fields.
+fn excluded(asked: Option<&Value>) -> Option<Vec<String>> {
+    let names = match asked {
+        None | Some(Value::Null) => Vec::new(),
+        // Lua knows no empty list.
+        Some(Value::Object(fields)) if fields.is_empty() => Vec::new(),
+        Some(Value::Array(names)) => {
+            let names = names.iter().map(|it| it.as_str().map(str::to_owned));
+            names.collect::<Option<Vec<_>>>()?
+        }
+        Some(_) => return None,
+    };
+    excludable(&names).then_some(names)
 }

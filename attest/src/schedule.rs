@@ -13,25 +13,30 @@
 //! - `[SC-6]` Any item can be assigned to a process, whoever it is for, without fields that the process does not want; at most
 //!   [`EXCLUDED_MAX`] of them are named.
 //! - `[SC-7]` Ticks of a process are assigned when they are due, and before any message that is assigned later (rule CR-4).
+//! - `[SC-8]` What a process sent (`From-Process`) is the same message if its signer signed the same again, whatever the signature:
+//!   it gets no second slot. By content alone it would not be told apart from a stranger's copy that came first, and be lost.
+//! - `[SC-9]` What is to have a slot is by its tags what AO's scheduler takes: `Type` or `type` says `Process` or `Message`, there is a
+//!   `Data-Protocol`, and nothing ends with `+link`. A process names a module, and boots from its data or from an item.
 
 mod kind;
+mod log;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
-use surety_protocol::assignment::{Assignment, HashChain};
-use surety_protocol::id::{Address, ItemId, MessageId, ProcessId};
+use surety_protocol::assignment::Assignment;
+use surety_protocol::id::{Address, ProcessId};
 use surety_protocol::item::Item;
 use surety_protocol::machine::Outbox;
-use surety_protocol::time::{Height, Slot, Timestamp};
+use surety_protocol::time::{Height, Timestamp};
 use surety_protocol::verified::Authentic;
 
-use crate::cron::{Clockwork, Tick};
 use crate::effect::{Effect, Event, Gossip, Offer, Record};
 use crate::guard::Guard;
-use crate::log::{begins, subject};
-use crate::reservation::{Entry, Reservation};
+use crate::log::begins;
+use crate::reservation::Reservation;
 
-use kind::{Kind, kind, sound_field};
+use kind::{Kind, bootable, kind, sound_field};
+use log::{Log, Waiting};
 
 /// The code of the refusal of what has its slot (rule SC-4).
 pub const ALREADY: &str = "already-scheduled";
@@ -47,6 +52,11 @@ pub const PROCESSES_MAX: usize = 100_000;
 
 /// Fields that one assignment excludes.
 pub const EXCLUDED_MAX: usize = 16;
+
+/// Whether an assignment can exclude these fields (rule SC-6).
+pub fn excludable(fields: &[String]) -> bool {
+    fields.len() <= EXCLUDED_MAX && fields.iter().all(|it| sound_field(it))
+}
 
 /// What can happen to a scheduler.
 #[derive(Debug)]
@@ -69,29 +79,6 @@ pub enum Input {
     },
     /// The assignments of a reservation were signed, in order.
     Signed(Vec<Authentic<Item>>),
-}
-
-/// What waits for its slot.
-#[derive(Debug)]
-struct Waiting {
-    item: Authentic<Item>,
-    exclude: Vec<String>,
-    wall: Timestamp,
-    height: Height,
-}
-
-#[derive(Debug)]
-struct Log {
-    next: Slot,
-    chain: HashChain,
-    timestamp: Timestamp,
-    height: Height,
-    clockwork: Option<Clockwork>,
-    /// What is reserved and not yet signed; no item is a tick.
-    reserved: Vec<Option<Authentic<Item>>>,
-    waiting: VecDeque<Waiting>,
-    waiting_bytes: usize,
-    assigned: BTreeMap<MessageId, Slot>,
 }
 
 /// The scheduler of the processes that name its key.
@@ -125,7 +112,7 @@ impl Scheduler {
             .entry(assignment.process)
             .or_insert_with(|| Log::new(assignment.process));
         log.signed(assignment, item);
-        if log.clockwork.is_some() {
+        if log.is_timed() {
             self.timed.insert(assignment.process);
         }
     }
@@ -143,9 +130,7 @@ impl Scheduler {
             .logs
             .entry(process)
             .or_insert_with(|| Log::new(process));
-        if reservation.slot == log.next && log.reserved.is_empty() {
-            log.reserve(reservation, messages, guard, out);
-        }
+        log.resume(reservation, messages, guard, out);
     }
 
     /// Whether this process is scheduled here.
@@ -216,8 +201,7 @@ impl Scheduler {
         if let Some(process) = process
             && let Some(log) = self.logs.get_mut(&process)
         {
-            log.waiting_bytes = log.waiting_bytes.saturating_add(item.bytes().len());
-            log.waiting.push_back(Waiting {
+            log.queue(Waiting {
                 item,
                 exclude,
                 wall,
@@ -233,14 +217,12 @@ impl Scheduler {
         let kind = match offer {
             Offer::Assign { exclude, .. } => {
                 // [SC-6]
-                if exclude.len() > EXCLUDED_MAX || !exclude.iter().all(|it| sound_field(it)) {
+                if !excludable(exclude) {
                     return Err(("exclude-malformed", "what is excluded are names of fields"));
                 }
                 Kind::Message
             }
-            Offer::Item(item) => {
-                kind(item).ok_or(("type-unsupported", "tag Type must be Process or Message"))?
-            }
+            Offer::Item(item) => kind(item)?,
         };
         let process = offer
             .process()
@@ -253,6 +235,12 @@ impl Scheduler {
             if begins(item).is_none() {
                 return Err(("module-malformed", "the process names no module"));
             }
+            if !bootable(item) {
+                return Err((
+                    "on-boot-malformed",
+                    "the tag On-Boot is neither Data nor the id of an item",
+                ));
+            }
             if !self.logs.contains_key(&process) && self.logs.len() >= PROCESSES_MAX {
                 return Err(("scheduler-full", "too many processes are scheduled here"));
             }
@@ -264,19 +252,7 @@ impl Scheduler {
             .logs
             .get(&process)
             .ok_or(("process-unknown", "the process is not scheduled here"))?;
-        // [SC-4]
-        if log.assigned.contains_key(&MessageId::from(item.id())) {
-            return Err((ALREADY, "the message has a slot already"));
-        }
-        if log.waits(item.id()) {
-            return Ok(false);
-        }
-        // [SC-5]
-        let bytes = log.waiting_bytes.saturating_add(item.bytes().len());
-        if log.waiting.len() >= WAITING_MAX || bytes > WAITING_BYTES_MAX {
-            return Err(("scheduler-busy", "too many messages wait for this process"));
-        }
-        Ok(true)
+        log.admits(offer)
     }
 
     fn signed(&mut self, items: Vec<Authentic<Item>>, guard: &mut Guard, out: &mut Outbox<Effect>) {
@@ -286,7 +262,7 @@ impl Scheduler {
         let Some(log) = self.logs.get_mut(&process) else {
             return;
         };
-        let reserved = std::mem::take(&mut log.reserved);
+        let reserved = log.take_reserved();
         for (item, message) in items.into_iter().zip(reserved) {
             let Ok(assignment) = Assignment::from_item(&item) else {
                 return;
@@ -310,175 +286,9 @@ impl Scheduler {
                 message,
             }));
         }
-        if log.clockwork.is_some() {
+        if log.is_timed() {
             self.timed.insert(process);
         }
         log.advance(process, self.now, guard, out);
-    }
-}
-
-impl Log {
-    fn new(process: ProcessId) -> Log {
-        Log {
-            next: Slot(0),
-            chain: HashChain::start(&process),
-            timestamp: Timestamp(0),
-            height: Height(0),
-            clockwork: None,
-            reserved: Vec::new(),
-            waiting: VecDeque::new(),
-            waiting_bytes: 0,
-            assigned: BTreeMap::new(),
-        }
-    }
-
-    fn waits(&self, id: ItemId) -> bool {
-        self.reserved.iter().flatten().any(|item| item.id() == id)
-            || self.waiting.iter().any(|it| it.item.id() == id)
-    }
-
-    fn signed(&mut self, assignment: &Assignment, item: Option<&Item>) {
-        match (&mut self.clockwork, item) {
-            (None, Some(process)) if assignment.slot == Slot(0) => {
-                self.clockwork = Clockwork::start(process, assignment);
-            }
-            (None, _) => {}
-            (Some(clockwork), _) => {
-                let height = Height(assignment.block_height);
-                clockwork.pass(assignment.timer.as_deref(), assignment.timestamp, height);
-            }
-        }
-        self.next = assignment.slot.next();
-        self.chain = assignment.next_hash_chain();
-        self.timestamp = self.timestamp.max(assignment.timestamp);
-        self.height = self.height.max(Height(assignment.block_height));
-        if assignment.timer.is_none() {
-            self.assigned.insert(subject(assignment), assignment.slot);
-        }
-    }
-
-    /// Reserves the next slots if none are in flight (rule SC-2).
-    fn advance(
-        &mut self,
-        process: ProcessId,
-        now: (Timestamp, Height),
-        guard: &mut Guard,
-        out: &mut Outbox<Effect>,
-    ) {
-        if !self.reserved.is_empty() {
-            return;
-        }
-        let (entries, messages): (Vec<_>, Vec<_>) = self.plan(process, now).into_iter().unzip();
-        if entries.is_empty() {
-            return;
-        }
-        let reservation = Reservation {
-            process,
-            slot: self.next,
-            hash_chain: self.chain,
-            entries,
-        };
-        self.reserve(reservation, messages, guard, out);
-    }
-
-    /// What the next slots are for; the process' own slot is alone.
-    fn plan(
-        &mut self,
-        process: ProcessId,
-        now: (Timestamp, Height),
-    ) -> Vec<(Entry, Option<Authentic<Item>>)> {
-        let most = if self.next == Slot(0) {
-            1
-        } else {
-            RESERVED_MAX
-        };
-        let mut clockwork = self.clockwork.clone();
-        let (mut time, mut height) = (self.timestamp, self.height);
-        let (mut planned, mut bytes) = (Vec::new(), 0_usize);
-        while planned.len() < most && bytes < RESERVED_BYTES_MAX {
-            let (wall, at) = match self.waiting.front() {
-                Some(next) => (next.wall, next.height),
-                None => now,
-            };
-            // [SC-3]
-            let (then, there) = (time.max(wall), height.max(at));
-            // [SC-7]
-            let tick = clockwork.as_ref().and_then(|it| it.due(then, there));
-            let (entry, item) = match (tick, self.waiting.is_empty()) {
-                (Some(tick), _) => (tick.into(), None),
-                (None, true) => break,
-                (None, false) => {
-                    let Some(next) = self.waiting.pop_front() else {
-                        break;
-                    };
-                    let size = next.item.bytes().len();
-                    self.waiting_bytes = self.waiting_bytes.saturating_sub(size);
-                    bytes = bytes.saturating_add(size);
-                    let own = ProcessId::from(next.item.id()) == process;
-                    let entry = Entry {
-                        height: there,
-                        timestamp: then,
-                        message: (!own).then(|| next.item.id().into()),
-                        exclude: next.exclude,
-                        timer: None,
-                    };
-                    (entry, Some(next.item))
-                }
-            };
-            if let Some(clockwork) = &mut clockwork {
-                clockwork.pass(entry.timer.as_deref(), entry.timestamp, entry.height);
-            }
-            (time, height) = (time.max(entry.timestamp), height.max(entry.height));
-            planned.push((entry, item));
-        }
-        planned
-    }
-
-    fn reserve(
-        &mut self,
-        reservation: Reservation,
-        messages: Vec<Option<Authentic<Item>>>,
-        guard: &mut Guard,
-        out: &mut Outbox<Effect>,
-    ) {
-        let process = reservation.process;
-        match guard.clear_reservation(reservation.clone()) {
-            Ok((cleared, records)) => {
-                for record in records {
-                    out.push(Effect::Persist(Record::Guard(record)));
-                }
-                out.push(Effect::Persist(Record::Reserved {
-                    reservation,
-                    messages: messages.clone(),
-                }));
-                out.push(Effect::SignAssignments(cleared));
-                self.reserved = messages;
-            }
-            Err(reason) => {
-                out.push(Effect::Notify(Event::Refused {
-                    reason: reason.to_string(),
-                }));
-                for message in messages.into_iter().flatten() {
-                    out.push(Effect::Notify(Event::Unscheduled {
-                        message: message.id().into(),
-                        process: Some(process),
-                        code: "guard-refused",
-                        reason: reason.to_string(),
-                    }));
-                }
-            }
-        }
-    }
-}
-
-impl From<Tick> for Entry {
-    fn from(tick: Tick) -> Entry {
-        Entry {
-            height: tick.height,
-            timestamp: tick.timestamp,
-            message: None,
-            exclude: Vec::new(),
-            timer: Some(tick.timer),
-        }
     }
 }

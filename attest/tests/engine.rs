@@ -34,6 +34,8 @@ mod golden;
 mod host;
 #[path = "engine/hostile.rs"]
 mod hostile;
+#[path = "../../protocol/tests/support/needed.rs"]
+mod needed;
 #[path = "engine/rollback.rs"]
 mod rollback;
 #[path = "engine/sample.rs"]

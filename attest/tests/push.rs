@@ -10,21 +10,24 @@
 
 #[path = "crash/fuse.rs"]
 mod fuse;
+#[path = "push/unit.rs"]
+mod unit;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use surety_attest::effect::{Effect, Offer, Record, Source};
-use surety_attest::push::Messenger;
+use surety_attest::effect::Effect;
+use surety_attest::push::{Messenger, Parcel};
 use surety_attest::result::ProcessResult;
-use surety_protocol::id::{ItemId, ModuleId, ProcessId};
+use surety_protocol::id::{ItemId, ModuleId};
 use surety_protocol::item::{Item, ItemDraft, ItemKey};
 use surety_protocol::machine::Outbox;
 use surety_protocol::time::{Slot, Tick};
 use surety_protocol::verified::Authentic;
 
-use fuse::{Crashing, Fuse};
+use fuse::{Crashing as _, Fuse};
+use unit::Unit;
 
 fn key() -> ItemKey {
     ItemKey::ed25519(&[3; 32])
@@ -42,170 +45,6 @@ fn process(number: u64) -> Authentic<Item> {
 fn cause(number: u64) -> Authentic<Item> {
     let draft = ItemDraft::default().tag("Number", number.to_string());
     ItemKey::ed25519(&[5; 32]).sign_item(&draft).unwrap()
-}
-
-/// A messenger with the disk that outlives it, and the logs that it delivers to.
-struct Unit {
-    messenger: Messenger,
-    parent: Authentic<Item>,
-    results: Vec<ProcessResult>,
-    pushed: u64,
-    outbox: BTreeMap<(Source, ItemId), Authentic<Item>>,
-    assigns: BTreeSet<(ProcessId, ItemId)>,
-    /// What has a slot: how often each was handed over does not matter, that it is there does.
-    arrived: BTreeSet<(ProcessId, ItemId)>,
-    begun: BTreeMap<ProcessId, Authentic<Item>>,
-    /// Messages between nodes that are lost, by their count.
-    lost: BTreeSet<usize>,
-    handed: usize,
-    left: Fuse,
-    now: Tick,
-}
-
-impl Unit {
-    fn new(results: Vec<ProcessResult>, lost: BTreeSet<usize>) -> Unit {
-        let mut unit = Unit {
-            messenger: Messenger::new(key().address()),
-            parent: process(0),
-            results,
-            pushed: 0,
-            outbox: BTreeMap::new(),
-            assigns: BTreeSet::new(),
-            arrived: BTreeSet::new(),
-            begun: BTreeMap::new(),
-            lost,
-            handed: 0,
-            left: Fuse::default(),
-            now: Tick(0),
-        };
-        unit.restart();
-        unit
-    }
-
-    fn id(&self) -> ProcessId {
-        self.parent.id().into()
-    }
-
-    /// A scheduler takes what it has not got.
-    fn deliver(&mut self, to: ProcessId, id: ItemId, item: Option<Authentic<Item>>) {
-        self.handed += 1;
-        if self.lost.contains(&self.handed) {
-            return;
-        }
-        if !self.arrived.insert((to, id)) {
-            let mut out = Outbox::default();
-            self.messenger.known(to, id, &mut out);
-            return self.perform(out.drain());
-        }
-        self.assigns.remove(&(to, id));
-        self.messenger.arrived(to, id);
-        let Some(item) = item else { return };
-        if item.tag("Type") == Some("Process") {
-            self.begun.insert(to, item.clone());
-            let mut out = Outbox::default();
-            self.messenger.began(&item, &mut out);
-            self.perform(out.drain());
-        } else {
-            self.outbox.retain(|(_, it), _| *it != id);
-        }
-    }
-
-    /// Starts again from what is durable.
-    fn restart(&mut self) {
-        self.left = Fuse::default();
-        self.messenger = Messenger::new(key().address());
-        let module = ModuleId::default();
-        self.messenger
-            .process(&self.parent, module, Slot(self.pushed));
-        for item in self.outbox.clone().into_values() {
-            let mut out = Outbox::default();
-            match self.begun.get(&item.id().into()) {
-                Some(_) => self.messenger.began(&item, &mut out),
-                None => self.messenger.resume(self.now, item, &mut out),
-            }
-            self.perform(out.drain());
-        }
-        for (to, item) in self.assigns.clone() {
-            let mut out = Outbox::default();
-            self.messenger
-                .resume_assignment(self.now, to, item, &mut out);
-            self.perform(out.drain());
-        }
-        for slot in self.pushed..self.results.len() as u64 {
-            self.result(slot);
-        }
-    }
-
-    fn result(&mut self, slot: u64) {
-        let result = self.results[slot as usize].clone();
-        let mut out = Outbox::default();
-        let (id, cause) = (self.id(), cause(slot));
-        self.messenger
-            .result(self.now, id, Slot(slot), &cause, &result, &mut out);
-        self.perform(out.drain());
-    }
-
-    fn pass(&mut self, milliseconds: u64) {
-        self.now = Tick(self.now.0 + milliseconds);
-        let mut out = Outbox::default();
-        self.messenger.tick(self.now, |_| true, &mut out);
-        self.perform(out.drain());
-    }
-}
-
-impl Crashing for Unit {
-    fn fuse(&mut self) -> &mut Fuse {
-        &mut self.left
-    }
-
-    fn persist(&mut self, effect: Effect) {
-        match effect {
-            Effect::Persist(Record::Outbox {
-                source,
-                item,
-                spawn,
-            }) => {
-                if let Some(spawn) = spawn {
-                    assert!(self.outbox.remove(&spawn).is_some(), "a notice of nothing");
-                }
-                self.outbox.insert((source, item.id()), item);
-            }
-            Effect::Persist(Record::Assign { process, item }) => {
-                self.assigns.insert((process, item));
-            }
-            Effect::Persist(Record::Arrived {
-                process,
-                item,
-                source,
-            }) => match source {
-                Some(source) => drop(self.outbox.remove(&(source, item))),
-                None => drop(self.assigns.remove(&(process, item))),
-            },
-            Effect::Persist(Record::Pushed { next, .. }) => {
-                assert!(next.0 >= self.pushed);
-                self.pushed = next.0;
-            }
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn act(&mut self, effect: Effect) {
-        match effect {
-            Effect::SignMessage { source, draft } => {
-                let item = key().sign_item(&draft).unwrap();
-                let mut out = Outbox::default();
-                self.messenger.signed(self.now, source, item, &mut out);
-                self.perform(out.drain());
-            }
-            Effect::Deliver(Offer::Item(item)) => {
-                let to = Offer::Item(item.clone()).process().unwrap();
-                self.deliver(to, item.id(), Some(item));
-            }
-            Effect::Assign { process, item } => self.deliver(process, item, None),
-            Effect::Notify(_) => {}
-            other => panic!("{other:?}"),
-        }
-    }
 }
 
 fn result(messages: Vec<Value>, spawns: Vec<Value>, assignments: Vec<Value>) -> ProcessResult {
@@ -289,7 +128,8 @@ fn a_parent_is_told_once_with_the_tags_of_its_spawn() {
         .tag("From-Index", "0");
     let forged = ItemKey::ed25519(&[9; 32]).sign_item(&forged).unwrap();
     unit.messenger.began(&forged, &mut out);
-    assert!(out.drain().is_empty());
+    let asked = out.drain();
+    assert!(matches!(asked.as_slice(), [Effect::Recall { .. }]));
 }
 
 #[test]
@@ -327,6 +167,101 @@ fn what_is_for_a_wallet_is_not_tried_again_and_again() {
         assert!(out.drain().is_empty());
     }
     assert_eq!(unit.outbox.len(), 1);
+}
+
+#[test]
+fn however_much_is_for_wallets_what_is_for_processes_is_handed_over_after_a_start() {
+    let mut messages = vec![message(&process(1), 0)];
+    messages.extend((1..1_100).map(|number| message(&process(2), number)));
+    let lost = (1..=1).collect();
+    let mut unit = Unit::new(Vec::new(), lost);
+    unit.wallets.insert(process(2).id().into());
+    unit.results.push(result(messages, vec![], vec![]));
+    unit.result(0);
+    assert!(unit.arrived.is_empty());
+    unit.restart();
+    assert_eq!(unit.arrived.len(), 1);
+    assert_eq!(unit.outbox.len(), 1_099);
+    // What was a wallet to this messenger is a process, whose log begins.
+    let late = process(2);
+    unit.wallets.clear();
+    let mut out = Outbox::default();
+    unit.messenger.began(&late, &mut out);
+    unit.perform(out.drain());
+    for _ in 0..400 {
+        unit.pass(1_000);
+    }
+    assert!(unit.outbox.is_empty());
+    assert_eq!(unit.arrived.len(), 1_100);
+}
+
+#[test]
+fn more_than_memory_has_room_for_is_read_back_when_there_is_room() {
+    let many: Vec<_> = (0..5_000).map(|it| message(&process(1), it)).collect();
+    let mut unit = Unit::new(Vec::new(), (1..=5_000).collect());
+    unit.results.push(result(many, vec![], vec![]));
+    unit.result(0);
+    assert!(unit.arrived.is_empty());
+    for _ in 0..2_000 {
+        unit.pass(1_000);
+    }
+    assert!(unit.outbox.is_empty());
+    assert_eq!(unit.arrived.len(), 5_000);
+}
+
+#[test]
+fn an_assignment_excludes_what_the_process_says() {
+    let to = process(1).id();
+    let asked = |exclude: Value| json!({ "Message": ItemId::default(), "Processes": [to], "Exclude": exclude });
+    let excluded = |asked: Value| -> Vec<Vec<String>> {
+        let lost = (1..=100).collect();
+        let unit = Unit::new(vec![result(vec![], vec![], vec![asked])], lost);
+        let all = unit.outbox.into_values().map(|it| match it {
+            Parcel::Assign { exclude, .. } => exclude,
+            Parcel::Item(_) => panic!("no assignment"),
+        });
+        all.collect()
+    };
+    assert_eq!(
+        excluded(asked(json!(["Data", "Anchor"]))),
+        [["Data", "Anchor"]]
+    );
+    for nothing in [json!([]), json!({}), json!(null)] {
+        assert_eq!(excluded(asked(nothing)), [Vec::<String>::new()]);
+    }
+    // Names of fields, or no assignment: the process would see what it does not want.
+    let many: Vec<_> = (0..17).map(|it| format!("X{it}")).collect();
+    for nonsense in [json!("Data"), json!([1]), json!(["Da ta"]), json!(many)] {
+        assert!(excluded(asked(nonsense)).is_empty());
+    }
+    let mut elsewhere = asked(json!([]));
+    elsewhere["BaseLayer"] = json!("true");
+    assert!(excluded(elsewhere).is_empty());
+}
+
+#[test]
+fn who_names_no_authority_is_pushed_for_by_its_scheduler() {
+    let pushes = |tags: &[(&str, String)]| {
+        let mut draft = ItemDraft::default().tag("Type", "Process");
+        for (name, value) in tags {
+            draft = draft.tag(*name, value.clone());
+        }
+        let item = ItemKey::ed25519(&[4; 32]).sign_item(&draft).unwrap();
+        let mut messenger = Messenger::new(key().address());
+        messenger.process(&item, ModuleId::default(), Slot(0));
+        messenger.next(&item.id().into()).is_some()
+    };
+    let (ours, other) = (key().address().to_string(), "other".to_owned());
+    assert!(pushes(&[("Scheduler", ours.clone())]));
+    assert!(pushes(&[
+        ("Scheduler", other.clone()),
+        ("Authority", ours.clone())
+    ]));
+    assert!(!pushes(&[
+        ("Scheduler", ours),
+        ("Authority", other.clone())
+    ]));
+    assert!(!pushes(&[("Scheduler", other)]));
 }
 
 #[test]
@@ -414,7 +349,7 @@ proptest! {
         // A spawn arrives as a process, and as a notice to its parent; an assignment names two processes.
         prop_assert_eq!(unit.arrived.len(), messages + 2 * spawns + 2 * assigns);
         prop_assert_eq!(unit.begun.len(), spawns);
-        prop_assert!(unit.outbox.is_empty() && unit.assigns.is_empty());
+        prop_assert!(unit.outbox.is_empty());
         prop_assert_eq!(unit.pushed, shapes.len() as u64);
     }
 }

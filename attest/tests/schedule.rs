@@ -9,19 +9,20 @@
     reason = "a test that panics has failed"
 )]
 
+#[path = "schedule/follow.rs"]
+mod follow;
 #[path = "crash/fuse.rs"]
 mod fuse;
 #[path = "schedule/unit.rs"]
 mod unit;
 
 use proptest::prelude::*;
-use surety_attest::effect::{Effect, Offer, Record};
+use surety_attest::effect::{Effect, Offer};
 use surety_attest::log::{Appended, Logs};
-use surety_protocol::assignment::{Assignment, AssignmentDraft, HashChain};
-use surety_protocol::id::{AssignmentId, ItemId};
-use surety_protocol::item::{Item, ItemDraft};
+use surety_protocol::id::ItemId;
+use surety_protocol::item::{Item, ItemDraft, ItemKey, RsaComponents};
 use surety_protocol::machine::Outbox;
-use surety_protocol::time::{Height, Slot, Timestamp};
+use surety_protocol::time::{Height, Slot};
 use surety_protocol::verified::Authentic;
 
 use fuse::Fuse;
@@ -117,6 +118,106 @@ fn what_no_log_can_begin_with_gets_no_slot() {
     assert_eq!(begun, Appended::Grew);
 }
 
+/// What AO's scheduler takes by its tags, and no more.
+#[test]
+fn tags_decide_who_gets_a_slot() {
+    let mut unit = Unit::new();
+    let to = process(1, &[]);
+    unit.offer(Offer::Item(to.clone()), 0, 0);
+    let of = |target: bool, tags: &[(&str, &str)]| {
+        let draft = if target {
+            ItemDraft::default().to(*to.id().as_bytes())
+        } else {
+            ItemDraft::default()
+                .tag("Scheduler", key().address().to_string())
+                .tag("Module", ItemId::default().to_string())
+        };
+        let tagged = tags
+            .iter()
+            .fold(draft, |it, (name, value)| it.tag(*name, *value));
+        Offer::Item(user().sign_item(&tagged).unwrap())
+    };
+    let protocol = ("Data-Protocol", "ao");
+    let id = ItemId::new([7; 32]).to_string();
+    for (target, tags) in [
+        (true, &[protocol, ("Type", "Message")][..]),
+        (true, &[protocol, ("type", "Message")]),
+        (true, &[("Data-Protocol", "another"), ("Type", "Message")]),
+        (false, &[protocol, ("type", "Process")]),
+        (false, &[protocol, ("Type", "Process"), ("On-Boot", "Data")]),
+        (false, &[protocol, ("Type", "Process"), ("On-Boot", &id)]),
+    ] {
+        let before = unit.inputs.len();
+        unit.offer(of(target, tags), 1, 0);
+        assert_eq!(unit.inputs.len(), before + 1, "{tags:?}");
+    }
+    for (code, target, tags) in [
+        ("protocol-missing", true, &[("Type", "Message")][..]),
+        ("type-unsupported", true, &[protocol]),
+        ("type-unsupported", true, &[protocol, ("Type", "Module")]),
+        (
+            "link-unsupported",
+            true,
+            &[protocol, ("Type", "Message"), ("a+link", "b")],
+        ),
+        (
+            "link-unsupported",
+            true,
+            &[protocol, ("Type", "Message"), ("a", "b+link")],
+        ),
+        (
+            "on-boot-malformed",
+            false,
+            &[protocol, ("Type", "Process"), ("On-Boot", "elsewhere")],
+        ),
+    ] {
+        let before = unit.inputs.len();
+        unit.offer(of(target, tags), 2, 0);
+        assert_eq!(unit.refused.last().map(|(_, it)| *it), Some(code));
+        assert_eq!(unit.inputs.len(), before, "{tags:?}");
+    }
+}
+
+/// A salted signature makes another id of the same message.
+#[test]
+fn what_a_process_sent_gets_one_slot_however_often_its_sender_signs_it() {
+    let mut unit = Unit::new();
+    let (one, other) = (process(1, &[]), process(2, &[]));
+    unit.offer(Offer::Item(one.clone()), 0, 0);
+    unit.offer(Offer::Item(other.clone()), 0, 0);
+    let salted = ItemKey::rsa(&RsaComponents::generate().unwrap()).unwrap();
+    let draft = ItemDraft::default()
+        .to(*one.id().as_bytes())
+        .tag("Data-Protocol", "ao")
+        .tag("Type", "Message");
+    let sent = draft.clone().tag("From-Process", other.id().to_string());
+    let copies = |by: &ItemKey, draft: &ItemDraft| [0; 2].map(|_| by.sign_item(draft).unwrap());
+    let [first, again] = copies(&salted, &sent);
+    assert_ne!(first.id(), again.id());
+    // At once, later, and after a start.
+    let both = [first, again.clone()].map(Offer::Item);
+    unit.burst(both.to_vec(), 1, 0);
+    unit.offer(Offer::Item(again.clone()), 2, 0);
+    unit.restart();
+    unit.offer(Offer::Item(again.clone()), 3, 0);
+    assert_eq!(unit.log(one.id().into()).len(), 2);
+    let codes: Vec<&str> = unit.refused.iter().map(|(_, code)| *code).collect();
+    assert_eq!(codes, ["already-scheduled"; 3]);
+    // A stranger's copy does not stand in its way, nor does this one for who asks for it, nor what users say twice.
+    let [copy, _] = copies(&user(), &sent);
+    unit.offer(Offer::Item(copy), 4, 0);
+    let assign = Offer::Assign {
+        process: one.id().into(),
+        item: again,
+        exclude: Vec::new(),
+    };
+    unit.offer(assign, 5, 0);
+    for said in copies(&salted, &draft) {
+        unit.offer(Offer::Item(said), 6, 0);
+    }
+    assert_eq!(unit.log(one.id().into()).len(), 6);
+}
+
 #[test]
 fn what_waits_is_bounded_in_bytes_and_whoever_asks_twice_waits_once() {
     let mut unit = Unit::new();
@@ -169,102 +270,6 @@ fn ticks_come_by_themselves_and_before_what_is_later() {
             (None, 16_000, 11),
         ]
     );
-}
-
-#[test]
-fn a_log_does_not_go_on_past_a_tick_that_is_left_out() {
-    let mut unit = Unit::new();
-    let timed = process(1, &["5-seconds"]);
-    unit.offer(Offer::Item(timed.clone()), 0, 0);
-    let log = unit.log(timed.id().into());
-    let item = message(&timed, 1);
-    let mut draft = AssignmentDraft {
-        process: timed.id().into(),
-        epoch: 0,
-        slot: Slot(1),
-        hash_chain: log[0].next_hash_chain(),
-        block_height: 0,
-        timestamp: Timestamp(BEGIN + 5_000),
-        message: Some(item.id().into()),
-        exclude: Vec::new(),
-        timer: None,
-    };
-    let mut out = Outbox::default();
-    let late = key().sign_item(&draft.to_item_draft(None)).unwrap();
-    let refused = unit
-        .logs
-        .append(Height(9), late, Some(item.clone()), &mut out);
-    assert!(matches!(refused, Appended::Refused(_)), "{refused:?}");
-    draft.timestamp = Timestamp(BEGIN + 4_999);
-    let early = key().sign_item(&draft.to_item_draft(None)).unwrap();
-    // Without the message that it names it waits for it.
-    let waits = unit.logs.append(Height(9), early.clone(), None, &mut out);
-    assert_eq!(waits, Appended::Ahead(2));
-    let taken = unit.logs.append(Height(9), early, Some(item), &mut out);
-    assert_eq!(taken, Appended::Grew);
-}
-
-/// In whatever order they come, two assignments of one slot are noticed.
-#[test]
-fn a_second_assignment_is_noticed_whatever_comes_first() {
-    let mut unit = Unit::new();
-    let item = process(1, &[]);
-    unit.offer(Offer::Item(item.clone()), 0, 0);
-    let (first, _) = unit.inputs[&(item.id().into(), Slot(0))].clone();
-    let begin = unit.log(item.id().into())[0].next_hash_chain();
-    let assign = |slot: u64, chain: HashChain, late: u64| {
-        let message = message(&item, slot);
-        let draft = AssignmentDraft {
-            process: item.id().into(),
-            epoch: 0,
-            slot: Slot(slot),
-            hash_chain: chain,
-            block_height: 0,
-            timestamp: Timestamp(BEGIN + 10 * slot + late),
-            message: Some(message.id().into()),
-            exclude: Vec::new(),
-            timer: None,
-        };
-        let signed = key().sign_item(&draft.to_item_draft(None)).unwrap();
-        let next = Assignment::from_item(&signed).unwrap().next_hash_chain();
-        ((signed, message), next)
-    };
-    let (one, chain) = assign(1, begin, 0);
-    let (two, _) = assign(2, chain, 0);
-    let (other, chain) = assign(2, chain, 1);
-    let (three, _) = assign(3, chain, 0);
-    let all = [one, two.clone(), other.clone(), three];
-    let orders = (0..256_usize).map(|it| [it & 3, it >> 2 & 3, it >> 4 & 3, it >> 6]);
-    let mut tried = 0;
-    for order in orders.filter(|it| (0..4).all(|each| it.contains(&each))) {
-        let mut logs = Logs::default();
-        let mut out = Outbox::default();
-        logs.append(Height(9), first.clone(), Some(item.clone()), &mut out);
-        let mut pairs = Vec::new();
-        for (assignment, message) in order.map(|it| all[it].clone()) {
-            logs.append(Height(9), assignment, Some(message), &mut out);
-            let noticed = logs.doubles(&item.id().into());
-            pairs.extend(noticed.iter().map(|it| (it.first, it.second)));
-        }
-        let [two, other] = [&two, &other].map(|(it, _)| AssignmentId::from(it.id()));
-        let once = pairs == [(two, other)] || pairs == [(other, two)];
-        assert!(once, "{order:?}: {pairs:?}");
-        // Evidence is made of what is kept.
-        let kept: Vec<ItemId> = out
-            .drain()
-            .into_iter()
-            .filter_map(|effect| match effect {
-                Effect::Persist(Record::Item(item)) => Some(item.id()),
-                Effect::Persist(Record::Input { assignment, .. }) => Some(assignment.id()),
-                _ => None,
-            })
-            .collect();
-        for id in [two, other].map(ItemId::from) {
-            assert!(kept.contains(&id), "{order:?}");
-        }
-        tried += 1;
-    }
-    assert_eq!(tried, 24);
 }
 
 #[derive(Debug, Clone)]

@@ -32,6 +32,7 @@ mod version;
 mod worker;
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -41,6 +42,8 @@ use crate::shell::{CliError, Exit, Shell, usage};
 
 /// The variable that names the node to talk to.
 pub const NODE_ENV: &str = "SURETY_NODE";
+/// The variable that names the file with the token of that node.
+pub const TOKEN_FILE_ENV: &str = "SURETY_TOKEN_FILE";
 /// The node to talk to when nobody names one.
 pub const NODE_DEFAULT: &str = "http://127.0.0.1:8734";
 
@@ -65,6 +68,9 @@ struct Cli {
     /// The node to talk to [env: SURETY_NODE] [default: http://127.0.0.1:8734]
     #[arg(long = "node", id = "node-url", value_name = "URL", global = true)]
     node: Option<String>,
+    /// The file with the token that the node wants of who hands in modules and evidence [env: SURETY_TOKEN_FILE]
+    #[arg(long, value_name = "FILE", global = true)]
+    token_file: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -107,6 +113,7 @@ struct Context {
     shell: Shell,
     quiet: bool,
     node: Option<String>,
+    token_file: Option<PathBuf>,
 }
 
 /// Runs the command line of a process; the exit code says how it ended.
@@ -121,6 +128,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         shell,
         quiet: cli.quiet,
         node: cli.node,
+        token_file: cli.token_file,
     };
     context.shell.end(run(&context, cli.command))
 }

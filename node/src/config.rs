@@ -11,7 +11,8 @@
 //!   directory.
 //! - `[CF-4]` Without `--config` (or `SURETY_CONFIG`) the file is `surety.toml` in the node's
 //!   directory, if it is there.
-//! - `[CF-5]` No secret is a setting: a password comes from the file that `password_file` names.
+//! - `[CF-5]` No secret is a setting: a password comes from the file that `password_file` names, a token from that of
+//!   `http_token_file`.
 
 mod check;
 mod error;
@@ -105,6 +106,8 @@ pub struct NodeConfig {
     pub http_rate: u32,
     /// Whether a proxy on this machine says in `X-Forwarded-For` who asks.
     pub http_proxy: bool,
+    /// The file with the token of those who may make it keep modules and evidence; without one, everybody may.
+    pub http_token_file: Option<PathBuf>,
     /// The URL under which others reach that, if it is another.
     pub public_url: Option<String>,
     /// Where it listens for peers.
@@ -149,6 +152,7 @@ impl NodeConfig {
             http: SocketAddr::from((Ipv4Addr::LOCALHOST, HTTP_PORT)),
             http_rate: HTTP_RATE,
             http_proxy: false,
+            http_token_file: None,
             public_url: None,
             listen: vec![quic, tcp],
             bootstrap: Vec::new(),

@@ -37,7 +37,7 @@ use std::sync::Arc;
 use surety_attest::claims::Claims;
 use surety_attest::effect::{self as attest, Executed, Offer, Record};
 use surety_attest::guard::Guard;
-use surety_attest::log::Logs;
+use surety_attest::log::{Logs, kind};
 use surety_attest::schedule::ALREADY;
 use surety_attest::tally::Tally;
 use surety_protocol::block::Genesis;
@@ -222,6 +222,9 @@ impl Core {
             Input::Checked(hold) => self.checked(now, hold, &mut out),
             Input::Offer { offer, wall } => self.offer(now, offer, wall, &mut out),
             Input::Deliver(offer) => self.deliver(now, offer, &mut out),
+            Input::Recalled(recalled) => {
+                self.signal(now, &Signal::Recalled(&recalled), &mut out);
+            }
             Input::Known { process, item } => {
                 self.signal(now, &Signal::Known { process, item }, &mut out);
             }
@@ -295,8 +298,17 @@ impl Core {
                 attest::Effect::Broadcast(gossip) => self.broadcast(now, gossip, out),
                 attest::Effect::Fetch(want) => out.push(Effect::Fetch(want)),
                 attest::Effect::Deliver(offer) => self.deliver(now, offer, out),
-                attest::Effect::Assign { process, item } => {
-                    out.push(Effect::Assign { process, item });
+                attest::Effect::Assign {
+                    process,
+                    item,
+                    exclude,
+                } => out.push(Effect::Assign {
+                    process,
+                    item,
+                    exclude,
+                }),
+                attest::Effect::Recall { process, after } => {
+                    out.push(Effect::Recall { process, after });
                 }
                 attest::Effect::Submit(action) => self.submit(action, out),
                 attest::Effect::Notify(event) => {
@@ -413,7 +425,7 @@ impl Core {
     /// The key that schedules the process which an offer is, or is for.
     fn scheduler_of(&self, offer: &Offer) -> Option<Address> {
         match offer {
-            Offer::Item(item) if item.tag("Type") == Some("Process") => {
+            Offer::Item(item) if kind(item) == Some("Process") => {
                 item.tag("Scheduler")?.parse().ok()
             }
             _ => {

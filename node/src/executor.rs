@@ -13,6 +13,7 @@
 
 mod accuse;
 mod check;
+mod past;
 mod reach;
 mod residents;
 mod setting;
@@ -21,12 +22,12 @@ mod step;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use surety_attest::effect::{EvaluatedLeaf, Executed, Job};
-use surety_attest::engine::{Abstain, Engine, EngineError, StepOutcome, on_deep_stack};
+use surety_attest::engine::{Abstain, Engine, EngineError, on_deep_stack};
 use surety_protocol::execution::{Execution, ExecutionRequest, Input};
 use surety_protocol::id::{NetworkId, ProcessId};
 use surety_protocol::profile::Profile;
 use surety_protocol::profiles::{Profiles, Stride};
-use surety_protocol::time::{Height, Slot};
+use surety_protocol::time::Slot;
 
 use crate::archive::{Archive, ArchiveError, Series};
 use crate::engines::Engines;
@@ -38,9 +39,6 @@ use setting::Modules;
 
 /// Bytes of residents unless the configuration says otherwise: some 170 processes of AOS.
 pub const RESIDENT_BYTES: u64 = 1 << 30;
-
-/// Inputs that are replayed for a dry run.
-const REPLAYED_MAX: u64 = 256;
 
 /// Why a job has no outcome.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +55,16 @@ pub enum Failure {
     /// An item that is here cannot be an input.
     #[error("slot {0} is not executable")]
     Input(Slot),
+    /// A state is asked for that would take too long (rule XE-7).
+    #[error(
+        "the state after {size} inputs takes too long: the last one before it that is kept is after {kept}"
+    )]
+    TooFar {
+        /// The inputs after which it is asked for.
+        size: u64,
+        /// Those after which the last one before is kept.
+        kept: u64,
+    },
 }
 
 /// Executes for one node.
@@ -170,30 +178,6 @@ impl Executor {
             Ok(engine) => surety_attest::judge::execute(engine.as_ref(), request),
             Err(why) => Execution::Abstained(why.to_string()),
         }
-    }
-
-    /// Evaluates a message on the state of a process without effect.
-    ///
-    /// # Errors
-    /// Why it cannot be evaluated here.
-    pub fn dry_run(
-        &self,
-        profiles: &Profiles,
-        process: &ProcessId,
-        size: u64,
-        message: &surety_attest::engine::Message,
-    ) -> Result<StepOutcome, Failure> {
-        let setting = self.setting(process)?;
-        let near = self
-            .archive
-            .place_before(Series::Evaluated, process, size)?;
-        if size.saturating_sub(near.map_or(0, |(at, _)| at)) > REPLAYED_MAX {
-            return Err(Failure::Missing("a state near enough"));
-        }
-        let mut held = self.held_at(profiles, setting, process, size)?;
-        let height = held.stride.height(Height(message.block_height));
-        self.carry(&mut held, profiles.at(height))?;
-        Ok(held.resident.dry_run(message)?)
     }
 
     fn input(&self, process: &ProcessId, slot: Slot) -> Result<Input, Failure> {

@@ -28,8 +28,10 @@
 //! - `[HT-10]` A client sends `http_rate` requests a second, and twice as many at once; what is more is refused with 429. A client
 //!   is an address, or a network of 64 bits of IPv6. Clients on this machine are not counted: a proxy is told to name those that
 //!   it serves, and the node to believe it (`http_proxy`); those that it does not name are one.
-//! - `[HT-11]` No route changes what a node is told: roles, keys, peers and settings are the configuration's. So there is no token
-//!   for such routes.
+//! - `[HT-11]` No route changes what a node is told: roles, keys, peers and settings are the configuration's. What a node takes from
+//!   anybody is an input of a process, which its scheduler wants, or an action on the ledger, which its signer answers for; but a
+//!   module (`POST /v1/items`) and an evidence file (`POST /v1/evidence`) it keeps for nothing. If a file with a token is named
+//!   (`http_token_file`), these need it as `Authorization: Bearer`; else they are refused with 401. AO's routes never do.
 
 mod ao;
 mod arrival;
@@ -51,6 +53,7 @@ mod processes;
 mod request;
 mod results;
 mod stake;
+mod token;
 mod trace;
 mod work;
 
@@ -74,6 +77,7 @@ pub use clients::Allowance;
 use clients::Clients;
 use gateway::Queries;
 pub use listener::bind;
+pub use token::{Token, TokenError, TokenText, read_token};
 
 /// The description of all routes.
 pub const OPENAPI: &str = include_str!("../../specs/openapi.json");
@@ -104,6 +108,8 @@ pub struct ApiState {
     pub network: NetworkId,
     /// What each client is allowed.
     pub allowance: Allowance,
+    /// What those have who may make it keep modules and evidence; without one, everybody may.
+    pub token: Option<Token>,
 }
 
 /// What the handlers share.
@@ -153,7 +159,16 @@ macro_rules! routes {
         pub const ROUTES: &[(&str, &str)] = &[$((stringify!($method), $path)),*];
 
         fn routed() -> Router<Api> {
-            Router::new()$(.route($path, axum::routing::$method($handler)))*
+            let router = Router::new();
+            $(
+                let router = router.route($path, axum::routing::$method($handler));
+                // [HL-7]
+                let router = match ao::UNITS.contains(&$path) {
+                    true => router.route(concat!($path, "/"), axum::routing::$method($handler)),
+                    false => router,
+                };
+            )*
+            router
         }
     };
 }
@@ -203,14 +218,19 @@ routes! {
     post "/su" => ao::scheduler::post;
     get "/su" => ao::log::about;
     get "/su/health" => ao::log::health;
+    get "/su/metrics" => node::metrics;
     get "/su/timestamp" => ao::log::timestamp;
     get "/su/processes/{process}" => ao::log::process;
     get "/su/{id}" => ao::log::get;
     get "/su/{id}/latest" => ao::log::latest;
     post "/mu" => ao::messenger::post;
     get "/mu" => ao::messenger::about;
+    get "/mu/metrics" => node::metrics;
     post "/mu/monitor/{process}" => ao::messenger::monitor;
     delete "/mu/monitor/{process}" => ao::messenger::monitor;
+    post "/mu/push/{message}/{number}" => ao::messenger::push;
+    get "/cu" => ao::compute::about;
+    get "/cu/metrics" => node::metrics;
     get "/cu/result/{message}" => ao::compute::result;
     get "/cu/results/{process}" => ao::compute::results;
     get "/cu/cron/{process}" => ao::compute::cron;

@@ -29,7 +29,7 @@ use crate::driver::{self, DriverError, Parts};
 use crate::engines::Engines;
 use crate::executor::Executor;
 use crate::fault::{Fault, NotAFault};
-use crate::http::{self, Allowance, ApiState};
+use crate::http::{self, Allowance, ApiState, Token, TokenError};
 use crate::key::{ItemKeyKind, KeyDirectory, KeyError, KeyKind, Password, item_key, read_bounded};
 use crate::location::{self, LocationError};
 use crate::metrics::Metrics;
@@ -55,6 +55,9 @@ pub enum NodeError {
     /// A key cannot be used.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// The file of the token of HTTP cannot be used.
+    #[error("http_token_file: {0}")]
+    Token(#[from] TokenError),
     /// A BLS key cannot be used.
     #[error(transparent)]
     Bls(#[from] BlsError),
@@ -175,6 +178,8 @@ pub async fn run(
         .iter()
         .map(|it| it.parse())
         .collect::<Result<_, _>>()?;
+    let token = config.http_token_file.as_deref();
+    let token = token.map(Token::read).transpose()?;
     let (dir, kind) = (config.dir.join("keys"), config.item_key);
     let keys = tokio::task::spawn_blocking(move || open_keys(&dir, kind, &password))
         .await
@@ -279,6 +284,7 @@ pub async fn run(
             rate: NonZeroU32::new(config.http_rate),
             proxied: config.http_proxy,
         },
+        token,
     };
     let serving = tokio::spawn(http::serve(listener, state, shutdown.clone()));
     let peer = net.local_peer_id();

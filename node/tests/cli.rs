@@ -15,6 +15,8 @@ mod import;
 mod item;
 #[path = "cli/key.rs"]
 mod key;
+#[path = "../../protocol/tests/support/needed.rs"]
+mod needed;
 
 use std::path::Path;
 use std::process::{Command, Stdio};

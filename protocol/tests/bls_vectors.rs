@@ -10,6 +10,9 @@
     reason = "a vector of another form fails the test"
 )]
 
+#[path = "support/needed.rs"]
+mod needed;
+
 use std::fs;
 use std::path::Path;
 
@@ -79,11 +82,10 @@ const KINDS: [(&str, Check); 9] = [
 
 #[test]
 fn ethereum_vectors() {
-    let Some(vectors) = std::env::var_os("SURETY_VECTORS") else {
-        eprintln!("skipped: SURETY_VECTORS is not set");
+    let Some(vectors) = needed::path("SURETY_VECTORS") else {
         return;
     };
-    let root = Path::new(&vectors).join("bls");
+    let root = vectors.join("bls");
     let mut names: Vec<String> = entries(&root);
     names.sort();
     let known: Vec<&str> = KINDS.iter().map(|(name, _)| *name).collect();

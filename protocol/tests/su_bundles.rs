@@ -7,6 +7,8 @@
     reason = "a vector of another form fails the test"
 )]
 
+#[path = "support/needed.rs"]
+mod needed;
 #[path = "support/vectors.rs"]
 mod vectors;
 

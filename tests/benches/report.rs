@@ -1,5 +1,6 @@
 //! Figures of a benchmark as a file, so that runs can be compared: `bench/<name>.json` in the target directory.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
@@ -21,6 +22,24 @@ pub(crate) enum Target {
     AtLeast(f64),
     /// Ours over the rival's, at most.
     AtMost(f64),
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Target::AtLeast(least) => write!(f, ">= {least}"),
+            Target::AtMost(most) => write!(f, "<= {most}"),
+        }
+    }
+}
+
+impl Target {
+    fn met(self, ratio: f64) -> bool {
+        match self {
+            Target::AtLeast(least) => ratio >= least,
+            Target::AtMost(most) => ratio <= most,
+        }
+    }
 }
 
 impl Figure {
@@ -48,25 +67,40 @@ impl Figure {
         self
     }
 
+    /// Ours over the rival's.
+    fn ratio(&self) -> Option<f64> {
+        self.rival.as_ref().map(|(_, value)| self.ours / value)
+    }
+
+    /// Whether the target is met.
+    fn met(&self) -> Option<bool> {
+        let (ratio, target) = self.ratio().zip(self.target)?;
+        Some(target.met(ratio))
+    }
+
+    /// The ratio, the target and whether it is met, for people.
+    #[allow(dead_code, reason = "not every benchmark has a table of these")]
+    pub(crate) fn verdict(&self) -> String {
+        let Some(ratio) = self.ratio() else {
+            return String::new();
+        };
+        match (self.target, self.met()) {
+            (Some(target), Some(true)) => format!("{ratio:>8.1}  {target}: met"),
+            (Some(target), Some(false)) => format!("{ratio:>8.1}  {target}: missed"),
+            _ => format!("{ratio:>8.1}"),
+        }
+    }
+
     fn to_json(&self) -> Value {
-        let ratio = self.rival.as_ref().map(|(_, value)| self.ours / value);
-        let met = ratio.zip(self.target).map(|(ratio, target)| match target {
-            Target::AtLeast(least) => ratio >= least,
-            Target::AtMost(most) => ratio <= most,
-        });
-        let target = self.target.map(|target| match target {
-            Target::AtLeast(least) => format!(">= {least}"),
-            Target::AtMost(most) => format!("<= {most}"),
-        });
         json!({
             "metric": self.metric,
             "ours": self.ours,
             "unit": self.unit,
             "rival": self.rival.as_ref().map(|(name, _)| name),
             "rival_value": self.rival.as_ref().map(|(_, value)| value),
-            "ratio": ratio,
-            "target": target,
-            "met": met,
+            "ratio": self.ratio(),
+            "target": self.target.map(|it| it.to_string()),
+            "met": self.met(),
         })
     }
 }

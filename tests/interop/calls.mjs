@@ -28,7 +28,7 @@ export const evaluator = (ao, signer) => async (process, data) => {
 export async function everyCall ({ ao, get, signer, module, scheduler, authority }) {
   const evaluate = evaluator(ao, signer)
   const tags = [{ name: 'Authority', value: authority }]
-  const spawn = more => ao.spawn({ module, scheduler, signer, tags: [...tags, ...more], data: 'return 1' })
+  const spawn = (more, data = 'return 1') => ao.spawn({ module, scheduler, signer, tags: [...tags, ...more], data })
 
   // spawn, message, result
   const process = await spawn([{ name: 'Name', value: 'one' }])
@@ -44,6 +44,14 @@ export async function everyCall ({ ao, get, signer, module, scheduler, authority
   const dry = await ao.dryrun({ process, Owner, tags: evalTags, data: 'Count = 999; return Count' })
   assert.equal(output(dry), '999')
   assert.equal(output((await evaluate(process, 'return Count')).result), '8')
+
+  // A process may bring its code, which is evaluated when it begins.
+  const brought = await spawn([{ name: 'On-Boot', value: 'Data' }], "Brought = 'with ' .. 6 * 7")
+  const began = await ao.result({ process: brought, message: brought })
+  assert.ok(!began.Error && !began.error, JSON.stringify(began))
+  const asked = await ao.dryrun({ process: brought, Owner, tags: evalTags, data: 'return Brought' })
+  assert.equal(output(asked), 'with 42', JSON.stringify(asked))
+  assert.equal(output((await evaluate(brought, 'return Brought')).result), 'with 42')
 
   // An error is a result, and leaves the state as it was.
   const { result: failed } = await evaluate(process, "Count = 7; error('boom')")
@@ -110,4 +118,5 @@ export async function timers ({ ao, serializeCron, get, signer, module, schedule
     assert.equal(timestamp % 1000, 0)
     if (k) assert.equal(timestamp, moments[k - 1].timestamp + 1000)
   }
+  return ticking
 }

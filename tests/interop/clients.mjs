@@ -7,11 +7,12 @@
 // URL of a node with all roles, OTHER that of one with all but the scheduler's. Prints what it checked; the exit code says whether all of it held.
 
 import assert from 'node:assert/strict'
-import { createHash, createPrivateKey, createPublicKey } from 'node:crypto'
+import { createPrivateKey, createPublicKey } from 'node:crypto'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { anchor, evalTags, evaluator, everyCall, output, tag, timers, until } from './calls.mjs'
+import { bounds, page, walk } from './log.mjs'
 
 const [, , modules, base, module, scheduler, authority, elsewhere, burst = '20'] = process.argv
 const require = createRequire(join(modules, 'node_modules/'))
@@ -80,41 +81,24 @@ const born = await get(`/su/processes/${told.slice(0, 43)}`)
 assert.equal(tag(born, 'From-Process'), process1)
 assert.equal(tag(born, 'Scheduler'), scheduler)
 assert.ok(tag(born, 'Pushed-For'))
-const log = async process => (await get(`/su/${process}?process-id=${process}&limit=1000`)).edges.map(edge => edge.node)
+const log = async process => (await page(get, process, '&limit=1000')).edges.map(edge => edge.node)
 await evaluate(process1, `Assign({ Processes = { '${other}' }, Message = '${sent[1]}' }); return 'assigned'`)
 const asked = async () => (await log(other)).filter(node => tag(node.assignment, 'Message') === sent[1])
 assert.equal((await until(asked, it => it.length)).length, 1)
 assert.equal((await log(process1)).filter(node => tag(node.message, 'Action') === 'Spawned').length, 1)
 said('a spawn by a process, and an assignment')
 
-// The checks of AO's compute unit: hash chain, tags in their order, cursors.
-const b64 = text => Buffer.from(text, 'base64url')
-const sha = (...parts) => createHash('sha256').update(Buffer.concat(parts)).digest('base64url')
-const names = ['Process', 'Epoch', 'Nonce', 'Hash-Chain', 'Block-Height', 'Timestamp', 'Data-Protocol', 'Type', 'Variant']
-let [chain, before, nonce] = [null, null, 0]
-for (let from = -1, more = true; more;) {
-  const page = await get(`/su/${process1}?process-id=${process1}&limit=4&from-nonce=${from}`)
-  for (const { node, cursor } of page.edges) {
-    const { assignment, message } = node
-    chain = chain ? sha(b64(before), b64(chain)) : sha(b64(process1))
-    assert.equal(tag(assignment, 'Hash-Chain'), chain)
-    assert.deepEqual(assignment.tags.slice(0, 9).map(it => it.name), names)
-    assert.equal(tag(assignment, 'Nonce'), String(nonce))
-    assert.equal(cursor, String(nonce))
-    assert.equal(message.id, nonce ? tag(assignment, 'Message') : process1)
-    assert.equal(sha(b64(assignment.signature)), assignment.id)
-    before = assignment.id
-    from = nonce++
-  }
-  more = page.page_info.has_next_page
-}
-assert.ok(nonce > slot)
-said(`a log of ${nonce} slots: hash chain, tags, cursors`)
+// The checks of AO's compute unit, whichever way it asks for the log.
+const slots = await walk({ get, process: process1, by: 'nonce' })
+assert.ok(slots.length > slot)
+assert.deepEqual(await walk({ get, process: process1, by: 'timestamp' }), slots)
+await bounds({ get, process: process1, log: slots })
+said(`a log of ${slots.length} slots by nonces and by timestamps: hash chain, tags, cursors, bounds`)
 
 // Items come back as they were signed.
-const raw = Buffer.from(await realFetch(`${base}/v1/items/${sent[0]}`).then(it => it.arrayBuffer()))
-assert.ok(await DataItem.verify(raw))
-said('an item, verified by arbundles')
+const raw = async id => Buffer.from(await realFetch(`${base}/v1/items/${id}`).then(it => it.arrayBuffer()))
+for (const id of [...sent, ...slots.map(it => it.id)]) assert.ok(await DataItem.verify(await raw(id)), id)
+said('messages and assignments, verified by arbundles')
 
 // The scheduler is found by who knows only the process.
 const finder = utils.connect({ GRAPHQL_URL, followRedirects: true })
@@ -149,7 +133,12 @@ const rate = Number(burst) * 1000 / (performance.now() - begin)
 said(`${burst} messages one after another: ${rate.toFixed(1)}/s, signing included`)
 
 for (const [kind, signer] of Object.entries({ arweave, ethereum, solana })) {
-  await timers({ ...network, signer })
+  const process = await timers({ ...network, signer })
   said(`${kind}: serializeCron`)
+  // It goes on while it is read.
+  const ticking = await walk({ get, process, by: 'nonce', timed: true })
+  const again = await walk({ get, process, by: 'timestamp', timed: true })
+  assert.deepEqual(again.slice(0, ticking.length), ticking)
+  said(`${kind}: a log of ${ticking.length} slots with ticks, by nonces and by timestamps`)
 }
 process.exit(0)

@@ -172,7 +172,7 @@ impl Resident for Table {
         self.apply(message, true)
     }
 
-    fn dry_run(&mut self, message: &Message) -> Result<StepOutcome, EngineError> {
+    fn dry_run(&mut self, message: &Message, _gas_max: u64) -> Result<StepOutcome, EngineError> {
         self.apply(message, false)
     }
 

@@ -11,7 +11,10 @@
     reason = "a test that cannot go on fails"
 )]
 
-use std::path::{Path, PathBuf};
+#[path = "../../protocol/tests/support/needed.rs"]
+mod needed;
+
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -21,14 +24,6 @@ use surety_protocol::id::{Digest, ModuleId};
 use surety_protocol::profile::Profile;
 
 const CLOCK: u64 = 1_700_000_000_000;
-
-fn folder(name: &str) -> Option<PathBuf> {
-    let folder = std::env::var_os(name).filter(|it| !it.is_empty());
-    if folder.is_none() {
-        eprintln!("skipped: {name} is not set");
-    }
-    folder.map(PathBuf::from)
-}
 
 fn id(seed: u64) -> String {
     let digest = surety_protocol::hash::digest(
@@ -181,8 +176,10 @@ fn theirs(
 
 #[test]
 fn results_are_those_of_aos_own_loader() {
-    let (Some(modules), Some(loader)) = (folder("SURETY_AOS_MODULES"), folder("SURETY_AO_LOADER"))
-    else {
+    let (Some(modules), Some(loader)) = (
+        needed::path("SURETY_AOS_MODULES"),
+        needed::path("SURETY_AO_LOADER"),
+    ) else {
         return;
     };
     let count = std::env::var("SURETY_AO_MESSAGES")

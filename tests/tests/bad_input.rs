@@ -8,6 +8,10 @@
     reason = "a test that cannot go on fails"
 )]
 
+#[path = "devnet/invalid.rs"]
+mod invalid;
+#[path = "../../protocol/tests/support/needed.rs"]
+mod needed;
 #[path = "devnet/program.rs"]
 #[allow(dead_code, reason = "shared with the tests of whole networks")]
 mod program;
@@ -18,7 +22,8 @@ mod slow;
 
 use std::time::Duration;
 
-use program::{Devnet, text, variable};
+use program::{Devnet, text};
+use reqwest::Method;
 use serde_json::Value;
 use surety_node::net::{self, NetConfig, NetEvent, Protocol, Topic, identity};
 use surety_protocol::id::NetworkId;
@@ -31,14 +36,22 @@ struct Target {
 }
 
 impl Target {
-    /// Hands something in where items are taken.
-    async fn post(&self, body: Vec<u8>) -> (u16, Value) {
-        self.post_to("/v1/items", body).await
+    fn of(devnet: &Devnet) -> Target {
+        Target {
+            http: text(devnet.ready(), "http"),
+            client: reqwest::Client::new(),
+        }
     }
 
-    async fn post_to(&self, path: &str, body: Vec<u8>) -> (u16, Value) {
+    /// Hands something in where items are taken.
+    async fn post(&self, body: Vec<u8>) -> (u16, Value) {
+        self.send(Method::POST, "/v1/items", body).await
+    }
+
+    async fn send(&self, method: Method, path: &str, body: Vec<u8>) -> (u16, Value) {
         let url = format!("{}{path}", self.http);
-        let answer = self.client.post(url).body(body).send().await.unwrap();
+        let request = self.client.request(method, url).body(body);
+        let answer = request.send().await.unwrap();
         let status = answer.status().as_u16();
         (status, answer.json().await.unwrap_or_default())
     }
@@ -88,13 +101,7 @@ fn refused(what: &str, (status, problem): &(u16, Value)) {
     assert!(says.iter().any(|it| !it.is_empty()), "{what}: {problem}");
 }
 
-/// Every route that takes an item.
-fn item_routes(process: &str) -> Vec<String> {
-    let monitor = format!("/mu/monitor/{process}");
-    vec!["/v1/items".into(), "/su".into(), "/mu".into(), monitor]
-}
-
-async fn over_http(target: &Target, process: &str) {
+async fn over_http(target: &Target) {
     let key = ItemKey::ed25519(&[9; 32]);
     let draft = || ItemDraft::default().tag("Data-Protocol", "ao");
     let sign = |draft: ItemDraft| key.sign_item(&draft).unwrap().bytes().to_vec();
@@ -151,29 +158,6 @@ async fn over_http(target: &Target, process: &str) {
         let mut flipped = good.clone();
         flipped[at] ^= 0x20;
         refused("a flipped byte", &target.post(flipped).await);
-    }
-    if let Some(vectors) = variable("SURETY_VECTORS") {
-        let dir = vectors.join("ans104");
-        let index = std::fs::read(dir.join("index.json")).unwrap();
-        let index: Value = serde_json::from_slice(&index).unwrap();
-        let files = index
-            .as_object()
-            .unwrap()
-            .values()
-            .find_map(Value::as_array)
-            .unwrap();
-        let invalid = files.iter().filter(|it| it["valid"] == false);
-        let mut count = 0;
-        for file in invalid {
-            let name = text(file, "file");
-            let body = std::fs::read(dir.join(&name)).unwrap();
-            for route in item_routes(process) {
-                let answer = target.post_to(&route, body.clone()).await;
-                refused(&format!("{name} to {route}"), &answer);
-            }
-            count += 1;
-        }
-        assert!(count > 50);
     }
 }
 
@@ -241,13 +225,10 @@ fn strangers_get_clear_errors_and_the_network_goes_on() {
         .enable_all()
         .build()
         .unwrap();
-    let target = Target {
-        http: text(devnet.ready(), "http"),
-        client: reqwest::Client::new(),
-    };
+    let target = Target::of(&devnet);
     runtime.block_on(async {
         let before = target.processes().await;
-        over_http(&target, &process).await;
+        over_http(&target).await;
         over_libp2p(&target, devnet.ready()).await;
         assert_eq!(target.processes().await, before, "nothing was stored");
         assert_eq!(

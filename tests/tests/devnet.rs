@@ -8,8 +8,16 @@
     reason = "a test that cannot go on fails"
 )]
 
+#[path = "devnet/attested.rs"]
+mod attested;
 #[path = "devnet/clients.rs"]
 mod clients;
+#[path = "devnet/errands.rs"]
+mod errands;
+#[path = "devnet/kills.rs"]
+mod kills;
+#[path = "../../protocol/tests/support/needed.rs"]
+mod needed;
 #[path = "devnet/persist.rs"]
 mod persist;
 #[path = "devnet/program.rs"]
@@ -24,7 +32,7 @@ mod timers;
 
 use std::path::PathBuf;
 
-use program::{Devnet, surety, text, until, variable};
+use program::{Devnet, surety, text, until};
 use serde_json::Value;
 use surety_protocol::bundle;
 use surety_protocol::item::{Item, ItemDraft, ItemKey};
@@ -90,8 +98,7 @@ fn a_false_state_is_caught() {
 /// As the demonstration runs it. A module that has to be fetched makes another order of events than the embedded one.
 #[test]
 fn a_false_state_of_aos_is_caught() {
-    let Some(modules) = variable("SURETY_AOS_MODULES") else {
-        eprintln!("skipped: SURETY_AOS_MODULES is not set");
+    let Some(modules) = needed::path("SURETY_AOS_MODULES") else {
         return;
     };
     let module = modules.join("aos2_0_4_32.wasm");

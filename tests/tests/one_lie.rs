@@ -8,7 +8,9 @@
     reason = "a test that cannot go on fails"
 )]
 
-use std::path::PathBuf;
+#[path = "../../protocol/tests/support/needed.rs"]
+mod needed;
+
 use std::process::Command;
 
 use surety_attest::effect::Finding as Found;
@@ -255,12 +257,11 @@ fn no_change_of_meaning_is_accepted() {
 
 #[test]
 fn a_hundred_messages_of_aos() {
-    let Some(dir) = std::env::var_os("SURETY_AOS_MODULES").filter(|it| !it.is_empty()) else {
-        println!("skipped: SURETY_AOS_MODULES names no directory with AOS modules");
+    let Some(modules) = needed::path("SURETY_AOS_MODULES") else {
         return;
     };
     for name in ["aos2_0_4_32.wasm", "aos2_0_6.wasm"] {
-        let module = std::fs::read(PathBuf::from(&dir).join(name)).unwrap();
+        let module = std::fs::read(modules.join(name)).unwrap();
         let lie = tell(&module, &hundred(true), Slot(90), Falsehood::Result).unwrap();
         let proven = Judge::new().judge(&lie.evidence).unwrap();
         assert_eq!((proven.slot, proven.finding), (Slot(90), Finding::Result));

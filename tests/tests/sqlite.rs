@@ -9,6 +9,8 @@
     reason = "a test that cannot go on fails"
 )]
 
+#[path = "../../protocol/tests/support/needed.rs"]
+mod needed;
 #[path = "devnet/program.rs"]
 #[allow(dead_code, reason = "shared with other tests of networks")]
 mod program;
@@ -30,11 +32,10 @@ const COUNT: &str = "for n in db:urows('SELECT count(*) FROM items WHERE name = 
 
 #[test]
 fn a_table_of_ten_thousand_rows_is_the_same_at_two_compute_units_and_certified() {
-    let Some(modules) = std::env::var_os("SURETY_AOS_MODULES").filter(|it| !it.is_empty()) else {
-        eprintln!("skipped: SURETY_AOS_MODULES is not set");
+    let Some(modules) = needed::path("SURETY_AOS_MODULES") else {
         return;
     };
-    let module = std::path::Path::new(&modules).join("sqlite.wasm");
+    let module = modules.join("sqlite.wasm");
     let devnet = Devnet::start(&["--module", module.to_str().unwrap()]);
     let process = devnet.spawn();
     let eval = |code: &str| -> u64 {

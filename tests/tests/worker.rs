@@ -88,7 +88,7 @@ fn script(engine: &dyn Engine, program: &Program) -> Vec<String> {
     let names = ["Hello", "Fail", "Hello", "Trap", "Loop", "Hello"];
     for (nonce, action) in (1..).zip(names.iter().cycle().take(24)) {
         let input = message(nonce, action);
-        told.push(format!("{:?}", resident.dry_run(&input)));
+        told.push(format!("{:?}", resident.dry_run(&input, u64::MAX)));
         told.push(format!("{:?}", resident.step(&input)));
         if nonce % 5 == 0 {
             told.push(format!("{:?}", resident.state_root()));
@@ -231,7 +231,7 @@ fn a_killed_worker_is_an_abstention_and_another_is_started() {
     kill();
     let lost = Err(EngineError::Abstain(Abstain::Worker));
     assert_eq!(resident.step(&message(2, "Hello")), lost);
-    assert_eq!(resident.dry_run(&message(2, "Hello")), lost);
+    assert_eq!(resident.dry_run(&message(2, "Hello"), u64::MAX), lost);
     assert!(resident.state_root().is_err());
     let mut again = engine.restore(&program, &state).unwrap();
     again.step(&message(2, "Hello")).unwrap();
@@ -240,7 +240,7 @@ fn a_killed_worker_is_an_abstention_and_another_is_started() {
     let endless = module("(loop (br 0))");
     let mut long = engine.boot(&endless, CLOCK).unwrap();
     let waiting = std::thread::spawn(move || long.step(&message(1, "Hello")));
-    while again.dry_run(&message(3, "Hello")).is_err() {}
+    while again.dry_run(&message(3, "Hello"), u64::MAX).is_err() {}
     kill();
     // It had spent its gas just before, or it was lost.
     let outcome = waiting.join().unwrap();

@@ -170,24 +170,31 @@ impl<V: Vm> Execution<V> {
         Ok((&self.state, &mut self.changed))
     }
 
-    /// Applies an input; without `keep` the state stays as it is.
+    /// Applies an input; a dry run has its own most of gas, and leaves the state as it is.
     pub(super) fn step(
         &mut self,
         message: &Message,
-        keep: bool,
+        dry: Option<u64>,
     ) -> Result<StepOutcome, EngineError> {
-        on_deep_stack(|| self.step_here(message, keep))?
+        on_deep_stack(|| self.step_here(message, dry))?
     }
 
-    fn step_here(&mut self, message: &Message, keep: bool) -> Result<StepOutcome, EngineError> {
+    fn step_here(
+        &mut self,
+        message: &Message,
+        dry: Option<u64>,
+    ) -> Result<StepOutcome, EngineError> {
         let mut instance = self.instance()?;
+        let keep = dry.is_none();
+        let mut allowance = self.frame.allowance;
+        allowance.gas = allowance.gas.min(dry.unwrap_or(u64::MAX));
         if !keep {
             self.settle(&mut instance)?;
         }
         let (clock, text) = (message.timestamp, json(message));
-        let result = match self.call(&mut instance, clock, &text) {
+        let result = match self.call(&mut instance, allowance, clock, &text) {
             Ok((reply, gas)) => ProcessResult::from_reply(&reply, gas),
-            Err(Stop::Failed(why)) => ProcessResult::failed(&why, self.frame.allowance.gas),
+            Err(Stop::Failed(why)) => ProcessResult::failed(&why, allowance.gas),
             Err(Stop::Error(error)) => return Err(error),
         };
         let gas = result.gas;
@@ -207,13 +214,14 @@ impl<V: Vm> Execution<V> {
     fn call(
         &mut self,
         instance: &mut V::Instance,
+        allowance: Allowance,
         clock: u64,
         text: &[u8],
     ) -> Result<(Vec<u8>, u64), Stop> {
         let frame = &self.frame;
         let reply = step::step(
             &mut instance.enter(Moment::new(clock, text)),
-            frame.allowance,
+            allowance,
             [text, &frame.environment],
             frame.reply_bytes_max,
         );
@@ -275,7 +283,7 @@ impl<V: Vm> Execution<V> {
     fn apply_again(&mut self, instance: &mut V::Instance) -> Result<(), EngineError> {
         let ahead = std::mem::take(&mut self.ahead);
         let applied = ahead.iter().try_for_each(|it| {
-            let reply = self.call(instance, it.clock, &it.text);
+            let reply = self.call(instance, self.frame.allowance, it.clock, &it.text);
             match reply {
                 Ok(_) => Ok(()),
                 Err(Stop::Error(error)) => Err(error),

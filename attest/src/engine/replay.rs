@@ -100,7 +100,7 @@ pub(super) fn run<V: Vm>(
 ) -> Result<Vec<StepOutcome>, EngineError> {
     inputs
         .iter()
-        .map(|message| execution.step(message, true))
+        .map(|message| execution.step(message, None))
         .collect()
 }
 

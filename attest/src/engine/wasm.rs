@@ -246,11 +246,11 @@ impl<V: Vm> Process<V> {
 
 impl<V: Vm> Resident for Process<V> {
     fn step(&mut self, message: &Message) -> Result<StepOutcome, EngineError> {
-        self.execution.step(message, true)
+        self.execution.step(message, None)
     }
 
-    fn dry_run(&mut self, message: &Message) -> Result<StepOutcome, EngineError> {
-        self.execution.step(message, false)
+    fn dry_run(&mut self, message: &Message, gas_max: u64) -> Result<StepOutcome, EngineError> {
+        self.execution.step(message, Some(gas_max))
     }
 
     fn state_root(&mut self) -> Result<Digest, EngineError> {

@@ -1,7 +1,5 @@
 //! Real AOS modules, 32 and 64 bits.
 
-use std::path::PathBuf;
-
 use surety_attest::engine::{
     Engine, EngineError, Message, Program, Resident, StepOutcome, WitnessFault,
 };
@@ -11,11 +9,8 @@ use super::witness::Stretch;
 
 /// One of the modules, or none and a word about it.
 pub(crate) fn module(name: &str) -> Option<Program> {
-    let Some(folder) = std::env::var_os("SURETY_AOS_MODULES").filter(|it| !it.is_empty()) else {
-        eprintln!("skipped: SURETY_AOS_MODULES is not set");
-        return None;
-    };
-    let bytes = std::fs::read(PathBuf::from(folder).join(name)).expect("a module");
+    let folder = crate::needed::path("SURETY_AOS_MODULES")?;
+    let bytes = std::fs::read(folder.join(name)).expect("a module");
     Some(program(&bytes))
 }
 

@@ -90,11 +90,15 @@ fn a_dry_run_leaves_no_trace() {
     process.step(&action(1, "Hello")).unwrap();
     let before = process.snapshot().unwrap();
     for name in ["Hello", "Fail", "Trap", "Loop"] {
-        let dry = process.dry_run(&action(2, name)).unwrap();
+        let dry = process.dry_run(&action(2, name), u64::MAX).unwrap();
         assert_eq!(dry.result.error.is_none(), name == "Hello");
         assert_eq!(process.snapshot().unwrap(), before);
     }
-    let dry = process.dry_run(&action(2, "Hello")).unwrap();
+    let dry = process.dry_run(&action(2, "Hello"), u64::MAX).unwrap();
+    // With less gas than it takes it fails, and so much is used up.
+    let short = dry.gas - 1;
+    let failed = process.dry_run(&action(2, "Hello"), short).unwrap();
+    assert_eq!((failed.gas, failed.result.error.is_some()), (short, true));
     assert_eq!(process.step(&action(2, "Hello")).unwrap(), dry);
 }
 

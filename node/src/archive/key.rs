@@ -73,15 +73,17 @@ pub(super) fn fetched(process: &ProcessId) -> Vec<u8> {
     [b"f", &process.as_bytes()[..]].concat()
 }
 
-/// `'s' || process || slot || index || item`.
-pub(super) fn outbox(source: &Source, item: &ItemId) -> Vec<u8> {
+/// `shelf || 's' || process || slot || index || item`: what a process sent, by the process that it is for; a spawn is with whoever
+/// spawns.
+pub(super) fn outbox(shelf: &ProcessId, source: &Source, item: &ItemId) -> Vec<u8> {
     let Source {
         process,
         slot: at,
         index,
     } = source;
     [
-        b"s",
+        &shelf.as_bytes()[..],
+        SENT,
         &slot(process, *at)[..],
         &index.to_be_bytes(),
         item.as_bytes(),
@@ -89,25 +91,20 @@ pub(super) fn outbox(source: &Source, item: &ItemId) -> Vec<u8> {
     .concat()
 }
 
-/// `'s' || process`: what a process sent.
-pub(super) fn outboxes(process: &ProcessId) -> Vec<u8> {
-    [b"s", &process.as_bytes()[..]].concat()
-}
-
-/// `'a' || process || item`: what is to be assigned to a process.
+/// `process || 'a' || item`: what is to be assigned to a process.
 pub(super) fn assign(process: &ProcessId, item: &ItemId) -> Vec<u8> {
-    [assigns(), process.as_bytes(), item.as_bytes()].concat()
+    [&process.as_bytes()[..], ASSIGNED, item.as_bytes()].concat()
 }
 
-/// `'a'`
-pub(super) const fn assigns() -> &'static [u8] {
-    b"a"
-}
+const SENT: &[u8] = b"s";
+const ASSIGNED: &[u8] = b"a";
 
-/// The process and the item of such a key.
-pub(super) fn assigned(key: &[u8]) -> Option<(ProcessId, ItemId)> {
-    let (process, item) = key.strip_prefix(assigns())?.split_at_checked(32)?;
-    Some((process.try_into().ok()?, item.try_into().ok()?))
+/// The item of a key of the outbox, and whether it is to be assigned rather than sent.
+pub(super) fn in_outbox(key: &[u8]) -> Option<(ItemId, bool)> {
+    let (_, rest) = key.split_at_checked(32)?;
+    let assigned = rest.starts_with(ASSIGNED);
+    let (_, item) = key.split_at_checked(key.len().checked_sub(32)?)?;
+    Some((item.try_into().ok()?, assigned))
 }
 
 /// `'p' || process`, in the column of positions.

@@ -1,13 +1,14 @@
 //! Records of the core as changes of the store.
 
 use serde_bytes::ByteBuf;
-use surety_attest::effect::{Record, Source};
+use serde_tuple::{Deserialize_tuple, Serialize_tuple};
+use surety_attest::effect::{Recalled, Record, Source};
+use surety_attest::push::Parcel;
 use surety_protocol::block::Block;
-use surety_protocol::codec;
-use surety_protocol::id::{Address, ItemId, ProcessId};
+use surety_protocol::codec::{self, Wire};
+use surety_protocol::id::{Address, ProcessId};
 use surety_protocol::item::Item;
 use surety_protocol::time::Slot;
-use surety_protocol::verified::Authentic;
 
 use super::guarded::{Reserved, stored_guard};
 use super::{Archive, ArchiveError, StoredLeaf, StoredResult, damaged, key};
@@ -42,7 +43,8 @@ pub fn put(batch: &mut Batch, record: Record) -> Result<(), ArchiveError> {
                 // spawned stays until the notice of it is there (rule MU-5).
                 if message.target() == Some(process.as_bytes()) {
                     if let Some(source) = Source::named_by(&message).filter(|_| slot != Slot(0)) {
-                        batch.delete(Column::Outbox, key::outbox(&source, &message.id()));
+                        let at = key::outbox(&process, &source, &message.id());
+                        batch.delete(Column::Outbox, at);
                     }
                 } else {
                     batch.delete(Column::Outbox, key::assign(&process, &message.id()));
@@ -118,16 +120,21 @@ pub fn put(batch: &mut Batch, record: Record) -> Result<(), ArchiveError> {
         } => {
             put_item(batch, &item);
             if let Some((place, id)) = spawn {
-                batch.delete(Column::Outbox, key::outbox(&place, &id));
+                batch.delete(Column::Outbox, key::outbox(&place.process, &place, &id));
             }
-            batch.put(
-                Column::Outbox,
-                key::outbox(&source, &item.id()),
-                *item.id().as_bytes(),
-            );
+            let shelf = item
+                .target()
+                .map_or(source.process, |it| ProcessId::new(*it));
+            let at = key::outbox(&shelf, &source, &item.id());
+            batch.put(Column::Outbox, at, []);
         }
-        Record::Assign { process, item } => {
-            batch.put(Column::Outbox, key::assign(&process, &item), []);
+        Record::Assign {
+            process,
+            item,
+            exclude,
+        } => {
+            let stored = codec::encode(&StoredAssign { exclude })?;
+            batch.put(Column::Outbox, key::assign(&process, &item), stored);
         }
         Record::Arrived {
             process,
@@ -135,7 +142,7 @@ pub fn put(batch: &mut Batch, record: Record) -> Result<(), ArchiveError> {
             source,
         } => {
             let at = match source {
-                Some(source) => key::outbox(&source, &item),
+                Some(source) => key::outbox(&process, &source, &item),
                 None => key::assign(&process, &item),
             };
             batch.delete(Column::Outbox, at);
@@ -188,23 +195,6 @@ pub(crate) fn location(batch: &mut Batch, item: &Item) {
 }
 
 impl Archive {
-    /// Assignments that processes asked for and no log is known to have: the process, and the item.
-    ///
-    /// # Errors
-    /// If the store fails or a key is damaged.
-    pub fn assigns(&self, limit: usize) -> Result<Vec<(ProcessId, ItemId)>, ArchiveError> {
-        let found = self.store.scan(
-            Column::Outbox,
-            &[],
-            key::assigns(),
-            limit,
-            Direction::Forward,
-        )?;
-        let read = |(found, _): &(Vec<u8>, Vec<u8>)| key::assigned(found);
-        let assigns: Option<Vec<_>> = found.iter().map(read).collect();
-        assigns.ok_or_else(|| damaged(Column::Outbox, &"a key of another length"))
-    }
-
     /// The first slot of a process whose result is not pushed.
     ///
     /// # Errors
@@ -232,27 +222,59 @@ impl Archive {
         }
     }
 
-    /// What a process sent and no log is known to have, the latest first.
+    /// A page of what is to arrive at a process and is not known to have arrived (rule MU-8).
     ///
     /// # Errors
     /// If the store fails or a value is damaged.
-    pub fn outbox(
-        &self,
-        process: &ProcessId,
-        limit: usize,
-    ) -> Result<Vec<Authentic<Item>>, ArchiveError> {
-        let found = self.store.scan(
-            Column::Outbox,
-            &[],
-            &key::outboxes(process),
-            limit,
-            Direction::Backward,
-        )?;
-        let mut items = Vec::new();
-        for (_, id) in found {
-            let id = ItemId::try_from(id.as_slice()).map_err(|it| damaged(Column::Outbox, &it))?;
-            items.extend(self.item(&id)?);
+    pub fn outbox(&self, process: ProcessId, after: &[u8]) -> Result<Recalled, ArchiveError> {
+        let from = match after {
+            [] => Vec::new(),
+            after => [after, &[0]].concat(),
+        };
+        let prefix = process.as_bytes();
+        let forward = Direction::Forward;
+        let found = self
+            .store
+            .scan(Column::Outbox, &from, prefix, RECALLED_MAX, forward)?;
+        let full = found.len() == RECALLED_MAX;
+        let more = found.last().map(|(key, _)| key.clone()).filter(|_| full);
+        let mut parcels = Vec::new();
+        for (key, value) in found {
+            let read = key::in_outbox(&key);
+            let (item, assigned) =
+                read.ok_or_else(|| damaged(Column::Outbox, &"a key of another length"))?;
+            if assigned {
+                let StoredAssign { exclude } = codec::decode(&value)?;
+                parcels.push(Parcel::Assign {
+                    process,
+                    item,
+                    exclude,
+                });
+            } else {
+                parcels.extend(self.item(&item)?.map(Parcel::Item));
+            }
         }
-        Ok(items)
+        Ok(Recalled {
+            process,
+            parcels,
+            more,
+        })
     }
 }
+
+/// Entries of the outbox that are read at once.
+const RECALLED_MAX: usize = 32;
+
+/// An assignment that a process asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+struct StoredAssign {
+    exclude: Vec<String>,
+}
+
+impl Wire for StoredAssign {
+    const KIND: u8 = 64;
+    const BYTES_MAX: usize = 4096;
+}
+
+#[cfg(test)]
+mod tests;

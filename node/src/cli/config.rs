@@ -55,6 +55,9 @@ pub(super) struct ConfigFlags {
     /// Whether a proxy on this machine says in X-Forwarded-For who asks: true or false
     #[arg(long, value_name = "SWITCH")]
     http_proxy: Option<String>,
+    /// The file with the token of those who may make it keep modules and evidence; without one, everybody may
+    #[arg(long, value_name = "FILE")]
+    http_token_file: Option<String>,
     /// The URL under which others reach its HTTP, if it is another
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
@@ -104,6 +107,7 @@ impl ConfigFlags {
             (Setting::Http, &self.http),
             (Setting::HttpRate, &self.http_rate),
             (Setting::HttpProxy, &self.http_proxy),
+            (Setting::HttpTokenFile, &self.http_token_file),
             (Setting::PublicUrl, &self.public_url),
             (Setting::Genesis, &self.genesis),
             (Setting::PasswordFile, &self.password_file),

@@ -1,13 +1,15 @@
 //! Talking to a node: its errors as ours, and what the client does not do alone.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::Value;
 use surety_protocol::profile::Profile;
 use tokio::time::Instant;
 
-use super::Context;
+use super::{Context, TOKEN_FILE_ENV};
 use crate::client::{ANSWER_BYTES_MAX, ClientError};
+use crate::http::{TokenError, TokenText, read_token};
 use crate::shell::{CliError, Exit};
 
 /// How long an answer to something that was sent may take.
@@ -36,6 +38,11 @@ impl From<ClientError> for CliError {
                 "not-found",
                 "the node may not follow this process, or not know it yet: try again, or ask another node",
             ),
+            ClientError::Refused { status: 401, .. } => (
+                Exit::Failure,
+                "token-needed",
+                "name the file with the node's token: --token-file FILE or SURETY_TOKEN_FILE",
+            ),
             ClientError::Refused { .. } => (
                 Exit::Failure,
                 "node-refused",
@@ -51,7 +58,28 @@ impl From<ClientError> for CliError {
     }
 }
 
-/// Sends a body and gives the JSON of the answer, if there is one.
+impl From<TokenError> for CliError {
+    fn from(error: TokenError) -> CliError {
+        match error {
+            TokenError::File(error) => error.into(),
+            error @ TokenError::Malformed => {
+                CliError::new(Exit::Config, "token", error.to_string()).with_help(
+                    "it is the one line of the file that the node's http_token_file names",
+                )
+            }
+        }
+    }
+}
+
+/// The token of the node: of the file that the flag names, else the environment; there may be none.
+fn token(context: &Context) -> Result<Option<TokenText>, CliError> {
+    let named = || std::env::var_os(TOKEN_FILE_ENV).filter(|it| !it.is_empty());
+    let file = context.token_file.clone();
+    let file = file.or_else(|| named().map(PathBuf::from));
+    Ok(file.map(|it| read_token(&it)).transpose()?)
+}
+
+/// Sends a body, with the node's token if there is one, and gives the JSON of the answer, if there is one.
 pub(super) async fn post(
     context: &Context,
     path: &str,
@@ -79,6 +107,10 @@ pub(super) async fn post(
         .post(&url)
         .header("content-type", content_type)
         .body(body);
+    let request = match token(context)? {
+        Some(token) => request.bearer_auth(token.expose()),
+        None => request,
+    };
     let mut answer = request.send().await.map_err(unreachable)?;
     let mut bytes = Vec::new();
     while let Some(chunk) = answer.chunk().await.map_err(unreachable)? {
@@ -166,6 +198,8 @@ pub(super) fn list(value: &Value) -> &[Value] {
 
 /// How long one request lets the node wait.
 const WAIT_SECONDS: u64 = 30;
+/// The same where somebody watches.
+const ROUND_SECONDS: u64 = 5;
 /// How long to pause before asking again.
 const ASK: Duration = Duration::from_millis(200);
 
@@ -174,20 +208,57 @@ const ASK: Duration = Duration::from_millis(200);
 pub(super) async fn wait_for<T, F>(
     deadline: Instant,
     not_yet: &[&str],
-    mut ask: impl FnMut(u64) -> F,
+    ask: impl FnMut(u64) -> F,
 ) -> Result<T, CliError>
 where
     F: Future<Output = Result<T, ClientError>>,
 {
+    rounds(deadline, WAIT_SECONDS, not_yet, ask, |_| {}).await
+}
+
+/// The same in shorter rounds, after each of which `tell` hears what the node says there is so far.
+pub(super) async fn watch_for<T, F>(
+    deadline: Instant,
+    not_yet: &[&str],
+    ask: impl FnMut(u64) -> F,
+    tell: impl FnMut(&str),
+) -> Result<T, CliError>
+where
+    F: Future<Output = Result<T, ClientError>>,
+{
+    rounds(deadline, ROUND_SECONDS, not_yet, ask, tell).await
+}
+
+async fn rounds<T, F>(
+    deadline: Instant,
+    seconds: u64,
+    not_yet: &[&str],
+    mut ask: impl FnMut(u64) -> F,
+    mut tell: impl FnMut(&str),
+) -> Result<T, CliError>
+where
+    F: Future<Output = Result<T, ClientError>>,
+{
+    let mut told: Option<(String, Instant)> = None;
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
-        let error = match ask(left.as_secs().min(WAIT_SECONDS)).await {
+        let error = match ask(left.as_secs().min(seconds)).await {
             Ok(found) => return Ok(found),
             Err(error) => error,
         };
         let late = Instant::now() >= deadline;
         match &error {
-            ClientError::Refused { code, .. } if not_yet.contains(&code.as_str()) && !late => {
+            ClientError::Refused { code, detail, .. }
+                if not_yet.contains(&code.as_str()) && !late =>
+            {
+                // Some rounds are short, and say nothing new.
+                let news = told.as_ref().is_none_or(|(last, at)| {
+                    last != detail || at.elapsed() >= Duration::from_secs(seconds)
+                });
+                if news {
+                    tell(detail);
+                    told = Some((detail.clone(), Instant::now()));
+                }
                 tokio::time::sleep(ASK).await;
             }
             _ => return Err(error.into()),

@@ -1,8 +1,14 @@
+use std::path::Path;
+use std::time::Duration;
+
 use clap::CommandFactory;
 use serde_json::json;
 use surety_protocol::stake::{AO, Stake};
+use tokio::time::Instant;
 
+use super::remote::watch_for;
 use super::*;
+use crate::client::ClientError;
 
 fn parse(args: &[&str]) -> Result<Cli, clap::Error> {
     Cli::try_parse_from([&["surety"], args].concat())
@@ -20,6 +26,8 @@ fn ids_may_begin_with_a_dash_and_flags_still_count() {
     assert!(cli.json);
     assert!(matches!(cli.command, Command::Process(_)));
     parse(&["stake", "status", id]).unwrap();
+    let named = parse(&["audit", "challenge", "x", "--token-file", "t"]).unwrap();
+    assert_eq!(named.token_file.as_deref(), Some(Path::new("t")));
     parse(&["ledger", "account", id, "--quiet"]).unwrap();
     parse(&["process", "send", id, "--action", "Ping", "--tag", "A=b=c"]).unwrap();
     parse(&[
@@ -126,6 +134,52 @@ fn documents_become_tables() {
     );
 }
 
+#[tokio::test]
+async fn who_waits_hears_what_there_is_so_far() {
+    let refusals = ["nothing", "nothing", "claimed", "certified"];
+    let mut left = refusals.into_iter();
+    let ask = |seconds: u64| {
+        assert!(seconds <= 5);
+        let refused = left.next().map(|detail| ClientError::Refused {
+            status: 409,
+            code: "not-attested".into(),
+            detail: detail.into(),
+        });
+        async move { refused.map_or(Ok("there it is"), Err) }
+    };
+    let mut told = Vec::new();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let tell = |available: &str| told.push(available.to_owned());
+    let found = watch_for(deadline, &["not-attested"], ask, tell).await;
+    assert_eq!(found.map_err(|error| error.code), Ok("there it is"));
+    assert_eq!(told, ["nothing", "claimed", "certified"]);
+    // What will not come about ends it, and so does the deadline.
+    for (code, wait) in [("backing-too-low", 60), ("not-attested", 0)] {
+        let refused = || ClientError::Refused {
+            status: 409,
+            code: code.into(),
+            detail: "never".into(),
+        };
+        let deadline = Instant::now() + Duration::from_secs(wait);
+        let ask = |_| async move { Err::<(), _>(refused()) };
+        let tell = |_: &str| panic!("there is nothing to wait for");
+        let ended = watch_for(deadline, &["not-attested"], ask, tell).await;
+        assert_eq!(ended.map_err(|error| error.code), Err("node-refused"));
+    }
+}
+
+#[test]
+fn who_lacks_the_token_is_told_how_to_name_it() {
+    let refused = ClientError::Refused {
+        status: 401,
+        code: "token-needed".into(),
+        detail: "this takes the token of the node".into(),
+    };
+    let error = CliError::from(refused);
+    assert_eq!(error.code, "token-needed");
+    assert!(error.help.is_some_and(|it| it.contains("--token-file")));
+}
+
 #[test]
 fn a_node_is_named_by_a_plain_url() {
     let url = |node: &str| {
@@ -133,6 +187,7 @@ fn a_node_is_named_by_a_plain_url() {
             shell: Shell::new(true, true),
             quiet: true,
             node: Some(node.to_owned()),
+            token_file: None,
         };
         context.url().map_err(|error| error.exit)
     };

@@ -37,6 +37,9 @@ impl NodeConfig {
         if let Some(path) = &self.password_file {
             self.readable(Setting::PasswordFile, path)?;
         }
+        if let Some(path) = &self.http_token_file {
+            self.readable(Setting::HttpTokenFile, path)?;
+        }
         if let Some(path) = &self.genesis {
             self.readable(Setting::Genesis, path)?;
         }

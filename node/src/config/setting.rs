@@ -105,6 +105,8 @@ settings! {
     HttpRate = "http_rate", "SURETY_HTTP_RATE", "--http-rate";
     /// [`NodeConfig::http_proxy`]
     HttpProxy = "http_proxy", "SURETY_HTTP_PROXY", "--http-proxy";
+    /// [`NodeConfig::http_token_file`]
+    HttpTokenFile = "http_token_file", "SURETY_HTTP_TOKEN_FILE", "--http-token-file";
     /// [`NodeConfig::public_url`]
     PublicUrl = "public_url", "SURETY_PUBLIC_URL", "--public-url";
     /// [`NodeConfig::listen`]
@@ -179,6 +181,7 @@ impl Setting {
             Self::Http => config.http = parsed(one(texts)?, ValueError::SocketAddr)?,
             Self::HttpRate => config.http_rate = parsed(one(texts)?, ValueError::Number)?,
             Self::HttpProxy => config.http_proxy = parsed(one(texts)?, ValueError::Switch)?,
+            Self::HttpTokenFile => config.http_token_file = Some(path(one(texts)?)?),
             Self::PublicUrl => config.public_url = Some(url(one(texts)?)?),
             Self::Listen => config.listen = all(texts, ValueError::Multiaddr)?,
             Self::Bootstrap => config.bootstrap = all(texts, ValueError::Multiaddr)?,
@@ -205,6 +208,7 @@ impl Setting {
         let path = match self {
             Self::Dir => Some(&mut config.dir),
             Self::Genesis => config.genesis.as_mut(),
+            Self::HttpTokenFile => config.http_token_file.as_mut(),
             Self::PasswordFile => config.password_file.as_mut(),
             _ => None,
         };
@@ -225,6 +229,7 @@ impl Setting {
             Self::Http => config.http.to_string(),
             Self::HttpRate => config.http_rate.to_string(),
             Self::HttpProxy => config.http_proxy.to_string(),
+            Self::HttpTokenFile => of_path(&config.http_token_file),
             Self::PublicUrl => config.public_url.clone().unwrap_or_default(),
             Self::Listen => list(&config.listen),
             Self::Bootstrap => list(&config.bootstrap),

@@ -66,7 +66,7 @@ fn a_later_source_wins_and_is_remembered() {
     let (dir, path) = written(
         "# comment\nroles = [\"compute\", \"scheduler\", \"compute\"]\nhttp = \"127.0.0.1:1\"\n\
          log = \"debug\"\ngenesis = \"net/genesis.cbor\"\npassword_file = \"/etc/password\"\n\
-         listen = []\n",
+         listen = []\nhttp_token_file = \"token\"\n",
     );
     let text = path.to_str().unwrap();
     let env = [
@@ -108,6 +108,7 @@ fn a_later_source_wins_and_is_remembered() {
         config.password_file.as_deref(),
         Some(Path::new("/etc/password"))
     );
+    assert_eq!(config.http_token_file, Some(dir.path().join("token")));
 
     let config = load_with(&env, &[]).unwrap();
     assert_eq!(config.http.to_string(), "127.0.0.1:2");
@@ -303,9 +304,12 @@ fn check_finds_what_is_missing_and_what_is_odd() {
     let config = load_with(&[], &[(Setting::Bootstrap, &[&address])]).unwrap();
     assert!(config.check().unwrap().is_empty());
 
-    let config = load_file("password_file = 'no-such-file'").unwrap();
-    let error = config.check().unwrap_err();
-    assert!(error.to_string().contains("no-such-file"), "{error}");
+    for setting in ["password_file", "http_token_file"] {
+        let config = load_file(&format!("{setting} = 'no-such-file'")).unwrap();
+        let error = config.check().unwrap_err();
+        assert!(error.to_string().contains("no-such-file"), "{error}");
+        assert!(error.to_string().contains(setting), "{error}");
+    }
     let config = load_file("genesis = '.'").unwrap();
     let error = config.check().unwrap_err();
     assert!(

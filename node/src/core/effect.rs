@@ -80,6 +80,15 @@ pub enum Effect {
         process: ProcessId,
         /// The item.
         item: ItemId,
+        /// Fields of it that the process does not want.
+        exclude: Vec<String>,
+    },
+    /// Read a page of the outbox.
+    Recall {
+        /// The process that it is for.
+        process: ProcessId,
+        /// Where the page before ended; empty for the first.
+        after: Vec<u8>,
     },
     /// Tell whoever watches.
     Notify(Event),

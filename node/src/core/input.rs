@@ -1,6 +1,6 @@
 //! What can happen to a node.
 
-use surety_attest::effect::{Executed, Offer, Source};
+use surety_attest::effect::{Executed, Offer, Recalled, Source};
 use surety_protocol::approval::{Approval, ClaimBatch};
 use surety_protocol::block::Block;
 use surety_protocol::claim::{Leaf, SignedClaim};
@@ -46,6 +46,8 @@ pub enum Input {
     },
     /// What a process wants assigned was found.
     Deliver(Offer),
+    /// A page of the outbox was read.
+    Recalled(Recalled),
     /// A scheduler elsewhere was handed something that it has already.
     Known {
         /// The process.

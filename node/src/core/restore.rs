@@ -190,7 +190,15 @@ fn restored(
             Asked::Execute(job) => out.push(Effect::Execute(job, Arc::clone(profiles))),
             Asked::Notify(event) => out.push(Effect::Notify(event)),
             Asked::Deliver(offer) => delivered.push(offer),
-            Asked::Assign { process, item } => out.push(Effect::Assign { process, item }),
+            Asked::Assign {
+                process,
+                item,
+                exclude,
+            } => out.push(Effect::Assign {
+                process,
+                item,
+                exclude,
+            }),
             // Nothing else is interrupted by a stop.
             _ => {}
         }

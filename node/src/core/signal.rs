@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use surety_attest::claims::Contradiction;
-use surety_attest::effect::{Executed, Offer};
+use surety_attest::effect::{Executed, Offer, Recalled};
 use surety_protocol::claim::SignedClaim;
 use surety_protocol::facts::BlockFacts;
 use surety_protocol::id::{AssignmentId, ItemId, ProcessId};
@@ -41,6 +41,8 @@ pub enum Signal<'a> {
         /// The item.
         item: ItemId,
     },
+    /// A page of the outbox was read.
+    Recalled(&'a Recalled),
     /// A log has more slots, and its module is here.
     LogGrew(ProcessId),
     /// A log lost its end.

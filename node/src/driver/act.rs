@@ -67,7 +67,12 @@ impl Driver {
             }
             Effect::FetchBlocks { from } => self.fetch(Wanted::Blocks(from)),
             Effect::Deliver { offer, to } => self.deliver(offer, &to),
-            Effect::Assign { process, item } => self.find(process, item),
+            Effect::Assign {
+                process,
+                item,
+                exclude,
+            } => self.find(process, item, exclude),
+            Effect::Recall { process, after } => self.recall(process, after),
             Effect::Notify(event) => self.notify(event)?,
             Effect::Applied { height, events } => {
                 self.changed = true;
@@ -211,7 +216,7 @@ impl Driver {
     }
 
     /// Finds an item here or elsewhere, to be assigned to a process.
-    fn find(&self, process: ProcessId, item: ItemId) {
+    fn find(&self, process: ProcessId, item: ItemId, exclude: Vec<String>) {
         let wanted = Wanted::Want(Want::Item(item));
         // Being got already, or too much is: the messenger asks again.
         if !self.fetcher.begin(&wanted) {
@@ -236,10 +241,27 @@ impl Driver {
             let offer = Offer::Assign {
                 process,
                 item: found,
-                exclude: Vec::new(),
+                exclude,
             };
             let input = Box::new(Input::Deliver(offer));
             let _ = completions.send(Completion::Input(input)).await;
+        });
+    }
+
+    /// Reads a page of what is to arrive at a process.
+    fn recall(&self, process: ProcessId, after: Vec<u8>) {
+        let (archive, completions) = (self.archive.clone(), self.completions.clone());
+        tokio::spawn(async move {
+            let read = tokio::task::spawn_blocking(move || archive.outbox(process, &after)).await;
+            match read {
+                Ok(Ok(recalled)) => {
+                    let input = Box::new(Input::Recalled(recalled));
+                    // The driver may have stopped.
+                    let _ = completions.send(Completion::Input(input)).await;
+                }
+                Ok(Err(error)) => tracing::error!(%error, %process, "the outbox was not read"),
+                Err(error) => tracing::error!(%error, %process, "reading the outbox ended"),
+            }
         });
     }
 

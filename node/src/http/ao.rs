@@ -11,6 +11,14 @@
 //! - `[HL-4]` What a client left out and spells `undefined`, `null` or as nothing is left out.
 //! - `[HL-5]` Nobody is sent to another node. A scheduler's routes answer for every process whose log the node follows, and hand
 //!   what is for another scheduler on to it.
+//! - `[HL-6]` An assignment with `base-layer` is refused: nothing here is read from Arweave. As nothing it says yes, which is how
+//!   clients write it.
+//! - `[HL-7]` A unit is called with a slash behind its name like without. It says who it is, and under `/metrics` what the node counts.
+//! - `[HL-8]` The ticks of a process are assigned by its scheduler (rule CR-5), and what its results send is handed over until it
+//!   has arrived (rule MU-8). So `/mu/monitor` and `/mu/push` begin nothing and end nothing. They check what they are given, and
+//!   say that it is looked after; what ticks gave is under `/cu/cron`.
+//! - `[HL-9]` `/cu/state` is the memory after the last evaluated input or, with `to`, after the last one up to then (rule XE-7);
+//!   which one that is stands beside it.
 
 pub(super) mod compute;
 pub(super) mod dry_run;
@@ -26,9 +34,23 @@ use axum::http::StatusCode;
 use axum::http::header::RETRY_AFTER;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
 use serde_json::json;
+use surety_protocol::id::ProcessId;
 
 use super::problem::Problem;
+
+/// The units (rule HL-7).
+pub(super) const UNITS: &[&str] = &["/su", "/cu", "/mu"];
+/// What a client that leaves something out may spell (rule HL-4).
+const LEFT_OUT: &[&str] = &["undefined", "null"];
+
+/// Of which process.
+#[derive(Debug, Deserialize)]
+pub(super) struct OfProcess {
+    #[serde(rename = "process-id")]
+    process: ProcessId,
+}
 
 /// Says a problem in the words of AO's clients, where they ask (rule HL-1).
 pub(super) async fn words(request: Request, next: Next) -> Response {
@@ -63,5 +85,5 @@ fn number<T: std::str::FromStr>(name: &str, text: Option<&String>) -> Result<Opt
 /// A part of a query, unless it is left out (rule HL-4).
 fn given(text: Option<&String>) -> Option<&str> {
     let text = text.map(|it| it.trim());
-    text.filter(|it| !matches!(*it, "" | "undefined" | "null"))
+    text.filter(|it| !it.is_empty() && !LEFT_OUT.contains(it))
 }

@@ -149,6 +149,20 @@ pub(super) async fn hold(bytes: usize) -> Result<Option<Held>, Problem> {
     }
 }
 
+/// Counts the request that is served among those that make the node execute (rule HT-12).
+///
+/// # Errors
+/// 429 if its client sends too many of them.
+pub(super) fn executes() -> Result<(), Problem> {
+    let Ok(arrival) = ARRIVAL.try_with(Arc::clone) else {
+        return Ok(());
+    };
+    match &arrival.visitor {
+        Some(visitor) => arrival.api.clients.executes(visitor.client()),
+        None => Ok(()),
+    }
+}
+
 /// Waits for something: the request that is served is not under way until then (rule HT-8).
 pub(super) async fn aside<T>(something: impl Future<Output = T>) -> T {
     let Ok(arrival) = ARRIVAL.try_with(Arc::clone) else {

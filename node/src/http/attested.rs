@@ -79,9 +79,11 @@ pub(super) async fn get(
     let view = api.now();
     let built = api
         .heavy(move |archive| {
-            let built = build(archive, &view.ledger, &process, slot, wanted, &claims);
-            let (result, attestation) = built.map_err(refused)?;
-            let bytes = codec::encode(&result).map_err(|error| refused(error.into()))?;
+            let ledger = &view.ledger;
+            let built = build(archive, ledger, &process, slot, wanted, &claims);
+            let backing = || recorded(ledger, &process, slot).map(|(_, it)| it.backing);
+            let (result, attestation) = built.map_err(|error| refused(error, backing()))?;
+            let bytes = codec::encode(&result).map_err(|error| refused(error.into(), None))?;
             Ok((bytes, attestation.status))
         })
         .await;
@@ -131,7 +133,8 @@ async fn come(
     Ok(())
 }
 
-fn refused(error: NotAttested) -> Problem {
+/// Why there is none; with what stands behind what the ledger has recorded, if it has.
+fn refused(error: NotAttested, backing: Option<Backing>) -> Problem {
     match error {
         NotAttested::Archive(error) => error.into(),
         NotAttested::Unsound(error) => Problem::internal(&error),
@@ -141,7 +144,12 @@ fn refused(error: NotAttested) -> Problem {
             available,
         } => {
             let has = available.map_or("nothing", Status::name);
-            let detail = format!("slot {slot} is not {least} yet; available: {has}");
+            let behind = backing.map(|it| {
+                let Backing { stake, tickets } = it;
+                format!(" with {stake} of stake and {tickets} tickets behind it")
+            });
+            let behind = behind.unwrap_or_default();
+            let detail = format!("slot {slot} is not {least} yet; available: {has}{behind}");
             Problem::new(StatusCode::CONFLICT, "not-attested", detail)
         }
         // No more than its claimant: it may still be certified.

@@ -1,4 +1,4 @@
-//! Who asks, and how often (rule HT-10).
+//! Who asks, and how often (rules HT-10 and HT-12).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU32;
@@ -12,6 +12,12 @@ use super::problem::Problem;
 const UNNAMED: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 /// Clients that are counted at once.
 const CLIENTS_MAX: usize = 65_536;
+/// Requests that make the node execute, of one client in a second, and twice as many at once: what the page of a wallet asks when it
+/// is opened (rule HT-12).
+const EXECUTIONS: NonZeroU32 = match NonZeroU32::new(10) {
+    Some(rate) => rate,
+    None => NonZeroU32::MIN,
+};
 
 /// What a node allows each of its clients.
 #[derive(Debug, Clone, Copy, Default)]
@@ -22,24 +28,48 @@ pub struct Allowance {
     pub proxied: bool,
 }
 
+/// How often each client did something.
+#[derive(Debug)]
+struct Rates(DefaultKeyedRateLimiter<IpAddr>);
+
+impl Rates {
+    /// So many a second, and twice as many at once.
+    fn of(rate: NonZeroU32) -> Rates {
+        let burst = rate.saturating_mul(NonZeroU32::MIN.saturating_add(1));
+        let quota = Quota::per_second(rate).allow_burst(burst);
+        Rates(DefaultKeyedRateLimiter::keyed(quota))
+    }
+
+    /// Counts a client once more. Those on this machine are not counted.
+    fn count(&self, client: IpAddr, detail: &'static str) -> Result<(), Problem> {
+        if client.is_loopback() {
+            return Ok(());
+        }
+        if self.0.len() >= CLIENTS_MAX {
+            self.0.retain_recent();
+            if self.0.len() >= CLIENTS_MAX {
+                return Err(Problem::busy("too many clients ask"));
+            }
+        }
+        let often = |_| Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many-requests", detail);
+        self.0.check_key(&client).map_err(often)
+    }
+}
+
 /// All clients.
 #[derive(Debug)]
 pub(super) struct Clients {
     proxied: bool,
-    rates: Option<DefaultKeyedRateLimiter<IpAddr>>,
+    requests: Option<Rates>,
+    executions: Rates,
 }
 
 impl Clients {
     pub(super) fn new(allowance: Allowance) -> Clients {
-        let quota = |rate: NonZeroU32| {
-            let burst = rate.saturating_mul(NonZeroU32::MIN.saturating_add(1));
-            Quota::per_second(rate).allow_burst(burst)
-        };
         Clients {
             proxied: allowance.proxied,
-            rates: allowance
-                .rate
-                .map(|it| DefaultKeyedRateLimiter::keyed(quota(it))),
+            requests: allowance.rate.map(Rates::of),
+            executions: Rates::of(EXECUTIONS),
         }
     }
 
@@ -61,19 +91,19 @@ impl Clients {
     /// # Errors
     /// 429 if it asks too often.
     pub(super) fn count(&self, client: IpAddr) -> Result<(), Problem> {
-        let Some(rates) = self.rates.as_ref().filter(|_| !client.is_loopback()) else {
-            return Ok(());
-        };
-        if rates.len() >= CLIENTS_MAX {
-            rates.retain_recent();
-            if rates.len() >= CLIENTS_MAX {
-                return Err(Problem::busy("too many clients ask"));
-            }
+        match &self.requests {
+            Some(rates) => rates.count(client, "too many requests of one client"),
+            None => Ok(()),
         }
-        rates.check_key(&client).map_err(|_| {
-            let detail = "too many requests of one client";
-            Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many-requests", detail)
-        })
+    }
+
+    /// Counts a request of a client that makes the node execute.
+    ///
+    /// # Errors
+    /// 429 if it sends too many of them.
+    pub(super) fn executes(&self, client: IpAddr) -> Result<(), Problem> {
+        let detail = "too many dry runs, or states asked for, of one client";
+        self.executions.count(client, detail)
     }
 }
 
@@ -155,12 +185,25 @@ mod tests {
     }
 
     #[test]
+    fn executions_have_a_rate_of_their_own() {
+        // Any number of requests, but not of these.
+        let clients = clients(0, false);
+        let (one, here) = (ip("192.0.2.1"), ip("::1"));
+        assert!((0..1000).all(|_| clients.count(one).is_ok()));
+        let taken = (0..100).filter(|_| clients.executes(one).is_ok()).count();
+        assert!((20..30).contains(&taken), "{taken}");
+        assert_eq!(clients.executes(one).unwrap_err().status, 429);
+        assert!(clients.executes(ip("192.0.2.2")).is_ok());
+        assert!((0..100).all(|_| clients.executes(here).is_ok()));
+    }
+
+    #[test]
     fn clients_are_forgotten() {
         let clients = clients(u32::MAX, false);
         for number in 0..=u32::try_from(CLIENTS_MAX).unwrap() {
             let address = IpAddr::from(number.saturating_add(1 << 30).to_be_bytes());
             clients.count(address).unwrap();
         }
-        assert!(clients.rates.unwrap().len() <= CLIENTS_MAX);
+        assert!(clients.requests.unwrap().0.len() <= CLIENTS_MAX);
     }
 }

@@ -181,6 +181,11 @@ impl Visitor {
         self.door.end
     }
 
+    /// Who asked last.
+    pub(super) fn client(&self) -> IpAddr {
+        self.door.client()
+    }
+
     /// Somebody asks by this connection.
     pub(super) fn asks(&self, client: IpAddr) {
         *lock(&self.door.client) = client;

@@ -1,24 +1,30 @@
 //! Asking a process what it would do.
+//!
+//! # Rules
+//!
+//! - `[HT-12]` Who asks what a message would do, or for a state, makes the node execute for nothing. A client may do so ten times a
+//!   second, and twice as often at once (rule HT-10 says who is one, and who is not counted). It is heavy work, of which there are
+//!   two pieces at once, whoever asks. A dry run takes at most a tenth of the gas that the profile allows an input, and no more than
+//!   the process does; what would take more ends as if that were all there is.
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use surety_attest::engine::{EngineError, Message};
+use surety_attest::engine::Message;
 use surety_protocol::assignment::Assignment;
 use surety_protocol::id::{Address, ItemId, ProcessId};
 use surety_protocol::limits::{TAG_BYTES_MAX, TAGS_MAX};
 use surety_protocol::time::Slot;
 
 use super::Api;
+use super::arrival::executes;
 use super::problem::Problem;
 use super::processes::known;
 use super::request::{At, Document};
 use crate::archive::Archive;
-use crate::executor::Failure;
 
 /// Characters of an owner: an id, or an Ethereum address; and of an id and an anchor.
 const NAME_MAX: usize = 64;
@@ -110,7 +116,7 @@ impl Question {
 }
 
 /// `POST /v1/processes/{process}/dry-run` with `{tags, data, owner}`: what a message would give on the last evaluated state,
-/// without effect. Few are executed at once.
+/// without effect (rule HT-12).
 pub(super) async fn post(
     State(api): State<Api>,
     At(process): At<ProcessId>,
@@ -126,6 +132,7 @@ pub(super) async fn answer(
     question: Question,
     size: Option<u64>,
 ) -> Result<Response, Problem> {
+    executes()?;
     question.check()?;
     let view = api.now();
     let evaluated = known(&view, &process)?.evaluated;
@@ -135,27 +142,8 @@ pub(super) async fn answer(
         .heavy(move |archive| {
             let message = question.message(archive, process, size)?;
             let profiles = view.ledger.profiles();
-            executor
-                .dry_run(profiles, &process, size, &message)
-                .map_err(refused)
+            Ok(executor.dry_run(profiles, &process, size, &message)?)
         })
         .await?;
     Ok(Json(outcome.result.to_json()).into_response())
-}
-
-fn refused(failure: Failure) -> Problem {
-    match failure {
-        Failure::Archive(error) => error.into(),
-        Failure::Engine(error) => engine(&error),
-        missing => Problem::conflict("not-evaluated", missing.to_string()),
-    }
-}
-
-/// The engine refuses a module, or this machine cannot tell.
-pub(super) fn engine(error: &EngineError) -> Problem {
-    let (status, code) = match error {
-        EngineError::Abstain(_) => (StatusCode::SERVICE_UNAVAILABLE, "engine-abstained"),
-        _ => (StatusCode::UNPROCESSABLE_ENTITY, "module-refused"),
-    };
-    Problem::new(status, code, error.to_string())
 }

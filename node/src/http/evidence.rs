@@ -17,6 +17,7 @@ use surety_slashing::ledger::Ledger;
 use super::Api;
 use super::problem::Problem;
 use super::request::{Ask, At, Body, Page, cbor, paged_by};
+use super::token::Trusted;
 use crate::archive::write;
 use crate::store::Batch;
 
@@ -62,11 +63,15 @@ pub(super) async fn get(
 }
 
 /// `POST /v1/evidence` with the canonical bytes of an evidence file: 201 once this node has seen that it holds, so that the
-/// validators who judge it can get it here. The accusation itself is an item for the ledger.
+/// validators who judge it can get it here. The accusation itself is an item for the ledger. It needs the node's token (rule
+/// HT-11).
 pub(super) async fn post(
     State(api): State<Api>,
+    trusted: Result<Trusted, Problem>,
     Body(bytes): Body<FILE_MAX>,
 ) -> Result<Response, Problem> {
+    // Only now: who sends a file shall hear why it is refused.
+    trusted?;
     let busy = |_| Problem::busy("too many evidence files are being handed in");
     let _place = api.uploads.try_acquire().map_err(busy)?;
     let id = Evidence::id_of(&bytes);

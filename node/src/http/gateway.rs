@@ -6,10 +6,11 @@
 //!   may do nothing there.
 //! - `[GW-2]` The tags that AO's units read come as headers, named in lower case. Others do not: strangers wrote them, and
 //!   headers mean something.
-//! - `[GW-3]` Queries are Arweave's GraphQL, without named fragments. What one may read is bounded; the block of a message is that
-//!   of its assignment.
+//! - `[GW-3]` Queries are Arweave's GraphQL. What one may say and read is bounded: its fragments count wherever they stand. The block
+//!   of a message is that of its assignment, and what has none is in no range of blocks.
 
 mod block;
+mod extent;
 mod graphql;
 mod transaction;
 

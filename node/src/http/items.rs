@@ -14,15 +14,16 @@ use surety_protocol::item::Item;
 use surety_protocol::verified::Authentic;
 
 use super::Api;
-use super::dry_run;
 use super::problem::Problem;
 use super::request::{At, Body, ITEM_BODY};
+use super::token::Trusted;
 use crate::archive::write;
 use crate::driver::Accepted;
 use crate::store::Batch;
 
 /// Any bytes.
 const BYTES: &str = "application/octet-stream";
+
 /// Reads an item and checks its signature; nothing of it is kept.
 pub(super) async fn authentic(api: &Api, bytes: Vec<u8>) -> Result<Authentic<Item>, Problem> {
     api.read(move |_| {
@@ -33,14 +34,16 @@ pub(super) async fn authentic(api: &Api, bytes: Vec<u8>) -> Result<Authentic<Ite
 }
 
 /// `POST /v1/items` with the bytes of one ANS-104 item: 201 if it is a module that passes the check, 200 with its slot if it
-/// was scheduled here or elsewhere, 202 if it waits for a block of the ledger.
+/// was scheduled here or elsewhere, 202 if it waits for a block of the ledger. A module needs the node's token (rule HT-11).
 pub(super) async fn post(
     State(api): State<Api>,
+    trusted: Result<Trusted, Problem>,
     Body(bytes): Body<ITEM_BODY>,
 ) -> Result<Response, Problem> {
     let item = authentic(&api, bytes).await?;
     let id = item.id();
     if item.tag("Type") == Some("Module") {
+        trusted?;
         return module(&api, item).await;
     }
     Ok(match api.offer(Offer::Item(item)).await? {
@@ -75,10 +78,7 @@ async fn module(api: &Api, item: Authentic<Item>) -> Result<Response, Problem> {
     let ledger = Arc::clone(&api.now().ledger);
     api.heavy(move |archive| {
         let profile = &ledger.profiles().at(ledger.height()).profile;
-        executor
-            .engine(profile)
-            .and_then(|engine| engine.check(item.data()))
-            .map_err(|error| dry_run::engine(&error))?;
+        executor.engine(profile)?.check(item.data())?;
         let mut batch = Batch::new();
         write::put(&mut batch, Record::Item(item))?;
         Ok(archive.write(batch)?)

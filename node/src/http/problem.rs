@@ -3,13 +3,15 @@
 use std::any::Any;
 use std::borrow::Cow;
 
-use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
+use surety_attest::engine::EngineError;
 
 use crate::archive::{ArchiveError, SearchError};
 use crate::driver::OfferError;
+use crate::executor::Failure;
 
 /// Characters of a detail; what comes from elsewhere is cut.
 const DETAIL_MAX: usize = 400;
@@ -89,6 +91,11 @@ impl IntoResponse for Problem {
                 .headers_mut()
                 .insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
+        if self.status == StatusCode::UNAUTHORIZED {
+            response
+                .headers_mut()
+                .insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
         // For surfaces that say it in other words.
         response.extensions_mut().insert(Problem { detail, ..self });
         response
@@ -107,6 +114,28 @@ impl From<SearchError> for Problem {
             SearchError::Archive(error) => error.into(),
             broad @ SearchError::TooBroad => Problem::conflict("too-broad", broad.to_string()),
         }
+    }
+}
+
+impl From<Failure> for Problem {
+    fn from(failure: Failure) -> Problem {
+        match failure {
+            Failure::Archive(error) => error.into(),
+            Failure::Engine(error) => error.into(),
+            far @ Failure::TooFar { .. } => Problem::conflict("state-too-far", far.to_string()),
+            missing => Problem::conflict("not-evaluated", missing.to_string()),
+        }
+    }
+}
+
+impl From<EngineError> for Problem {
+    /// The engine refuses a module, or this machine cannot tell.
+    fn from(error: EngineError) -> Problem {
+        let (status, code) = match error {
+            EngineError::Abstain(_) => (StatusCode::SERVICE_UNAVAILABLE, "engine-abstained"),
+            _ => (StatusCode::UNPROCESSABLE_ENTITY, "module-refused"),
+        };
+        Problem::new(status, code, error.to_string())
     }
 }
 

@@ -12,6 +12,8 @@ mod shape;
 mod socket;
 mod stage;
 mod stream;
+mod token;
+mod units;
 
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};

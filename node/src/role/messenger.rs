@@ -14,13 +14,6 @@ use crate::archive::{Archive, ArchiveError};
 use crate::config::RoleName;
 use crate::core::{Shared, Signal, Signed};
 
-/// Messages of one process that are handed over again at the start; beyond it the oldest are left, which to wallets were
-/// never meant to arrive.
-const UNDELIVERED_MAX: usize = 1024;
-
-/// Assignments that are made again at the start.
-const ASSIGNS_MAX: usize = 4096;
-
 pub(super) struct MessengerRole {
     machine: Messenger,
 }
@@ -69,14 +62,6 @@ impl Role for MessengerRole {
             if self.machine.next(process).is_none() {
                 continue;
             }
-            // What no log is known to have may not have arrived: the scheduler knows what it has.
-            for item in archive.outbox(process, UNDELIVERED_MAX)?.into_iter().rev() {
-                match shared.logs.get(&item.id().into()) {
-                    // [MU-5]
-                    Some(_) => self.machine.began(&item, out),
-                    None => self.machine.resume(Tick(0), item, out),
-                }
-            }
             let mut slot = next;
             while let Some(parts) = archive.parts(process, slot)? {
                 let Some(input) = archive.input(process, slot)? else {
@@ -91,8 +76,12 @@ impl Role for MessengerRole {
                 slot = slot.next();
             }
         }
-        for (process, item) in archive.assigns(ASSIGNS_MAX)? {
-            self.machine.resume_assignment(Tick(0), process, item, out);
+        // What no log is known to have may not have arrived: the scheduler knows what it has.
+        let logs = &shared.logs;
+        for (process, _) in logs.iter() {
+            let recalled = archive.outbox(*process, &[])?;
+            self.machine
+                .recalled(Tick(0), &recalled, |it| logs.get(it).is_some(), out);
         }
         Ok(())
     }
@@ -125,6 +114,11 @@ impl Role for MessengerRole {
             }
             Signal::Signed(Signed::Message { source, item }) => {
                 self.machine.signed(now, *source, item.clone(), out);
+            }
+            Signal::Recalled(recalled) => {
+                let logs = &shared.logs;
+                self.machine
+                    .recalled(now, recalled, |it| logs.get(it).is_some(), out);
             }
             Signal::LogBegan(item) => self.machine.began(item, out),
             Signal::Known { process, item } => self.machine.known(*process, *item, out),

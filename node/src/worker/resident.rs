@@ -51,11 +51,11 @@ impl WorkerResident {
         })
     }
 
-    fn apply(&self, message: &Message, keep: bool) -> Result<StepOutcome, EngineError> {
+    fn apply(&self, message: &Message, dry: Option<u64>) -> Result<StepOutcome, EngineError> {
         let request = Request::Step {
             resident: self.number,
             message: message.clone(),
-            keep,
+            dry,
         };
         match self.connection.ask(&request)? {
             Answer::Outcome(outcome) => Ok(outcome.read().ok_or(Abstain::Worker)?),
@@ -123,11 +123,11 @@ impl Resident for WorkerResident {
 
     fn step(&mut self, message: &Message) -> Result<StepOutcome, EngineError> {
         self.ahead = true;
-        self.apply(message, true)
+        self.apply(message, None)
     }
 
-    fn dry_run(&mut self, message: &Message) -> Result<StepOutcome, EngineError> {
-        self.apply(message, false)
+    fn dry_run(&mut self, message: &Message, gas_max: u64) -> Result<StepOutcome, EngineError> {
+        self.apply(message, Some(gas_max))
     }
 
     fn state_root(&mut self) -> Result<Digest, EngineError> {

@@ -165,13 +165,13 @@ impl Worker {
             Request::Step {
                 resident,
                 message,
-                keep,
+                dry,
             } => {
                 let held = self.resident(resident)?;
                 let resident = &mut lock(&held).resident;
-                let outcome = match keep {
-                    true => resident.step(&message)?,
-                    false => resident.dry_run(&message)?,
+                let outcome = match dry {
+                    None => resident.step(&message)?,
+                    Some(gas_max) => resident.dry_run(&message, gas_max)?,
                 };
                 Ok(Answer::Outcome(OutcomeSaid::of(outcome)))
             }

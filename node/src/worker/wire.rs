@@ -75,7 +75,8 @@ pub(super) enum Request {
     Step {
         resident: u64,
         message: Message,
-        keep: bool,
+        /// Of a dry run, the most gas.
+        dry: Option<u64>,
     },
     /// What changed in a resident since this was asked last.
     Changes(u64),

@@ -6,15 +6,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::surety;
+use super::{needed, surety};
 
 fn folder() -> Option<PathBuf> {
-    let root = std::env::var_os("SURETY_VECTORS").filter(|it| !it.is_empty());
-    let found = root.map(|it| PathBuf::from(it).join("su-bundles"));
-    if found.is_none() {
-        eprintln!("skipped: SURETY_VECTORS does not name a directory of vectors");
-    }
-    found
+    Some(needed::path("SURETY_VECTORS")?.join("su-bundles"))
 }
 
 fn import(folder: &Path, files: &[&str]) -> super::Called {

@@ -1,22 +1,20 @@
 //! Data items, bundles and other files that are looked into.
 
 use std::fs;
-use std::path::PathBuf;
 
 use serde_json::Value;
 
-use super::surety;
+use super::{needed, surety};
 
 /// Where the program differs from the index on purpose: all libraries take this item.
 const OTHERWISE: [&str; 1] = ["141-ed25519-tagvalue-3073.bin"];
 
 #[test]
 fn every_vector_is_judged_as_its_index_says() {
-    let Some(root) = std::env::var_os("SURETY_VECTORS") else {
-        eprintln!("skipped: SURETY_VECTORS does not name a directory of vectors");
+    let Some(vectors) = needed::path("SURETY_VECTORS") else {
         return;
     };
-    let folder = PathBuf::from(root).join("ans104");
+    let folder = vectors.join("ans104");
     let index: Value =
         serde_json::from_slice(&fs::read(folder.join("index.json")).unwrap()).unwrap();
     let mut wrong = Vec::new();

@@ -14,11 +14,7 @@ pub(crate) struct Vectors {
 impl Vectors {
     /// The folder with this name, or `None`, with a word about it, if the variable is not set.
     pub(crate) fn open(name: &str) -> Option<Vectors> {
-        let Some(root) = std::env::var_os("SURETY_VECTORS") else {
-            eprintln!("skipped: SURETY_VECTORS does not name a directory of vectors");
-            return None;
-        };
-        let folder = PathBuf::from(root).join(name);
+        let folder = super::needed::path("SURETY_VECTORS")?.join(name);
         let unread = std::fs::read_dir(&folder)
             .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())

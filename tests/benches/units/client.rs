@@ -44,7 +44,8 @@ struct Request {
 }
 
 impl Client {
-    pub(crate) fn new() -> Client {
+    /// One who signs with this wallet.
+    pub(crate) fn new(wallet: ItemKey) -> Client {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -52,9 +53,19 @@ impl Client {
         Client {
             runtime,
             http: reqwest::Client::new(),
-            wallet: ItemKey::ed25519(&[9; 32]),
+            wallet,
             sent: Cell::new(0),
         }
+    }
+
+    /// Who schedules at this address, as AO's scheduler says it.
+    pub(crate) fn scheduler(&self, su: &str) -> String {
+        let url = format!("{}/", su.trim_end_matches('/'));
+        let about: Value = self.runtime.block_on(async {
+            let answer = self.http.get(url).send().await.expect("a scheduler");
+            answer.json().await.expect("JSON")
+        });
+        about["address"].as_str().expect("an address").to_owned()
     }
 
     /// Spawns a process.
@@ -224,6 +235,8 @@ async fn send(http: &reqwest::Client, request: &Request) -> Option<Value> {
     let sent = http
         .post(&request.post)
         .header("content-type", "application/octet-stream")
+        // AO's scheduler takes messages of machines that it knows by what stands here.
+        .header("x-real-ip", "127.0.0.1")
         .body(item);
     let answer = sent.send().await.expect("an answer");
     let (status, text) = (answer.status(), answer.text().await.expect("a text"));

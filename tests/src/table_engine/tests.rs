@@ -72,7 +72,7 @@ fn failures_and_dry_runs_leave_no_trace_and_messages_are_forwarded() {
     assert_eq!(sent.messages.first().unwrap()["Target"], "other");
     let before = resident.state_root().unwrap();
     assert!(resident.step(&message(3)).unwrap().result.error.is_some());
-    let dry = resident.dry_run(&message(4)).unwrap();
+    let dry = resident.dry_run(&message(4), u64::MAX).unwrap();
     assert_eq!(resident.state_root().unwrap(), before);
     assert_eq!(resident.step(&message(4)).unwrap(), dry);
     assert_ne!(resident.state_root().unwrap(), before);

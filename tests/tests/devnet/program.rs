@@ -1,11 +1,12 @@
 //! The program as a user starts it, and a local network that stays until it is stopped.
 
 use std::io::{BufRead, BufReader};
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
 use serde_json::Value;
 use surety_harness::built;
 
@@ -316,6 +317,13 @@ impl Killed {
     pub(crate) fn runs(&mut self) -> bool {
         let child = self.child.as_mut();
         child.is_some_and(|it| it.try_wait().unwrap().is_none())
+    }
+
+    /// Whether it ended as one that crashes on purpose does (rule FA-3), and in no other way.
+    pub(crate) fn crashed(&mut self) -> bool {
+        let child = self.child.as_mut();
+        let ended = child.and_then(|it| it.try_wait().unwrap());
+        ended.and_then(|it| it.signal()) == Some(Signal::ABORT.as_raw())
     }
 
     /// Kills it once more.

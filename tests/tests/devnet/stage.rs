@@ -144,12 +144,35 @@ impl Stage {
         }
     }
 
-    /// Every slot that there is now is certified, and no message has two.
-    pub(crate) fn certified(&self) {
-        let unit = &self.unit;
+    /// A process that is there without having been spawned here.
+    pub(crate) fn adopt(&mut self, name: &str, process: String) {
+        self.spawned.push((name.to_owned(), process));
+    }
+
+    /// The log of a process as it is now; no slot of it is lost.
+    pub(crate) fn log(&self, process: &str) -> Vec<Value> {
+        let path = format!("{}/v1/processes/{process}", self.unit);
+        let slots = read(&path)["slots"].as_u64().unwrap();
+        let mut log: Vec<Value> = Vec::new();
+        while (log.len() as u64) < slots {
+            let page = read(&format!("{path}/slots?from={}&limit=1000", log.len()));
+            let items = page["items"].as_array().unwrap();
+            assert!(!items.is_empty(), "slot {} of {process}", log.len());
+            for (slot, item) in (log.len()..).zip(items) {
+                assert_eq!(item["slot"], slot, "no slot is lost");
+                log.push(item.clone());
+            }
+        }
+        log
+    }
+
+    /// Every slot that there is now is certified, and no message has two; the processes, and how many slots they have.
+    pub(crate) fn certified(&self) -> Vec<(String, u64)> {
+        let mut all = Vec::new();
         for (name, process) in &self.spawned {
-            let about = || read(&format!("{unit}/v1/processes/{process}"));
-            let slots = about()["slots"].as_u64().unwrap();
+            let log = self.log(process);
+            let slots = log.len() as u64;
+            let about = || read(&format!("{}/v1/processes/{process}", self.unit));
             let begin = Instant::now();
             while about()["certified"].as_u64().unwrap() < slots {
                 assert!(
@@ -160,25 +183,17 @@ impl Stage {
                 std::thread::sleep(Duration::from_millis(500));
             }
             let mut messages = BTreeSet::new();
-            let mut from = 0;
-            while from < slots {
-                let page = read(&format!(
-                    "{unit}/v1/processes/{process}/slots?from={from}&limit=1000"
-                ));
-                let items = page["items"].as_array().unwrap();
-                for item in items.iter().filter(|it| it["slot"].as_u64() < Some(slots)) {
-                    assert_eq!(item["slot"].as_u64().unwrap(), from, "no slot is lost");
-                    let message = item["message"].as_str().or(item["assignment"].as_str());
-                    assert!(
-                        messages.insert(message.unwrap().to_owned()),
-                        "a message has two slots: {item}"
-                    );
-                    from += 1;
-                }
-                assert!(!items.is_empty());
+            for item in &log {
+                let message = item["message"].as_str().or(item["assignment"].as_str());
+                assert!(
+                    messages.insert(message.unwrap()),
+                    "a message has two slots: {item}"
+                );
             }
             eprintln!("{name}: {slots} slots, each certified");
+            all.push((process.clone(), slots));
         }
+        all
     }
 }
 

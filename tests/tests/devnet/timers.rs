@@ -8,13 +8,14 @@ use super::stage::{Stage, read};
 
 /// What a slot holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Entry {
-    timer: Option<String>,
-    time: u64,
+pub(crate) struct Entry {
+    pub(crate) timer: Option<String>,
+    pub(crate) time: u64,
     height: u64,
 }
 
-fn log(unit: &str, process: &str) -> Vec<Entry> {
+/// The log of a process with less than a thousand slots, as AO's clients see it.
+pub(crate) fn log(unit: &str, process: &str) -> Vec<Entry> {
     let page = read(&format!(
         "{unit}/su/{process}?process-id={process}&limit=1000"
     ));

@@ -112,6 +112,7 @@ impl From<NodeError> for CliError {
                 config("see `surety config show`, or make a node with `surety node init`")
             }
             NodeError::Fault(_) => config("faults are for tests of the network: leave them out"),
+            NodeError::Token(_) => config("check the file that --http-token-file names"),
             NodeError::Bls(_) => config("restore the key's file from a backup"),
             NodeError::Genesis(_) | NodeError::Ledger(_) => {
                 config("get the genesis file from whoever runs the network, as it is")

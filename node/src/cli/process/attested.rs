@@ -13,7 +13,7 @@ use surety_protocol::id::ProcessId;
 use surety_protocol::stake::Stake;
 use tokio::time::Instant;
 
-use crate::cli::remote::wait_for;
+use crate::cli::remote::watch_for;
 use crate::cli::{Context, file, show};
 use crate::shell::{CliError, Exit};
 
@@ -102,12 +102,13 @@ pub(super) fn run(context: &Context, verb: &Attested) -> Result<(), CliError> {
             "/v1/processes/{}/slots/{}/attested",
             verb.process, verb.slot
         );
-        let bytes = wait_for(deadline, NOT_YET, |seconds| {
+        let ask = |seconds| {
             let path = format!("{path}?wait={seconds}{status}{stake}{tickets}");
             let client = &client;
             async move { client.bytes(&path).await }
-        })
-        .await?;
+        };
+        let tell = |available: &str| context.shell.progress(available);
+        let bytes = watch_for(deadline, NOT_YET, ask, tell).await?;
         let attested: AttestedResult = codec::decode(&bytes).map_err(Unusable::from)?;
         let height = attested.commit.header.height;
         let checkpoint = client

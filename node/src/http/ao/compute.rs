@@ -12,8 +12,9 @@ use surety_protocol::id::{MessageId, ProcessId, base64url, from_base64url};
 use surety_protocol::time::{Slot, Timestamp};
 
 use super::log::later;
-use super::{given, number};
+use super::{OfProcess, given, number};
 use crate::archive::Archive;
+use crate::driver::wall;
 use crate::http::Api;
 use crate::http::problem::Problem;
 use crate::http::request::{Ask, At};
@@ -32,11 +33,10 @@ const LOOKED_MAX: usize = 20_000;
 /// Bytes of results in a page.
 const PAGE_BYTES: usize = 16 << 20;
 
-/// Of which process.
-#[derive(Debug, Deserialize)]
-pub(in crate::http) struct OfProcess {
-    #[serde(rename = "process-id")]
-    process: ProcessId,
+/// `GET /cu`: the time, and who computes here.
+pub(in crate::http) async fn about(State(api): State<Api>) -> Response {
+    let address = api.node.item_key;
+    Json(json!({ "address": address, "timestamp": wall() })).into_response()
 }
 
 /// `GET /cu/result/{message}?process-id=`: the result of a message, as soon as it is evaluated.
@@ -67,7 +67,14 @@ pub(in crate::http) async fn result(
     match evaluated(&api, process, slot, rest).await? {
         Some(result) => Ok(Json(result).into_response()),
         None => {
-            let detail = format!("message {message} is not evaluated yet");
+            let view = api.now();
+            let (done, of) = view
+                .processes
+                .get(&process)
+                .map_or((0, 0), |it| (it.evaluated, it.slots));
+            let detail = format!(
+                "message {message} is input {slot} and not evaluated yet: {done} of {of} inputs are"
+            );
             let status = StatusCode::GATEWAY_TIMEOUT;
             Err(Problem::new(status, "not-evaluated", detail))
         }

@@ -5,8 +5,9 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
-use surety_protocol::id::ProcessId;
+use surety_protocol::id::{MessageId, ProcessId};
 
+use super::OfProcess;
 use super::scheduler::{Assign, Taken, offer};
 use crate::http::Api;
 use crate::http::items::authentic;
@@ -28,8 +29,7 @@ pub(in crate::http) async fn post(
     Ok((StatusCode::ACCEPTED, Json(accepted)).into_response())
 }
 
-/// `POST` and `DELETE /mu/monitor/{process}` with a signed item: that it is looked after. What the timers of a process make it send is
-/// pushed like everything else it sends, so there is nothing to begin and nothing to end.
+/// `POST` and `DELETE /mu/monitor/{process}` with a signed item: that it is looked after, whatever is asked (rule HL-8).
 pub(in crate::http) async fn monitor(
     State(api): State<Api>,
     At(process): At<ProcessId>,
@@ -42,6 +42,31 @@ pub(in crate::http) async fn monitor(
     }
     known(&api.now(), &process)?;
     Ok("processes are always monitored here")
+}
+
+/// `POST /mu/push/{message}/{number}?process-id=`: that a message which the result of a message sends is looked after, by its place in
+/// the result: 202 `{message, id}` if there is one (rule HL-8).
+pub(in crate::http) async fn push(
+    State(api): State<Api>,
+    At((message, number)): At<(MessageId, usize)>,
+    Ask(OfProcess { process }): Ask<OfProcess>,
+) -> Result<Response, Problem> {
+    known(&api.now(), &process)?;
+    let sent = api
+        .read(move |archive| {
+            let unknown = || Problem::unknown("message-unknown", "the message has no slot");
+            let slot = archive.slot_of(&process, &message.into())?;
+            let result = archive.result(&process, slot.ok_or_else(unknown)?)?;
+            let early = || Problem::conflict("not-evaluated", "the message is not evaluated yet");
+            Ok(result.ok_or_else(early)?.messages.len())
+        })
+        .await?;
+    if number >= sent {
+        let detail = format!("the result sends {sent} messages");
+        return Err(Problem::unknown("message-unknown", detail));
+    }
+    let accepted = json!({ "message": "its messenger pushes it", "id": message });
+    Ok((StatusCode::ACCEPTED, Json(accepted)).into_response())
 }
 
 /// `GET /mu`: that this is one.

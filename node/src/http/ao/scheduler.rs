@@ -9,7 +9,7 @@ use surety_attest::effect::Offer;
 use surety_protocol::id::{ItemId, ProcessId};
 use surety_protocol::time::Timestamp;
 
-use super::given;
+use super::{LEFT_OUT, given};
 use crate::driver::{Accepted, wall};
 use crate::http::Api;
 use crate::http::items::authentic;
@@ -23,6 +23,20 @@ pub(in crate::http) struct Assign {
     process: Option<ProcessId>,
     assign: Option<ItemId>,
     exclude: Option<String>,
+    #[serde(rename = "base-layer")]
+    base_layer: Option<String>,
+}
+
+impl Assign {
+    /// Nothing of the base layer can be assigned (rule HL-6).
+    fn above_base_layer(&self) -> Result<(), Problem> {
+        let no = |it: &str| it == "false" || LEFT_OUT.contains(&it);
+        if self.base_layer.as_deref().is_none_or(no) {
+            return Ok(());
+        }
+        let detail = "base-layer is not supported: nothing here is read from Arweave; hand the item in, then assign it";
+        Err(Problem::malformed("base-layer-unsupported", detail))
+    }
 }
 
 /// What a scheduler took.
@@ -35,6 +49,7 @@ pub(super) enum Taken {
 
 /// Offers what a request has: the item in its body, or the one that it names.
 pub(super) async fn offer(api: &Api, asked: Assign, bytes: Vec<u8>) -> Result<Taken, Problem> {
+    asked.above_base_layer()?;
     let (process, id) = match (asked.process, asked.assign) {
         (None, None) => {
             let item = authentic(api, bytes).await?;

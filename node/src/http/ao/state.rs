@@ -1,6 +1,7 @@
 //! `/cu/state`: the memory of a process.
 
 use std::io;
+use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use axum::extract::State;
@@ -16,9 +17,8 @@ use surety_protocol::witness::PAGE_BYTES;
 
 use super::log::later;
 use super::number;
-use crate::archive::Series;
 use crate::http::Api;
-use crate::http::arrival::{aside, hold};
+use crate::http::arrival::{aside, executes, hold};
 use crate::http::problem::Problem;
 use crate::http::processes::known;
 use crate::http::request::{Ask, At};
@@ -34,28 +34,30 @@ pub(in crate::http) struct Until {
     to: Option<String>,
 }
 
-/// `GET /cu/state/{process}?to=`: the whole memory after the last input, or the last one up to a timestamp, of which the state
-/// is kept; which it is stands in `Last-Ordinate`, `Last-Timestamp` and `Last-Block-Height`.
+/// `GET /cu/state/{process}?to=`: the whole memory after the last evaluated input, or the last one up to a timestamp (rule HL-9);
+/// which it is stands in `Last-Ordinate`, `Last-Timestamp` and `Last-Block-Height`.
 pub(in crate::http) async fn get(
     State(api): State<Api>,
     At(process): At<ProcessId>,
     Ask(until): Ask<Until>,
 ) -> Result<Response, Problem> {
-    let evaluated = known(&api.now(), &process)?.evaluated;
+    let view = api.now();
+    let evaluated = known(&view, &process)?.evaluated;
     let until: Option<u64> = number("to", until.to.as_ref())?;
+    executes()?;
     let held = aside(hold(ROOM)).await?;
+    let executor = Arc::clone(&api.node.handle.executor);
     let (snapshot, last) = api
-        .read(move |archive| {
-            let missing = || Problem::conflict("not-evaluated", "no state of the process is kept");
+        .heavy(move |archive| {
+            let missing = || Problem::conflict("not-evaluated", "nothing is evaluated up to then");
             let size = match until {
                 None => evaluated,
                 Some(time) => later(archive, &process, evaluated, Timestamp(time))?,
             };
-            let kept = archive.state_before(Series::Evaluated, &process, size)?;
-            let (size, snapshot) = kept.ok_or_else(missing)?;
             let last = Slot(size.checked_sub(1).ok_or_else(missing)?);
             let last = archive.assignment(&process, last)?.ok_or_else(missing)?;
-            Ok((snapshot, last))
+            let profiles = view.ledger.profiles();
+            Ok((executor.state_after(profiles, &process, size)?, last))
         })
         .await?;
     let pages = snapshot.page_count();

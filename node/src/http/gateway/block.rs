@@ -45,6 +45,18 @@ pub(super) struct BlockFilter {
     max: Option<u64>,
 }
 
+impl BlockFilter {
+    /// Whether it has no end.
+    pub(super) fn is_open(&self) -> bool {
+        self.min.is_none() && self.max.is_none()
+    }
+
+    /// Whether a height is one of them.
+    pub(super) fn contains(&self, height: u64) -> bool {
+        self.min.is_none_or(|it| it <= height) && self.max.is_none_or(|it| height <= it)
+    }
+}
+
 impl Block {
     fn new(block: &LedgerBlock, time: Option<Timestamp>) -> Result<Block, Problem> {
         let header = &block.commit.header;

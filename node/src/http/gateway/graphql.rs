@@ -14,9 +14,9 @@ use surety_protocol::id::{Address, ItemId};
 use surety_protocol::time::Height;
 
 use super::block::{self, Block, BlockConnection, BlockFilter};
-use super::serves;
-use super::transaction::{Transaction, failed};
-use crate::archive::Search;
+use super::transaction::{Transaction, assigned, failed};
+use super::{extent, serves};
+use crate::archive::{Archive, Search, SearchError};
 use crate::http::Api;
 use crate::http::items::missing;
 use crate::http::problem::Problem;
@@ -26,6 +26,12 @@ use crate::http::request::Document;
 const PAGE: i32 = 10;
 /// Edges of a page at most.
 const PAGE_MAX: i32 = 1000;
+/// Items that a page looks at to find those of a range of blocks.
+const LOOKED_MAX: usize = 2000;
+/// Bytes of them.
+const LOOKED_BYTES: usize = 64 << 20;
+/// So many of them are searched for together.
+const LOOKED_AT_ONCE: usize = if cfg!(test) { 2 } else { 250 };
 /// Bytes of items that a page reads.
 const PAGE_BYTES: usize = 16 << 20;
 /// Ids, owners, recipients or values that one clause may name.
@@ -61,12 +67,9 @@ pub(in crate::http) async fn query(
     Document(mut request): Document<Request>,
 ) -> Result<Response, Problem> {
     serves(&api)?;
-    // Fragments that spread fragments are looked through again and again before any bound is applied.
-    if let Ok(document) = request.parsed_query()
-        && !document.fragments.is_empty()
-    {
-        let detail = "a query has no named fragments here";
-        return Err(Problem::malformed("query-fragments", detail));
+    // What no GraphQL is at all is said in its answer.
+    if let Ok(document) = request.parsed_query() {
+        extent::check(document)?;
     }
     let answer = api.queries.0.execute(request.data(api.clone())).await;
     Ok(Json(answer).into_response())
@@ -135,6 +138,66 @@ fn clause<T: FromStr>(given: Option<Vec<impl AsRef<str>>>) -> Result<Option<Vec<
     ))
 }
 
+/// What a search finds in a range of blocks.
+fn within(
+    archive: &Archive,
+    mut search: Search,
+    range: &BlockFilter,
+) -> Result<Vec<(u64, ItemId)>, Problem> {
+    let (wanted, mut fitting, mut bytes) = (search.limit, Vec::new(), 0_usize);
+    search.limit = LOOKED_AT_ONCE;
+    for _ in 0..LOOKED_MAX / LOOKED_AT_ONCE {
+        let found = archive.search(&search)?;
+        let more = found.len() >= LOOKED_AT_ONCE;
+        for (place, id) in found {
+            search.after = Some(place);
+            let item = archive.item(&id)?.ok_or_else(missing)?;
+            bytes = bytes.saturating_add(item.bytes().len());
+            if bytes > LOOKED_BYTES {
+                return Err(SearchError::TooBroad.into());
+            }
+            let assigned = assigned(archive, &item)?;
+            if assigned.is_some_and(|it| range.contains(it.block_height)) {
+                fitting.push((place, id));
+            }
+            if fitting.len() >= wanted {
+                return Ok(fitting);
+            }
+        }
+        if !more {
+            return Ok(fitting);
+        }
+    }
+    Err(SearchError::TooBroad.into())
+}
+
+/// The page of what a search has found, which is one more than there may be in it if there is more.
+fn page(
+    archive: &Archive,
+    mut found: Vec<(u64, ItemId)>,
+    limit: usize,
+) -> Result<TransactionConnection, Problem> {
+    let mut has_next_page = found.len() > limit;
+    found.truncate(limit);
+    let (mut edges, mut bytes) = (Vec::new(), 0_usize);
+    for (place, id) in found {
+        if bytes >= PAGE_BYTES {
+            has_next_page = true;
+            break;
+        }
+        let item = archive.item(&id)?.ok_or_else(missing)?;
+        bytes = bytes.saturating_add(item.bytes().len());
+        edges.push(TransactionEdge {
+            cursor: place.to_string(),
+            node: Transaction(item.into_inner()),
+        });
+    }
+    Ok(TransactionConnection {
+        page_info: PageInfo { has_next_page },
+        edges,
+    })
+}
+
 fn page_size(first: i32) -> usize {
     usize::try_from(first.clamp(0, PAGE_MAX)).unwrap_or(0)
 }
@@ -178,6 +241,7 @@ impl Query {
         owners: Option<Vec<String>>,
         recipients: Option<Vec<String>>,
         tags: Option<Vec<TagFilter>>,
+        block: Option<BlockFilter>,
         #[graphql(default_with = "PAGE")] first: i32,
         after: Option<String>,
         #[graphql(default)] sort: SortOrder,
@@ -198,27 +262,11 @@ impl Query {
             backward: sort == SortOrder::HeightDesc,
             limit: limit.saturating_add(1),
         };
-        let read = api.read(move |archive| {
-            let mut found = archive.search(&search)?;
-            let mut has_next_page = found.len() > limit;
-            found.truncate(limit);
-            let (mut edges, mut bytes) = (Vec::new(), 0_usize);
-            for (place, id) in found {
-                if bytes >= PAGE_BYTES {
-                    has_next_page = true;
-                    break;
-                }
-                let item = archive.item(&id)?.ok_or_else(missing)?;
-                bytes = bytes.saturating_add(item.bytes().len());
-                edges.push(TransactionEdge {
-                    cursor: place.to_string(),
-                    node: Transaction(item.into_inner()),
-                });
-            }
-            Ok(TransactionConnection {
-                page_info: PageInfo { has_next_page },
-                edges,
-            })
+        // A client that gives neither end asks for everything.
+        let range = block.filter(|it| !it.is_open());
+        let read = api.read(move |archive| match range {
+            None => page(archive, archive.search(&search)?, limit),
+            Some(range) => page(archive, within(archive, search, &range)?, limit),
         });
         read.await.map_err(failed)
     }

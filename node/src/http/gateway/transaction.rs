@@ -7,6 +7,7 @@ use surety_protocol::item::Item;
 use surety_protocol::time::Height;
 
 use super::block::Block;
+use crate::archive::Archive;
 use crate::http::Api;
 use crate::http::problem::Problem;
 
@@ -112,23 +113,7 @@ impl Transaction {
     async fn block(&self, context: &Context<'_>) -> Result<Option<Block>, Error> {
         let api = context.data::<Api>()?;
         let item = self.0.clone();
-        let read = api.read(move |archive| {
-            let own = Assignment::from_item(&item).ok();
-            let process = match item.tag("Type") {
-                Some("Process") => Some(ProcessId::from(item.id())),
-                _ => item.target().map(|it| ProcessId::new(*it)),
-            };
-            let slot = match process {
-                Some(process) if own.is_none() => archive
-                    .slot_of(&process, &item.id())?
-                    .map(|slot| (process, slot)),
-                _ => None,
-            };
-            Ok(match slot {
-                Some((process, slot)) => archive.assignment(&process, slot)?,
-                None => own,
-            })
-        });
+        let read = api.read(move |archive| assigned(archive, &item));
         let Some(assignment) = read.await.map_err(failed)? else {
             return Ok(None);
         };
@@ -138,6 +123,24 @@ impl Transaction {
             Some(assignment.timestamp),
         )
         .await
+    }
+}
+
+/// The assignment of an item, or the item itself if it is one.
+pub(super) fn assigned(archive: &Archive, item: &Item) -> Result<Option<Assignment>, Problem> {
+    if let Ok(own) = Assignment::from_item(item) {
+        return Ok(Some(own));
+    }
+    let process = match item.tag("Type") {
+        Some("Process") => Some(ProcessId::from(item.id())),
+        _ => item.target().map(|it| ProcessId::new(*it)),
+    };
+    let Some(process) = process else {
+        return Ok(None);
+    };
+    match archive.slot_of(&process, &item.id())? {
+        Some(slot) => Ok(archive.assignment(&process, slot)?),
+        None => Ok(None),
     }
 }
 

@@ -2,9 +2,12 @@
 
 use serde_json::{Value, json};
 use surety_protocol::id::from_base64url;
+use surety_protocol::profile::Profile;
+use surety_protocol::time::Slot;
 
 use super::Stage;
 use super::stage::CLOCK;
+use crate::executor::Failure;
 
 fn cursor(edge: &Value) -> Value {
     let text = edge["cursor"].as_str().unwrap();
@@ -52,6 +55,8 @@ async fn a_message_is_waited_for_and_refused_when_it_does_not_come() {
     let stops = async { stage.shutdown.cancel() };
     let (late, ()) = tokio::join!(stage.get(&path), stops);
     assert_eq!(late.status, 504);
+    let said = late.json()["error"].as_str().unwrap().to_owned();
+    assert!(said.contains("1 of 2 inputs"), "{said}");
     let unknown = stage
         .get(&format!(
             "/cu/result/{process}?process-id={}",
@@ -138,14 +143,33 @@ async fn a_dry_run_changes_nothing_and_may_look_back() {
 }
 
 #[tokio::test]
+async fn a_dry_run_takes_a_tenth_of_what_an_input_may() {
+    let stage = Stage::new(4).await;
+    let process = stage.process_id();
+    let question = |action: &str| json!({ "tags": [{ "name": "Action", "value": action }] });
+    let path = format!("/v1/processes/{process}/dry-run");
+    // Whether the state is kept, or is that after a failed input of a stride that goes on.
+    for slots in [1, 4] {
+        stage.show(4, slots);
+        let endless = stage.post_json(&path, &question("Loop")).await;
+        assert_eq!(endless.status, 200);
+        let endless = endless.json();
+        assert_eq!(endless["GasUsed"], Profile::v1().gas_max / 10);
+        assert!(endless.get("Error").is_some());
+    }
+    let count = stage.post_json(&path, &question("Count")).await.json();
+    assert_eq!(count["Output"], json!({ "data": "4" }));
+}
+
+#[tokio::test]
 async fn the_memory_of_a_process_can_be_read() {
     // States are kept after the first slot, and then where strides of four end.
     let stage = Stage::new(10).await;
     let path = format!("/cu/state/{}", stage.process_id());
     let state = stage.get(&path).await;
     assert_eq!(state.status, 200);
-    assert_eq!(state.header("last-ordinate"), "8");
-    assert_eq!(state.header("last-timestamp"), (CLOCK + 8).to_string());
+    assert_eq!(state.header("last-ordinate"), "9");
+    assert_eq!(state.header("last-timestamp"), (CLOCK + 9).to_string());
     assert_eq!(state.header("last-block-height"), "000000000007");
     assert_eq!(
         state.header("content-length"),
@@ -153,10 +177,45 @@ async fn the_memory_of_a_process_can_be_read() {
     );
     assert_eq!(state.bytes.len() % (64 << 10), 0);
     assert!(state.bytes.iter().any(|it| *it != 0));
-    let earlier = stage.get(&format!("{path}?to={}", CLOCK + 6)).await;
-    assert_eq!(earlier.header("last-ordinate"), "4");
-    assert_ne!(earlier.bytes, state.bytes);
+    let mut seen = vec![state.bytes];
+    for slot in [8, 6, 4, 0] {
+        let earlier = stage.get(&format!("{path}?to={}", CLOCK + slot)).await;
+        assert_eq!(earlier.header("last-ordinate"), slot.to_string());
+        assert!(!seen.contains(&earlier.bytes), "{slot}");
+        seen.push(earlier.bytes);
+    }
     let before = stage.get(&format!("{path}?to={}", CLOCK - 1)).await;
     assert_eq!(before.status, 409);
     assert!(before.json()["error"].is_string());
+}
+
+#[tokio::test]
+async fn a_state_is_that_after_exactly_the_input_that_is_meant() {
+    let stage = Stage::new(10).await;
+    let (process, handle) = (stage.process_id(), &stage.handle);
+    let archive = &stage.archive;
+    let state = |size: u64| {
+        let profiles = stage.ledger.profiles();
+        handle.executor.state_after(profiles, &process, size)
+    };
+    let root = |size: u64| {
+        let (_, head, _) = archive
+            .evaluated(&process, Slot(size - 1))
+            .unwrap()
+            .unwrap();
+        head.unwrap()
+    };
+    for size in 1..=10 {
+        assert_eq!(state(size).unwrap().root(), root(size), "{size}");
+    }
+    assert!(matches!(state(11), Err(Failure::Missing(_))));
+    // From its boot, and no further than may be replayed.
+    archive.forget_states_after(&process, 0).unwrap();
+    assert_eq!(state(8).unwrap().root(), root(8));
+    let far = Failure::TooFar { size: 9, kept: 0 };
+    assert_eq!(state(9).unwrap_err().to_string(), far.to_string());
+    let path = format!("/cu/state/{process}");
+    let refused = stage.get(&path).await;
+    assert_eq!(refused.status, 409);
+    assert!(refused.json()["error"].is_string());
 }

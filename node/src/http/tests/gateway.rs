@@ -173,6 +173,71 @@ async fn blocks_come_in_pages_that_meet() {
 }
 
 #[tokio::test]
+async fn fragments_stand_where_they_are_named() {
+    let stage = Stage::new(2).await;
+    let query = "query($ids: [ID!]!) { transactions(ids: $ids) { edges { node { ...item } } } } \
+        fragment item on Transaction { id ...more } fragment more on Transaction { recipient }";
+    let found = ask(&stage, query, json!({ "ids": [stage.messages[1].id()] })).await;
+    assert_eq!(ids(&found), [stage.messages[1].id().to_string()]);
+    let node = &found["data"]["transactions"]["edges"][0]["node"];
+    assert_eq!(node["recipient"], json!(stage.process_id()));
+}
+
+#[tokio::test]
+async fn a_range_of_blocks_has_what_was_assigned_at_them() {
+    let mut stage = Stage::new(4).await;
+    let message = |text: &str| {
+        let draft = ItemDraft::default().tag("Type", "Message");
+        user().sign_item(&draft.carrying(text)).unwrap()
+    };
+    // What has no slot is in no block.
+    stage.keep(Record::Item(message("no slot")));
+    let other = ItemDraft::default().tag("Type", "Process");
+    let other = user().sign_item(&other).unwrap();
+    stage.adopt(&other, &[]);
+    let query = |range: &str, first: usize| {
+        format!(
+            "query($after: String) {{ transactions(tags: [{{name: \"Type\", values: [\"Message\", \"Process\"]}}], \
+            block: {range}, first: {first}, after: $after, sort: HEIGHT_ASC) \
+            {{ pageInfo {{ hasNextPage }} edges {{ cursor node {{ id }} }} }} }}"
+        )
+    };
+    let expected: Vec<String> = stage
+        .messages
+        .iter()
+        .chain([&other])
+        .map(|it| it.id().to_string())
+        .collect();
+    // Every input of the stage is stamped with the same height.
+    for range in ["{ min: 7 }", "{ max: 7 }", "{ min: 7, max: 7 }"] {
+        let found = ask(&stage, &query(range, 10), Value::Null).await;
+        assert_eq!(ids(&found), expected, "{range}");
+    }
+    for range in ["{ min: 8 }", "{ max: 6 }", "{ min: 8, max: 6 }"] {
+        assert!(ids(&ask(&stage, &query(range, 10), Value::Null).await).is_empty());
+    }
+    for range in ["{}", "null", "{ min: null }"] {
+        let all = ask(&stage, &query(range, 10), Value::Null).await;
+        assert_eq!(ids(&all).len(), expected.len() + 1, "{range}");
+    }
+    // Pages meet, also across what is not in the range.
+    let (mut seen, mut after) = (Vec::new(), Value::Null);
+    loop {
+        let page = ask(&stage, &query("{ min: 7 }", 2), json!({ "after": after })).await;
+        seen.extend(ids(&page).into_iter().map(str::to_owned));
+        let page = &page["data"]["transactions"];
+        let Some(last) = page["edges"].as_array().unwrap().last() else {
+            break;
+        };
+        after = last["cursor"].clone();
+        if page["pageInfo"]["hasNextPage"] == false {
+            break;
+        }
+    }
+    assert_eq!(seen, expected);
+}
+
+#[tokio::test]
 async fn queries_are_bounded() {
     let stage = Stage::new(1).await;
     let many: String = (0..20)
@@ -181,12 +246,21 @@ async fn queries_are_bounded() {
     let refused = ask(&stage, &format!("{{ {many} }}"), Value::Null).await;
     assert_eq!(refused["errors"][0]["message"], "Query is too complex.");
     // Each of these says the next one twice.
-    let bomb: String = (0..40)
+    let bomb: String = (0..30)
         .map(|it| format!("fragment f{it} on Query {{ ...f{0} ...f{0} }} ", it + 1))
         .collect();
-    let bomb = json!({ "query": format!("{{ ...f0 }} {bomb}") });
-    let refused = stage.post_json("/gateway/graphql", &bomb).await;
-    refused.is_problem(400, "query-fragments");
+    let bomb = format!("{{ ...f0 }} {bomb} fragment f30 on Query {{ block {{ id }} }}");
+    let many: String = (0..33)
+        .map(|it| format!("fragment f{it} on Query {{ block {{ id }} }} "))
+        .collect();
+    let many = format!("{{ ...f0 }} {many}");
+    let circle = "{ ...f0 } fragment f0 on Query { ...f1 } fragment f1 on Query { ...f0 }";
+    let long = format!("{{ block {{ {} }} }}", "id ".repeat(2001));
+    for query in [bomb.as_str(), &many, circle, &long] {
+        let body = json!({ "query": query });
+        let refused = stage.post_json("/gateway/graphql", &body).await;
+        refused.is_problem(400, "query-too-long");
+    }
     let refused = ask(&stage, "{ nothing }", Value::Null).await;
     assert!(refused["errors"][0]["message"].is_string());
     let too_many: Vec<String> = (0..1001).map(|it| it.to_string()).collect();

@@ -69,7 +69,10 @@ async fn a_result_rises_from_claimed_to_settled() {
             } else {
                 answer.is_problem(409, "not-attested");
                 let detail = answer.json()["detail"].as_str().unwrap().to_owned();
-                assert!(detail.ends_with(status.name()), "{detail}");
+                assert!(
+                    detail.contains(&format!("available: {}", status.name())),
+                    "{detail}"
+                );
             }
         }
         // With as much behind it as was asked for, or not.

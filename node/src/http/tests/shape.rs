@@ -238,6 +238,7 @@ async fn answers_are_counted_and_hardened() {
     let stage = Stage::new(1).await;
     stage.get("/v1/ledger").await;
     stage.get("/cu/results/x").await;
+    stage.get("/su/metrics").await;
     let root = stage.get("/").await;
     assert_eq!(root.header("x-content-type-options"), "nosniff");
     let text = String::from_utf8(root.bytes).unwrap();
@@ -252,6 +253,7 @@ async fn answers_are_counted_and_hardened() {
     for line in [
         "surety_http_requests_total{surface=\"v1\",status=\"200\"} 1",
         "surety_http_requests_total{surface=\"cu\",status=\"400\"} 1",
+        "surety_http_requests_total{surface=\"su\",status=\"200\"} 1",
         "surety_http_requests_total{surface=\"other\",status=\"200\"} 1",
     ] {
         assert!(text.contains(line), "{line} in\n{text}");

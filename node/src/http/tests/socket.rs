@@ -8,7 +8,7 @@ use tokio::net::{TcpListener, TcpStream};
 use super::Stage;
 use super::items::LARGE;
 use crate::http::doors::CONNECTIONS_MAX;
-use crate::http::{REQUESTS_MAX, serve};
+use crate::http::{Allowance, ApiState, REQUESTS_MAX, serve};
 
 /// Sends one request and reads until `end` has come, or the other end closes.
 async fn exchange(stream: &mut TcpStream, request: &str, end: &str) -> String {
@@ -34,9 +34,23 @@ async fn served(
     SocketAddr,
     tokio::task::JoinHandle<Result<(), std::io::Error>>,
 ) {
+    served_to(stage, Allowance::default()).await
+}
+
+/// The same to clients that are allowed this.
+async fn served_to(
+    stage: &Stage,
+    allowance: Allowance,
+) -> (
+    SocketAddr,
+    tokio::task::JoinHandle<Result<(), std::io::Error>>,
+) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let state = stage.api().node.clone();
+    let state = ApiState {
+        allowance,
+        ..stage.api().node.clone()
+    };
     let serving = tokio::spawn(serve(listener, state, stage.shutdown.clone()));
     (address, serving)
 }
@@ -200,6 +214,50 @@ async fn answers_that_are_not_read_make_room_for_those_that_are() {
         rest += more;
     }
     assert!(rest < LARGE, "nobody gave way");
+    stage.shutdown.cancel();
+    assert!(serving.await.unwrap().is_ok());
+}
+
+#[tokio::test]
+async fn who_makes_the_node_execute_too_often_is_refused() {
+    let stage = Stage::new(2).await;
+    let allowance = Allowance {
+        rate: None,
+        proxied: true,
+    };
+    let (address, serving) = served_to(&stage, allowance).await;
+    let process = stage.process_id();
+    // What is refused for what it says is counted too.
+    let long = "x".repeat(65);
+    let native = (
+        format!("/v1/processes/{process}/dry-run"),
+        format!(r#"{{"owner":"{long}"}}"#),
+    );
+    let legacy = (
+        format!("/cu/dry-run?process-id={process}"),
+        format!(r#"{{"Owner":"{long}"}}"#),
+    );
+    let ask = async |stream: &mut TcpStream, client: &str, (path, body): &(String, String)| {
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nhost: x\r\nx-forwarded-for: {client}\r\n\
+            content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let answer = exchange(stream, &request, "}").await;
+        answer.split(' ').nth(1).unwrap().to_owned()
+    };
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    for question in [&native, &legacy] {
+        let mut told = Vec::new();
+        for _ in 0..200 {
+            told.push(ask(&mut stream, "192.0.2.1", question).await);
+        }
+        assert!(told.contains(&"429".to_owned()));
+        // Another client, and one on this machine whom the proxy names.
+        for client in ["192.0.2.2", "127.0.0.1"] {
+            assert_eq!(ask(&mut stream, client, question).await, "400");
+        }
+    }
     stage.shutdown.cancel();
     assert!(serving.await.unwrap().is_ok());
 }

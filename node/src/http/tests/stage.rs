@@ -30,7 +30,7 @@ use crate::config::RoleName;
 use crate::driver::{Command, NodeHandle};
 use crate::engines::Engines;
 use crate::executor::Executor;
-use crate::http::{Allowance, Api, ApiState, router};
+use crate::http::{Allowance, Api, ApiState, Token, router};
 use crate::net::{self, NetConfig, NetEvent, identity};
 use crate::store::{Batch, MemoryStore};
 use crate::view::{ProcessView, View};
@@ -166,6 +166,7 @@ impl Stage {
             roles: vec![RoleName::Compute, RoleName::Gateway],
             network,
             allowance: Allowance::default(),
+            token: None,
         };
         let module = module_of(sample::WASM);
         let process = ItemDraft::default()
@@ -194,6 +195,16 @@ impl Stage {
         stage.stake();
         stage.show(slots, slots);
         stage
+    }
+
+    /// The same, where some things need a token.
+    pub(super) fn with_token(mut self, token: Token) -> Stage {
+        let state = ApiState {
+            token: Some(token),
+            ..self.api.node.clone()
+        };
+        self.api = Api::new(state, self.shutdown.clone());
+        self
     }
 
     pub(super) fn router(&self) -> Router {
