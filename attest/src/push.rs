@@ -16,8 +16,8 @@
 //! - `[MU-7]` Assignments that a process asks for are durable until the log has them; at most [`ASSIGNMENTS_MAX`] of one result,
 //!   without the fields that it says are to be excluded (rule SC-6). Items of a base layer cannot be had here.
 //! - `[MU-8]` What was handed over and has not arrived is handed over again after ten seconds, then ever more seldom, and at every
-//!   start. A scheduler knows what it has, so this doubles nothing. What has no room in memory stays in the outbox and is read
-//!   back when there is room: nothing is left out.
+//!   start. A scheduler knows what it has, so this doubles nothing. What has no room in memory, or was in vain for long, stays in the
+//!   outbox and is read back, process by process: nothing is left out, and nobody takes the room of others.
 
 mod draft;
 mod undelivered;
@@ -236,6 +236,11 @@ impl Messenger {
         self.hand_over(now, Parcel::Item(item), out);
     }
 
+    /// At the start of a node: there is something for a process in the outbox.
+    pub fn resume(&mut self, process: ProcessId) {
+        self.undelivered.leave(Some(process), Tick(0));
+    }
+
     /// A page of the outbox: what may not have arrived is handed over again (rule MU-8). `begun` are the processes whose log is here.
     pub fn recalled(
         &mut self,
@@ -298,7 +303,7 @@ impl Messenger {
         for parcel in self.undelivered.due(now, &known) {
             out.push(parcel.hand_over());
         }
-        if let Some((process, after)) = self.undelivered.recall(known) {
+        for (process, after) in self.undelivered.recall(now, known) {
             out.push(Effect::Recall { process, after });
         }
     }

@@ -22,6 +22,8 @@
 //!   `Output`, `Message`, `Spawn`, `Assignments`, `Error` or `Gas`. `root = digest(RESULT, [merkle
 //!   root])` over the leaves `digest(RESULT_PART, [part])`; a proof's position is the part's, so
 //!   message `i` stands at `1 + i`.
+//! - `[R-6]` An input sends at most 4,096 messages and spawns together, and asks for at most as many assignments. One that
+//!   would do more is a result with a defined error: everybody has to keep, prove and carry what it sends.
 
 mod canonical;
 mod reply;

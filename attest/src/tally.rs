@@ -6,9 +6,11 @@
 //!   set and beacon of the seed's height. [`Tally::admit`] says what is to be verified; who calls does so, with many at once.
 //! - `[TA-2]` When the tickets of those who approved reach what is needed, counting the tranches that have come, the claim's own
 //!   signers post the certificate at once; others, if nothing is posted, [`FALLBACK_BLOCKS`] blocks later.
-//! - `[TA-3]` Approvals that come before the block or the claim they refer to wait for the next blocks, not long and not many.
+//! - `[TA-3]` Approvals that come before the block or the claim they refer to wait for the next blocks, not long and not many, nor
+//!   many of whoever brings them.
 //! - `[TA-4]` An approval signs the claim alone, and one height has one seed: it counts for every claimant who committed the
-//!   claim in the same block, but for the verifier itself. Else signers of one claim would split its approvals.
+//!   claim in the same block, but for the verifier itself. Else signers of one claim would split its approvals, and whoever passes
+//!   one on with another claimant's name would have it verified again, or lost.
 
 mod refuted;
 
@@ -36,6 +38,8 @@ use refuted::Lies;
 pub const FALLBACK_BLOCKS: u64 = 4;
 /// Approvals that wait for a block.
 pub const WAITING_MAX: usize = 4096;
+/// Of those the most that one peer brought.
+const WAITING_SHARE: usize = 512;
 /// Blocks before and after the one that it refers to for which an approval waits.
 const WAITING_BLOCKS: u64 = 16;
 /// Blocks for which a tally is kept.
@@ -50,7 +54,7 @@ pub enum Admitted {
     Checking([SignedDigest; 2]),
     /// Known, or for a claim that is not open here.
     Nothing,
-    /// Its block or its claim has not come; it waits.
+    /// Its block or its claim has not come; it may wait.
     Early,
     /// By somebody without a ticket. The fault is the sender's.
     Refused,
@@ -63,11 +67,15 @@ struct Count {
     reached: Option<Height>,
 }
 
-type Key = (ClaimId, Address, Height);
+/// A claim, and the block that committed it (rule TA-4).
+type Key = (ClaimId, Height);
 
 const fn key_of(approval: &Approval) -> Key {
-    (approval.claim, approval.claimant, approval.committed)
+    (approval.claim, approval.committed)
 }
+
+/// An approval that waits, and what stands for the peer that brought it.
+pub type Early = (Approval, Option<Digest>);
 
 /// The approvals of open claims.
 #[derive(Debug)]
@@ -78,7 +86,7 @@ pub struct Tally {
     facts: BTreeMap<Height, Arc<BlockFacts>>,
     roots: BTreeMap<(Height, Address), Digest>,
     counts: BTreeMap<Key, Count>,
-    waiting: VecDeque<Approval>,
+    waiting: VecDeque<Early>,
     certified: BTreeMap<ClaimId, Height>,
     tombstoned: BTreeSet<Address>,
     lies: Lies,
@@ -115,7 +123,7 @@ impl Tally {
         facts: &Arc<BlockFacts>,
         claims: &Claims,
         out: &mut Outbox<Effect>,
-    ) -> VecDeque<Approval> {
+    ) -> VecDeque<Early> {
         self.height = facts.height;
         self.facts.insert(facts.height, Arc::clone(facts));
         for (claimant, root) in &facts.committed {
@@ -128,8 +136,6 @@ impl Tally {
         for operator in &facts.tombstoned {
             self.tombstoned.insert(*operator);
             self.lies.punished(operator);
-            self.counts
-                .retain(|(_, claimant, _), _| claimant != operator);
             for count in self.counts.values_mut() {
                 count.approvals.remove(operator);
             }
@@ -137,14 +143,12 @@ impl Tally {
         for (process, segment) in &facts.certified {
             self.sizes.insert(*process, segment.size);
             self.certified.insert(segment.claim, facts.height);
-            self.counts
-                .retain(|(claim, _, _), _| *claim != segment.claim);
+            self.counts.retain(|(claim, _), _| *claim != segment.claim);
         }
         let oldest = facts.height.minus(KEEP_BLOCKS);
         self.facts = self.facts.split_off(&oldest);
         self.roots = self.roots.split_off(&(oldest, Address::default()));
-        self.counts
-            .retain(|(_, _, committed), _| *committed >= oldest);
+        self.counts.retain(|(_, committed), _| *committed >= oldest);
         self.certified.retain(|_, at| *at >= oldest);
         self.lies.forget(oldest);
         self.post(claims, out);
@@ -161,7 +165,7 @@ impl Tally {
         self.certified.remove(&refuted.claim);
         let (lies, honest) = std::mem::take(&mut self.counts)
             .into_iter()
-            .partition(|((claim, _, _), _)| *claim == refuted.claim);
+            .partition(|((claim, _), _)| *claim == refuted.claim);
         self.counts = honest;
         let lies: BTreeMap<Key, Count> = lies;
         for approval in lies.into_values().flat_map(|it| it.approvals.into_values()) {
@@ -196,15 +200,6 @@ impl Tally {
         let seeded = approval.committed.plus(self.params.seed_delay_blocks);
         let claim = claims.any(&approval.claim);
         let (Some(claim), true) = (claim, seeded <= self.height) else {
-            // [TA-3]
-            let near = seeded <= self.height.plus(WAITING_BLOCKS)
-                && self.height <= seeded.plus(WAITING_BLOCKS);
-            if near && !self.waiting.contains(approval) {
-                self.waiting.push_back(approval.clone());
-            }
-            if self.waiting.len() > WAITING_MAX {
-                self.waiting.pop_front();
-            }
             return Admitted::Early;
         };
         // What the claimant has not committed nobody can approve.
@@ -239,6 +234,24 @@ impl Tally {
                 approval.signature,
             ),
         ])
+    }
+
+    /// Lets an approval wait that came early (rule TA-3).
+    pub fn wait(&mut self, approval: Approval, peer: Option<Digest>) {
+        let seeded = approval.committed.plus(self.params.seed_delay_blocks);
+        let near = seeded <= self.height.plus(WAITING_BLOCKS)
+            && self.height <= seeded.plus(WAITING_BLOCKS);
+        if !near || self.waiting.iter().any(|(it, _)| *it == approval) {
+            return;
+        }
+        let brought = self.waiting.iter().filter(|(_, by)| *by == peer).count();
+        if peer.is_some() && brought >= WAITING_SHARE {
+            return;
+        }
+        self.waiting.push_back((approval, peer));
+        if self.waiting.len() > WAITING_MAX {
+            self.waiting.pop_front();
+        }
     }
 
     /// Counts an approval that this node has signed, and posts what it completes.
@@ -282,7 +295,6 @@ impl Tally {
         }
         let count = self.counts.get(&key_of(approval));
         self.certified.contains_key(claim)
-            || self.tombstoned.contains(&approval.claimant)
             || count.is_some_and(|it| it.approvals.contains_key(verifier))
     }
 
@@ -290,14 +302,10 @@ impl Tally {
     pub fn post(&mut self, claims: &Claims, out: &mut Outbox<Effect>) {
         let height = self.height;
         self.lies.tell(&self.operator, height, out);
-        let keys: Vec<Key> = self.counts.keys().copied().collect();
-        for key in &keys {
-            let (claim, claimant, committed) = key;
+        for (key, count) in &mut self.counts {
+            let (claim, committed) = key;
             let seeded = committed.plus(self.params.seed_delay_blocks);
-            let (Some(facts), Some(root)) = (
-                self.facts.get(&seeded),
-                self.roots.get(&(*committed, *claimant)),
-            ) else {
+            let Some(facts) = self.facts.get(&seeded) else {
                 continue;
             };
             // The ledger takes only what continues what it has certified.
@@ -305,26 +313,41 @@ impl Tally {
                 let body = &it.statement.claim;
                 self.sizes.get(&body.process).copied().unwrap_or(0) == body.first_new
             });
-            if !next {
+            if !next
+                || count
+                    .posted
+                    .is_some_and(|at| height.since(at) < REPOST_BLOCKS)
+            {
                 continue;
             }
-            let (pool, posted) = self.pool(key);
-            if posted.is_some_and(|at| height.since(at) < REPOST_BLOCKS) {
-                continue;
-            }
-            if !suffices(key, &pool, facts, &self.params, height) {
-                continue;
-            }
-            let Some(count) = self.counts.get_mut(key) else {
-                continue;
+            // Whoever committed it in that block; who fell has nobody's word.
+            let all = (*committed, Address::default())..=(*committed, Address::new([u8::MAX; 32]));
+            let committers = self.roots.range(all).filter(|((_, claimant), root)| {
+                !self.tombstoned.contains(claimant)
+                    && claims.batch(root).is_some_and(|it| it.holds(claim))
+            });
+            let enough = |claimant: &Address| {
+                let others = |it: &&Approval| it.verifier != *claimant;
+                let pool: Vec<&Approval> = count.approvals.values().filter(others).collect();
+                let params = &self.params;
+                suffices(claimant, *committed, &pool, facts, params, height).then_some(pool)
             };
+            let found = committers
+                .filter_map(|((_, claimant), root)| Some((claimant, root, enough(claimant)?)));
+            let found: Vec<_> = found.collect();
+            if found.is_empty() {
+                continue;
+            }
             let reached = *count.reached.get_or_insert(height);
             let ours = claims.signed_by(claim, &self.operator).is_some();
             if !ours && height.since(reached) < FALLBACK_BLOCKS {
                 continue;
             }
             // To add up signatures is dear: nobody does who does not post them.
-            if let Some(certificate) = assemble(key, &pool, facts, root, claims) {
+            let certificate = found.into_iter().find_map(|(claimant, root, pool)| {
+                assemble(key, claimant, &pool, facts, root, claims)
+            });
+            if let Some(certificate) = certificate {
                 count.posted = Some(height);
                 out.push(Effect::Submit(Action::Certificate(Box::new(certificate))));
             }
@@ -332,34 +355,15 @@ impl Tally {
     }
 }
 
-impl Tally {
-    /// The approvals of a claim that count beside a claimant, and when a certificate of them was posted (rule TA-4).
-    fn pool(&self, key: &Key) -> (BTreeMap<Address, Approval>, Option<Height>) {
-        let (claim, claimant, committed) = key;
-        let first = (*claim, Address::default(), Height(0));
-        let last = (*claim, Address::new([u8::MAX; 32]), Height(u64::MAX));
-        let mut pool = BTreeMap::new();
-        let mut posted = None;
-        for ((_, _, at), count) in self.counts.range(first..=last) {
-            if at == committed {
-                posted = posted.max(count.posted);
-                let others = count.approvals.iter().filter(|(it, _)| *it != claimant);
-                pool.extend(others.map(|(it, approval)| (*it, approval.clone())));
-            }
-        }
-        (pool, posted)
-    }
-}
-
 /// Whether the tickets of those who approved are enough for the next block.
 fn suffices(
-    key: &Key,
-    pool: &BTreeMap<Address, Approval>,
+    claimant: &Address,
+    committed: Height,
+    pool: &[&Approval],
     facts: &BlockFacts,
     params: &Params,
     height: Height,
 ) -> bool {
-    let (_, claimant, committed) = key;
     let seeded = committed.plus(params.seed_delay_blocks);
     // The certificate is judged in the next block at the earliest.
     let tranche = height
@@ -368,7 +372,7 @@ fn suffices(
         .checked_div(params.tranche_blocks)
         .unwrap_or(0);
     let draw = Draw::new(params.k, facts.validators.tickets_without(&[*claimant]));
-    let tickets = pool.values().fold(0_u64, |sum, it| {
+    let tickets = pool.iter().fold(0_u64, |sum, it| {
         let held = facts
             .validators
             .get(&it.verifier)
@@ -380,17 +384,17 @@ fn suffices(
 
 /// The certificate of a claim with these approvals.
 fn assemble(
-    key: &Key,
-    pool: &BTreeMap<Address, Approval>,
+    (claim, committed): &Key,
+    claimant: &Address,
+    pool: &[&Approval],
     facts: &BlockFacts,
     root: &Digest,
     claims: &Claims,
 ) -> Option<Certificate> {
-    let (claim, claimant, committed) = key;
     let batch = claims.batch(root)?;
-    let verifiers: Vec<Address> = pool.keys().copied().collect();
-    let approvals: Vec<_> = pool.values().map(|it| it.signature).collect();
-    // The set is sorted by address, as is this map: proofs and bits are in one order.
+    let verifiers: Vec<Address> = pool.iter().map(|it| it.verifier).collect();
+    let approvals: Vec<_> = pool.iter().map(|it| it.signature).collect();
+    // The set is sorted by address, as these are: proofs and bits are in one order.
     let statement = &claims.signed_by(claim, claimant)?.statement;
     Some(Certificate {
         claim: statement.claim.clone(),
@@ -399,7 +403,7 @@ fn assemble(
         committed: *committed,
         inclusion: batch.prove(claim)?,
         approvers: ByteBuf::from(facts.validators.bitfield(&verifiers)?),
-        sortition: pool.values().map(|it| it.sortition).collect(),
+        sortition: pool.iter().map(|it| it.sortition).collect(),
         approvals: bls::aggregate(&approvals)?,
     })
 }

@@ -209,6 +209,41 @@ fn more_than_memory_has_room_for_is_read_back_when_there_is_room() {
     assert_eq!(unit.arrived.len(), 5_000);
 }
 
+/// However much cannot arrive at one process, it takes no room of what is for another.
+#[test]
+fn what_cannot_arrive_holds_up_nothing_else() {
+    let (dead, late) = (process(1), process(2));
+    let mut unit = Unit::new(Vec::new(), BTreeSet::new());
+    unit.down = [&dead, &late].map(|it| it.id().into()).into();
+    for result_number in 0..40_u8 {
+        let bogus = (0..128_u8).map(|number| {
+            let mut id = [number; 32];
+            id[0] = result_number;
+            json!({ "Message": ItemId::new(id), "Processes": [dead.id()] })
+        });
+        let sent = vec![message(&late, result_number.into())];
+        unit.results.push(result(sent, vec![], bogus.collect()));
+        unit.result(result_number.into());
+    }
+    unit.restart();
+    // Long in vain for both; then one of them answers.
+    for _ in 0..2_000 {
+        unit.pass(1_000);
+    }
+    assert!(unit.arrived.is_empty());
+    unit.down.remove(&late.id().into());
+    for _ in 0..2_000 {
+        unit.pass(1_000);
+    }
+    assert_eq!(unit.arrived.len(), 40);
+    unit.down.clear();
+    for _ in 0..60_000 {
+        unit.pass(1_000);
+    }
+    assert_eq!(unit.arrived.len(), 40 + 40 * 128);
+    assert!(unit.outbox.is_empty());
+}
+
 #[test]
 fn an_assignment_excludes_what_the_process_says() {
     let to = process(1).id();

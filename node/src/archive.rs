@@ -72,7 +72,8 @@ struct StoredResult {
 
 impl Wire for StoredResult {
     const KIND: u8 = 61;
-    const BYTES_MAX: usize = 32 << 20;
+    // A reply of 8 MiB, some of whose numbers and characters take four times as much once they are canonical.
+    const BYTES_MAX: usize = 64 << 20;
 }
 
 /// Reads and writes what the core keeps.

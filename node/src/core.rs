@@ -54,7 +54,7 @@ use surety_slashing::order::Proposer;
 use surety_slashing::replica::Replica;
 
 use crate::role::Role;
-use checks::Checks;
+use checks::{Brought, Checks};
 
 pub use catch_up::ENDS_MAX;
 pub use checks::Checking;
@@ -257,6 +257,10 @@ impl Core {
         for role in &mut self.roles {
             role.on(now, signal, &mut self.shared, &mut asked);
         }
+        if asked.refused() > 0 {
+            let reason = format!("{} effects of one step were left out", asked.refused());
+            out.push(Effect::Notify(attest::Event::Refused { reason }));
+        }
         self.perform(now, asked.drain(), out);
     }
 
@@ -360,7 +364,7 @@ impl Core {
             Fetched::Item(item) => self.got_item(now, item, out),
             Fetched::Claims { batch, claims } => {
                 for claim in claims {
-                    self.claim(claim, None);
+                    self.claim(claim, Brought::Asked);
                 }
                 self.batch(now, batch, out);
             }

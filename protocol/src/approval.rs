@@ -80,6 +80,11 @@ impl ClaimBatch {
             .collect()
     }
 
+    /// Whether a claim is among them.
+    pub fn holds(&self, claim: &ClaimId) -> bool {
+        self.claims.binary_search(claim).is_ok()
+    }
+
     /// The digest root that stands for this batch on the ledger.
     pub fn root(&self) -> Digest {
         crate::merkle::root(&self.leaves())

@@ -17,8 +17,6 @@
     reason = "a benchmark that cannot go on stops, and its figures are for people"
 )]
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -28,9 +26,12 @@ use serde_json::Value;
 mod program;
 #[path = "report.rs"]
 mod report;
+#[path = "network/seen.rs"]
+mod seen;
 
 use program::{Devnet, surety, text};
 use report::{Figure, Report, Target};
+use seen::{percentile, runtime, watch};
 
 /// Nodes of the first network.
 const NODES: &str = "16";
@@ -44,67 +45,6 @@ const LIES: usize = 100;
 /// Seconds from a claim to its certificate, and from a lie to the escrow, that are wanted of 95 in a hundred.
 const CERTIFICATE: f64 = 4.0;
 const ESCROW: f64 = 6.0;
-
-/// Of sorted figures the one that so many of a hundred do not exceed.
-fn percentile(sorted: &[f64], percent: usize) -> f64 {
-    let last = sorted.len().checked_sub(1).expect("there are figures");
-    sorted[(sorted.len() * percent / 100).min(last)]
-}
-
-/// Claims of a node, and when it signed each and saw its certificate.
-#[derive(Default)]
-struct Seen {
-    claimed: BTreeMap<String, Instant>,
-    waited: Vec<f64>,
-}
-
-/// Watches the events of a node.
-fn watch(http: &str) -> Arc<Mutex<Seen>> {
-    let seen = Arc::new(Mutex::new(Seen::default()));
-    let url = format!("{http}/v1/events");
-    let watching = Arc::clone(&seen);
-    std::thread::spawn(move || {
-        runtime().block_on(async {
-            let mut response = reqwest::get(url).await.expect("events");
-            let mut bytes = Vec::new();
-            while let Ok(Some(chunk)) = response.chunk().await {
-                bytes.extend_from_slice(&chunk);
-                while let Some(end) = bytes.iter().position(|it| *it == b'\n') {
-                    let line: Vec<u8> = bytes.drain(..=end).collect();
-                    if let Some(event) = line.strip_prefix(b"data:") {
-                        watching.lock().unwrap().note(event);
-                    }
-                }
-            }
-        });
-    });
-    seen
-}
-
-impl Seen {
-    fn note(&mut self, event: &[u8]) {
-        let Ok(event) = serde_json::from_slice::<Value>(event) else {
-            return;
-        };
-        let claim = text(&event, "claim");
-        match text(&event, "kind").as_str() {
-            "claimed" => {
-                self.claimed.entry(claim).or_insert_with(Instant::now);
-            }
-            "certified" => {
-                if let Some(at) = self.claimed.remove(&claim) {
-                    self.waited.push(at.elapsed().as_secs_f64());
-                }
-            }
-            _ => {}
-        }
-    }
-}
-
-fn runtime() -> tokio::runtime::Runtime {
-    let mut builder = tokio::runtime::Builder::new_current_thread();
-    builder.enable_all().build().expect("a runtime")
-}
 
 /// Seconds of processor time of a process and of those that it started.
 fn processor(pid: &Value) -> f64 {

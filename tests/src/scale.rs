@@ -211,11 +211,12 @@ impl Globe {
         let mut moments: Vec<u64> = voices.iter().map(|it| it.0).chain(tranches).collect();
         moments.sort_unstable();
         let enough = moments.into_iter().find(|now| {
-            let height = now.saturating_sub(delay) / block;
-            let Some(since) = height.checked_sub(seeded) else {
+            if now.saturating_sub(delay) / block < seeded {
                 return false;
-            };
-            let tranche = since / tranche_blocks;
+            }
+            // The certificate is judged in the block that carries it.
+            let carried = (now + ways.to_proposer) / block + 1;
+            let tranche = carried.saturating_sub(seeded) / tranche_blocks;
             let heard = voices.iter().take_while(|it| it.0 <= *now);
             let tickets = heard.map(|(_, verifier, _, proof)| {
                 draw.tickets(proof, self.tickets[*verifier], tranche)

@@ -11,12 +11,17 @@ use surety_protocol::time::Tick;
 use surety_protocol::verified::Authentic;
 
 use crate::effect::{Effect, Offer, Recalled, Source};
+use crate::log::PROCESSES_MAX;
 
 /// What is in memory at most, and its bytes.
 pub(super) const UNDELIVERED_MAX: usize = 4096;
 const BYTES_MAX: usize = 64 << 20;
-/// Processes of which there is more in the outbox, as far as that is remembered; of others it is read at the next start.
-const LATER_MAX: usize = 65_536;
+/// Of what is in memory the most that is for one process: what cannot arrive there takes nobody else's room.
+const SHELF_MAX: usize = 512;
+/// Processes of which there is more in the outbox; of more than a node follows it is read at the next start.
+const LATER_MAX: usize = PROCESSES_MAX;
+/// Processes whose outbox goes on to be read at once, and whose begins to be.
+const PAGES_MAX: usize = 4;
 /// Milliseconds until the first repetition, and between two of them at most.
 const FIRST: u64 = 10_000;
 const LONGEST: u64 = 320_000;
@@ -90,8 +95,14 @@ pub(super) struct Undelivered {
     parcels: BTreeMap<(ItemId, ProcessId), (Parcel, Tick, u64)>,
     bytes: usize,
     due: BTreeSet<(Tick, ItemId, ProcessId)>,
-    /// The processes of which there is more in the outbox, and after which place.
-    later: BTreeMap<ProcessId, Vec<u8>>,
+    /// How much of it each process has, by where it lies in the outbox.
+    shelves: BTreeMap<ProcessId, usize>,
+    /// The processes of which there is more in the outbox, and from when on it is to be read from its beginning.
+    later: BTreeMap<ProcessId, Tick>,
+    /// Those of which it is being read, and after which place it goes on.
+    read: BTreeMap<ProcessId, Vec<u8>>,
+    /// Whose turn it was last.
+    turn: ProcessId,
 }
 
 impl Undelivered {
@@ -100,38 +111,46 @@ impl Undelivered {
         let Some(key) = parcel.key().filter(|it| !self.parcels.contains_key(it)) else {
             return false;
         };
+        let shelf = parcel.shelf();
+        let there = shelf.and_then(|it| self.shelves.get(&it)).copied();
+        if there.unwrap_or(0) >= SHELF_MAX {
+            self.leave(shelf, resting(now));
+            return true;
+        }
         self.plan(now, key, parcel, FIRST);
         // Whoever has been tried most often makes room.
         while (self.parcels.len() > UNDELIVERED_MAX || self.bytes > BYTES_MAX)
             && let Some((_, item, process)) = self.due.last().copied()
         {
             let shelf = self.arrived(item, process).and_then(|it| it.shelf());
-            self.leave(shelf, Vec::new());
+            self.leave(shelf, resting(now));
         }
         true
     }
 
-    /// There is more in the outbox for a process, after a place.
-    fn leave(&mut self, shelf: Option<ProcessId>, after: Vec<u8>) {
+    /// There is more in the outbox for a process, to be read from the beginning, not before a time.
+    pub(super) fn leave(&mut self, shelf: Option<ProcessId>, from: Tick) {
         if let Some(shelf) = shelf
-            && (self.later.len() < LATER_MAX || self.later.contains_key(&shelf))
+            && self.later.len() < LATER_MAX
         {
-            self.later.insert(shelf, after);
+            self.later.entry(shelf).or_insert(from);
         }
     }
 
     /// A page of the outbox was read, and it was not the last.
     pub(super) fn more(&mut self, recalled: &Recalled) {
-        if let Some(after) = &recalled.more
-            && !self.later.contains_key(&recalled.process)
-        {
-            self.leave(Some(recalled.process), after.clone());
+        if let Some(after) = &recalled.more {
+            self.read.insert(recalled.process, after.clone());
         }
     }
 
     fn plan(&mut self, now: Tick, key: (ItemId, ProcessId), parcel: Parcel, wait: u64) {
         let at = Tick(now.0.saturating_add(wait));
         self.due.insert((at, key.0, key.1));
+        if let Some(shelf) = parcel.shelf() {
+            let there = self.shelves.entry(shelf).or_default();
+            *there = there.saturating_add(1);
+        }
         self.bytes = self.bytes.saturating_add(parcel.bytes());
         self.parcels.insert(key, (parcel, at, wait));
     }
@@ -140,6 +159,12 @@ impl Undelivered {
         let (parcel, at, wait) = self.parcels.remove(&(item, process))?;
         self.due.remove(&(at, item, process));
         self.bytes = self.bytes.saturating_sub(parcel.bytes());
+        if let Some(shelf) = parcel.shelf()
+            && let Some(left) = self.shelves.remove(&shelf)
+            && left > 1
+        {
+            self.shelves.insert(shelf, left.saturating_sub(1));
+        }
         Some((parcel, wait))
     }
 
@@ -148,31 +173,66 @@ impl Undelivered {
         self.take(item, process).map(|(parcel, _)| parcel)
     }
 
-    /// What is to be handed over again now. What is for something that is no known process lies in the outbox until it is one.
+    /// What is to be handed over again now. What is for something that is no known process lies in the outbox until it is one; what
+    /// was in vain for long makes room, and is read back later.
     pub(super) fn due(&mut self, now: Tick, known: impl Fn(&ProcessId) -> bool) -> Vec<Parcel> {
         let mut due = Vec::new();
         while let Some((at, item, process)) = self.due.first().copied().filter(|it| it.0 <= now) {
             self.due.remove(&(at, item, process));
-            if let Some((parcel, wait)) = self.take(item, process)
-                && (parcel.begins() || known(&process))
-            {
-                due.push(parcel.clone());
-                let wait = wait.saturating_mul(2).min(LONGEST);
-                self.plan(now, (item, process), parcel, wait);
+            let Some((parcel, wait)) = self.take(item, process) else {
+                continue;
+            };
+            if !parcel.begins() && !known(&process) {
+                continue;
+            }
+            due.push(parcel.clone());
+            match wait >= LONGEST {
+                true => self.leave(parcel.shelf(), resting(now)),
+                false => {
+                    let wait = wait.saturating_mul(2).min(LONGEST);
+                    self.plan(now, (item, process), parcel, wait);
+                }
             }
         }
         due
     }
 
-    /// The process of which a page of the outbox is to be read now that there is room, and after which place.
+    /// The processes of which a page of the outbox is to be read now that there is room, and after which place: in turn.
     pub(super) fn recall(
         &mut self,
+        now: Tick,
         known: impl Fn(&ProcessId) -> bool,
-    ) -> Option<(ProcessId, Vec<u8>)> {
+    ) -> Vec<(ProcessId, Vec<u8>)> {
         if self.parcels.len() > UNDELIVERED_MAX / 2 || self.bytes > BYTES_MAX / 2 {
-            return None;
+            return Vec::new();
         }
-        let (process, after) = self.later.pop_first()?;
-        known(&process).then_some((process, after))
+        let room = |it: &ProcessId| self.shelves.get(it).is_none_or(|it| *it < SHELF_MAX / 2);
+        let begins = self.later.iter().filter(|(_, from)| **from <= now);
+        let begins = in_turn(begins.map(|(it, _)| *it).filter(room), self.turn);
+        let goes_on = in_turn(self.read.keys().copied().filter(room), self.turn);
+        let mut pages = Vec::new();
+        for process in goes_on {
+            self.turn = process;
+            pages.extend(self.read.remove(&process).map(|after| (process, after)));
+        }
+        for process in begins {
+            self.turn = process;
+            self.later.remove(&process);
+            pages.push((process, Vec::new()));
+        }
+        pages.retain(|(process, _)| known(process));
+        pages
     }
+}
+
+/// Some of these processes, those after one first.
+fn in_turn(all: impl Iterator<Item = ProcessId> + Clone, turn: ProcessId) -> Vec<ProcessId> {
+    let after = all.clone().filter(|it| *it > turn);
+    let before = all.filter(|it| *it <= turn);
+    after.chain(before).take(PAGES_MAX).collect()
+}
+
+/// When what has no room, or was in vain for long, is looked for again.
+const fn resting(now: Tick) -> Tick {
+    Tick(now.0.saturating_add(LONGEST))
 }

@@ -1,4 +1,4 @@
-//! A module's reply becomes a result (rules ).
+//! A module's reply becomes a result (rules ).
 
 use serde_json::{Map, Value};
 
@@ -6,6 +6,11 @@ use super::ProcessResult;
 
 /// The error of a reply that does not have the agreed shape.
 pub(crate) const MALFORMED: &str = "surety: malformed reply";
+
+/// Messages and spawns that one input sends, and assignments that it asks for.
+pub(crate) const SENT_MAX: usize = 4096;
+/// The error of a reply that sends more.
+pub(crate) const TOO_MANY: &str = "surety: too many messages";
 
 /// `None` if the reply is malformed.
 pub(super) fn parse(reply: &[u8], gas: u64) -> Option<ProcessResult> {
@@ -28,6 +33,11 @@ pub(super) fn parse(reply: &[u8], gas: u64) -> Option<ProcessResult> {
         error: response.remove("Error").filter(counts),
         gas,
     };
+    //
+    let sent = result.messages.len().saturating_add(result.spawns.len());
+    if result.error.is_none() && (sent > SENT_MAX || result.assignments.len() > SENT_MAX) {
+        return Some(ProcessResult::failed(TOO_MANY, gas));
+    }
     if result.error.is_some() {
         result.messages.clear();
         result.spawns.clear();

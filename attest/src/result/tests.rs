@@ -115,3 +115,26 @@ fn parts_come_back_and_are_proved_at_their_places() {
         error.root()
     );
 }
+
+#[test]
+fn who_sends_too_much_at_once_sends_nothing() {
+    let reply = |messages: usize, spawns: usize, assignments: usize| {
+        let many = |count: usize| vec![json!(0); count];
+        let response = json!({ "Messages": many(messages), "Spawns": many(spawns), "Assignments": many(assignments) });
+        let reply = json!({ "ok": true, "response": response });
+        ProcessResult::from_reply(&serde_json::to_vec(&reply).unwrap(), 7)
+    };
+    for (messages, spawns, assignments) in [(4096, 0, 4096), (1, 4095, 0)] {
+        let fits = reply(messages, spawns, assignments);
+        assert_eq!((fits.error, fits.messages.len()), (None, messages));
+    }
+    for (messages, spawns, assignments) in
+        [(4097, 0, 0), (1, 4096, 0), (0, 0, 4097), (4_000_000, 0, 0)]
+    {
+        let refused = reply(messages, spawns, assignments);
+        assert_eq!(
+            refused,
+            ProcessResult::failed("surety: too many messages", 7)
+        );
+    }
+}

@@ -253,6 +253,8 @@ impl Log {
                     reason: reason.to_string(),
                 }));
                 for message in messages.into_iter().flatten() {
+                    // It may come again.
+                    self.sent.remove(&message.signing_digest());
                     out.push(Effect::Notify(Event::Unscheduled {
                         message: message.id().into(),
                         process: Some(process),

@@ -28,6 +28,8 @@ pub(crate) struct Unit {
     pub(crate) begun: BTreeMap<ProcessId, Authentic<Item>>,
     /// What is no process yet.
     pub(crate) wallets: BTreeSet<ProcessId>,
+    /// Whose scheduler does not answer.
+    pub(crate) down: BTreeSet<ProcessId>,
     /// Messages between nodes that are lost, by their count.
     lost: BTreeSet<usize>,
     pub(crate) handed: usize,
@@ -46,6 +48,7 @@ impl Unit {
             arrived: BTreeSet::new(),
             begun: BTreeMap::new(),
             wallets: BTreeSet::new(),
+            down: BTreeSet::new(),
             lost,
             handed: 0,
             left: Fuse::default(),
@@ -61,7 +64,7 @@ impl Unit {
 
     /// A scheduler takes what it has not got.
     fn deliver(&mut self, to: ProcessId, id: ItemId, item: Option<Authentic<Item>>) {
-        if self.wallets.contains(&to) {
+        if self.wallets.contains(&to) || self.down.contains(&to) {
             return;
         }
         self.handed += 1;
@@ -122,8 +125,11 @@ impl Unit {
         self.messenger
             .process(&self.parent, module, Slot(self.pushed));
         let shelves: BTreeSet<_> = self.outbox.keys().map(|(shelf, _)| *shelf).collect();
-        for process in shelves.difference(&self.wallets.clone()) {
-            self.recall(*process, &[]);
+        for process in shelves.difference(&self.wallets) {
+            self.messenger.resume(*process);
+        }
+        for _ in 0..64 {
+            self.pass(0);
         }
         for slot in self.pushed..self.results.len() as u64 {
             self.result(slot);

@@ -91,13 +91,14 @@ pub(super) fn outbox(shelf: &ProcessId, source: &Source, item: &ItemId) -> Vec<u
     .concat()
 }
 
-/// `process || 'a' || item`: what is to be assigned to a process.
+/// `process || 'z' || item`: what is to be assigned to a process.
 pub(super) fn assign(process: &ProcessId, item: &ItemId) -> Vec<u8> {
     [&process.as_bytes()[..], ASSIGNED, item.as_bytes()].concat()
 }
 
 const SENT: &[u8] = b"s";
-const ASSIGNED: &[u8] = b"a";
+/// After what was sent, which is read first.
+const ASSIGNED: &[u8] = b"z";
 
 /// The item of a key of the outbox, and whether it is to be assigned rather than sent.
 pub(super) fn in_outbox(key: &[u8]) -> Option<(ItemId, bool)> {

@@ -222,6 +222,28 @@ impl Archive {
         }
     }
 
+    /// The processes, and what is none yet, for which something is in the outbox.
+    ///
+    /// # Errors
+    /// If the store fails or a key is damaged.
+    pub fn awaited(&self, mut each: impl FnMut(ProcessId)) -> Result<(), ArchiveError> {
+        let mut from = Vec::new();
+        let forward = Direction::Forward;
+        while let Some((key, _)) = self
+            .store
+            .scan(Column::Outbox, &from, &[], 1, forward)?
+            .into_iter()
+            .next()
+        {
+            let process = key.first_chunk().map(|it| ProcessId::new(*it));
+            let process = process.ok_or_else(|| damaged(Column::Outbox, &"a short key"))?;
+            each(process);
+            // No key has a byte like this after the process.
+            from = [&process.as_bytes()[..], &[u8::MAX]].concat();
+        }
+        Ok(())
+    }
+
     /// A page of what is to arrive at a process and is not known to have arrived (rule MU-8).
     ///
     /// # Errors
@@ -237,8 +259,8 @@ impl Archive {
             .store
             .scan(Column::Outbox, &from, prefix, RECALLED_MAX, forward)?;
         let full = found.len() == RECALLED_MAX;
-        let more = found.last().map(|(key, _)| key.clone()).filter(|_| full);
-        let mut parcels = Vec::new();
+        let mut more = found.last().map(|(key, _)| key.clone()).filter(|_| full);
+        let (mut parcels, mut bytes) = (Vec::new(), 0_usize);
         for (key, value) in found {
             let read = key::in_outbox(&key);
             let (item, assigned) =
@@ -251,7 +273,13 @@ impl Archive {
                     exclude,
                 });
             } else {
-                parcels.extend(self.item(&item)?.map(Parcel::Item));
+                let item = self.item(&item)?;
+                bytes = bytes.saturating_add(item.as_ref().map_or(0, |it| it.bytes().len()));
+                parcels.extend(item.map(Parcel::Item));
+            }
+            if bytes > RECALLED_BYTES_MAX {
+                more = Some(key);
+                break;
             }
         }
         Ok(Recalled {
@@ -262,8 +290,9 @@ impl Archive {
     }
 }
 
-/// Entries of the outbox that are read at once.
+/// Entries of the outbox that are read at once, and their bytes but for the last.
 const RECALLED_MAX: usize = 32;
+const RECALLED_BYTES_MAX: usize = 4 << 20;
 
 /// An assignment that a process asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]

@@ -79,6 +79,16 @@ fn token(context: &Context) -> Result<Option<TokenText>, CliError> {
     Ok(file.map(|it| read_token(&it)).transpose()?)
 }
 
+/// Whether what is sent there is read by nobody between: over TLS, or on this machine.
+fn private(url: &str) -> bool {
+    let Ok(url) = reqwest::Url::parse(url) else {
+        return false;
+    };
+    let host = url.host_str().unwrap_or_default();
+    let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+    url.scheme() == "https" || host == "localhost" || address.is_ok_and(|it| it.is_loopback())
+}
+
 /// Sends a body, with the node's token if there is one, and gives the JSON of the answer, if there is one.
 pub(super) async fn post(
     context: &Context,
@@ -101,13 +111,24 @@ pub(super) async fn post(
     };
     let http = reqwest::Client::builder()
         .timeout(TIMEOUT)
+        // Nobody sends the token on to somebody else.
+        .redirect(reqwest::redirect::Policy::none())
         .build()
         .map_err(unreachable)?;
     let request = http
         .post(&url)
         .header("content-type", content_type)
         .body(body);
-    let request = match token(context)? {
+    // Only where it is asked for, and not in the clear to another machine.
+    let guarded = matches!(path, "/v1/items" | "/v1/evidence");
+    let request = match token(context)?.filter(|_| guarded) {
+        Some(_) if !private(&url) => {
+            return Err(CliError::new(
+                Exit::Usage,
+                "token-exposed",
+                "a token is sent over https, or to this machine",
+            ));
+        }
         Some(token) => request.bearer_auth(token.expose()),
         None => request,
     };

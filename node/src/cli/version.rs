@@ -1,6 +1,7 @@
 //! `surety version`: what this program is and what its executions mean.
 
 use serde_json::json;
+use surety_protocol::bls::LIBRARY;
 use surety_protocol::profile::Profile;
 
 use super::Context;
@@ -18,12 +19,14 @@ pub(super) fn run(context: &Context) -> Result<(), CliError> {
             format!("the profile has no id: {error}"),
         )
     })?;
-    let human = format!("surety {version}\nprofile {profile}\nengine {ENGINE}");
+    let human =
+        format!("surety {version}\nprofile {profile}\nengine {ENGINE}\nsignatures {LIBRARY}");
     let told = json!({
         "version": version,
         "profile": profile,
         "profile_version": Profile::v1().version,
         "engine": ENGINE,
+        "signatures": LIBRARY,
     });
     context.shell.data(human, &told)
 }

@@ -16,6 +16,7 @@ use surety_protocol::time::{Height, Tick};
 use surety_slashing::ledger::{CaseState, LedgerEvent};
 use surety_slashing::replica::Followed;
 
+use super::checks::Brought;
 use super::{Core, Effect, Signal, Write};
 use crate::net::{Acceptance, Topic};
 
@@ -105,8 +106,9 @@ impl Core {
         let mut asked = Outbox::default();
         let waited = self.tally.block(facts, &self.shared.claims, &mut asked);
         self.perform(now, asked.drain(), out);
-        for approval in waited {
-            self.approval(approval, None);
+        for (approval, peer) in waited {
+            let brought = peer.map_or(Brought::Asked, Brought::Before);
+            self.approval(approval, brought);
         }
         self.signal(now, &Signal::Block(facts), out);
         for (process, segment) in &facts.certified {

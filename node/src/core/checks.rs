@@ -63,11 +63,33 @@ pub(super) enum Subject {
     Approval(Box<Approval>),
 }
 
-/// A subject that waits, and whom it is reported to.
+/// How something came here.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Brought {
+    /// By gossip, whose sender is to hear what it was worth.
+    Gossip(Teller),
+    /// By gossip of this peer, which has heard already.
+    Before(Digest),
+    /// This node asked for it, or made it.
+    Asked,
+}
+
+impl Brought {
+    /// What stands for the peer whose share it takes.
+    pub(super) const fn peer(&self) -> Option<Digest> {
+        match self {
+            Brought::Gossip(teller) => Some(teller.peer),
+            Brought::Before(peer) => Some(*peer),
+            Brought::Asked => None,
+        }
+    }
+}
+
+/// A subject that waits.
 #[derive(Debug)]
 pub(super) struct Waiting {
     pub(super) subject: Subject,
-    pub(super) teller: Option<Teller>,
+    pub(super) brought: Brought,
     pub(super) signed: Vec<SignedDigest>,
 }
 
@@ -91,21 +113,21 @@ impl Checks {
         &mut self,
         subject: Subject,
         signed: Vec<SignedDigest>,
-        teller: Option<Teller>,
+        brought: Brought,
     ) -> bool {
         let (queue, most) = match subject {
             Subject::Claim(_) => (&mut self.claims, CLAIMS_MAX),
             Subject::Approval(_) => (&mut self.approvals, APPROVALS_MAX),
         };
         // [CK-4]
-        let peer = teller.map(|it| it.peer);
+        let peer = brought.peer();
         let waiting = peer.map_or(0, |it| self.waiting.get(&it).copied().unwrap_or(0));
         let room = queue.len() < most && waiting < SHARE_MAX;
         let taken = room && self.here.insert(signed.clone());
         if taken {
             queue.push_back(Waiting {
                 subject,
-                teller,
+                brought,
                 signed,
             });
             if let Some(peer) = peer {
@@ -148,8 +170,7 @@ impl Checks {
         let ended = std::mem::take(&mut self.under_way);
         for waiting in &ended {
             self.here.remove(&waiting.signed);
-            let peer = waiting.teller.map(|it| it.peer);
-            if let Some(peer) = peer
+            if let Some(peer) = waiting.brought.peer()
                 && let Some(left) = self.waiting.remove(&peer)
                 && left > 1
             {
@@ -238,9 +259,9 @@ mod tests {
         begun.or_else(|| checks.begin(Tick(GATHER_MS)))
     }
 
-    fn told(token: u64) -> Option<Teller> {
+    fn told(token: u64) -> Brought {
         let peer = Digest::new([1; 32]);
-        Some(Teller { token, peer })
+        Brought::Gossip(Teller { token, peer })
     }
 
     /// Claims and approvals of a batch.
@@ -265,7 +286,10 @@ mod tests {
         let tokens = |batch: &[Waiting]| {
             batch
                 .iter()
-                .filter_map(|it| Some(it.teller?.token))
+                .filter_map(|it| match it.brought {
+                    Brought::Gossip(teller) => Some(teller.token),
+                    _ => None,
+                })
                 .collect::<Vec<_>>()
         };
         assert_eq!(tokens(&checks.end()), [1]);
@@ -283,16 +307,16 @@ mod tests {
         };
         let mut checks = Checks::default();
         for _ in 0..CLAIMS_MAX {
-            assert!(checks.take(claim(), other(), None));
+            assert!(checks.take(claim(), other(), Brought::Asked));
         }
-        assert!(!checks.take(claim(), other(), None));
+        assert!(!checks.take(claim(), other(), Brought::Asked));
         // Alone they have all of a batch.
         assert!(begin(&mut checks).is_some());
         assert_eq!(kinds(&checks.end()), (BATCH_MAX, 0));
         for _ in 0..APPROVALS_MAX {
-            assert!(checks.take(approval(), other(), None));
+            assert!(checks.take(approval(), other(), Brought::Asked));
         }
-        assert!(!checks.take(approval(), other(), None));
+        assert!(!checks.take(approval(), other(), Brought::Asked));
         let mut before = CLAIMS_MAX - BATCH_MAX;
         while before > 0 {
             assert!(begin(&mut checks).is_some());
@@ -310,7 +334,7 @@ mod tests {
         let mut number = 0;
         let mut take = |checks: &mut Checks, subject| {
             number += 1;
-            assert!(checks.take(subject, numbered(number), None));
+            assert!(checks.take(subject, numbered(number), Brought::Asked));
         };
         let begins = |checks: &mut Checks, at| checks.begin(Tick(at)).is_some();
         take(&mut checks, approval());
@@ -343,7 +367,7 @@ mod tests {
                 token: number,
                 peer,
             };
-            checks.take(approval(), numbered(number), Some(teller))
+            checks.take(approval(), numbered(number), Brought::Gossip(teller))
         };
         for _ in 0..SHARE_MAX {
             assert!(take(&mut checks, 1));

@@ -8,17 +8,13 @@ use surety_protocol::codec;
 use surety_protocol::machine::Outbox;
 use surety_protocol::time::Tick;
 
-use super::checks::Subject;
+use super::checks::{Brought, Subject};
 use super::{Core, Effect, Signal, Teller};
 use crate::net::Acceptance;
 
 impl Core {
     /// Takes a claim from anywhere, to be verified; what it is worth, if it need not be.
-    pub(super) fn claim(
-        &mut self,
-        claim: SignedClaim,
-        teller: Option<Teller>,
-    ) -> Option<Acceptance> {
+    pub(super) fn claim(&mut self, claim: SignedClaim, brought: Brought) -> Option<Acceptance> {
         let Ok(id) = claim.statement.claim.id() else {
             return Some(Acceptance::Reject);
         };
@@ -36,7 +32,7 @@ impl Core {
             return Some(Acceptance::Reject);
         };
         let subject = Subject::Claim(Box::new(claim));
-        self.check(subject, vec![signed], teller)
+        self.check(subject, vec![signed], brought)
     }
 
     /// Whether a claim can count now. A liar that takes its stake out is heard as long as it can lose it.
@@ -50,9 +46,9 @@ impl Core {
         &mut self,
         subject: Subject,
         signed: Vec<SignedDigest>,
-        teller: Option<Teller>,
+        brought: Brought,
     ) -> Option<Acceptance> {
-        let room = self.checks.take(subject, signed, teller);
+        let room = self.checks.take(subject, signed, brought);
         (!room).then_some(Acceptance::Ignore)
     }
 
@@ -75,7 +71,7 @@ impl Core {
                     false => Acceptance::Ignore,
                 },
             };
-            if let Some(Teller { token, .. }) = waiting.teller {
+            if let Brought::Gossip(Teller { token, .. }) = waiting.brought {
                 out.push(Effect::Report { token, acceptance });
             }
         }
@@ -142,17 +138,19 @@ impl Core {
     }
 
     /// Takes an approval from anywhere, to be verified; what it is worth, if it need not be.
-    pub(super) fn approval(
-        &mut self,
-        approval: Approval,
-        teller: Option<Teller>,
-    ) -> Option<Acceptance> {
+    pub(super) fn approval(&mut self, approval: Approval, brought: Brought) -> Option<Acceptance> {
         match self.tally.admit(&approval, &self.shared.claims) {
-            Admitted::Checking(signed) => {
-                self.check(Subject::Approval(Box::new(approval)), signed.into(), teller)
-            }
+            Admitted::Checking(signed) => self.check(
+                Subject::Approval(Box::new(approval)),
+                signed.into(),
+                brought,
+            ),
             // Its signature cannot be verified yet; whoever can passes it on.
-            Admitted::Nothing | Admitted::Early => Some(Acceptance::Ignore),
+            Admitted::Early => {
+                self.tally.wait(approval, brought.peer());
+                Some(Acceptance::Ignore)
+            }
+            Admitted::Nothing => Some(Acceptance::Ignore),
             Admitted::Refused => Some(Acceptance::Reject),
         }
     }

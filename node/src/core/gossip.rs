@@ -14,6 +14,7 @@ use surety_protocol::time::Tick;
 use surety_protocol::verified::Authentic;
 use surety_slashing::order::NotQueued;
 
+use super::checks::Brought;
 use super::{Core, Effect, Signal, Teller};
 use crate::net::{Acceptance, Topic};
 
@@ -47,14 +48,14 @@ impl Core {
             Topic::Assignments => self.input_gossip(now, data, out),
             Topic::Claims => match codec::kind_of(data).map(|(kind, _)| kind) {
                 Some(SignedClaim::KIND) => match codec::decode(data) {
-                    Ok(claim) => return self.claim(claim, Some(teller)),
+                    Ok(claim) => return self.claim(claim, Brought::Gossip(teller)),
                     Err(_) => Acceptance::Reject,
                 },
                 Some(ClaimBatch::KIND) => self.batch_gossip(now, data, out),
                 _ => Acceptance::Reject,
             },
             Topic::Approvals => match codec::decode(data) {
-                Ok(approval) => return self.approval(approval, Some(teller)),
+                Ok(approval) => return self.approval(approval, Brought::Gossip(teller)),
                 Err(_) => Acceptance::Reject,
             },
             Topic::Ledger => match codec::kind_of(data).map(|(kind, _)| kind) {

@@ -218,22 +218,23 @@ impl Driver {
     /// Finds an item here or elsewhere, to be assigned to a process.
     fn find(&self, process: ProcessId, item: ItemId, exclude: Vec<String>) {
         let wanted = Wanted::Want(Want::Item(item));
-        // Being got already, or too much is: the messenger asks again.
-        if !self.fetcher.begin(&wanted) {
-            return;
-        }
         let (archive, fetcher) = (self.archive.clone(), self.fetcher.clone());
         let completions = self.completions.clone();
         tokio::spawn(async move {
             let here = tokio::task::spawn_blocking(move || archive.item(&item)).await;
             let found = match here {
                 Ok(Ok(Some(item))) => Some(item),
-                _ => match fetcher.get(&wanted, None).await {
-                    Some(Fetched::Item(item)) => Some(item),
-                    _ => None,
-                },
+                // Being got already, or too much is: the messenger asks again.
+                _ if !fetcher.begin(&wanted) => return,
+                _ => {
+                    let fetched = fetcher.get(&wanted, None).await;
+                    fetcher.end(&wanted);
+                    match fetched {
+                        Some(Fetched::Item(item)) => Some(item),
+                        _ => None,
+                    }
+                }
             };
-            fetcher.end(&wanted);
             let Some(found) = found else {
                 tracing::warn!(%item, %process, "an item that is to be assigned was not found");
                 return;

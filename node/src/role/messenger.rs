@@ -78,11 +78,11 @@ impl Role for MessengerRole {
         }
         // What no log is known to have may not have arrived: the scheduler knows what it has.
         let logs = &shared.logs;
-        for (process, _) in logs.iter() {
-            let recalled = archive.outbox(*process, &[])?;
-            self.machine
-                .recalled(Tick(0), &recalled, |it| logs.get(it).is_some(), out);
-        }
+        archive.awaited(|process| {
+            if logs.get(&process).is_some() {
+                self.machine.resume(process);
+            }
+        })?;
         Ok(())
     }
 

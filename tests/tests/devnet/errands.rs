@@ -202,11 +202,11 @@ impl Errands {
             assert_eq!(tick.time, due * 1000, "each tick once: {tick:?}");
         }
         // As many as were sent a moment before have arrived, unless some were lost.
+        let sent = self.stage.eval("clock", "return tostring(Ticks)");
+        let sent: usize = sent.parse().unwrap();
         until("ticks are lost", || {
-            let sent = self.stage.eval("clock", "return tostring(Ticks)");
             let ticked = self.stage.json("back", "Ticked");
             once(&ticked);
-            let sent: usize = sent.parse().unwrap();
             sent > 1 && (1..=sent).all(|it| ticked[it.to_string()] == 1)
         });
     }

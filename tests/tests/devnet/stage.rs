@@ -11,7 +11,7 @@ use surety_protocol::item::{ItemDraft, ItemKey};
 use crate::program::{get, text};
 
 /// How long one message may wait for its slot, and all that was sent for what it leads to.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(400);
 
 /// A story on its stage.
 pub(crate) struct Stage {

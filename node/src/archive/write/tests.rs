@@ -102,6 +102,9 @@ fn what_is_to_arrive_is_read_back_page_by_page_until_it_has() {
         matches!(it, Parcel::Assign { item, exclude, .. } if *item == assigned && exclude == &["Data"])
     });
     assert!(excluded);
+    let mut awaited = Vec::new();
+    archive.awaited(|it| awaited.push(it)).unwrap();
+    assert_eq!(awaited, [place(0).process, to, wallet]);
     // A spawn is with its parent, until the notice of it is there.
     let of_parent = || all(&archive, place(0).process).0;
     assert!(matches!(of_parent().as_slice(), [Parcel::Item(it)] if it.id() == spawn.id()));

@@ -264,11 +264,18 @@ impl Query {
         };
         // A client that gives neither end asks for everything.
         let range = block.filter(|it| !it.is_open());
-        let read = api.read(move |archive| match range {
-            None => page(archive, archive.search(&search)?, limit),
-            Some(range) => page(archive, within(archive, search, &range)?, limit),
-        });
-        read.await.map_err(failed)
+        let found = match range {
+            None => {
+                api.read(move |archive| page(archive, archive.search(&search)?, limit))
+                    .await
+            }
+            // Every item that is looked at is read.
+            Some(range) => {
+                api.heavy(move |archive| page(archive, within(archive, search, &range)?, limit))
+                    .await
+            }
+        };
+        found.map_err(failed)
     }
 
     /// A block of the ledger by its height; the last one without.
