@@ -178,10 +178,7 @@ impl Messenger {
     /// The log of a process begins: whoever spawned it is told (rule MU-5), and what was sent to it before goes on its way (rule
     /// MU-4).
     pub fn began(&mut self, process: &Item, out: &mut Outbox<Effect>) {
-        out.push(Effect::Recall {
-            process: process.id().into(),
-            after: Vec::new(),
-        });
+        self.resume(process.id().into());
         self.notify(process, out);
     }
 
@@ -236,7 +233,7 @@ impl Messenger {
         self.hand_over(now, Parcel::Item(item), out);
     }
 
-    /// At the start of a node: there is something for a process in the outbox.
+    /// There is something in the outbox for a process that is known now.
     pub fn resume(&mut self, process: ProcessId) {
         self.undelivered.leave(Some(process), Tick(0));
     }
@@ -249,7 +246,7 @@ impl Messenger {
         begun: impl Fn(&ProcessId) -> bool,
         out: &mut Outbox<Effect>,
     ) {
-        self.undelivered.more(recalled);
+        self.undelivered.turned(recalled);
         for parcel in &recalled.parcels {
             match parcel {
                 // [MU-5]

@@ -128,8 +128,7 @@ fn a_parent_is_told_once_with_the_tags_of_its_spawn() {
         .tag("From-Index", "0");
     let forged = ItemKey::ed25519(&[9; 32]).sign_item(&forged).unwrap();
     unit.messenger.began(&forged, &mut out);
-    let asked = out.drain();
-    assert!(matches!(asked.as_slice(), [Effect::Recall { .. }]));
+    assert!(out.drain().is_empty());
 }
 
 #[test]

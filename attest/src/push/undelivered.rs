@@ -99,8 +99,8 @@ pub(super) struct Undelivered {
     shelves: BTreeMap<ProcessId, usize>,
     /// The processes of which there is more in the outbox, and from when on it is to be read from its beginning.
     later: BTreeMap<ProcessId, Tick>,
-    /// Those of which it is being read, and after which place it goes on.
-    read: BTreeMap<ProcessId, Vec<u8>>,
+    /// Those of which it is being read, and after which place it goes on; nothing while a page is awaited.
+    read: BTreeMap<ProcessId, Option<Vec<u8>>>,
     /// Whose turn it was last.
     turn: ProcessId,
 }
@@ -137,10 +137,11 @@ impl Undelivered {
         }
     }
 
-    /// A page of the outbox was read, and it was not the last.
-    pub(super) fn more(&mut self, recalled: &Recalled) {
-        if let Some(after) = &recalled.more {
-            self.read.insert(recalled.process, after.clone());
+    /// A page of the outbox was read; it may have been the last.
+    pub(super) fn turned(&mut self, recalled: &Recalled) {
+        match &recalled.more {
+            Some(after) => drop(self.read.insert(recalled.process, Some(after.clone()))),
+            None => drop(self.read.remove(&recalled.process)),
         }
     }
 
@@ -207,20 +208,27 @@ impl Undelivered {
             return Vec::new();
         }
         let room = |it: &ProcessId| self.shelves.get(it).is_none_or(|it| *it < SHELF_MAX / 2);
+        // Of one process one page is awaited at a time, or what lies between two places would be passed over.
         let begins = self.later.iter().filter(|(_, from)| **from <= now);
-        let begins = in_turn(begins.map(|(it, _)| *it).filter(room), self.turn);
-        let goes_on = in_turn(self.read.keys().copied().filter(room), self.turn);
+        let begins = begins.map(|(it, _)| *it);
+        let begins = begins.filter(|it| room(it) && !self.read.contains_key(it));
+        let begins = in_turn(begins, self.turn);
+        let goes_on = self.read.iter().filter(|(_, after)| after.is_some());
+        let goes_on = in_turn(goes_on.map(|(it, _)| *it).filter(room), self.turn);
         let mut pages = Vec::new();
         for process in goes_on {
             self.turn = process;
-            pages.extend(self.read.remove(&process).map(|after| (process, after)));
+            let after = self.read.insert(process, None).flatten();
+            pages.push((process, after.unwrap_or_default()));
         }
         for process in begins {
             self.turn = process;
             self.later.remove(&process);
-            pages.push((process, Vec::new()));
+            if known(&process) {
+                self.read.insert(process, None);
+                pages.push((process, Vec::new()));
+            }
         }
-        pages.retain(|(process, _)| known(process));
         pages
     }
 }
