@@ -64,14 +64,7 @@ pub enum Effect {
     /// Hand something to the scheduler of the process that it is for.
     Deliver(Offer),
     /// Hand an item that is somewhere in the network to the scheduler of a process that it is to be an input of.
-    Assign {
-        /// The process.
-        process: ProcessId,
-        /// The item.
-        item: ItemId,
-        /// Fields of it that the process does not want.
-        exclude: Vec<String>,
-    },
+    Assign(Assign),
     /// Read back a page of what is to arrive at a process from the outbox; answered by [`Recalled`].
     Recall {
         /// The process.
@@ -83,6 +76,17 @@ pub enum Effect {
     Submit(Action),
     /// Tell whoever watches this node.
     Notify(Event),
+}
+
+/// An item that a process asks to be an input of another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assign {
+    /// The process that is to have it.
+    pub process: ProcessId,
+    /// The item.
+    pub item: ItemId,
+    /// Fields of it that the process does not want.
+    pub exclude: Vec<String>,
 }
 
 /// Something that wants a slot.

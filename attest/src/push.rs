@@ -31,7 +31,7 @@ use surety_protocol::machine::Outbox;
 use surety_protocol::time::{Slot, Tick};
 use surety_protocol::verified::Authentic;
 
-use crate::effect::{Effect, Event, Recalled, Record, Source};
+use crate::effect::{Assign, Effect, Event, Recalled, Record, Source};
 use crate::result::ProcessResult;
 use crate::schedule::excludable;
 
@@ -144,12 +144,8 @@ impl Messenger {
             .collect();
         // [MU-7]
         let assignments = assignments(&result.assignments);
-        for (process, item, exclude) in assignments.iter().cloned() {
-            out.push(Effect::Persist(Record::Assign {
-                process,
-                item,
-                exclude,
-            }));
+        for assign in &assignments {
+            out.push(Effect::Persist(Record::Assign(assign.clone())));
         }
         // [MU-2] The position moves on only when everything that this result sends is durable.
         match drafts.last() {
@@ -165,13 +161,8 @@ impl Messenger {
         for (source, draft) in drafts {
             out.push(Effect::SignMessage { source, draft });
         }
-        for (process, item, exclude) in assignments {
-            let parcel = Parcel::Assign {
-                process,
-                item,
-                exclude,
-            };
-            self.hand_over(now, parcel, out);
+        for assign in assignments {
+            self.hand_over(now, Parcel::Assign(assign), out);
         }
     }
 
@@ -281,7 +272,7 @@ impl Messenger {
                 return self.notify(&item, out);
             }
             Some(Parcel::Item(item)) => Source::named_by(&item),
-            Some(Parcel::Assign { .. }) => None,
+            Some(Parcel::Assign(_)) => None,
         };
         out.push(Effect::Persist(Record::Arrived {
             process,
@@ -316,7 +307,7 @@ fn spawn_of(source: Source, item: &Item) -> Option<(Source, ItemId)> {
 }
 
 /// What is to be assigned to which process, without which fields (rule MU-7).
-fn assignments(asked: &[Value]) -> Vec<(ProcessId, ItemId, Vec<String>)> {
+fn assignments(asked: &[Value]) -> Vec<Assign> {
     let all = asked.iter().flat_map(|it| {
         let item = it.get("Message").and_then(Value::as_str);
         let item: Option<ItemId> = item.and_then(|it| it.parse().ok());
@@ -324,8 +315,13 @@ fn assignments(asked: &[Value]) -> Vec<(ProcessId, ItemId, Vec<String>)> {
         let exclude = excluded(it.get("Exclude"));
         let to = it.get("Processes").and_then(Value::as_array);
         let to = to.map(Vec::as_slice).unwrap_or_default();
-        to.iter()
-            .filter_map(move |to| Some((to.as_str()?.parse().ok()?, item?, exclude.clone()?)))
+        to.iter().filter_map(move |to| {
+            Some(Assign {
+                process: to.as_str()?.parse().ok()?,
+                item: item?,
+                exclude: exclude.clone()?,
+            })
+        })
     });
     all.take(ASSIGNMENTS_MAX).collect()
 }

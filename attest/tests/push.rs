@@ -251,7 +251,7 @@ fn an_assignment_excludes_what_the_process_says() {
         let lost = (1..=100).collect();
         let unit = Unit::new(vec![result(vec![], vec![], vec![asked])], lost);
         let all = unit.outbox.into_values().map(|it| match it {
-            Parcel::Assign { exclude, .. } => exclude,
+            Parcel::Assign(assign) => assign.exclude,
             Parcel::Item(_) => panic!("no assignment"),
         });
         all.collect()

@@ -302,15 +302,7 @@ impl Core {
                 attest::Effect::Broadcast(gossip) => self.broadcast(now, gossip, out),
                 attest::Effect::Fetch(want) => out.push(Effect::Fetch(want)),
                 attest::Effect::Deliver(offer) => self.deliver(now, offer, out),
-                attest::Effect::Assign {
-                    process,
-                    item,
-                    exclude,
-                } => out.push(Effect::Assign {
-                    process,
-                    item,
-                    exclude,
-                }),
+                attest::Effect::Assign(assign) => out.push(Effect::Assign(assign)),
                 attest::Effect::Recall { process, after } => {
                     out.push(Effect::Recall { process, after });
                 }

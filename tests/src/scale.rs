@@ -76,9 +76,8 @@ pub struct Globe {
 /// How long messages take, in microseconds.
 struct Ways {
     claimant: usize,
-    /// From the claimant to each, which is as long as back.
+    /// To each, which is as long as back.
     from_claimant: Vec<u64>,
-    to_proposer: u64,
     from_proposer: Vec<u64>,
 }
 
@@ -149,7 +148,6 @@ impl Globe {
         let ways = Ways {
             claimant,
             from_claimant: self.arrivals(claimant),
-            to_proposer: self.arrivals(proposer)[claimant],
             from_proposer: self.arrivals(proposer),
         };
         if ways.from_claimant.contains(&u64::MAX) {
@@ -186,7 +184,7 @@ impl Globe {
         let (claimant, block) = (ways.claimant, self.block());
         let tranche_blocks = self.params.tranche_blocks;
         // The claim, and at the same time its digest on the way to the proposer.
-        let committed = (said + ways.to_proposer) / block + 1;
+        let committed = (said + ways.from_proposer[claimant]) / block + 1;
         let seeded = committed + self.params.seed_delay_blocks;
         let eligible: u64 = self.tickets.iter().sum::<u64>() - self.tickets[claimant];
         let draw = Draw::new(self.params.k, eligible);
@@ -215,7 +213,7 @@ impl Globe {
                 return false;
             }
             // The certificate is judged in the block that carries it.
-            let carried = (now + ways.to_proposer) / block + 1;
+            let carried = (now + ways.from_proposer[claimant]) / block + 1;
             let tranche = carried.saturating_sub(seeded) / tranche_blocks;
             let heard = voices.iter().take_while(|it| it.0 <= *now);
             let tickets = heard.map(|(_, verifier, _, proof)| {
@@ -223,7 +221,7 @@ impl Globe {
             });
             tickets.sum::<u64>() >= draw.needed_at(tranche)
         });
-        let end = enough.map(|now| ((now + ways.to_proposer) / block + 1) * block);
+        let end = enough.map(|now| ((now + ways.from_proposer[claimant]) / block + 1) * block);
         // Whoever has heard of the certificate does not begin any more.
         let stops = |it: usize| end.map_or(u64::MAX, |end| end + ways.from_proposer[it]);
         let executions = voices.iter().filter(|it| it.2 < stops(it.1)).count() as u64;

@@ -11,7 +11,7 @@ use surety_protocol::profiles::Ruling;
 use surety_protocol::time::Slot;
 use surety_protocol::verified::Authentic;
 
-use super::Source;
+use super::{Assign, Source};
 use crate::guard::GuardRecord;
 use crate::reservation::Reservation;
 
@@ -83,14 +83,7 @@ pub enum Record {
         spawn: Option<(Source, ItemId)>,
     },
     /// An assignment that a process asks for.
-    Assign {
-        /// The process that is to have the item.
-        process: ProcessId,
-        /// The item.
-        item: ItemId,
-        /// Fields of it that the process does not want.
-        exclude: Vec<String>,
-    },
+    Assign(Assign),
     /// What was to arrive somewhere is there already.
     Arrived {
         /// The process that has it.

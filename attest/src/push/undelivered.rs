@@ -10,7 +10,7 @@ use surety_protocol::item::Item;
 use surety_protocol::time::Tick;
 use surety_protocol::verified::Authentic;
 
-use crate::effect::{Effect, Offer, Recalled, Source};
+use crate::effect::{Assign, Effect, Offer, Recalled, Source};
 use crate::log::PROCESSES_MAX;
 
 /// What is in memory at most, and its bytes.
@@ -32,20 +32,13 @@ pub enum Parcel {
     /// An item that the messenger signed.
     Item(Authentic<Item>),
     /// An item of somebody else.
-    Assign {
-        /// The process that is to have it.
-        process: ProcessId,
-        /// The item.
-        item: ItemId,
-        /// Fields of it that the process does not want.
-        exclude: Vec<String>,
-    },
+    Assign(Assign),
 }
 
 impl Parcel {
     fn key(&self) -> Option<(ItemId, ProcessId)> {
         match self {
-            Parcel::Assign { process, item, .. } => Some((*item, *process)),
+            Parcel::Assign(assign) => Some((assign.item, assign.process)),
             Parcel::Item(item) => {
                 let process = Offer::Item(item.clone()).process()?;
                 Some((item.id(), process))
@@ -64,7 +57,7 @@ impl Parcel {
     fn bytes(&self) -> usize {
         match self {
             Parcel::Item(item) => item.bytes().len(),
-            Parcel::Assign { .. } => 0,
+            Parcel::Assign(_) => 0,
         }
     }
 
@@ -76,15 +69,7 @@ impl Parcel {
     pub(super) fn hand_over(&self) -> Effect {
         match self {
             Parcel::Item(item) => Effect::Deliver(Offer::Item(item.clone())),
-            Parcel::Assign {
-                process,
-                item,
-                exclude,
-            } => Effect::Assign {
-                process: *process,
-                item: *item,
-                exclude: exclude.clone(),
-            },
+            Parcel::Assign(assign) => Effect::Assign(assign.clone()),
         }
     }
 }

@@ -176,17 +176,9 @@ impl Crashing for Unit {
                     .map_or(source.process, |it| ProcessId::new(*it));
                 self.outbox.insert((shelf, item.id()), Parcel::Item(item));
             }
-            Effect::Persist(Record::Assign {
-                process,
-                item,
-                exclude,
-            }) => {
-                let parcel = Parcel::Assign {
-                    process,
-                    item,
-                    exclude,
-                };
-                self.outbox.insert((process, item), parcel);
+            Effect::Persist(Record::Assign(it)) => {
+                self.outbox
+                    .insert((it.process, it.item), Parcel::Assign(it));
             }
             Effect::Persist(Record::Arrived { process, item, .. }) => {
                 self.outbox.remove(&(process, item));
@@ -211,7 +203,7 @@ impl Crashing for Unit {
                 let to = Offer::Item(item.clone()).process().unwrap();
                 self.deliver(to, item.id(), Some(item));
             }
-            Effect::Assign { process, item, .. } => self.deliver(process, item, None),
+            Effect::Assign(it) => self.deliver(it.process, it.item, None),
             Effect::Recall { process, after } => self.recall(process, &after),
             Effect::Notify(_) => {}
             other => panic!("{other:?}"),

@@ -2,7 +2,7 @@
 
 use serde_bytes::ByteBuf;
 use serde_tuple::{Deserialize_tuple, Serialize_tuple};
-use surety_attest::effect::{Recalled, Record, Source};
+use surety_attest::effect::{Assign, Recalled, Record, Source};
 use surety_attest::push::Parcel;
 use surety_protocol::block::Block;
 use surety_protocol::codec::{self, Wire};
@@ -128,11 +128,11 @@ pub fn put(batch: &mut Batch, record: Record) -> Result<(), ArchiveError> {
             let at = key::outbox(&shelf, &source, &item.id());
             batch.put(Column::Outbox, at, []);
         }
-        Record::Assign {
+        Record::Assign(Assign {
             process,
             item,
             exclude,
-        } => {
+        }) => {
             let stored = codec::encode(&StoredAssign { exclude })?;
             batch.put(Column::Outbox, key::assign(&process, &item), stored);
         }
@@ -267,11 +267,11 @@ impl Archive {
                 read.ok_or_else(|| damaged(Column::Outbox, &"a key of another length"))?;
             if assigned {
                 let StoredAssign { exclude } = codec::decode(&value)?;
-                parcels.push(Parcel::Assign {
+                parcels.push(Parcel::Assign(Assign {
                     process,
                     item,
                     exclude,
-                });
+                }));
             } else {
                 let item = self.item(&item)?;
                 bytes = bytes.saturating_add(item.as_ref().map_or(0, |it| it.bytes().len()));

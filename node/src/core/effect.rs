@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use surety_attest::effect::{Event, Job, Offer, Record, Source, Want};
+use surety_attest::effect::{Assign, Event, Job, Offer, Record, Source, Want};
 use surety_attest::guard::{ApprovalDraft, SafeToSign, VerdictDraft};
 use surety_attest::reservation::Reservation;
 use surety_protocol::block::Block;
@@ -75,14 +75,7 @@ pub enum Effect {
         to: Address,
     },
     /// Find an item, and come back with it as [`super::Input::Deliver`].
-    Assign {
-        /// The process that is to have it.
-        process: ProcessId,
-        /// The item.
-        item: ItemId,
-        /// Fields of it that the process does not want.
-        exclude: Vec<String>,
-    },
+    Assign(Assign),
     /// Read a page of the outbox.
     Recall {
         /// The process that it is for.

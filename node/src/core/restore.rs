@@ -190,15 +190,7 @@ fn restored(
             Asked::Execute(job) => out.push(Effect::Execute(job, Arc::clone(profiles))),
             Asked::Notify(event) => out.push(Effect::Notify(event)),
             Asked::Deliver(offer) => delivered.push(offer),
-            Asked::Assign {
-                process,
-                item,
-                exclude,
-            } => out.push(Effect::Assign {
-                process,
-                item,
-                exclude,
-            }),
+            Asked::Assign(assign) => out.push(Effect::Assign(assign)),
             // Nothing else is interrupted by a stop.
             _ => {}
         }

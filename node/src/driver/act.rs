@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use surety_attest::effect::{Event, Offer, Want};
+use surety_attest::effect::{Assign, Event, Offer, Want};
 use surety_attest::schedule::ALREADY;
 use surety_protocol::codec;
 use surety_protocol::execution::Execution;
@@ -67,11 +67,7 @@ impl Driver {
             }
             Effect::FetchBlocks { from } => self.fetch(Wanted::Blocks(from)),
             Effect::Deliver { offer, to } => self.deliver(offer, &to),
-            Effect::Assign {
-                process,
-                item,
-                exclude,
-            } => self.find(process, item, exclude),
+            Effect::Assign(assign) => self.find(assign),
             Effect::Recall { process, after } => self.recall(process, after),
             Effect::Notify(event) => self.notify(event)?,
             Effect::Applied { height, events } => {
@@ -216,7 +212,12 @@ impl Driver {
     }
 
     /// Finds an item here or elsewhere, to be assigned to a process.
-    fn find(&self, process: ProcessId, item: ItemId, exclude: Vec<String>) {
+    fn find(&self, assign: Assign) {
+        let Assign {
+            process,
+            item,
+            exclude,
+        } = assign;
         let wanted = Wanted::Want(Want::Item(item));
         let (archive, fetcher) = (self.archive.clone(), self.fetcher.clone());
         let completions = self.completions.clone();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use surety_attest::effect::{Executed, Finding, Job, Offer};
+use surety_attest::effect::{Assign, Executed, Finding, Job, Offer};
 use surety_node::core::{Effect, Input, Signing, Teller};
 use surety_node::net::{Acceptance, Topic};
 use surety_protocol::execution::Execution;
@@ -57,11 +57,11 @@ impl Simulation {
                     self.step(who, Input::Recalled(read))?;
                 }
             }
-            Effect::Assign {
+            Effect::Assign(Assign {
                 process,
                 item,
                 exclude,
-            } => {
+            }) => {
                 let found = self
                     .nodes
                     .get(who)

@@ -9,7 +9,7 @@
 
 use std::sync::Arc;
 
-use surety_attest::effect::{Record, Source};
+use surety_attest::effect::{Assign, Record, Source};
 use surety_attest::push::Parcel;
 use surety_protocol::assignment::AssignmentDraft;
 use surety_protocol::hashpath::Hashpath;
@@ -90,17 +90,17 @@ fn what_is_to_arrive_is_read_back_page_by_page_until_it_has() {
         .collect();
     records.push(outbox(&spawn, count));
     records.push(outbox(&sent(Some(wallet), count + 1), count + 1));
-    records.push(Record::Assign {
+    records.push(Record::Assign(Assign {
         process: to,
         item: assigned,
         exclude: vec!["Data".into()],
-    });
+    }));
     write(&archive, records);
     let (parcels, pages) = all(&archive, to);
     assert_eq!((parcels.len() as u64, pages), (count + 1, 3));
-    let excluded = parcels.iter().any(|it| {
-        matches!(it, Parcel::Assign { item, exclude, .. } if *item == assigned && exclude == &["Data"])
-    });
+    let excluded = parcels.iter().any(
+        |it| matches!(it, Parcel::Assign(it) if it.item == assigned && it.exclude == ["Data"]),
+    );
     assert!(excluded);
     let mut awaited = Vec::new();
     archive.awaited(|it| awaited.push(it)).unwrap();
