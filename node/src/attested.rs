@@ -56,7 +56,7 @@ pub enum NotAttested {
     },
     /// Less stands behind it than was asked for (rule AB-4).
     #[error(
-        "slot {slot} is {} with {} of stake and {} tickets behind it, of {} and {} asked for",
+        "slot {slot} is {} with {} of stake and {} tickets behind it; asked for are {} of stake and {} tickets",
         status.name(), backing.stake, backing.tickets, wanted.stake, wanted.tickets
     )]
     Backing {

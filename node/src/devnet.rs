@@ -16,7 +16,7 @@ mod report;
 mod watch;
 mod workload;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -47,7 +47,7 @@ pub struct Options {
     pub nodes: usize,
     /// The module to run; without it the embedded sample.
     pub module: Option<PathBuf>,
-    /// Faults that the second node commits.
+    /// Faults that the second node commits, those of verifiers the third.
     pub faults: Vec<Fault>,
     /// What every node signs assignments and messages with.
     pub item_key: ItemKeyKind,
@@ -192,10 +192,13 @@ fn ready(plan: &plan::Plan, network: &child::Network, module: &str) -> Value {
 fn human_ready(ready: &Value) -> String {
     let text = |name: &str| ready.get(name).and_then(Value::as_str).unwrap_or_default();
     let dir = text("dir");
+    let bin = std::env::current_exe().ok();
+    let bin = bin.as_deref().and_then(Path::parent);
+    let path = bin.map_or_else(String::new, |it| format!("PATH={}:$PATH ", it.display()));
     format!(
         "module     {}\nscheduler  {}\nauthority  {}\norigin     {}\n\n\
          ready; in another shell, with the network's own wallet:\n\
-         export SURETY_NODE={} SURETY_DIR={dir} SURETY_PASSWORD_FILE={dir}/password\n\
+         export {path}SURETY_NODE={} SURETY_DIR={dir} SURETY_PASSWORD_FILE={dir}/password\n\
          surety process spawn --module {}\n\n\
          stop with Ctrl-C",
         text("module"),

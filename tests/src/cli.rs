@@ -130,7 +130,11 @@ fn run(args: &Run, shell: &Shell, quiet: bool) -> Result<(), CliError> {
     }
     if unclean.is_empty() {
         if args.seeds > 1 {
-            shell.progress(format!("all {} seeds are clean", args.seeds));
+            let verdict = format!("all {} seeds are clean", args.seeds);
+            match quiet && !shell.json() {
+                true => shell.data(&verdict, &Value::Null)?,
+                false => shell.progress(verdict),
+            }
         }
         return Ok(());
     }

@@ -22,7 +22,8 @@ pub(super) struct DevnetArgs {
     #[arg(long, value_name = "FILE")]
     module: Option<PathBuf>,
     /// A fault that the second node commits on the first process: compute:wrong-state@SLOT, compute:wrong-result@SLOT,
-    /// compute:equivocate@SLOT or scheduler:double-assign@SLOT
+    /// compute:equivocate@SLOT or scheduler:double-assign@SLOT; or the third: verifier:blind-approval@SLOT,
+    /// verifier:false-accusation@SLOT or verifier:no-show@SLOT
     #[arg(long = "fault", value_name = "KIND@SLOT", value_parser = lie)]
     faults: Vec<Fault>,
     /// The kind of key that the nodes sign assignments and messages with: ed25519, secp256k1 or rsa
