@@ -5,29 +5,27 @@
 //! - `[F-1]` Every [`Effect::Persist`] of a step is durable before any other effect of that step is performed.
 //! - `[F-2]` Every answer comes back as an input that names what was asked.
 
+mod event;
+mod job;
 mod record;
 
-use std::sync::Arc;
-
 use surety_protocol::approval::{Approval, ClaimBatch};
+use surety_protocol::bls::SignedDigest;
 use surety_protocol::claim::{Claim, Leaf, SignedClaim};
-use surety_protocol::evidence::OffenceKind;
 use surety_protocol::history::Frontier;
-use surety_protocol::id::{
-    Address, AssignmentId, ClaimId, Digest, EvidenceId, ItemId, MessageId, ModuleId, ProcessId,
-};
+use surety_protocol::id::{Address, ClaimId, Digest, ItemId, ProcessId};
 use surety_protocol::item::{Item, ItemDraft};
 use surety_protocol::origin::Action;
-use surety_protocol::profiles::{Ruling, Stride};
-use surety_protocol::time::{Slot, Timestamp};
+use surety_protocol::time::{Height, Slot};
 use surety_protocol::verified::Authentic;
 
-use crate::claims::Contradiction;
 use crate::guard::{ApprovalDraft, SafeToSign};
 use crate::log::kind;
 use crate::push::Parcel;
 use crate::reservation::Reservation;
 
+pub use event::Event;
+pub use job::{EvaluatedLeaf, Executed, Finding, Job, Traced};
 pub use record::Record;
 
 /// What a machine asks for.
@@ -72,6 +70,22 @@ pub enum Effect {
         /// Where the page before ended; empty for the first.
         after: Vec<u8>,
     },
+    /// Have those approvals of a claim that count compared with what its execution has shown; answered by each of them.
+    Compare {
+        /// The claim.
+        claim: ClaimId,
+        /// The block that committed it.
+        committed: Height,
+    },
+    /// Verify the signature in an approval's trace proof; answered if it does not hold.
+    VerifyTrace {
+        /// The approval.
+        approval: Box<Approval>,
+        /// Its verifier's signature on the trace that was seen here.
+        signed: SignedDigest,
+    },
+    /// Count an approval no more: its trace proof is false.
+    Discredit(Box<Approval>),
     /// Put an action on the ledger.
     Submit(Action),
     /// Tell whoever watches this node.
@@ -217,219 +231,5 @@ pub enum Want {
         size: u64,
         /// Who claimed it.
         claimant: Address,
-    },
-}
-
-/// Something to execute. Heavy, so it is done beside the machines.
-#[derive(Debug, Clone)]
-pub enum Job {
-    /// Evaluate the next inputs of a process that this node keeps up with.
-    Evaluate {
-        /// The process.
-        process: ProcessId,
-        /// The first slot.
-        from: Slot,
-        /// How many.
-        count: u64,
-        /// The inputs since the last state root, before these.
-        stride: Stride,
-    },
-    /// Evaluate the new leaves of a claim.
-    Check {
-        /// The claim.
-        claim: Box<SignedClaim>,
-        /// The leaves from the last one with a state root before the new ones, up to them.
-        lead: Vec<Leaf>,
-    },
-    /// Make the evidence that a claim is false at a slot.
-    Accuse {
-        /// The claim.
-        claim: Box<SignedClaim>,
-        /// All leaves of its history.
-        history: Vec<Leaf>,
-        /// The first false one.
-        slot: Slot,
-    },
-    /// Make the evidence that a scheduler signed two assignments for a slot; both are in the archive.
-    AccuseScheduler {
-        /// The process.
-        process: ProcessId,
-        /// The slot.
-        slot: Slot,
-        /// The assignment that came first.
-        first: AssignmentId,
-        /// The other.
-        second: AssignmentId,
-    },
-    /// Make the evidence that a claimant contradicted itself.
-    AccuseClaimant(Contradiction),
-}
-
-/// What an execution gave.
-#[derive(Debug, Clone)]
-pub enum Executed {
-    /// Answer to [`Job::Evaluate`].
-    Evaluated {
-        /// The process.
-        process: ProcessId,
-        /// The leaves, with the state after each and its result's parts.
-        leaves: Vec<EvaluatedLeaf>,
-    },
-    /// Answer to [`Job::Check`].
-    Checked {
-        /// The claim.
-        claim: ClaimId,
-        /// What came out.
-        finding: Finding,
-    },
-    /// Answer to [`Job::Accuse`].
-    Accused {
-        /// The claim.
-        claim: ClaimId,
-        /// The first false slot.
-        slot: Slot,
-        /// The evidence file.
-        evidence: Arc<[u8]>,
-    },
-    /// Answer to [`Job::AccuseScheduler`] and [`Job::AccuseClaimant`]: what signatures alone prove.
-    Proven {
-        /// What was done.
-        kind: OffenceKind,
-        /// Who did it.
-        offender: Address,
-        /// The process.
-        process: ProcessId,
-        /// The slot.
-        slot: Slot,
-        /// The evidence file.
-        evidence: Arc<[u8]>,
-    },
-    /// This host could not; try again later or leave it.
-    Abstained {
-        /// What.
-        job: Box<Job>,
-        /// Why.
-        reason: String,
-    },
-}
-
-/// One evaluated input.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EvaluatedLeaf {
-    /// The leaf.
-    pub leaf: Leaf,
-    /// The root of the state after it, where a stride or the job ends.
-    pub head: Option<Digest>,
-    /// The profile under which it was evaluated.
-    pub ruling: Ruling,
-    /// The result's parts.
-    pub parts: Vec<Vec<u8>>,
-    /// What was evaluated: the message, at slot 0 the process item, for a tick its assignment.
-    pub subject: Authentic<Item>,
-}
-
-/// What re-executing a claim's new leaves found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Finding {
-    /// All are true, the head too.
-    True,
-    /// The first false leaf, or the head after it, is at this slot.
-    False(Slot),
-    /// The state to start from is not here.
-    StateMissing(Digest),
-}
-
-/// What whoever watches a node is told.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
-    /// A message got its slot.
-    Scheduled {
-        /// The message, the process at slot 0, or the assignment of a tick.
-        message: MessageId,
-        /// The process.
-        process: ProcessId,
-        /// The slot.
-        slot: Slot,
-        /// The assignment's item.
-        assignment: ItemId,
-        /// The scheduler's clock.
-        timestamp: Timestamp,
-    },
-    /// A message was refused.
-    Unscheduled {
-        /// The message.
-        message: MessageId,
-        /// The process that was to have it.
-        process: Option<ProcessId>,
-        /// A stable code.
-        code: &'static str,
-        /// Why.
-        reason: String,
-    },
-    /// An input was evaluated here.
-    Evaluated {
-        /// The process.
-        process: ProcessId,
-        /// The slot.
-        slot: Slot,
-        /// The gas that it took.
-        gas: u64,
-    },
-    /// This node signed a claim.
-    Claimed {
-        /// The process.
-        process: ProcessId,
-        /// The claim.
-        claim: ClaimId,
-        /// Its first new leaf.
-        first_new: u64,
-        /// The end of its leaves.
-        size: u64,
-    },
-    /// This node approved a claim.
-    Approved {
-        /// The process.
-        process: ProcessId,
-        /// The claim.
-        claim: ClaimId,
-    },
-    /// A claim was found false here.
-    Refuted {
-        /// The process.
-        process: ProcessId,
-        /// The claim.
-        claim: ClaimId,
-        /// Who signed it.
-        claimant: Address,
-        /// The first false slot.
-        slot: Slot,
-    },
-    /// Evidence was made here.
-    Accused {
-        /// The file.
-        evidence: EvidenceId,
-        /// Who is accused.
-        offender: Address,
-    },
-    /// A process sent a message on.
-    Pushed {
-        /// Where from.
-        source: Source,
-        /// The item.
-        item: ItemId,
-    },
-    /// A process cannot be executed: its module is refused.
-    Unexecutable {
-        /// The process.
-        process: ProcessId,
-        /// Its module.
-        module: ModuleId,
-        /// Why.
-        reason: String,
-    },
-    /// The guard refused to sign: this is never normal.
-    Refused {
-        /// What it would have contradicted.
-        reason: String,
     },
 }

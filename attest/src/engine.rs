@@ -46,6 +46,7 @@ mod module;
 mod replay;
 mod stack;
 mod step;
+mod trace;
 mod vm;
 mod wasm;
 mod working_copy;
@@ -66,6 +67,7 @@ pub use input::{Environment, Message, Subject};
 pub use machine_host::{Artefacts, Host};
 pub use module::ModuleRefused;
 pub use stack::on_deep_stack;
+pub use trace::{StepTrace, traces};
 pub use wasm::WasmEngine;
 
 /// What a process runs, and within which limits.
@@ -116,6 +118,8 @@ pub struct Reexecution {
     pub steps: Vec<StepOutcome>,
     /// The root of the state after the last.
     pub state_root: Digest,
+    /// The trace of the last step under each key that was asked for (rule TR-1).
+    pub traces: Vec<Digest>,
 }
 
 /// What a re-execution gave, as far as a verdict is about it.
@@ -125,6 +129,8 @@ pub struct Judged {
     pub steps: Vec<Step>,
     /// The root of the state after the last.
     pub state_root: Digest,
+    /// The trace of the last step under each key that was asked for.
+    pub traces: Vec<Digest>,
 }
 
 impl From<Reexecution> for Judged {
@@ -136,6 +142,7 @@ impl From<Reexecution> for Judged {
         Self {
             steps: given.steps.iter().map(step).collect(),
             state_root: given.state_root,
+            traces: given.traces,
         }
     }
 }
@@ -245,7 +252,7 @@ pub trait Engine: Send + Sync {
         inputs: &[Message],
     ) -> Result<Witness, EngineError>;
 
-    /// Executes inputs from nothing but what `start` holds.
+    /// Executes inputs from nothing but what `start` holds, and traces the last step under these keys (rule TR-1).
     ///
     /// # Errors
     /// The module or the witness is at fault, or this host abstains.
@@ -254,6 +261,7 @@ pub trait Engine: Send + Sync {
         program: &Program,
         start: Start<'_>,
         inputs: &[Message],
+        traced: &[Digest],
     ) -> Result<Reexecution, EngineError>;
 
     /// The same for a verdict: on engines of different code bases, if there are several (rule VM-3).
@@ -265,8 +273,10 @@ pub trait Engine: Send + Sync {
         program: &Program,
         start: Start<'_>,
         inputs: &[Message],
+        traced: &[Digest],
     ) -> Result<Judged, EngineError> {
-        self.reexecute(program, start, inputs).map(Judged::from)
+        self.reexecute(program, start, inputs, traced)
+            .map(Judged::from)
     }
 }
 
@@ -277,6 +287,16 @@ pub trait Resident: Send {
     /// # Errors
     /// Abstains; the state is then that of before.
     fn step(&mut self, message: &Message) -> Result<StepOutcome, EngineError>;
+
+    /// Like [`Resident::step`], and traces the step under these keys (rule TR-1).
+    ///
+    /// # Errors
+    /// As [`Resident::step`].
+    fn traced_step(
+        &mut self,
+        message: &Message,
+        traced: &[Digest],
+    ) -> Result<(StepOutcome, Vec<Digest>), EngineError>;
 
     /// Like [`Resident::step`], leaving the state as it is and with so much gas at most.
     ///

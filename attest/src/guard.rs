@@ -104,10 +104,14 @@ pub enum Unsafe {
 /// An approval to be signed: the claim, whose leaves the guard has cleared.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApprovalDraft {
-    /// The approval, its signature still the sortition proof's placeholder.
+    /// The approval, its signatures still placeholders.
     pub approval: Approval,
     /// The claim that is approved.
     pub claim: ClaimId,
+    /// The seed of its sortition.
+    pub seed: Digest,
+    /// The trace that its verifiers have in common, which is signed and shown to nobody.
+    pub trace: Digest,
 }
 
 /// Everything that was ever stood for, as far as it can still be contradicted.
@@ -206,6 +210,7 @@ impl Guard {
         claim: &Claim,
         leaves: &[Leaf],
         approval: Approval,
+        (seed, trace): (Digest, Digest),
     ) -> Result<(SafeToSign<ApprovalDraft>, Vec<GuardRecord>), Unsafe> {
         let records = self.check_leaves(claim.process, leaves)?;
         self.restore_all(&records);
@@ -213,6 +218,8 @@ impl Guard {
             SafeToSign(ApprovalDraft {
                 claim: claim.id()?,
                 approval,
+                seed,
+                trace,
             }),
             records,
         ))

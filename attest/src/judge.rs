@@ -34,8 +34,16 @@ pub fn execute(engine: &dyn Engine, request: &ExecutionRequest) -> Execution {
         }
         execution::Start::Witness { root, witness } => Start::Witness { root, witness },
     };
-    match engine.judge(&program, start, &messages) {
-        Ok(Judged { steps, state_root }) => Execution::Done { steps, state_root },
+    match engine.judge(&program, start, &messages, &request.traced) {
+        Ok(Judged {
+            steps,
+            state_root,
+            traces,
+        }) => Execution::Done {
+            steps,
+            state_root,
+            traces,
+        },
         Err(EngineError::Abstain(why)) => Execution::Abstained(why.to_string()),
         Err(why) => Execution::Invalid(why.to_string()),
     }

@@ -2,8 +2,8 @@
 //!
 //! # Rules
 //!
-//! - `[TA-1]` An approval counts once for each verifier, if its sortition proof and its signature verify for the validator
-//!   set and beacon of the seed's height. [`Tally::admit`] says what is to be verified; who calls does so, with many at once.
+//! - `[TA-1]` An approval counts once for each verifier, if its sortition proof, its signature and the item that binds its trace
+//!   proof verify for the validator set and beacon of the seed's height. [`Tally::admit`] says what is to be verified; who calls does so, with many at once.
 //! - `[TA-2]` When the tickets of those who approved reach what is needed, counting the tranches that have come, the claim's own
 //!   signers post the certificate at once; others, if nothing is posted, [`FALLBACK_BLOCKS`] blocks later.
 //! - `[TA-3]` Approvals that come before the block or the claim they refer to wait for the next blocks, not long and not many, nor
@@ -11,6 +11,8 @@
 //! - `[TA-4]` An approval signs the claim alone, and one height has one seed: it counts for every claimant who committed the
 //!   claim in the same block, but for the verifier itself. Else signers of one claim would split its approvals, and whoever passes
 //!   one on with another claimant's name would have it verified again, or lost.
+//! - `[TA-6]` What approved a claim is kept for [`COMPARED_BLOCKS`] blocks after it was certified: who is still executing it compares
+//!   the trace proofs. An approval whose proof is false counts no more.
 
 mod refuted;
 
@@ -23,6 +25,7 @@ use surety_protocol::bls::{self, SignedDigest};
 use surety_protocol::certificate::Certificate;
 use surety_protocol::facts::{BlockFacts, Refuted};
 use surety_protocol::id::{Address, ClaimId, Digest, ProcessId};
+use surety_protocol::item::Item;
 use surety_protocol::machine::Outbox;
 use surety_protocol::origin::{Action, FalseApproval};
 use surety_protocol::params::Params;
@@ -31,6 +34,7 @@ use surety_protocol::time::Height;
 
 use crate::claims::Claims;
 use crate::effect::Effect;
+use crate::verify::COMPARED_BLOCKS;
 
 use refuted::Lies;
 
@@ -50,8 +54,8 @@ const REPOST_BLOCKS: u64 = 6;
 /// What an approval is worth before its signatures are verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Admitted {
-    /// It counts if these hold: its sortition proof and its approval.
-    Checking([SignedDigest; 2]),
+    /// It counts if these hold: its sortition proof, its approval, and what binds its trace proof, whose owner is the right one.
+    Checking([SignedDigest; 2], Item),
     /// Known, or for a claim that is not open here.
     Nothing,
     /// Its block or its claim has not come; it may wait.
@@ -60,11 +64,15 @@ pub enum Admitted {
     Refused,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Count {
     approvals: BTreeMap<Address, Approval>,
+    /// Whose approvals count no more (rule TA-6).
+    discredited: BTreeSet<Address>,
     posted: Option<Height>,
     reached: Option<Height>,
+    /// When the claim was certified.
+    certified: Option<Height>,
 }
 
 /// A claim, and the block that committed it (rule TA-4).
@@ -143,12 +151,18 @@ impl Tally {
         for (process, segment) in &facts.certified {
             self.sizes.insert(*process, segment.size);
             self.certified.insert(segment.claim, facts.height);
-            self.counts.retain(|(claim, _), _| *claim != segment.claim);
+            let of_it = (segment.claim, Height(0))..=(segment.claim, Height(u64::MAX));
+            for (_, count) in self.counts.range_mut(of_it) {
+                count.certified = Some(facts.height);
+            }
         }
         let oldest = facts.height.minus(KEEP_BLOCKS);
         self.facts = self.facts.split_off(&oldest);
         self.roots = self.roots.split_off(&(oldest, Address::default()));
-        self.counts.retain(|(_, committed), _| *committed >= oldest);
+        let compared = facts.height.minus(COMPARED_BLOCKS);
+        self.counts.retain(|(_, committed), count| {
+            *committed >= oldest && count.certified.is_none_or(|at| at >= compared)
+        });
         self.certified.retain(|_, at| *at >= oldest);
         self.lies.forget(oldest);
         self.post(claims, out);
@@ -224,16 +238,21 @@ impl Tally {
             digest,
             signature,
         };
-        Admitted::Checking([
-            signed(
-                sortition::seed(&facts.beacon, &body.process, body.first_new),
-                approval.sortition,
-            ),
-            signed(
-                approval::signing_digest(&approval.claim),
-                approval.signature,
-            ),
-        ])
+        let seed = sortition::seed(&facts.beacon, &body.process, body.first_new);
+        // [TP-5]
+        let bound = approval
+            .trace
+            .bound(&approval.claim, &seed, &approval.verifier)
+            .filter(|item| item.owner_address() == validator.item_key);
+        let Some(bound) = bound else {
+            return Admitted::Refused;
+        };
+        let approved = approval::signing_digest(&approval.claim);
+        let signed = [
+            signed(seed, approval.sortition),
+            signed(approved, approval.signature),
+        ];
+        Admitted::Checking(signed, bound)
     }
 
     /// Lets an approval wait that came early (rule TA-3).
@@ -257,7 +276,7 @@ impl Tally {
     /// Counts an approval that this node has signed, and posts what it completes.
     pub fn own(&mut self, approval: Approval, claims: &Claims, out: &mut Outbox<Effect>) {
         // Without a ticket it would not have been signed, and its signatures need no proof here.
-        if matches!(self.admit(&approval, claims), Admitted::Checking(_)) {
+        if matches!(self.admit(&approval, claims), Admitted::Checking(..)) {
             self.count(approval);
             self.post(claims, out);
         }
@@ -272,14 +291,23 @@ impl Tally {
         if self.lies.contains(&approval.claim) {
             return self.false_approval(&approval);
         }
-        let count = self.counts.entry(key_of(&approval));
-        let count = count.or_insert_with(|| Count {
-            approvals: BTreeMap::new(),
-            posted: None,
-            reached: None,
-        });
+        let count = self.counts.entry(key_of(&approval)).or_default();
         count.approvals.insert(approval.verifier, approval);
         true
+    }
+
+    /// The approvals of a claim that was committed in a block, as far as they count (rule TA-6).
+    pub fn approvals(&self, claim: ClaimId, committed: Height) -> Vec<Approval> {
+        let count = self.counts.get(&(claim, committed));
+        count.map_or(Vec::new(), |it| it.approvals.values().cloned().collect())
+    }
+
+    /// Counts an approval no more (rule TA-6).
+    pub fn discredit(&mut self, approval: &Approval) {
+        if let Some(count) = self.counts.get_mut(&key_of(approval)) {
+            count.approvals.remove(&approval.verifier);
+            count.discredited.insert(approval.verifier);
+        }
     }
 
     /// Whether an approval adds nothing to what is known.
@@ -295,7 +323,9 @@ impl Tally {
         }
         let count = self.counts.get(&key_of(approval));
         self.certified.contains_key(claim)
-            || count.is_some_and(|it| it.approvals.contains_key(verifier))
+            || count.is_some_and(|it| {
+                it.approvals.contains_key(verifier) || it.discredited.contains(verifier)
+            })
     }
 
     /// Posts every certificate that is complete (rule TA-2), and what the ledger should know of lies (rule TA-5).
@@ -314,6 +344,7 @@ impl Tally {
                 self.sizes.get(&body.process).copied().unwrap_or(0) == body.first_new
             });
             if !next
+                || count.certified.is_some()
                 || count
                     .posted
                     .is_some_and(|at| height.since(at) < REPOST_BLOCKS)

@@ -15,14 +15,19 @@
 //! - `[VE-6]` What a tombstoned claimant committed is no duty any more. An equal claim of another operator is drawn anew.
 //! - `[VE-7]` A claim that is committed again [`AGAIN_BLOCKS`] later was not certified the first time: it is drawn again, with
 //!   the new seed.
+//! - `[VE-9]` Who has executed a claim compares the trace proof of every approval of it that counts, whether it came before or
+//!   after; for [`traces::COMPARED_BLOCKS`] blocks. One that is false is discredited: it counts no more here, and evidence is made.
+//! - `[VE-10]` Of each claim the own traces of four verifiers are compared besides, drawn by a signature that nobody is shown.
 //! - `[VE-8]` An offence is challenged once. Evidence that signatures alone prove travels with the challenge; whoever judges a
 //!   false claim asks for the file.
 
 mod accuse;
+mod traces;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use serde_bytes::ByteBuf;
 use surety_protocol::approval::{Approval, ClaimBatch};
 use surety_protocol::bls::SecretKey;
 use surety_protocol::facts::BlockFacts;
@@ -31,10 +36,14 @@ use surety_protocol::machine::Outbox;
 use surety_protocol::params::Params;
 use surety_protocol::sortition::{self, Draw};
 use surety_protocol::time::Height;
+use surety_protocol::trace::TraceProof;
 
 use crate::claims::Claims;
 use crate::effect::{Effect, Event, Executed, Finding, Gossip, Job, Record, Want};
 use crate::guard::Guard;
+use traces::{Plan, Traces};
+
+pub(crate) use traces::COMPARED_BLOCKS;
 
 /// Claims that one verifier has in hand.
 pub const DUTIES_MAX: usize = 4096;
@@ -67,6 +76,7 @@ struct Duty {
     committed: Height,
     from: Height,
     sortition: surety_protocol::bls::Signature,
+    plan: Plan,
     stage: Stage,
 }
 
@@ -81,6 +91,7 @@ pub struct Verifier {
     committed: BTreeMap<Height, Vec<(Address, Digest)>>,
     beacons: BTreeMap<Height, Arc<BlockFacts>>,
     duties: BTreeMap<ClaimId, Duty>,
+    traces: Traces,
     accused: BTreeSet<accuse::Offence>,
 }
 
@@ -112,6 +123,7 @@ impl Verifier {
             committed: BTreeMap::new(),
             beacons: BTreeMap::new(),
             duties: BTreeMap::new(),
+            traces: Traces::new(),
             accused: BTreeSet::new(),
         }
     }
@@ -150,6 +162,8 @@ impl Verifier {
         let delay = self.params.seed_delay_blocks;
         self.duties
             .retain(|_, duty| duty.committed.plus(delay) >= oldest);
+        self.traces.forget(facts.height.minus(COMPARED_BLOCKS));
+        self.traces.try_again(out);
         for (_, segment) in &facts.certified {
             // [VE-2]
             if let Some(duty) = self.duties.get_mut(&segment.claim)
@@ -228,11 +242,19 @@ impl Verifier {
                 continue;
             };
             let wait = tranche.saturating_mul(self.params.tranche_blocks);
+            let plan = Plan::new(
+                seed,
+                &facts.validators,
+                self.operator,
+                &claimant,
+                &self.lottery,
+            );
             let duty = Duty {
                 claimant,
                 committed,
                 from: seeded.plus(wait),
                 sortition: proof,
+                plan,
                 stage: Stage::Drawn,
             };
             self.duties.insert(*id, duty);
@@ -252,12 +274,13 @@ impl Verifier {
             };
             let body = &claim.statement.claim;
             // [VE-4]
-            match claims.lead(claim) {
-                Some(lead) => {
+            match claims.lead(claim).zip(duty.plan.traced(body)) {
+                Some((lead, traced)) => {
                     duty.stage = Stage::Executing;
                     out.push(Effect::Execute(Job::Check {
                         claim: Box::new(claim.clone()),
                         lead,
+                        traced,
                     }));
                 }
                 None => {
@@ -293,6 +316,9 @@ impl Verifier {
                 self.accuse_of_false_claim(claim, slot, evidence, claims, out);
             }
             Executed::Abstained { job, .. } => {
+                if matches!(*job, Job::AccuseTrace { .. }) {
+                    return self.traces.put_off(*job);
+                }
                 // An accusation that could not be made is made again, after another check.
                 if let Job::Check { claim, .. } | Job::Accuse { claim, .. } = *job
                     && let Ok(id) = claim.statement.claim.id()
@@ -330,18 +356,34 @@ impl Verifier {
         };
         let body = &claim.statement.claim;
         match finding {
-            Finding::True => {
+            Finding::True(traces) => {
+                let key = (id, duty.committed);
+                let Some([common, own]) = self.traces.saw(key, &duty.plan, &traces) else {
+                    // It was begun for a duty that this one has replaced.
+                    duty.stage = Stage::Lacking;
+                    return;
+                };
                 duty.stage = Stage::Done;
+                out.push(Effect::Compare {
+                    claim: id,
+                    committed: duty.committed,
+                });
                 let approval = Approval {
                     claim: id,
                     claimant: duty.claimant,
                     committed: duty.committed,
                     verifier: self.operator,
                     sortition: duty.sortition,
-                    // Replaced by the signer.
+                    // These are replaced by the signer.
                     signature: duty.sortition,
+                    trace: TraceProof {
+                        signature: duty.sortition,
+                        own,
+                        binding: ByteBuf::new(),
+                    },
                 };
-                match guard.clear_approval(body, &claim.leaves, approval) {
+                let seen = (duty.plan.seed, common);
+                match guard.clear_approval(body, &claim.leaves, approval, seen) {
                     Ok((cleared, records)) => {
                         for record in records {
                             out.push(Effect::Persist(Record::Guard(record)));

@@ -48,7 +48,7 @@ use surety_protocol::machine::Outbox;
 use surety_protocol::origin::Action;
 use surety_protocol::time::{Height, Tick, Timestamp};
 use surety_protocol::verified::Authentic;
-use surety_slashing::evidence::PendingFalseClaim;
+use surety_slashing::evidence::Pending;
 use surety_slashing::ledger::{BlockError, Ledger};
 use surety_slashing::order::Proposer;
 use surety_slashing::replica::Replica;
@@ -105,7 +105,7 @@ pub struct Core {
     tally: Tally,
     checks: Checks,
     roles: Vec<Box<dyn Role>>,
-    cases: BTreeMap<EvidenceId, Option<PendingFalseClaim>>,
+    cases: BTreeMap<EvidenceId, Option<Pending>>,
     /// Logs that are longer elsewhere: how long, and since when that is known.
     longer: BTreeMap<ProcessId, (u64, Height)>,
     /// When operators last said where the logs end that they schedule.
@@ -286,14 +286,12 @@ impl Core {
                     frontier,
                     leaves,
                 } => {
-                    sign(
-                        Signing::Claim {
-                            claim,
-                            frontier,
-                            leaves,
-                        },
-                        out,
-                    );
+                    let claim = Signing::Claim {
+                        claim,
+                        frontier,
+                        leaves,
+                    };
+                    sign(claim, out);
                 }
                 attest::Effect::SignApproval(draft) => sign(Signing::Approval(draft), out),
                 attest::Effect::SignMessage { source, draft } => {
@@ -306,6 +304,13 @@ impl Core {
                 attest::Effect::Recall { process, after } => {
                     out.push(Effect::Recall { process, after });
                 }
+                attest::Effect::Compare { claim, committed } => {
+                    self.compare(now, claim, committed, out);
+                }
+                attest::Effect::VerifyTrace { approval, signed } => {
+                    self.verify_trace(approval, signed);
+                }
+                attest::Effect::Discredit(approval) => self.tally.discredit(&approval),
                 attest::Effect::Submit(action) => self.submit(action, out),
                 attest::Effect::Notify(event) => {
                     let known = known(&event);

@@ -7,7 +7,7 @@
 //! - `[DN-2]` Every wait is for a condition, asked for until it holds or a deadline passes; nothing is hoped for.
 //! - `[DN-3]` Everything started is ended: each node stops when its standard input closes, however the parent ends.
 //! - `[DN-4]` The report is what the network itself says; with faults the run succeeds only if whoever lied, and nobody else, lost
-//!   stake. A verifier that approves blindly has lied if it drew a false claim.
+//!   stake. A verifier that approves blindly has lied if it drew a claim of that slot.
 
 mod child;
 mod fund;

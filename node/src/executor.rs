@@ -156,12 +156,22 @@ impl Executor {
                     process: *process,
                     leaves,
                 }),
-            Job::Check { claim, lead } => self.check(profiles, claim, lead),
+            Job::Check {
+                claim,
+                lead,
+                traced,
+            } => self.check(profiles, claim, lead, traced),
             Job::Accuse {
                 claim,
                 history,
                 slot,
             } => self.accuse(profiles, claim, history, *slot),
+            Job::AccuseTrace {
+                claim,
+                history,
+                seed,
+                approval,
+            } => self.accuse_trace(profiles, claim, history, seed, approval),
             Job::AccuseScheduler {
                 process,
                 slot,
@@ -205,8 +215,9 @@ impl Executor {
         held.stride = stride;
         let mut leaves: Vec<EvaluatedLeaf> = Vec::new();
         for _ in 0..count {
-            match self.step(profiles, profiles, &mut held, (Series::Evaluated, process)) {
-                Ok(leaf) => leaves.push(leaf),
+            let series = (Series::Evaluated, process);
+            match self.step(profiles, profiles, &mut held, series, &[]) {
+                Ok((leaf, _)) => leaves.push(leaf),
                 // What was evaluated before is kept; the rest is tried again. But a step that was made and whose state could not
                 // be kept has no leaf, and those before it no root where they end.
                 Err(_) if !leaves.is_empty() && held.size == end(from, &leaves) => break,

@@ -11,6 +11,7 @@
 //! - `[FA-4]` A verifier's fault concerns every claim that says what the slot gave, of any process: it finds it true without executing
 //!   it, or false without executing it. One that is to be a no-show finds nothing of any claim from that slot on.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -54,6 +55,11 @@ pub enum Fault {
      verifier:no-show@SLOT, store:crash-before@BATCH or store:crash-after@BATCH"
 )]
 pub struct NotAFault;
+
+/// Traces of a step under these keys, of somebody who has not executed it.
+pub fn made_up(keys: &[Digest]) -> BTreeMap<Digest, Digest> {
+    keys.iter().map(|key| (*key, *key)).collect()
+}
 
 impl FromStr for Fault {
     type Err = NotAFault;
@@ -114,6 +120,14 @@ impl Fault {
             Fault::BlindApproval(slot) | Fault::FalseAccusation(slot) | Fault::NoShow(slot) => {
                 Some(*slot)
             }
+            _ => None,
+        }
+    }
+
+    /// The slot whose claims a verifier finds true without looking (rule FA-4).
+    pub const fn blind_slot(&self) -> Option<Slot> {
+        match self {
+            Fault::BlindApproval(slot) => Some(*slot),
             _ => None,
         }
     }

@@ -9,6 +9,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use serde_bytes::ByteBuf;
 use surety_protocol::approval;
 use surety_protocol::assignment::{Assignment, AssignmentDraft};
 use surety_protocol::bls::SecretKey;
@@ -20,6 +21,7 @@ use surety_protocol::id::{Address, ItemId, NetworkId, ProcessId};
 use surety_protocol::item::{Item, ItemError, ItemKey};
 use surety_protocol::origin::Verdict;
 use surety_protocol::time::{Slot, Timestamp};
+use surety_protocol::trace;
 use surety_protocol::verified::Authentic;
 
 use crate::archive::Archive;
@@ -145,6 +147,14 @@ impl Signer {
                 let draft = cleared.into_inner();
                 let mut approval = draft.approval;
                 approval.signature = self.hot_key.sign(&approval::signing_digest(&draft.claim));
+                // [TP-3], [TP-5]
+                let proof = &mut approval.trace;
+                proof.signature = self.hot_key.sign(&trace::signing_digest(&draft.trace));
+                let (claim, seed) = (&draft.claim, &draft.seed);
+                let says =
+                    trace::binding(claim, seed, &self.operator, &proof.signature, &proof.own);
+                let binding = self.item_key.sign_item(&trace::binding_draft(&says))?;
+                proof.binding = ByteBuf::from(binding.bytes());
                 Signed::Approval(Box::new(approval))
             }
             Signing::Message { source, draft } => Signed::Message {

@@ -5,6 +5,7 @@
 //! - `[AP-1]` An approval signs the claim's id and nothing else, so that any number of approvals of one claim
 //!   aggregate into one signature.
 //! - `[AP-2]` It carries the verifier's sortition proof; who drew no ticket has no say.
+//! - `[AP-3]` It carries a proof that the verifier has executed the claim ([`crate::trace`]).
 
 use serde_tuple::{Deserialize_tuple, Serialize_tuple};
 
@@ -14,6 +15,7 @@ use crate::hash::{Domain, digest};
 use crate::id::{Address, ClaimId, Digest};
 use crate::merkle::Proof;
 use crate::time::Height;
+use crate::trace::{BINDING_BYTES_MAX, TraceProof};
 
 /// What a verifier signs to approve a claim (rule AP-1).
 pub fn signing_digest(claim: &ClaimId) -> Digest {
@@ -35,11 +37,14 @@ pub struct Approval {
     pub sortition: Signature,
     /// Its signature over [`signing_digest`].
     pub signature: Signature,
+    /// That it has executed the claim (rule AP-3).
+    pub trace: TraceProof,
 }
 
 impl Wire for Approval {
     const KIND: u8 = 4;
-    const BYTES_MAX: usize = 512;
+    const VERSION: u8 = 2;
+    const BYTES_MAX: usize = 512 + BINDING_BYTES_MAX;
 }
 
 /// The claims that one claimant committed with one digest root.

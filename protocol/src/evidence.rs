@@ -14,12 +14,13 @@
 use serde_bytes::ByteBuf;
 use serde_tuple::{Deserialize_tuple, Serialize_tuple};
 
-use crate::claim::{Leaf, Statement};
+use crate::claim::{Claim, Leaf, Statement};
 use crate::codec::{self, CodecError, Wire};
 use crate::hash::{Domain, digest};
-use crate::id::{EvidenceId, NetworkId};
+use crate::id::{Digest, EvidenceId, NetworkId};
 use crate::merkle::{MultiProof, Proof};
 use crate::profiles::Profiles;
+use crate::trace::TraceProof;
 use crate::witness::Witness;
 
 /// Bytes of an evidence file: a module, a witness of the whole stride, and its messages.
@@ -37,6 +38,8 @@ pub enum OffenceKind {
     ClaimEquivocation = 3,
     /// Approved a claim that a re-execution refutes (rule EV-5).
     FalseApproval = 4,
+    /// Approved a claim with a trace proof that a re-execution refutes.
+    FalseTrace = 5,
 }
 
 impl OffenceKind {
@@ -47,6 +50,7 @@ impl OffenceKind {
             2 => Some(OffenceKind::DoubleAssignment),
             3 => Some(OffenceKind::ClaimEquivocation),
             4 => Some(OffenceKind::FalseApproval),
+            5 => Some(OffenceKind::FalseTrace),
             _ => None,
         }
     }
@@ -58,7 +62,13 @@ impl OffenceKind {
             OffenceKind::DoubleAssignment => 2,
             OffenceKind::ClaimEquivocation => 3,
             OffenceKind::FalseApproval => 4,
+            OffenceKind::FalseTrace => 5,
         }
+    }
+
+    /// Whether a file proves it by what an execution gives, and not by signatures alone.
+    pub const fn executes(self) -> bool {
+        matches!(self, OffenceKind::FalseClaim | OffenceKind::FalseTrace)
     }
 
     /// Its name for people and programs.
@@ -68,6 +78,7 @@ impl OffenceKind {
             OffenceKind::DoubleAssignment => "double-assignment",
             OffenceKind::ClaimEquivocation => "claim-equivocation",
             OffenceKind::FalseApproval => "false-approval",
+            OffenceKind::FalseTrace => "false-trace",
         }
     }
 }
@@ -81,13 +92,9 @@ pub struct InputBytes {
     pub message: Option<ByteBuf>,
 }
 
-/// A claim that a re-execution refutes.
+/// A stretch of a process, to be executed again by anybody: from a state root in a history up to one of its leaves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
-pub struct FalseClaim {
-    /// The claim and its signature.
-    pub statement: Statement,
-    /// The registration item that binds the signing key to the offender.
-    pub registration: ByteBuf,
+pub struct Stretch {
     /// The network's profiles, up to the one that the claim names.
     pub profiles: Profiles,
     /// The item of the module that the process names.
@@ -100,12 +107,44 @@ pub struct FalseClaim {
     pub leaves: Vec<Leaf>,
     /// Their path to the claimed history root.
     pub path: MultiProof,
-    /// The inputs of the stretch; the last one's leaf, or the head after it, is false.
+    /// The inputs of the stretch; the evidence is about the last of them.
     pub inputs: Vec<InputBytes>,
+}
+
+/// A claim that a re-execution refutes: the last leaf of the stretch, or the head after it, is false.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct FalseClaim {
+    /// The claim and its signature.
+    pub statement: Statement,
+    /// The registration item that binds the signing key to the offender.
+    pub registration: ByteBuf,
+    /// What to execute.
+    pub stretch: Stretch,
 }
 
 impl Wire for FalseClaim {
     const KIND: u8 = 10;
+    const VERSION: u8 = 2;
+    const BYTES_MAX: usize = EVIDENCE_BYTES_MAX;
+}
+
+/// A trace proof that a re-execution refutes: the last step of the stretch is the one that was drawn.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+pub struct FalseTrace {
+    /// The claim that was approved.
+    pub claim: Claim,
+    /// The seed that drew.
+    pub seed: Digest,
+    /// What the approval showed, bound to the offender, the claim and the seed.
+    pub proof: TraceProof,
+    /// The registration item that binds its keys to the offender.
+    pub registration: ByteBuf,
+    /// What to execute.
+    pub stretch: Stretch,
+}
+
+impl Wire for FalseTrace {
+    const KIND: u8 = 13;
     const BYTES_MAX: usize = EVIDENCE_BYTES_MAX;
 }
 
@@ -172,6 +211,8 @@ pub enum Offence {
     DoubleAssignment(Box<DoubleAssignment>),
     /// See [`ClaimEquivocation`].
     ClaimEquivocation(Box<ClaimEquivocation>),
+    /// See [`FalseTrace`].
+    FalseTrace(Box<FalseTrace>),
 }
 
 impl Evidence {
@@ -188,6 +229,7 @@ impl Evidence {
             Offence::ClaimEquivocation(it) => {
                 (OffenceKind::ClaimEquivocation, codec::encode(it.as_ref())?)
             }
+            Offence::FalseTrace(it) => (OffenceKind::FalseTrace, codec::encode(it.as_ref())?),
         };
         Ok(Evidence {
             network,
@@ -211,6 +253,9 @@ impl Evidence {
                 }
                 OffenceKind::ClaimEquivocation => {
                     Offence::ClaimEquivocation(Box::new(codec::decode(&self.offence)?))
+                }
+                OffenceKind::FalseTrace => {
+                    Offence::FalseTrace(Box::new(codec::decode(&self.offence)?))
                 }
                 // [EV-5]
                 OffenceKind::FalseApproval => return Err(CodecError::Fields),

@@ -5,7 +5,8 @@
 //! # Rules
 //!
 //! - `[EX-1]` A request names everything that execution depends on: profile, module item, process item, the state
-//!   before (nothing for the genesis, else a root and its witness) and the inputs in order.
+//!   before (nothing for the genesis, else a root and its witness), the inputs in order and the keys of the traces that are
+//!   wanted.
 //! - `[EX-2]` The answer is a function of the request. Whoever cannot give it for local reasons abstains; an
 //!   abstention is never a verdict.
 
@@ -53,6 +54,8 @@ pub struct ExecutionRequest {
     pub start: Start,
     /// The inputs, in order.
     pub inputs: Vec<Input>,
+    /// The keys under which the last step is traced (rule TR-1).
+    pub traced: Vec<Digest>,
 }
 
 /// What one input gave.
@@ -73,6 +76,8 @@ pub enum Execution {
         steps: Vec<Step>,
         /// The root of the state after the last.
         state_root: Digest,
+        /// The trace of the last step under each key that was asked for.
+        traces: Vec<Digest>,
     },
     /// The request itself is at fault: a bad witness, a module that the profile refuses.
     Invalid(String),

@@ -76,8 +76,20 @@ domains! {
     BATCH = "batch";
     /// A canonical object whose id serves only to find it again.
     OBJECT = "object";
-    /// The trace of a simulation.
+    /// The events of a simulation.
     TRACE = "trace";
+    /// Which step of a claim is traced.
+    TRACE_SLOT = "trace-slot";
+    /// The key of the trace that a claim's verifiers have in common.
+    TRACE_COMMON_KEY = "trace-common-key";
+    /// The key of one verifier's trace.
+    TRACE_OWN_KEY = "trace-own-key";
+    /// What a verifier signs of the common trace.
+    TRACE_SIGNATURE = "trace-signature";
+    /// What binds a trace proof to who made it.
+    TRACE_BINDING = "trace-binding";
+    /// Whose own trace a verifier compares.
+    TRACE_AUDIT = "trace-audit";
 }
 
 /// SHA3-256 of the parts under a domain (rule H-1).

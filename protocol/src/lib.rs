@@ -31,6 +31,7 @@ pub mod profiles;
 pub mod sortition;
 pub mod stake;
 pub mod time;
+pub mod trace;
 pub mod validators;
 pub mod verified;
 pub mod witness;

@@ -19,6 +19,8 @@ pub struct Validator {
     pub operator: Address,
     /// Its registered hot key, whose possession was proven at registration.
     pub key: PublicKey,
+    /// The address of its registered data-item key.
+    pub item_key: Address,
     /// Its active stake.
     pub stake: Stake,
     /// Tickets that the stake holds.

@@ -3,13 +3,15 @@
 //! # Rules
 //!
 //! - `[E-1]` A file is judged from its bytes alone. Offences that signatures prove are judged at once; a false
-//!   claim says what to execute and is judged by the outcome.
+//!   claim or trace says what to execute and is judged by the outcome.
 //! - `[E-2]` Nothing is proven by a file that can be read in two ways: canonical bytes, authentic items, exact counts.
 //! - `[E-3]` An abstention proves nothing, and refutes nothing.
 
 mod double_assignment;
 mod equivocation;
 mod false_claim;
+mod false_trace;
+mod stretch;
 
 use surety_protocol::codec::{self, CodecError};
 use surety_protocol::evidence::{Evidence, Offence, OffenceKind};
@@ -17,10 +19,12 @@ use surety_protocol::execution::{Execution, ExecutionRequest};
 use surety_protocol::id::{Address, ClaimId, EvidenceId, NetworkId, ProcessId};
 use surety_protocol::item::Item;
 use surety_protocol::origin::{Action, Registration};
+use surety_protocol::profiles::Profiles;
 use surety_protocol::time::Slot;
 use surety_protocol::verified::Authentic;
 
 pub use false_claim::PendingFalseClaim;
+pub use false_trace::PendingFalseTrace;
 
 /// An offence that a file proves to anybody.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +66,8 @@ pub enum Finding {
     Assignments,
     /// Two leaves for one input.
     Leaves,
+    /// The trace proof is not that of the step that was drawn.
+    Trace,
 }
 
 impl Finding {
@@ -79,6 +85,7 @@ impl Finding {
             }
             Finding::Assignments => "two assignments were signed for one slot",
             Finding::Leaves => "two different leaves were signed for one input",
+            Finding::Trace => "the trace proof is not that of the step that was drawn",
         }
     }
 }
@@ -122,8 +129,38 @@ pub enum Opened {
         /// What to execute.
         request: Box<ExecutionRequest>,
         /// What the outcome is compared with.
-        pending: Box<PendingFalseClaim>,
+        pending: Pending,
     },
+}
+
+/// An offence that the outcome of an execution decides.
+#[derive(Debug)]
+pub enum Pending {
+    /// A claim.
+    FalseClaim(Box<PendingFalseClaim>),
+    /// A trace proof.
+    FalseTrace(Box<PendingFalseTrace>),
+}
+
+impl Pending {
+    /// The profiles under which the file is judged.
+    pub const fn profiles(&self) -> &Profiles {
+        match self {
+            Pending::FalseClaim(it) => it.profiles(),
+            Pending::FalseTrace(it) => it.profiles(),
+        }
+    }
+
+    /// Judges by the outcome.
+    ///
+    /// # Errors
+    /// Why it proves nothing.
+    pub fn judge(self, execution: &Execution) -> Result<Proven, Refused> {
+        match self {
+            Pending::FalseClaim(it) => it.judge(execution),
+            Pending::FalseTrace(it) => it.judge(execution),
+        }
+    }
 }
 
 /// Reads a file and checks everything but the execution (rules E-1, E-2).
@@ -135,7 +172,20 @@ pub fn open(bytes: &[u8]) -> Result<Opened, Refused> {
     let id = Evidence::id_of(bytes);
     let network = evidence.network;
     match evidence.open()? {
-        Offence::FalseClaim(offence) => false_claim::open(id, network, *offence),
+        Offence::FalseClaim(offence) => {
+            let (request, pending) = false_claim::open(id, network, *offence)?;
+            Ok(Opened::Execute {
+                request: Box::new(request),
+                pending: Pending::FalseClaim(Box::new(pending)),
+            })
+        }
+        Offence::FalseTrace(offence) => {
+            let (request, pending) = false_trace::open(id, network, *offence)?;
+            Ok(Opened::Execute {
+                request: Box::new(request),
+                pending: Pending::FalseTrace(Box::new(pending)),
+            })
+        }
         Offence::DoubleAssignment(offence) => {
             double_assignment::judge(id, network, &offence).map(|it| Opened::Proven(Box::new(it)))
         }

@@ -11,7 +11,7 @@ use surety_protocol::evidence::Evidence;
 use surety_protocol::execution::{Execution, ExecutionRequest};
 use surety_protocol::id::{Address, EvidenceId};
 
-use crate::evidence::{self, Opened, PendingFalseClaim, Proven, Refused};
+use crate::evidence::{self, Opened, Pending, Proven, Refused};
 use crate::ledger::{CaseState, Ledger};
 
 /// What to do about a file.
@@ -24,7 +24,7 @@ pub enum Judgement {
         /// What.
         request: Box<ExecutionRequest>,
         /// What the outcome decides.
-        pending: Box<PendingFalseClaim>,
+        pending: Pending,
     },
 }
 
@@ -65,7 +65,7 @@ pub fn open(ledger: &Ledger, evidence: &EvidenceId, bytes: &[u8]) -> Judgement {
 pub fn conclude(
     ledger: &Ledger,
     evidence: &EvidenceId,
-    pending: PendingFalseClaim,
+    pending: Pending,
     execution: &Execution,
 ) -> Option<bool> {
     match pending.judge(execution) {

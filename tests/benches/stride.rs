@@ -53,8 +53,10 @@ pub(crate) fn measure(
         };
         let check = |judge: bool| {
             let given = match judge {
-                false => engine.reexecute(program, from, stride).map(Judged::from),
-                true => engine.judge(program, from, stride),
+                false => engine
+                    .reexecute(program, from, stride, &[])
+                    .map(Judged::from),
+                true => engine.judge(program, from, stride, &[]),
             };
             assert_eq!(given.expect("it runs").state_root, after);
         };

@@ -72,13 +72,15 @@ pub enum Weakness {
     FreeExit,
     /// Nobody tells the ledger who approved a false claim.
     ForgivenApprovers,
+    /// Nobody is accused of a false trace.
+    UncomparedTraces,
     /// Nodes take signatures of others for good without verifying them.
     TrustingNodes,
 }
 
 impl Weakness {
     /// All of them.
-    pub const ALL: [Weakness; 8] = [
+    pub const ALL: [Weakness; 9] = [
         Weakness::UnsyncedDisk,
         Weakness::Amnesia,
         Weakness::BlindVerifiers,
@@ -86,6 +88,7 @@ impl Weakness {
         Weakness::EndlessLoss,
         Weakness::FreeExit,
         Weakness::ForgivenApprovers,
+        Weakness::UncomparedTraces,
         Weakness::TrustingNodes,
     ];
 
@@ -99,6 +102,7 @@ impl Weakness {
             Weakness::EndlessLoss => "endless-loss",
             Weakness::FreeExit => "free-exit",
             Weakness::ForgivenApprovers => "forgiven-approvers",
+            Weakness::UncomparedTraces => "uncompared-traces",
             Weakness::TrustingNodes => "trusting-nodes",
         }
     }
@@ -113,8 +117,8 @@ impl fmt::Display for Weakness {
 /// A text that names no weakness.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "not a weakness: use unsynced-disk, amnesia, blind-verifiers, bribed-judges, endless-loss, free-exit, forgiven-approvers \
-     or trusting-nodes"
+    "not a weakness: use unsynced-disk, amnesia, blind-verifiers, bribed-judges, endless-loss, free-exit, forgiven-approvers, \
+     uncompared-traces or trusting-nodes"
 )]
 pub struct NotAWeakness;
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_bytes::ByteBuf;
-use surety_attest::effect::{EvaluatedLeaf, Executed, Finding, Job, Record};
+use surety_attest::effect::{EvaluatedLeaf, Executed, Finding, Job, Record, Traced};
 use surety_node::archive::{Archive, write};
 use surety_node::engines::Engines;
 use surety_node::executor::Executor;
@@ -137,6 +137,10 @@ pub fn tell_under(
     let check = Job::Check {
         claim: Box::new(signed.clone()),
         lead: lead.get(start.unwrap_or(0)..).unwrap_or_default().to_vec(),
+        traced: Traced {
+            slot,
+            keys: Vec::new(),
+        },
     };
     let found = match stage.executor.perform(check, profiles) {
         Executed::Checked { finding, .. } => finding,

@@ -11,8 +11,11 @@
 //! - `[OC-5]` Liveness, once the network is healed: every message of users and processes has a slot, every honest node has
 //!   every log, every slot is certified, and every lie that was told is punished, as each of its offences at most once, and nothing else.
 //! - `[OC-6]` Whoever lied loses all that it bonded.
+//! - `[OC-8]` Who approved without executing, and whose approval counted at an honest node that executed the claim and has not crashed
+//!   since, is punished; no honest verifier is ever found blind.
 //! - `[OC-7]` What an honest node puts on the ledger is refused only because others were faster or time passed.
 
+mod blind;
 mod publish;
 mod truth;
 
@@ -33,6 +36,7 @@ use surety_protocol::verified::Authentic;
 use surety_slashing::ledger::{CaseState, ItemRefused, Ledger, LedgerEvent};
 
 use crate::world::BOND;
+use blind::Blind;
 use truth::Truth;
 
 /// Something that must not happen.
@@ -84,11 +88,16 @@ pub struct Oracle {
     certified: BTreeSet<ClaimId>,
     /// The offences that were committed.
     told: BTreeSet<Told>,
+    blind: Blind,
 }
 
 impl Oracle {
-    /// An oracle; these operators must not be harmed.
-    pub fn new(profiles: Profiles, honest: BTreeSet<Address>) -> Oracle {
+    /// An oracle; these operators must not be harmed, and those approve what is claimed of a slot without looking.
+    pub fn new(
+        profiles: Profiles,
+        honest: BTreeSet<Address>,
+        blind: BTreeMap<Address, Slot>,
+    ) -> Oracle {
         Oracle {
             truth: Truth::new(profiles),
             honest,
@@ -105,6 +114,7 @@ impl Oracle {
             approved: BTreeSet::new(),
             certified: BTreeSet::new(),
             told: BTreeSet::new(),
+            blind: Blind::new(blind),
         }
     }
 
@@ -162,6 +172,13 @@ impl Oracle {
                     let what = format!("message {message} has two slots");
                     return Err(Violation::new("one-slot-per-message", what));
                 }
+            }
+            // [OC-8]
+            Event::Blind { verifier, .. }
+                if self.honest.contains(&who) && self.honest.contains(verifier) =>
+            {
+                let what = format!("{who} takes {verifier} for blind");
+                return Err(Violation::new("honest-traces", what));
             }
             Event::Refused { reason } if self.honest.contains(&who) => {
                 return Err(Violation::new("guard-silent", format!("{who}: {reason}")));
@@ -221,7 +238,8 @@ impl Oracle {
     fn nobody_harmed(&mut self, ledger: &Ledger) -> Result<(), Violation> {
         // Who approved a lie is punished if that claim is proven false.
         for told in slashed(ledger) {
-            if self.approved.iter().any(|(_, it)| *it == told) {
+            let approved = self.approved.iter().any(|(_, it)| *it == told);
+            if approved || self.blind.explains(&told) {
                 self.told.insert(told);
             }
         }
@@ -310,14 +328,20 @@ impl Oracle {
             }
         }
         for core in honest {
-            let slashed: BTreeSet<Lie> = slashed(core.ledger()).iter().map(lie).collect();
+            let all = slashed(core.ledger());
+            let slashed: BTreeSet<Lie> = all.iter().map(lie).collect();
             if let Some(told) = self.lies().difference(&slashed).next() {
                 return Some(format!("unpunished: {told:?}"));
             }
+            // Who has lost everything for something else has nothing left to be punished with.
+            let punished = all.iter().map(|it| it.0).collect::<BTreeSet<Address>>();
             for (claim, told) in &self.approved {
-                if core.ledger().is_proven_false(claim) && !slashed.contains(&lie(told)) {
+                if core.ledger().is_proven_false(claim) && !punished.contains(&told.0) {
                     return Some(format!("unpunished: {told:?}"));
                 }
+            }
+            if let Some(told) = self.blind.unpunished(&punished) {
+                return Some(format!("unpunished: {told:?}"));
             }
             let height = core.ledger().height();
             if height < self.height.minus(1) {

@@ -12,6 +12,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use serde_bytes::ByteBuf;
 use surety_protocol::approval::Approval;
 use surety_protocol::bls::{SecretKey, Signature};
 use surety_protocol::claim::{Claim, Leaf, SignedClaim, Statement};
@@ -19,9 +20,11 @@ use surety_protocol::codec;
 use surety_protocol::hashpath::Hashpath;
 use surety_protocol::history::History;
 use surety_protocol::id::{Address, AssignmentId, Digest, ModuleId, ProcessId};
+use surety_protocol::item::ItemKey;
 use surety_protocol::params::Params;
 use surety_protocol::sortition::{self, Draw};
 use surety_protocol::time::{Height, Slot};
+use surety_protocol::trace::{TraceProof, binding_draft};
 
 use crate::random::Random;
 
@@ -267,6 +270,8 @@ impl Globe {
 impl Sizes {
     fn new(key: &SecretKey) -> Result<Sizes, String> {
         let signature: Signature = key.sign(&Digest::default());
+        let item = ItemKey::ed25519(&[14; 32]).sign_item(&binding_draft(&Digest::default()));
+        let binding = item.map_err(|it| it.to_string())?;
         let approval = Approval {
             claim: Digest::new([1; 32]).into(),
             claimant: Address::new([2; 32]),
@@ -274,6 +279,11 @@ impl Sizes {
             verifier: Address::new([3; 32]),
             sortition: signature,
             signature,
+            trace: TraceProof {
+                signature,
+                own: Digest::new([15; 32]),
+                binding: ByteBuf::from(binding.bytes()),
+            },
         };
         let mut history = History::new();
         let leaves: Vec<Leaf> = (0..1_000 + LEAVES)

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use surety_attest::effect::Offer;
 use surety_node::archive::write;
 use surety_node::core::{Core, Effect, Input, Write};
+use surety_node::fault::Fault;
 use surety_node::store::Batch;
 use surety_protocol::id::{Address, Digest};
 use surety_protocol::time::{Tick, Timestamp};
@@ -134,6 +135,12 @@ impl Simulation {
             .into_iter()
             .filter_map(|node| world.operators.get(node).map(|it| it.address))
             .collect();
+        let blind = (0..).zip(&cast.faults).filter_map(|(node, faults)| {
+            let slot = faults.iter().find_map(Fault::blind_slot)?;
+            let operator: &_ = world.operators.get::<usize>(node)?;
+            Some((operator.address, slot))
+        });
+        let blind = blind.collect();
         let synced = plan.weakness != Some(Weakness::UnsyncedDisk);
         let nodes = cast
             .roles
@@ -145,7 +152,7 @@ impl Simulation {
             .collect();
         Ok(Simulation {
             links: Links::new(Weather::with_loss(plan.loss), random.fork()),
-            oracle: Oracle::new(world.genesis.profiles.clone(), honest),
+            oracle: Oracle::new(world.genesis.profiles.clone(), honest, blind),
             agenda: Agenda::default(),
             trace: Trace::default(),
             healed: false,
@@ -347,6 +354,7 @@ impl Simulation {
             }
         }
         node.crash().map_err(|it| Violation::new("archive", it))?;
+        self.oracle.crashed(self.address(who));
         self.tell(who, "crashes");
         self.crashes = self.crashes.saturating_add(1);
         let down = self.random.between(100, 3_000);

@@ -18,7 +18,8 @@ use std::sync::Arc;
 
 use serde_json::json;
 use surety_attest::engine::{
-    Engine, EngineError, Message, Program, Reexecution, Resident, Start, StepOutcome, WitnessFault,
+    Engine, EngineError, Message, Program, Reexecution, Resident, Start, StepOutcome, StepTrace,
+    WitnessFault, traces,
 };
 use surety_attest::result::ProcessResult;
 use surety_attest::state::{Page, PageTree, Snapshot, page_hash, state_root};
@@ -151,11 +152,19 @@ impl Table {
         Ok(StepOutcome { result, gas })
     }
 
-    fn run(&mut self, inputs: &[Message]) -> Result<Vec<StepOutcome>, EngineError> {
-        inputs
-            .iter()
-            .map(|message| self.apply(message, true))
-            .collect()
+    fn run(
+        &mut self,
+        inputs: &[Message],
+        traced: &[Digest],
+    ) -> Result<(Vec<StepOutcome>, Vec<Digest>), EngineError> {
+        let mut steps = Vec::new();
+        let mut traces = Vec::new();
+        for message in inputs {
+            let (step, of_it) = self.traced_step(message, traced)?;
+            steps.push(step);
+            traces = of_it;
+        }
+        Ok((steps, traces))
     }
 }
 
@@ -170,6 +179,25 @@ fn fill(with: &Digest) -> Page {
 impl Resident for Table {
     fn step(&mut self, message: &Message) -> Result<StepOutcome, EngineError> {
         self.apply(message, true)
+    }
+
+    /// There are no calls of a host: the gas of the step stands for them.
+    fn traced_step(
+        &mut self,
+        message: &Message,
+        traced: &[Digest],
+    ) -> Result<(StepOutcome, Vec<Digest>), EngineError> {
+        let before = std::mem::take(&mut self.changed);
+        let outcome = self.apply(message, true);
+        let changed: Vec<u32> = self.changed.iter().copied().collect();
+        self.changed.extend(before);
+        let outcome = outcome?;
+        let step = StepTrace {
+            state: &self.state,
+            changed: &changed,
+            calls: digest(Domain::OBJECT, &[&outcome.gas.to_be_bytes()]),
+        };
+        Ok((outcome, traces(step, traced)))
     }
 
     fn dry_run(&mut self, message: &Message, _gas_max: u64) -> Result<StepOutcome, EngineError> {
@@ -228,17 +256,19 @@ impl Engine for TableEngine {
         program: &Program,
         start: Start<'_>,
         inputs: &[Message],
+        traced: &[Digest],
     ) -> Result<Reexecution, EngineError> {
         match start {
             Start::Genesis { clock } => {
                 let mut table = Table::boot(program, clock);
-                let steps = table.run(inputs)?;
+                let (steps, traces) = table.run(inputs, traced)?;
                 Ok(Reexecution {
                     steps,
                     state_root: table.state_root()?,
+                    traces,
                 })
             }
-            Start::Witness { root, witness } => witness::reexecute(root, witness, inputs),
+            Start::Witness { root, witness } => witness::reexecute(root, witness, inputs, traced),
         }
     }
 }

@@ -37,6 +37,34 @@ use serde_json::Value;
 use surety_protocol::bundle;
 use surety_protocol::item::{Item, ItemDraft, ItemKey};
 
+/// Nobody lies; but one approves what it has not executed, and cannot show what it would have seen.
+#[test]
+fn a_verifier_that_does_not_look_loses_its_stake_though_nobody_lied() {
+    // Once in two hundred times it draws no claim of that slot, and does nothing.
+    let mut drawn = (0..3).filter_map(|_| {
+        let dir = tempfile::tempdir().unwrap();
+        let at = dir.path().to_str().unwrap();
+        let blind = ["--fault", "verifier:blind-approval@5"];
+        let run = surety(&[&["--json", "devnet", "--dir", at], &blind[..]].concat());
+        assert_eq!(run.code, 0, "{}\n{}", run.stdout, run.stderr);
+        let report = run.last();
+        let slashed = report["slashings"].as_array().unwrap().len();
+        (slashed > 0).then_some((dir, report))
+    });
+    let (_dir, report) = drawn.next().expect("a claim that it draws");
+    let slashing = &report["slashings"][0];
+    assert_eq!(text(slashing, "kind"), "false-trace");
+    for (operator, before) in report["stakes"]["before"].as_object().unwrap() {
+        let lost = report["stakes"]["after"][operator] != *before;
+        assert_eq!(lost, *operator == text(slashing, "offender"), "{report}");
+    }
+    let file = report["evidence"][0].as_str().unwrap();
+    let verified = surety(&["--json", "audit", "verify", file]);
+    assert_eq!(verified.code, 0, "{}{}", verified.stdout, verified.stderr);
+    let shown = surety(&["--json", "audit", "show", file]);
+    assert_eq!(text(&shown.data(), "kind"), "false-trace");
+}
+
 /// Runs the built-in workload with a fault and checks what must come of it.
 fn caught(fault: &str, kind: &str, slot: u64, more: &[&str]) {
     let dir = tempfile::tempdir().unwrap();

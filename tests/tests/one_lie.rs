@@ -11,6 +11,7 @@
 #[path = "../../protocol/tests/support/needed.rs"]
 mod needed;
 
+use std::collections::BTreeMap;
 use std::process::Command;
 
 use surety_attest::effect::Finding as Found;
@@ -85,7 +86,7 @@ fn every_kind_of_lie_is_proven_and_the_truth_is_not() {
     }
     for slot in [0, 77, 80] {
         let honest = sample(slot, Falsehood::Nothing);
-        assert_eq!(honest.found, Found::True);
+        assert_eq!(honest.found, Found::True(BTreeMap::new()));
         assert_eq!(judge.judge(&honest.evidence), Err(Refused::Innocent));
     }
 }
@@ -150,19 +151,25 @@ fn no_change_of_meaning_is_accepted() {
     let changes: Vec<(&str, Change)> = vec![
         (
             "another leaf",
-            Box::new(|it| it.leaves.last_mut().unwrap().result_root = other()),
+            Box::new(|it| it.stretch.leaves.last_mut().unwrap().result_root = other()),
         ),
         (
             "another slot",
-            Box::new(|it| it.leaves.last_mut().unwrap().slot = Slot(78)),
+            Box::new(|it| it.stretch.leaves.last_mut().unwrap().slot = Slot(78)),
         ),
         (
             "another gas",
-            Box::new(|it| it.leaves.last_mut().unwrap().gas += 1),
+            Box::new(|it| it.stretch.leaves.last_mut().unwrap().gas += 1),
         ),
-        ("a leaf dropped", Box::new(|it| _ = it.leaves.pop())),
-        ("an input dropped", Box::new(|it| _ = it.inputs.pop())),
-        ("inputs swapped", Box::new(|it| it.inputs.swap(0, 1))),
+        ("a leaf dropped", Box::new(|it| _ = it.stretch.leaves.pop())),
+        (
+            "an input dropped",
+            Box::new(|it| _ = it.stretch.inputs.pop()),
+        ),
+        (
+            "inputs swapped",
+            Box::new(|it| it.stretch.inputs.swap(0, 1)),
+        ),
         (
             "another claim",
             Box::new(move |it| it.statement = with.statement.clone()),
@@ -188,18 +195,18 @@ fn no_change_of_meaning_is_accepted() {
         ),
         (
             "another module",
-            Box::new(|it| it.module = it.process.clone()),
+            Box::new(|it| it.stretch.module = it.stretch.process.clone()),
         ),
         (
             "another process",
-            Box::new(|it| it.process = it.module.clone()),
+            Box::new(|it| it.stretch.process = it.stretch.module.clone()),
         ),
         (
             "another profile",
             Box::new(|it| {
                 let mut profile = Profile::v1();
                 profile.gas_max += 1;
-                it.profiles = Profiles::of(profile).unwrap();
+                it.stretch.profiles = Profiles::of(profile).unwrap();
             }),
         ),
         (
@@ -209,20 +216,27 @@ fn no_change_of_meaning_is_accepted() {
                     from: Height(1),
                     profile: Profile::v1(),
                 };
-                it.profiles.add(next).unwrap();
+                it.stretch.profiles.add(next).unwrap();
             }),
         ),
-        ("no witness", Box::new(|it| it.witness = None)),
+        ("no witness", Box::new(|it| it.stretch.witness = None)),
         (
             "a page dropped",
             Box::new(|it| {
-                drop(it.witness.as_mut().unwrap().pages.pop());
+                drop(it.stretch.witness.as_mut().unwrap().pages.pop());
             }),
         ),
         (
             "a page altered",
             Box::new(|it| {
-                let page = it.witness.as_mut().unwrap().pages.last_mut().unwrap();
+                let page = it
+                    .stretch
+                    .witness
+                    .as_mut()
+                    .unwrap()
+                    .pages
+                    .last_mut()
+                    .unwrap();
                 match page.bytes.first_mut() {
                     Some(byte) => *byte ^= 1,
                     None => page.bytes = vec![1; 4096].into(),
@@ -232,20 +246,20 @@ fn no_change_of_meaning_is_accepted() {
         (
             "a sibling altered",
             Box::new(|it| {
-                it.witness.as_mut().unwrap().siblings[0] = other();
+                it.stretch.witness.as_mut().unwrap().siblings[0] = other();
             }),
         ),
         (
             "the size of memory",
-            Box::new(|it| it.witness.as_mut().unwrap().wasm_pages += 1),
+            Box::new(|it| it.stretch.witness.as_mut().unwrap().wasm_pages += 1),
         ),
         (
             "a global",
-            Box::new(|it| it.witness.as_mut().unwrap().globals[0] ^= 1),
+            Box::new(|it| it.stretch.witness.as_mut().unwrap().globals[0] ^= 1),
         ),
         (
             "another registration",
-            Box::new(|it| it.registration = it.module.clone()),
+            Box::new(|it| it.registration = it.stretch.module.clone()),
         ),
     ];
     assert!(judge.judge(&changed(&lie, |_| {})).is_ok());
@@ -323,7 +337,7 @@ fn a_lie_is_judged_under_the_profile_of_its_stride() {
         let honest = across(slot, Falsehood::Nothing);
         assert_eq!(profile_of(&honest), stride, "slot {slot}");
         assert_eq!(judged(&honest), Err(Refused::Innocent), "slot {slot}");
-        assert_eq!(honest.found, Found::True, "slot {slot}");
+        assert_eq!(honest.found, Found::True(BTreeMap::new()), "slot {slot}");
         let lie = across(slot, Falsehood::Gas);
         assert_eq!(lie.found, Found::False(Slot(slot)));
         assert_eq!(judged(&lie).unwrap().finding, Finding::Gas, "slot {slot}");
@@ -340,5 +354,5 @@ fn a_lie_is_judged_under_the_profile_of_its_stride() {
     }
     let early = across(48, Falsehood::Profile);
     assert_eq!(judged(&early), Err(Refused::Innocent));
-    assert_eq!(early.found, Found::True);
+    assert_eq!(early.found, Found::True(BTreeMap::new()));
 }

@@ -21,7 +21,7 @@ use surety_attest::engine::{
 use surety_attest::sample;
 use surety_harness::built;
 use surety_node::worker::{Worker, WorkerEngine};
-use surety_protocol::id::ModuleId;
+use surety_protocol::id::{Digest, ModuleId};
 use surety_protocol::profile::Profile;
 
 const CLOCK: u64 = 1_700_000_000_000;
@@ -89,7 +89,13 @@ fn script(engine: &dyn Engine, program: &Program) -> Vec<String> {
     for (nonce, action) in (1..).zip(names.iter().cycle().take(24)) {
         let input = message(nonce, action);
         told.push(format!("{:?}", resident.dry_run(&input, u64::MAX)));
-        told.push(format!("{:?}", resident.step(&input)));
+        match nonce % 3 {
+            0 => told.push(format!(
+                "{:?}",
+                resident.traced_step(&input, &[Digest::default()])
+            )),
+            _ => told.push(format!("{:?}", resident.step(&input))),
+        }
         if nonce % 5 == 0 {
             told.push(format!("{:?}", resident.state_root()));
         }
@@ -106,16 +112,26 @@ fn script(engine: &dyn Engine, program: &Program) -> Vec<String> {
         root: &root,
         witness: &witness,
     };
-    told.push(format!("{:?}", engine.reexecute(program, from, &inputs)));
-    told.push(format!("{:?}", engine.judge(program, from, &inputs)));
+    let keys = [root, start.tree().top()];
+    told.push(format!(
+        "{:?}",
+        engine.reexecute(program, from, &inputs, &keys)
+    ));
+    told.push(format!("{:?}", engine.judge(program, from, &inputs, &keys)));
     let genesis = Start::Genesis { clock: CLOCK };
-    told.push(format!("{:?}", engine.judge(program, genesis, &inputs)));
+    told.push(format!(
+        "{:?}",
+        engine.judge(program, genesis, &inputs, &[])
+    ));
     let other = start.tree().top();
     let false_start = Start::Witness {
         root: &other,
         witness: &witness,
     };
-    told.push(format!("{:?}", engine.judge(program, false_start, &inputs)));
+    told.push(format!(
+        "{:?}",
+        engine.judge(program, false_start, &inputs, &[])
+    ));
     told.push(format!("{:?}", resident.page_tree().unwrap().top()));
     told.push(format!("{start:?}"));
     told
@@ -289,7 +305,7 @@ fn a_process_that_grows_beyond_what_the_host_allows_costs_only_itself() {
     );
     assert_eq!(witness.map(drop), abstains.clone().map(drop));
     let start = Start::Genesis { clock: CLOCK };
-    let judged = engine.judge(&grows, start, &[message(1, "Hello")]);
+    let judged = engine.judge(&grows, start, &[message(1, "Hello")], &[]);
     assert_eq!(judged.map(drop), abstains.map(drop));
     // Where its own limit comes first, growing fails, and the module decides.
     let limited = Program {

@@ -3,13 +3,15 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use surety_protocol::id::Digest;
 use surety_protocol::profile::Profile;
 
 use super::code::Code;
 use super::input::json;
 use super::stack::on_deep_stack;
 use super::step::{self, Allowance, Stop};
-use super::vm::{Instance, Moment, Vm};
+use super::trace::{Calls, StepTrace, traces};
+use super::vm::{Guest as _, Instance, Moment, Vm};
 use super::{Abstain, EngineError, Message, Program, StepOutcome, working_copy};
 use crate::memory::Access;
 use crate::result::ProcessResult;
@@ -82,6 +84,8 @@ pub(super) struct Execution<V: Vm> {
     pub(super) touched: BTreeSet<u32>,
     /// Pages that changed in the state and were not taken out yet.
     changed: BTreeSet<u32>,
+    /// Of the step that is traced, what stands for its calls of the host.
+    calls: Option<Digest>,
 }
 
 impl<V: Vm> Execution<V> {
@@ -143,6 +147,7 @@ impl<V: Vm> Execution<V> {
             steps_watched: 0,
             touched: BTreeSet::new(),
             changed: BTreeSet::new(),
+            calls: None,
         }
     }
 
@@ -177,6 +182,31 @@ impl<V: Vm> Execution<V> {
         dry: Option<u64>,
     ) -> Result<StepOutcome, EngineError> {
         on_deep_stack(|| self.step_here(message, dry))?
+    }
+
+    /// Applies an input and traces the step under these keys (rule TR-1).
+    pub(super) fn traced_step(
+        &mut self,
+        message: &Message,
+        keys: &[Digest],
+    ) -> Result<(StepOutcome, Vec<Digest>), EngineError> {
+        // Only what this step changes is to be told from what the state was before it.
+        let before = std::mem::take(self.changes()?.1);
+        self.calls = Some(Digest::default());
+        let outcome = self.step(message, None);
+        let calls = self.calls.take().unwrap_or_default();
+        let traced = outcome.and_then(|outcome| {
+            let (state, changed) = self.changes()?;
+            let changed: Vec<u32> = changed.iter().copied().collect();
+            let step = StepTrace {
+                state,
+                changed: &changed,
+                calls,
+            };
+            Ok((outcome, traces(step, keys)))
+        });
+        self.changed.extend(before);
+        traced
     }
 
     fn step_here(
@@ -219,12 +249,15 @@ impl<V: Vm> Execution<V> {
         text: &[u8],
     ) -> Result<(Vec<u8>, u64), Stop> {
         let frame = &self.frame;
-        let reply = step::step(
-            &mut instance.enter(Moment::new(clock, text)),
-            allowance,
-            [text, &frame.environment],
-            frame.reply_bytes_max,
-        );
+        let mut moment = Moment::new(clock, text);
+        if self.calls.is_some() {
+            moment = moment.traced();
+        }
+        let mut guest = instance.enter(moment);
+        let texts = [text, &frame.environment];
+        let reply = step::step(&mut guest, allowance, texts, frame.reply_bytes_max);
+        self.calls = guest.moment().calls.as_ref().map(Calls::digest);
+        drop(guest);
         self.steps_watched += 1;
         if matches!(self.access, Access::Touches) {
             self.touched.extend(instance.open_pages());

@@ -236,6 +236,13 @@ impl HostFunction {
         args: &[Number],
     ) -> Result<Option<Number>, Halt> {
         guest.charge(price::CALL_GAS)?;
+        // [TR-3]
+        if guest.moment().calls.is_some() {
+            let gas = guest.meters().gas;
+            if let Some(calls) = &mut guest.moment().calls {
+                calls.add(gas);
+            }
+        }
         match self {
             Self::Invoke(target) => unwind::invoke(guest, target, args),
             Self::Act(act) => {

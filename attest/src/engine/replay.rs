@@ -26,7 +26,7 @@ pub(super) fn witness<V: Vm>(
 ) -> Result<Witness, EngineError> {
     let execution = Execution::resume(code, program, profile, start.clone(), Access::Touches)?;
     let mut execution = execution.ok_or(Abstain::Snapshot)?;
-    run(&mut execution, inputs)?;
+    run(&mut execution, inputs, &[])?;
     // New pages are zero before, and are part of the witness only if they are not zero after: their
     // place in the tree is needed for the root after.
     execution.state()?;
@@ -67,9 +67,9 @@ pub(super) fn reexecute<V: Vm>(
     code: Arc<Code<V>>,
     program: &Program,
     profile: &Profile,
-    root: &Digest,
-    witness: &Witness,
+    (root, witness): (&Digest, &Witness),
     inputs: &[Message],
+    traced: &[Digest],
 ) -> Result<Reexecution, EngineError> {
     witness.check().map_err(WitnessFault::from)?;
     let start = pages_of(witness);
@@ -84,24 +84,38 @@ pub(super) fn reexecute<V: Vm>(
     let access = Access::Only(known.clone());
     let execution = Execution::resume(code, program, profile, start, access)?;
     let mut execution = execution.ok_or(WitnessFault::Unfit)?;
-    let steps = run(&mut execution, inputs)?;
+    let (steps, traces) = run(&mut execution, inputs, traced)?;
     let state = execution.state()?;
     if state.pages.keys().any(|index| !known.contains(index)) {
         return Err(WitnessFault::MissingPage.into());
     }
     let state_root = root_over(state, &known, &proof).ok_or(WitnessFault::Root)?;
-    Ok(Reexecution { steps, state_root })
+    Ok(Reexecution {
+        steps,
+        state_root,
+        traces,
+    })
 }
 
-/// Applies inputs one after another.
+/// Applies inputs one after another, and traces the last under these keys.
 pub(super) fn run<V: Vm>(
     execution: &mut Execution<V>,
     inputs: &[Message],
-) -> Result<Vec<StepOutcome>, EngineError> {
-    inputs
-        .iter()
-        .map(|message| execution.step(message, None))
-        .collect()
+    traced: &[Digest],
+) -> Result<(Vec<StepOutcome>, Vec<Digest>), EngineError> {
+    let mut steps = Vec::with_capacity(inputs.len());
+    let mut traces = Vec::new();
+    let last = inputs.len().saturating_sub(1);
+    for (at, message) in inputs.iter().enumerate() {
+        if at == last && !traced.is_empty() {
+            let (step, of_it) = execution.traced_step(message, traced)?;
+            steps.push(step);
+            traces = of_it;
+        } else {
+            steps.push(execution.step(message, None)?);
+        }
+    }
+    Ok((steps, traces))
 }
 
 /// The part of a state that a well-formed witness holds.

@@ -18,6 +18,7 @@ mod jit;
 use surety_protocol::witness::PAGE_BYTES;
 
 use super::module::Checked;
+use super::trace::Calls;
 use super::{Abstain, EngineError, WitnessFault};
 use crate::memory::Access;
 
@@ -177,6 +178,8 @@ pub(super) struct Moment {
     pub(super) clock: u64,
     /// What is drawn from (rule HO-9).
     chance: blake3::OutputReader,
+    /// The calls of the host, if the step is traced.
+    pub(super) calls: Option<Calls>,
 }
 
 impl Moment {
@@ -187,6 +190,15 @@ impl Moment {
         Self {
             clock,
             chance: hasher.finalize_xof(),
+            calls: None,
+        }
+    }
+
+    /// The same, remembering the calls of the host.
+    pub(super) fn traced(self) -> Self {
+        Self {
+            calls: Some(Calls::new()),
+            ..self
         }
     }
 

@@ -122,8 +122,9 @@ impl Engine for WasmEngine {
         program: &Program,
         start: Start<'_>,
         inputs: &[Message],
+        traced: &[Digest],
     ) -> Result<Reexecution, EngineError> {
-        self.machine.reexecute(program, start, inputs)
+        self.machine.reexecute(program, start, inputs, traced)
     }
 
     fn judge(
@@ -131,8 +132,9 @@ impl Engine for WasmEngine {
         program: &Program,
         start: Start<'_>,
         inputs: &[Message],
+        traced: &[Digest],
     ) -> Result<Judged, EngineError> {
-        let given = self.machine.reexecute(program, start, inputs);
+        let given = self.machine.reexecute(program, start, inputs, traced);
         let Some(second) = &self.second else {
             return given.map(Judged::from);
         };
@@ -142,7 +144,7 @@ impl Engine for WasmEngine {
         {
             return given.map(Judged::from);
         }
-        match second.reexecute(program, start, inputs) {
+        match second.reexecute(program, start, inputs, traced) {
             Err(EngineError::Abstain(why)) => Err(why.into()),
             other if other == given => given.map(Judged::from),
             _ => Err(Abstain::Differ.into()),
@@ -200,19 +202,22 @@ impl<V: Vm> Engine for VmEngine<V> {
         program: &Program,
         start: Start<'_>,
         inputs: &[Message],
+        traced: &[Digest],
     ) -> Result<Reexecution, EngineError> {
         let code = self.library.get(&program.bytes, &self.profile)?;
         match start {
             Start::Genesis { clock } => {
                 let mut execution = Execution::boot(code, program, &self.profile, clock)?;
-                let steps = replay::run(&mut execution, inputs)?;
+                let (steps, traces) = replay::run(&mut execution, inputs, traced)?;
                 Ok(Reexecution {
                     steps,
                     state_root: execution.state()?.root(),
+                    traces,
                 })
             }
             Start::Witness { root, witness } => {
-                replay::reexecute(code, program, &self.profile, root, witness, inputs)
+                let from = (root, witness);
+                replay::reexecute(code, program, &self.profile, from, inputs, traced)
             }
         }
     }
@@ -247,6 +252,14 @@ impl<V: Vm> Process<V> {
 impl<V: Vm> Resident for Process<V> {
     fn step(&mut self, message: &Message) -> Result<StepOutcome, EngineError> {
         self.execution.step(message, None)
+    }
+
+    fn traced_step(
+        &mut self,
+        message: &Message,
+        traced: &[Digest],
+    ) -> Result<(StepOutcome, Vec<Digest>), EngineError> {
+        self.execution.traced_step(message, traced)
     }
 
     fn dry_run(&mut self, message: &Message, gas_max: u64) -> Result<StepOutcome, EngineError> {

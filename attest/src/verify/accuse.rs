@@ -67,13 +67,8 @@ impl Verifier {
             claim,
         };
         let id = challenge.evidence;
-        let evidence = match kind {
-            OffenceKind::FalseClaim => None,
-            // The last is never accused with a file [EV-5].
-            OffenceKind::DoubleAssignment
-            | OffenceKind::ClaimEquivocation
-            | OffenceKind::FalseApproval => Some(bytes.to_vec()),
-        };
+        // Whoever has to execute asks for the file.
+        let evidence = (!kind.executes()).then(|| bytes.to_vec());
         out.push(Effect::Persist(Record::Evidence { id, bytes }));
         out.push(Effect::Notify(Event::Accused {
             evidence: id,

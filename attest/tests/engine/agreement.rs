@@ -19,15 +19,15 @@ use surety_protocol::witness::PAGE_BYTES;
 
 use super::aos::{eval, first, modules};
 use super::stage::{CLOCK, ENGINE, action, counter, message};
-use super::witness::Stretch;
+use super::witness::{KEYS, Stretch};
 
 static FAULTS: LazyLock<WasmEngine> =
     LazyLock::new(|| WasmEngine::watching(Profile::v1(), Watching::Faults).expect("an engine"));
 static OTHER: LazyLock<WasmEngine> =
     LazyLock::new(|| WasmEngine::interpreting(Profile::v1()).expect("an engine"));
 
-/// What an input gave, and the root after it.
-type Seen = (StepOutcome, Digest);
+/// What an input gave, the root after it, and the step's traces.
+type Seen = (StepOutcome, Digest, Vec<Digest>);
 
 /// Executes a script; after each of these inputs the process is made anew from its snapshot.
 fn play(
@@ -40,13 +40,13 @@ fn play(
     let mut seen = Vec::new();
     let mut states = vec![process.snapshot().unwrap()];
     for (index, input) in inputs.iter().enumerate() {
-        let outcome = process.step(input).unwrap();
+        let (outcome, traces) = process.traced_step(input, &KEYS).unwrap();
         if renewed.contains(&index) {
             process = engine
                 .restore(program, &process.snapshot().unwrap())
                 .unwrap();
         }
-        seen.push((outcome, process.state_root().unwrap()));
+        seen.push((outcome, process.state_root().unwrap(), traces));
         states.push(process.snapshot().unwrap());
     }
     (seen, states)
@@ -76,7 +76,7 @@ fn agree(program: &Program, inputs: &[Message], renewed: &[usize]) {
     for engine in [&ENGINE, &OTHER] {
         let start = Start::Genesis { clock: CLOCK };
         assert_eq!(
-            engine.reexecute(program, start, inputs).as_ref(),
+            engine.reexecute(program, start, inputs, &KEYS).as_ref(),
             Ok(&whole),
             "from zero"
         );
@@ -102,7 +102,7 @@ fn seldom(
     seen: &[Seen],
 ) {
     let mut process = engine.boot(program, CLOCK).unwrap();
-    for (index, (input, (outcome, root))) in inputs.iter().zip(seen).enumerate() {
+    for (index, (input, (outcome, root, _))) in inputs.iter().zip(seen).enumerate() {
         let asks = asked.contains(&index);
         if asks {
             assert_eq!(
@@ -116,14 +116,15 @@ fn seldom(
             assert_eq!(process.state_root().as_ref(), Ok(root), "asked seldom");
         }
     }
-    let last = seen.last().map(|(_, root)| *root);
+    let last = seen.last().map(|(_, root, _)| *root);
     assert_eq!(process.state_root().ok(), last, "asked at the end");
 }
 
 fn reexecution(seen: &[Seen]) -> Reexecution {
     Reexecution {
-        steps: seen.iter().map(|(outcome, _)| outcome.clone()).collect(),
+        steps: seen.iter().map(|(outcome, ..)| outcome.clone()).collect(),
         state_root: seen.last().unwrap().1,
+        traces: seen.last().unwrap().2.clone(),
     }
 }
 
@@ -136,7 +137,7 @@ fn re_execute(stretch: &Stretch) {
         witness: &witness,
     };
     for engine in [&ENGINE, &OTHER] {
-        let again = engine.reexecute(&stretch.program, start, &stretch.inputs);
+        let again = engine.reexecute(&stretch.program, start, &stretch.inputs, &KEYS);
         assert_eq!(again.as_ref(), Ok(&stretch.given), "from a witness");
     }
     // All pages take too long where there are many.

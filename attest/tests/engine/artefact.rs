@@ -46,7 +46,7 @@ fn run(shelf: &Arc<Shelf>) -> Reexecution {
     let engine = WasmEngine::on_host(Profile::v1(), host).unwrap();
     let inputs: Vec<_> = (1..4).map(|nonce| action(nonce, "Hello")).collect();
     let start = Start::Genesis { clock: CLOCK };
-    engine.reexecute(&counter(), start, &inputs).unwrap()
+    engine.reexecute(&counter(), start, &inputs, &[]).unwrap()
 }
 
 #[test]

@@ -13,6 +13,9 @@ use surety_protocol::witness::{PAGE_BYTES, Witness};
 
 use super::stage::{CLOCK, ENGINE, action, boot, counter, error, text};
 
+/// Under which the last step of a stretch is traced.
+pub(crate) const KEYS: [Digest; 2] = [Digest::new([1; 32]), Digest::new([2; 32])];
+
 /// A stretch of a process: the state before, its inputs, and what the resident process gave.
 pub(crate) struct Stretch {
     pub(crate) program: Program,
@@ -24,13 +27,17 @@ pub(crate) struct Stretch {
 impl Stretch {
     pub(crate) fn play(program: Program, process: &mut dyn Resident, inputs: Vec<Message>) -> Self {
         let start = process.snapshot().unwrap();
-        let steps = inputs
+        let (last, before) = inputs.split_last().unwrap();
+        let mut steps: Vec<_> = before
             .iter()
             .map(|input| process.step(input).unwrap())
             .collect();
+        let (step, traces) = process.traced_step(last, &KEYS).unwrap();
+        steps.push(step);
         let given = Reexecution {
             steps,
             state_root: process.state_root().unwrap(),
+            traces,
         };
         Self {
             program,
@@ -55,6 +62,7 @@ impl Stretch {
                 witness,
             },
             &self.inputs,
+            &KEYS,
         )
     }
 
@@ -149,7 +157,7 @@ fn from_the_genesis_nothing_else_is_needed() {
     let inputs: Vec<Message> = (0..8).map(|nonce| action(nonce, "Hello")).collect();
     let stretch = Stretch::play(program, &mut *process, inputs);
     let start = Start::Genesis { clock: CLOCK };
-    let again = ENGINE.reexecute(&stretch.program, start, &stretch.inputs);
+    let again = ENGINE.reexecute(&stretch.program, start, &stretch.inputs, &KEYS);
     assert_eq!(again, Ok(stretch.given));
 }
 
@@ -274,7 +282,7 @@ fn a_witness_of_a_state_that_the_module_cannot_have_is_unfit() {
             witness: &witness,
         };
         assert_eq!(
-            ENGINE.reexecute(&stretch.program, start, &stretch.inputs),
+            ENGINE.reexecute(&stretch.program, start, &stretch.inputs, &KEYS),
             unfit
         );
     }
@@ -290,7 +298,7 @@ fn two_engines_that_differ_judge_nobody() {
             root: &root,
             witness,
         };
-        engine.judge(&stretch.program, start, &stretch.inputs)
+        engine.judge(&stretch.program, start, &stretch.inputs, &KEYS)
     };
     assert_eq!(
         judged(&ENGINE, &witness),

@@ -59,7 +59,7 @@ impl Core {
         match judgement {
             Judgement::Verdict(guilty) => self.say(evidence, guilty, out),
             Judgement::Execute { request, pending } => {
-                self.cases.insert(evidence, Some(*pending));
+                self.cases.insert(evidence, Some(pending));
                 out.push(Effect::Judge { evidence, request });
             }
         }

@@ -19,6 +19,7 @@ use surety_protocol::approval::Approval;
 use surety_protocol::bls::{SignedDigest, find_invalid};
 use surety_protocol::claim::SignedClaim;
 use surety_protocol::id::Digest;
+use surety_protocol::item::Item;
 use surety_protocol::time::Tick;
 
 use super::Teller;
@@ -35,17 +36,30 @@ const GATHERED_MAX: usize = 32;
 /// Claims and approvals verified together.
 const BATCH_MAX: usize = 128;
 
-/// Signatures to be verified together, in groups that hold or fail as one.
+/// Signatures that hold or fail as one.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(super) struct Signatures {
+    /// Those of hot keys.
+    pub(super) signed: Vec<SignedDigest>,
+    /// The bytes of a well-formed data item.
+    pub(super) item: Vec<u8>,
+}
+
+/// Signatures to be verified together, in groups.
 #[derive(Debug)]
-pub struct Checking(Vec<Vec<SignedDigest>>);
+pub struct Checking(Vec<Signatures>);
 
 impl Checking {
     /// Of each group, whether all its signatures hold. The seed is one that senders do not know.
     pub fn run(&self, seed: &Digest) -> Vec<bool> {
+        let authentic = |item: &[u8]| match item {
+            [] => true,
+            bytes => Item::parse(bytes).is_ok_and(|it| it.authenticate().is_ok()),
+        };
+        let mut hold: Vec<bool> = self.0.iter().map(|it| authentic(&it.item)).collect();
         let groups = (0..).zip(&self.0);
-        let flat = groups.flat_map(|(group, all)| all.iter().map(move |one| (group, *one)));
+        let flat = groups.flat_map(|(group, all)| all.signed.iter().map(move |one| (group, *one)));
         let (groups, batch): (Vec<usize>, Vec<SignedDigest>) = flat.unzip();
-        let mut hold = vec![true; self.0.len()];
         for at in find_invalid(&batch, seed) {
             let group = groups.get(at).and_then(|it| hold.get_mut(*it));
             if let Some(group) = group {
@@ -61,6 +75,8 @@ impl Checking {
 pub(super) enum Subject {
     Claim(Box<SignedClaim>),
     Approval(Box<Approval>),
+    /// The trace proof of an approval that counts.
+    Trace(Box<Approval>),
 }
 
 /// How something came here.
@@ -90,7 +106,7 @@ impl Brought {
 pub(super) struct Waiting {
     pub(super) subject: Subject,
     pub(super) brought: Brought,
-    pub(super) signed: Vec<SignedDigest>,
+    pub(super) signatures: Signatures,
 }
 
 /// What waits, and what is under way.
@@ -100,7 +116,7 @@ pub(super) struct Checks {
     approvals: VecDeque<Waiting>,
     under_way: Vec<Waiting>,
     /// The signatures of all of them.
-    here: BTreeSet<Vec<SignedDigest>>,
+    here: BTreeSet<Signatures>,
     /// Since when approvals are gathered.
     gathers: Option<Tick>,
     /// How many of them each peer brought.
@@ -112,23 +128,23 @@ impl Checks {
     pub(super) fn take(
         &mut self,
         subject: Subject,
-        signed: Vec<SignedDigest>,
+        signatures: Signatures,
         brought: Brought,
     ) -> bool {
         let (queue, most) = match subject {
             Subject::Claim(_) => (&mut self.claims, CLAIMS_MAX),
-            Subject::Approval(_) => (&mut self.approvals, APPROVALS_MAX),
+            Subject::Approval(_) | Subject::Trace(_) => (&mut self.approvals, APPROVALS_MAX),
         };
         // [CK-4]
         let peer = brought.peer();
         let waiting = peer.map_or(0, |it| self.waiting.get(&it).copied().unwrap_or(0));
         let room = queue.len() < most && waiting < SHARE_MAX;
-        let taken = room && self.here.insert(signed.clone());
+        let taken = room && self.here.insert(signatures.clone());
         if taken {
             queue.push_back(Waiting {
                 subject,
                 brought,
-                signed,
+                signatures,
             });
             if let Some(peer) = peer {
                 self.waiting.insert(peer, waiting.saturating_add(1));
@@ -148,8 +164,8 @@ impl Checks {
         let approvals = self.approvals.len().min(BATCH_MAX - claims);
         self.under_way.extend(self.claims.drain(..claims));
         self.under_way.extend(self.approvals.drain(..approvals));
-        let signed = self.under_way.iter().map(|it| it.signed.clone());
-        let checking = Checking(signed.collect());
+        let signatures = self.under_way.iter().map(|it| it.signatures.clone());
+        let checking = Checking(signatures.collect());
         (!checking.0.is_empty()).then_some(checking)
     }
 
@@ -169,7 +185,7 @@ impl Checks {
     pub(super) fn end(&mut self) -> Vec<Waiting> {
         let ended = std::mem::take(&mut self.under_way);
         for waiting in &ended {
-            self.here.remove(&waiting.signed);
+            self.here.remove(&waiting.signatures);
             if let Some(peer) = waiting.brought.peer()
                 && let Some(left) = self.waiting.remove(&peer)
                 && left > 1
@@ -185,13 +201,16 @@ impl Checks {
 mod tests {
     use std::sync::LazyLock;
 
+    use serde_bytes::ByteBuf;
     use surety_protocol::bls::SecretKey;
     use surety_protocol::claim::{Claim, Statement};
     use surety_protocol::hash::{Domain, digest};
     use surety_protocol::hashpath::Hashpath;
     use surety_protocol::history::Frontier;
     use surety_protocol::id::{Address, ClaimId, ModuleId, NetworkId, ProcessId};
+    use surety_protocol::item::ItemKey;
     use surety_protocol::time::Height;
+    use surety_protocol::trace::{TraceProof, binding_draft};
 
     use super::*;
 
@@ -218,6 +237,11 @@ mod tests {
             verifier: Address::new([3; 32]),
             sortition: signature,
             signature,
+            trace: TraceProof {
+                signature,
+                own: Digest::default(),
+                binding: ByteBuf::new(),
+            },
         }))
     }
 
@@ -244,13 +268,20 @@ mod tests {
         }))
     }
 
+    fn group(signed: Vec<SignedDigest>) -> Signatures {
+        Signatures {
+            signed,
+            item: Vec::new(),
+        }
+    }
+
     /// What differs by its number, and need not hold.
-    fn numbered(number: u64) -> Vec<SignedDigest> {
+    fn numbered(number: u64) -> Signatures {
         static SIGNED: LazyLock<SignedDigest> = LazyLock::new(|| signed(1));
-        vec![SignedDigest {
+        group(vec![SignedDigest {
             digest: digest(Domain::OBJECT, &[&number.to_be_bytes()]),
             ..*SIGNED
-        }]
+        }])
     }
 
     /// The next batch when nobody gathers any more.
@@ -386,14 +417,20 @@ mod tests {
 
     #[test]
     fn a_group_holds_if_all_its_signatures_do_and_fails_alone() {
-        let mut groups: Vec<Vec<SignedDigest>> = (0..5)
-            .map(|it| vec![signed(2 * it), signed(2 * it + 1)])
+        let item = ItemKey::ed25519(&[7; 32]);
+        let item = item.sign_item(&binding_draft(&Digest::default())).unwrap();
+        let mut groups: Vec<Signatures> = (0..5)
+            .map(|it| Signatures {
+                signed: vec![signed(2 * it), signed(2 * it + 1)],
+                item: item.bytes().to_vec(),
+            })
             .collect();
         let seed = Digest::new([7; 32]);
         assert_eq!(Checking(groups.clone()).run(&seed), [true; 5]);
-        groups[1][1].signature = groups[3][0].signature;
-        groups[4][0].digest = Digest::new([2; 32]);
-        let expected = [true, false, true, true, false];
+        groups[1].signed[1].signature = groups[3].signed[0].signature;
+        groups[4].signed[0].digest = Digest::new([2; 32]);
+        *groups[2].item.last_mut().unwrap() ^= 1;
+        let expected = [true, false, false, true, false];
         assert_eq!(Checking(groups).run(&seed), expected);
     }
 }

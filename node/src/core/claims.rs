@@ -5,10 +5,11 @@ use surety_protocol::approval::{Approval, ClaimBatch};
 use surety_protocol::bls::{PublicKey, SignedDigest};
 use surety_protocol::claim::SignedClaim;
 use surety_protocol::codec;
+use surety_protocol::id::ClaimId;
 use surety_protocol::machine::Outbox;
-use surety_protocol::time::Tick;
+use surety_protocol::time::{Height, Tick};
 
-use super::checks::{Brought, Subject};
+use super::checks::{Brought, Signatures, Subject};
 use super::{Core, Effect, Signal, Teller};
 use crate::net::Acceptance;
 
@@ -32,7 +33,11 @@ impl Core {
             return Some(Acceptance::Reject);
         };
         let subject = Subject::Claim(Box::new(claim));
-        self.check(subject, vec![signed], brought)
+        let signatures = Signatures {
+            signed: vec![signed],
+            item: Vec::new(),
+        };
+        self.check(subject, signatures, brought)
     }
 
     /// Whether a claim can count now. A liar that takes its stake out is heard as long as it can lose it.
@@ -45,10 +50,10 @@ impl Core {
     fn check(
         &mut self,
         subject: Subject,
-        signed: Vec<SignedDigest>,
+        signatures: Signatures,
         brought: Brought,
     ) -> Option<Acceptance> {
-        let room = self.checks.take(subject, signed, brought);
+        let room = self.checks.take(subject, signatures, brought);
         (!room).then_some(Acceptance::Ignore)
     }
 
@@ -60,16 +65,25 @@ impl Core {
         });
         for (waiting, holds) in subjects.into_iter().zip(hold) {
             let acceptance = match (holds, waiting.subject) {
-                (None, _) => Acceptance::Ignore,
+                (None, _) | (Some(true), Subject::Trace(_)) => Acceptance::Ignore,
+                (Some(false), Subject::Trace(approval)) => {
+                    self.signal(now, &Signal::FalseTrace(&approval), out);
+                    Acceptance::Ignore
+                }
                 (Some(false), _) => Acceptance::Reject,
                 (Some(true), Subject::Claim(claim)) => {
-                    let key = waiting.signed.first().map(|it| it.key);
+                    let key = waiting.signatures.signed.first().map(|it| it.key);
                     self.authentic_claim(now, key, *claim, out)
                 }
-                (Some(true), Subject::Approval(approval)) => match self.tally.count(*approval) {
-                    true => Acceptance::Accept,
-                    false => Acceptance::Ignore,
-                },
+                (Some(true), Subject::Approval(approval)) => {
+                    match self.tally.count((*approval).clone()) {
+                        true => {
+                            self.signal(now, &Signal::Approval(&approval), out);
+                            Acceptance::Accept
+                        }
+                        false => Acceptance::Ignore,
+                    }
+                }
             };
             if let Brought::Gossip(Teller { token, .. }) = waiting.brought {
                 out.push(Effect::Report { token, acceptance });
@@ -137,14 +151,39 @@ impl Core {
         Acceptance::Accept
     }
 
+    /// Has every approval of a claim that counts compared with what its execution has shown (rule VE-9).
+    pub(super) fn compare(
+        &mut self,
+        now: Tick,
+        claim: ClaimId,
+        committed: Height,
+        out: &mut Outbox<Effect>,
+    ) {
+        for approval in self.tally.approvals(claim, committed) {
+            self.signal(now, &Signal::Approval(&approval), out);
+        }
+    }
+
+    /// Has the signature of a trace proof verified.
+    pub(super) fn verify_trace(&mut self, approval: Box<Approval>, signed: SignedDigest) {
+        let signatures = Signatures {
+            signed: vec![signed],
+            item: Vec::new(),
+        };
+        self.checks
+            .take(Subject::Trace(approval), signatures, Brought::Asked);
+    }
+
     /// Takes an approval from anywhere, to be verified; what it is worth, if it need not be.
     pub(super) fn approval(&mut self, approval: Approval, brought: Brought) -> Option<Acceptance> {
         match self.tally.admit(&approval, &self.shared.claims) {
-            Admitted::Checking(signed) => self.check(
-                Subject::Approval(Box::new(approval)),
-                signed.into(),
-                brought,
-            ),
+            Admitted::Checking(signed, item) => {
+                let signatures = Signatures {
+                    signed: signed.into(),
+                    item: item.bytes().to_vec(),
+                };
+                self.check(Subject::Approval(Box::new(approval)), signatures, brought)
+            }
             // Its signature cannot be verified yet; whoever can passes it on.
             Admitted::Early => {
                 self.tally.wait(approval, brought.peer());

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use surety_attest::claims::Contradiction;
 use surety_attest::effect::{Executed, Offer, Recalled};
+use surety_protocol::approval::Approval;
 use surety_protocol::claim::SignedClaim;
 use surety_protocol::facts::BlockFacts;
 use surety_protocol::id::{AssignmentId, ItemId, ProcessId};
@@ -62,6 +63,10 @@ pub enum Signal<'a> {
     Contradiction(&'a Contradiction),
     /// An authentic claim of another operator.
     Claim(&'a SignedClaim),
+    /// An approval counts that did not before, or is to be compared once more.
+    Approval(&'a Approval),
+    /// The trace proof of an approval is not what was seen here.
+    FalseTrace(&'a Approval),
     /// There is more to work with: batches, leaves, states, modules.
     Material,
     /// An execution came back.

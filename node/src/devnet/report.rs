@@ -165,7 +165,7 @@ impl Report {
                 .iter()
                 .filter(move |it| match it.judged_slot() {
                     None => !blind,
-                    Some(_) => blind && matches!(it, Fault::BlindApproval(_)),
+                    Some(_) => blind && it.blind_slot().is_some(),
                 })
                 .map(culprit);
             let names = those.filter_map(|it| self.names.get(it));

@@ -76,13 +76,15 @@ pub(super) async fn play(
         shell.progress("all messages have their slots");
         certified(api, &first, shell).await?;
         certified(api, &second, shell).await?;
-        // A verifier's fault may have concerned nothing false.
+        // A verifier's fault may have concerned nothing.
         if options.faults.iter().any(|it| it.judged_slot().is_none()) {
             until("the fault is punished", || async {
                 let slashings = api.get("/v1/slashings").await.ok()?;
                 (!list(&slashings).is_empty()).then_some(())
             })
             .await?;
+        }
+        if options.faults.iter().any(|it| it.blind_slot().is_some()) {
             blind(options, api).await?;
         }
         Ok([first.id, second.id])
@@ -92,9 +94,9 @@ pub(super) async fn play(
         .map_err(|_| DevnetError::Late("the workload did not end".into()))?
 }
 
-/// Waits until who approved the lie blindly is punished too, if it drew a ticket: others tell of it within this many blocks.
+/// Waits until who approved blindly is punished too, if it drew a ticket: others tell of it within this many blocks.
 async fn blind(options: &Options, api: &Client) -> Result<(), DevnetError> {
-    const BLOCKS: u64 = 12;
+    const BLOCKS: u64 = 24;
     let expected = options.faults.iter().map(culprit).collect::<BTreeSet<_>>();
     let height = || async {
         let status = api.get("/v1/ledger").await.ok()?;

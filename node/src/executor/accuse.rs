@@ -1,4 +1,5 @@
-//! Making evidence: that a claim is false, that a scheduler signed two assignments, that a claimant contradicted itself.
+//! Making evidence: that a claim is false, that a verifier has not executed what it
+//! approved, that a scheduler signed two assignments, that a claimant contradicted itself.
 
 use std::sync::Arc;
 
@@ -6,16 +7,19 @@ use serde_bytes::ByteBuf;
 use surety_attest::claims::Contradiction;
 use surety_attest::effect::Executed;
 use surety_attest::message;
-use surety_protocol::claim::{Leaf, SignedClaim};
+use surety_protocol::approval::Approval;
+use surety_protocol::claim::{Claim, Leaf, SignedClaim};
 use surety_protocol::codec;
 use surety_protocol::evidence::{
-    ClaimEquivocation, DoubleAssignment, Evidence, FalseClaim, InputBytes, Offence, OffenceKind,
+    ClaimEquivocation, DoubleAssignment, Evidence, FalseClaim, FalseTrace, InputBytes, Offence,
+    OffenceKind, Stretch,
 };
 use surety_protocol::history::History;
-use surety_protocol::id::{Address, AssignmentId, ItemId, ProcessId};
+use surety_protocol::id::{Address, AssignmentId, Digest, ItemId, ProcessId};
 use surety_protocol::item::Item;
 use surety_protocol::profiles::{Profiles, Stride};
 use surety_protocol::time::{Height, Slot};
+use surety_protocol::trace;
 use surety_protocol::verified::Authentic;
 
 use super::reach::Target;
@@ -31,12 +35,71 @@ impl Executor {
         slot: Slot,
     ) -> Result<Executed, Failure> {
         let body = &claim.statement.claim;
+        let stretch = match self.stretch(network, body, history, slot)? {
+            Ok(stretch) => stretch,
+            Err(earlier) => return self.accuse(network, claim, history, earlier),
+        };
+        let offence = FalseClaim {
+            statement: claim.statement.clone(),
+            registration: self.registration(&claim.statement.claimant)?,
+            stretch,
+        };
+        let evidence = self.file(&Offence::FalseClaim(Box::new(offence)))?;
+        let id = body.id().map_err(|_| Failure::Missing("claim"))?;
+        Ok(Executed::Accused {
+            claim: id,
+            slot,
+            evidence,
+        })
+    }
+
+    /// The evidence that an approval's trace proof is not that of the step which its seed draws.
+    pub(super) fn accuse_trace(
+        &self,
+        network: &Profiles,
+        claim: &SignedClaim,
+        history: &[Leaf],
+        seed: &Digest,
+        approval: &Approval,
+    ) -> Result<Executed, Failure> {
+        let body = &claim.statement.claim;
+        let slot = trace::slot(seed, body.first_new, body.size)
+            .ok_or(Failure::Missing("leaves of the claim"))?;
+        let stretch = self
+            .stretch(network, body, history, slot)?
+            .map_err(|_| Failure::Missing("a claim that is true"))?;
+        let offender = approval.verifier;
+        let offence = FalseTrace {
+            claim: body.clone(),
+            seed: *seed,
+            proof: approval.trace.clone(),
+            registration: self.registration(&offender)?,
+            stretch,
+        };
+        Ok(Executed::Proven {
+            kind: OffenceKind::FalseTrace,
+            offender,
+            process: body.process,
+            slot,
+            evidence: self.file(&Offence::FalseTrace(Box::new(offence)))?,
+        })
+    }
+
+    /// What anybody has to execute to see what the input of a slot gives; or an earlier slot, whose leaf lacks the state root that
+    /// is due there.
+    fn stretch(
+        &self,
+        network: &Profiles,
+        body: &Claim,
+        history: &[Leaf],
+        slot: Slot,
+    ) -> Result<Result<Stretch, Slot>, Failure> {
         let profiles = network
             .until(&body.profile)
             .ok_or(Failure::Missing("the claim's profile"))?;
         let setting = self.setting(&body.process)?;
         let leaves =
-            stretch(history, slot).ok_or(Failure::Missing("a state root before the lie"))?;
+            leaves_to(history, slot).ok_or(Failure::Missing("a state root before the slot"))?;
         let executed = leaves.iter().skip(usize::from(slot.0 > 0));
         let mut inputs = Vec::new();
         let mut messages = Vec::new();
@@ -56,7 +119,7 @@ impl Executor {
             stride.advance(&profiles, leaf.slot, stamp, leaf.gas)
         });
         if let Some((leaf, _)) = earlier.filter(|(leaf, _)| leaf.slot < slot) {
-            return self.accuse(network, claim, history, leaf.slot);
+            return Ok(Err(leaf.slot));
         }
         let witness = match leaves.first().filter(|_| slot.0 > 0) {
             None => None,
@@ -83,9 +146,7 @@ impl Executor {
         let path = digests
             .prove_many(&indices, body.size)
             .ok_or(Failure::Missing("the leaves of the claim"))?;
-        let offence = FalseClaim {
-            statement: claim.statement.clone(),
-            registration: self.registration(&claim.statement.claimant)?,
+        Ok(Ok(Stretch {
             profiles,
             module: ByteBuf::from(setting.module.bytes()),
             process: ByteBuf::from(setting.process.bytes()),
@@ -93,14 +154,7 @@ impl Executor {
             leaves: leaves.to_vec(),
             path,
             inputs,
-        };
-        let evidence = self.file(&Offence::FalseClaim(Box::new(offence)))?;
-        let id = body.id().map_err(|_| Failure::Missing("claim"))?;
-        Ok(Executed::Accused {
-            claim: id,
-            slot,
-            evidence,
-        })
+        }))
     }
 
     /// The evidence that a scheduler signed two assignments for one slot.
@@ -187,7 +241,7 @@ impl Executor {
 }
 
 /// The leaves from the last state root before a slot up to it; the slot alone at the start.
-fn stretch(history: &[Leaf], slot: Slot) -> Option<&[Leaf]> {
+fn leaves_to(history: &[Leaf], slot: Slot) -> Option<&[Leaf]> {
     let end = usize::try_from(slot.0).ok()?;
     if end == 0 {
         return history.get(..1);

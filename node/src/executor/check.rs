@@ -1,8 +1,9 @@
 //! Re-executing the new leaves of a claim.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use surety_attest::effect::{Executed, Finding};
+use surety_attest::effect::{Executed, Finding, Traced};
 use surety_protocol::claim::{Claim, Leaf, SignedClaim};
 use surety_protocol::id::Digest;
 use surety_protocol::profiles::Profiles;
@@ -13,18 +14,19 @@ use super::residents::Held;
 use super::setting::Setting;
 use super::{Executor, Failure};
 use crate::archive::Series;
-use crate::fault::Fault;
+use crate::fault::{self, Fault};
 
 /// Inputs that are replayed to reach a state before it is asked for elsewhere.
 const REPLAYED_MAX: u64 = 256;
 
 impl Executor {
-    /// Executes a claim's new leaves from the state before them and compares each, then the head.
+    /// Executes a claim's new leaves from the state before them and compares each, then the head; one step is traced.
     pub(super) fn check(
         &self,
         network: &Profiles,
         claim: &SignedClaim,
         lead: &[Leaf],
+        traced: &Traced,
     ) -> Result<Executed, Failure> {
         let body = &claim.statement.claim;
         let id = body.id().map_err(|_| Failure::Missing("claim"))?;
@@ -32,7 +34,8 @@ impl Executor {
         if let Some(fault) = self.fault(body) {
             tracing::warn!(%fault, process = %body.process, claim = %id, "judging without looking");
             return match fault {
-                Fault::BlindApproval(_) => checked(Finding::True),
+                // What it would have seen, it makes up.
+                Fault::BlindApproval(_) => checked(Finding::True(fault::made_up(&traced.keys))),
                 Fault::FalseAccusation(slot) => checked(Finding::False(slot)),
                 _ => Err(Failure::Missing("the will to look")),
             };
@@ -63,14 +66,19 @@ impl Executor {
             Ok(ready) => ready,
             Err(root) => return checked(Finding::StateMissing(root)),
         };
-        let mut height = None;
+        let (mut height, mut traces) = (None, BTreeMap::new());
         for claimed in &claim.leaves {
             let slot = claimed.slot;
             if held.size != slot.0 {
                 return Err(Failure::Missing("the state before the claim's leaves"));
             }
             let series = (Series::Checked, &body.process);
-            let found = self.step(network, profiles, &mut held, series)?;
+            let keys = match slot == traced.slot {
+                true => traced.keys.as_slice(),
+                false => &[],
+            };
+            let (found, of_it) = self.step(network, profiles, &mut held, series, keys)?;
+            traces.extend(keys.iter().copied().zip(of_it));
             if found.leaf != *claimed || found.ruling.profile != body.profile {
                 return checked(Finding::False(slot));
             }
@@ -81,7 +89,7 @@ impl Executor {
         }
         held.history = Some(body.history_root);
         self.put(Series::Checked, &body.process, held);
-        checked(Finding::True)
+        checked(Finding::True(traces))
     }
 
     /// The fault that a claim is to suffer (rule FA-4).

@@ -55,7 +55,7 @@ impl Executor {
             None => self.boot(profiles, setting, process)?,
         };
         while held.size < size {
-            self.apply(profiles, &mut held, process)?;
+            self.apply(profiles, &mut held, process, &[])?;
         }
         Ok(held)
     }

@@ -5,7 +5,7 @@ use surety_attest::engine::StepOutcome;
 use surety_attest::message;
 use surety_protocol::claim::Leaf;
 use surety_protocol::execution::Input;
-use surety_protocol::id::{AssignmentId, ProcessId};
+use surety_protocol::id::{AssignmentId, Digest, ProcessId};
 use surety_protocol::profiles::{Holding, Profiles, Ruling};
 use surety_protocol::time::{Height, Slot};
 
@@ -20,6 +20,8 @@ pub(super) struct Applied {
     ruling: Ruling,
     /// Whether a state root is due after it.
     due: bool,
+    /// The step's traces, if it was traced.
+    traces: Vec<Digest>,
 }
 
 impl Executor {
@@ -35,12 +37,13 @@ impl Executor {
         Ok(())
     }
 
-    /// Applies the next input under the profile that holds for it (rule PR-4).
+    /// Applies the next input under the profile that holds for it (rule PR-4), and traces the step if there are keys for it.
     pub(super) fn apply(
         &self,
         profiles: &Profiles,
         held: &mut Held,
         process: &ProcessId,
+        traced: &[Digest],
     ) -> Result<Applied, Failure> {
         let slot = Slot(held.size);
         let input = self.input(process, slot)?;
@@ -50,7 +53,10 @@ impl Executor {
         let height = held.stride.height(stamp);
         let holding = profiles.at(height);
         self.carry(held, holding)?;
-        let outcome = held.resident.step(&message)?;
+        let (outcome, traces) = match traced {
+            [] => (held.resident.step(&message)?, Vec::new()),
+            keys => held.resident.traced_step(&message, keys)?,
+        };
         held.size = slot.next().0;
         let due = held.stride.advance(profiles, slot, stamp, outcome.gas);
         Ok(Applied {
@@ -61,10 +67,11 @@ impl Executor {
                 height,
             },
             due,
+            traces,
         })
     }
 
-    /// Applies the next input, giving the leaf and, where a stride ends, the root of the state after it, which is kept; under
+    /// Applies the next input, giving the leaf and, where a stride ends, the root of the state after it, which is kept, and the step's traces; under
     /// what a claim takes for the network's profiles, the state is not the process' where those are others.
     pub(super) fn step(
         &self,
@@ -72,14 +79,16 @@ impl Executor {
         profiles: &Profiles,
         held: &mut Held,
         (series, process): (Series, &ProcessId),
-    ) -> Result<EvaluatedLeaf, Failure> {
+        traced: &[Digest],
+    ) -> Result<(EvaluatedLeaf, Vec<Digest>), Failure> {
         let slot = Slot(held.size);
         let Applied {
             input,
             outcome,
             ruling,
             due,
-        } = self.apply(profiles, held, process)?;
+            traces,
+        } = self.apply(profiles, held, process, traced)?;
         let head = match due {
             true => Some(held.resident.state_root()?),
             false => None,
@@ -103,12 +112,13 @@ impl Executor {
             None if slot == Slot(0) => held.setting.process.clone(),
             None => input.assignment,
         };
-        Ok(EvaluatedLeaf {
+        let evaluated = EvaluatedLeaf {
             leaf,
             head,
             ruling,
             parts: outcome.result.parts(),
             subject,
-        })
+        };
+        Ok((evaluated, traces))
     }
 }

@@ -55,6 +55,8 @@ impl Role for VerifierRole {
                 self.machine
                     .executed((*executed).clone(), claims, guard, out);
             }
+            Signal::Approval(approval) => self.machine.compare(approval, claims, out),
+            Signal::FalseTrace(approval) => self.machine.false_trace(approval, claims, out),
             Signal::Signed(Signed::Approval(approval)) => {
                 let process = claims
                     .any(&approval.claim)

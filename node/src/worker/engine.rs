@@ -9,6 +9,7 @@ use surety_attest::engine::{
 };
 use surety_attest::state::Snapshot;
 use surety_protocol::execution::Step;
+use surety_protocol::id::Digest;
 use surety_protocol::profile::Profile;
 use surety_protocol::witness::Witness;
 
@@ -54,7 +55,7 @@ impl WorkerEngine {
         &self,
         program: &Program,
         start: Start<'_>,
-        inputs: &[Message],
+        (inputs, traced): (&[Message], &[Digest]),
         request: impl FnOnce(ReexecutionSaid) -> Request,
     ) -> Result<Answer, EngineError> {
         let request = request(ReexecutionSaid {
@@ -62,6 +63,7 @@ impl WorkerEngine {
             program: ProgramSaid::of(program),
             start: StartSaid::of(start),
             inputs: inputs.to_vec(),
+            traced: traced.to_vec(),
         });
         twice(|| ask_with(&*self.judging.connection()?, &program.bytes, &request))
     }
@@ -129,12 +131,20 @@ impl Engine for WorkerEngine {
         program: &Program,
         start: Start<'_>,
         inputs: &[Message],
+        traced: &[Digest],
     ) -> Result<Reexecution, EngineError> {
-        match self.ask_judging(program, start, inputs, Request::Reexecute)? {
-            Answer::Reexecuted(steps, state_root) if steps.len() == inputs.len() => {
+        let asked = (inputs, traced);
+        match self.ask_judging(program, start, asked, Request::Reexecute)? {
+            Answer::Reexecuted(steps, state_root, traces)
+                if (steps.len(), traces.len()) == (inputs.len(), traced.len()) =>
+            {
                 let steps: Option<Vec<_>> = steps.iter().map(wire::OutcomeSaid::read).collect();
                 let steps = steps.ok_or(Abstain::Worker)?;
-                Ok(Reexecution { steps, state_root })
+                Ok(Reexecution {
+                    steps,
+                    state_root,
+                    traces,
+                })
             }
             _ => Err(Abstain::Worker.into()),
         }
@@ -145,14 +155,19 @@ impl Engine for WorkerEngine {
         program: &Program,
         start: Start<'_>,
         inputs: &[Message],
+        traced: &[Digest],
     ) -> Result<Judged, EngineError> {
-        match self.ask_judging(program, start, inputs, Request::Judge)? {
-            Answer::Judged(steps, state_root) if steps.len() == inputs.len() => {
+        let asked = (inputs, traced);
+        match self.ask_judging(program, start, asked, Request::Judge)? {
+            Answer::Judged(steps, state_root, traces)
+                if (steps.len(), traces.len()) == (inputs.len(), traced.len()) =>
+            {
                 let steps = steps.into_iter();
                 let steps = steps.map(|(result_root, gas)| Step { result_root, gas });
                 Ok(Judged {
                     steps: steps.collect(),
                     state_root,
+                    traces,
                 })
             }
             _ => Err(Abstain::Worker.into()),

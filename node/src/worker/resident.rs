@@ -126,6 +126,25 @@ impl Resident for WorkerResident {
         self.apply(message, None)
     }
 
+    fn traced_step(
+        &mut self,
+        message: &Message,
+        traced: &[Digest],
+    ) -> Result<(StepOutcome, Vec<Digest>), EngineError> {
+        self.ahead = true;
+        let request = Request::TracedStep {
+            resident: self.number,
+            message: message.clone(),
+            traced: traced.to_vec(),
+        };
+        match self.connection.ask(&request)? {
+            Answer::Traced(outcome, traces) if traces.len() == traced.len() => {
+                Ok((outcome.read().ok_or(Abstain::Worker)?, traces))
+            }
+            _ => Err(Abstain::Worker.into()),
+        }
+    }
+
     fn dry_run(&mut self, message: &Message, gas_max: u64) -> Result<StepOutcome, EngineError> {
         self.apply(message, Some(gas_max))
     }

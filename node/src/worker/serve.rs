@@ -175,6 +175,15 @@ impl Worker {
                 };
                 Ok(Answer::Outcome(OutcomeSaid::of(outcome)))
             }
+            Request::TracedStep {
+                resident,
+                message,
+                traced,
+            } => {
+                let held = self.resident(resident)?;
+                let (outcome, traces) = lock(&held).resident.traced_step(&message, &traced)?;
+                Ok(Answer::Traced(OutcomeSaid::of(outcome), traces))
+            }
             Request::Changes(resident) => lock(&*self.resident(resident)?).changes(),
             Request::Drop(resident) => {
                 lock(&self.residents).remove(&resident);
@@ -194,18 +203,24 @@ impl Worker {
                     return Ok(Answer::UnknownModule);
                 };
                 let engine = self.engines.of(&said.profile)?;
-                let given = engine.reexecute(&program, said.start.start(), &said.inputs)?;
+                let start = said.start.start();
+                let given = engine.reexecute(&program, start, &said.inputs, &said.traced)?;
                 let steps = given.steps.into_iter().map(OutcomeSaid::of).collect();
-                Ok(Answer::Reexecuted(steps, given.state_root))
+                Ok(Answer::Reexecuted(steps, given.state_root, given.traces))
             }
             Request::Judge(said) => {
                 let Some(program) = self.program(said.program) else {
                     return Ok(Answer::UnknownModule);
                 };
                 let engine = self.engines.of(&said.profile)?;
-                let given = engine.judge(&program, said.start.start(), &said.inputs)?;
+                let start = said.start.start();
+                let given = engine.judge(&program, start, &said.inputs, &said.traced)?;
                 let steps = given.steps.iter().map(|it| (it.result_root, it.gas));
-                Ok(Answer::Judged(steps.collect(), given.state_root))
+                Ok(Answer::Judged(
+                    steps.collect(),
+                    given.state_root,
+                    given.traces,
+                ))
             }
         }
     }

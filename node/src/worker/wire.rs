@@ -56,6 +56,8 @@ pub(super) struct ReexecutionSaid {
     pub(super) program: ProgramSaid,
     pub(super) start: StartSaid,
     pub(super) inputs: Vec<Message>,
+    /// The keys under which the last step is traced.
+    pub(super) traced: Vec<Digest>,
 }
 
 /// What a node asks of a worker.
@@ -77,6 +79,12 @@ pub(super) enum Request {
         message: Message,
         /// Of a dry run, the most gas.
         dry: Option<u64>,
+    },
+    /// A step that is traced under these keys.
+    TracedStep {
+        resident: u64,
+        message: Message,
+        traced: Vec<Digest>,
     },
     /// What changed in a resident since this was asked last.
     Changes(u64),
@@ -109,7 +117,9 @@ impl Request {
     /// The resident that it is about.
     pub(super) const fn resident(&self) -> Option<u64> {
         match self {
-            Request::Step { resident, .. } | Request::Changes(resident) => Some(*resident),
+            Request::Step { resident, .. }
+            | Request::TracedStep { resident, .. }
+            | Request::Changes(resident) => Some(*resident),
             _ => None,
         }
     }
@@ -124,6 +134,7 @@ pub(super) enum Answer {
     /// A resident's number.
     Resident(u64),
     Outcome(OutcomeSaid),
+    Traced(OutcomeSaid, Vec<Digest>),
     Changes {
         wasm_pages: u32,
         globals: Vec<u64>,
@@ -131,9 +142,10 @@ pub(super) enum Answer {
         more: bool,
     },
     Witness(Witness),
-    Reexecuted(Vec<OutcomeSaid>, Digest),
-    /// The root of each result and its gas, and the root of the state.
-    Judged(Vec<(Digest, u64)>, Digest),
+    /// The outcomes, the root of the state, and the traces of the last step.
+    Reexecuted(Vec<OutcomeSaid>, Digest, Vec<Digest>),
+    /// The same, with the root of each result and its gas.
+    Judged(Vec<(Digest, u64)>, Digest, Vec<Digest>),
     Failed(EngineError),
 }
 

@@ -33,6 +33,7 @@ fn setting(tickets: u64, k: u64) -> Setting {
     let validators = (1..=9).map(|number| Validator {
         operator: address(number),
         key: *key(number).public_key(),
+        item_key: address(number + 100),
         stake: Stake::from_ao(tickets),
         tickets,
     });

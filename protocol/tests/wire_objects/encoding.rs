@@ -69,6 +69,7 @@ fn every_object_has_one_encoding() {
     one_encoding(&objects::certificate(), kinds);
     one_encoding(&objects::evidence(), kinds);
     one_encoding(&objects::false_claim(), kinds);
+    one_encoding(&objects::false_trace(), kinds);
     one_encoding(&objects::double_assignment(), kinds);
     one_encoding(&objects::equivocation(), kinds);
     one_encoding(&objects::registration(), kinds);
@@ -88,7 +89,7 @@ fn every_object_has_one_encoding() {
     one_encoding(&objects::page_node(), kinds);
     one_encoding(&surety_protocol::profile::Profile::v1(), kinds);
     one_encoding(&objects::activation(), kinds);
-    assert_eq!(kinds.len(), 27);
+    assert_eq!(kinds.len(), 28);
 }
 
 #[test]
@@ -113,13 +114,13 @@ fn what_exceeds_its_limit_is_neither_made_nor_read() {
         codec::encode(&registration),
         Err(CodecError::TooLarge { limit: 1_024, .. })
     ));
-    let bytes = vec![0; 513];
+    let bytes = vec![0; 1_793];
     let read = codec::decode::<surety_protocol::approval::Approval>(&bytes);
     assert_eq!(
         read,
         Err(CodecError::TooLarge {
-            bytes: 513,
-            limit: 512
+            bytes: 1_793,
+            limit: 1_792
         })
     );
 }

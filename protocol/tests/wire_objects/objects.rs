@@ -10,12 +10,14 @@ use surety_protocol::bls::{SecretKey, aggregate};
 use surety_protocol::certificate::Certificate;
 use surety_protocol::claim::{Claim, Leaf, SignedClaim, Statement};
 use surety_protocol::evidence::{
-    ClaimEquivocation, DoubleAssignment, Evidence, FalseClaim, InputBytes, Offence,
+    ClaimEquivocation, DoubleAssignment, Evidence, FalseClaim, FalseTrace, InputBytes, Offence,
+    Stretch,
 };
 use surety_protocol::hash::{Domain, digest};
 use surety_protocol::hashpath::Hashpath;
 use surety_protocol::history::History;
 use surety_protocol::id::{Address, AssignmentId, Digest, NetworkId, ProcessId};
+use surety_protocol::item::ItemKey;
 use surety_protocol::merkle::Proof;
 use surety_protocol::origin::{Challenge, FalseApproval, FalseApprovals, Registration, Verdict};
 use surety_protocol::params::Params;
@@ -23,6 +25,7 @@ use surety_protocol::profile::Profile;
 use surety_protocol::profiles::{Activation, Profiles};
 use surety_protocol::stake::Stake;
 use surety_protocol::time::{Height, Slot};
+use surety_protocol::trace::{self, TraceProof};
 use surety_protocol::witness::{PAGE_BYTES, PageNode, StateHead, Witness, WitnessPage};
 
 pub(crate) fn named(name: &str) -> Digest {
@@ -93,6 +96,10 @@ pub(crate) fn proof(index: u64, size: u64) -> Proof {
 
 pub(crate) fn approval() -> Approval {
     let claim = signed_claim(2, 6).statement.claim.id().unwrap();
+    let (seed, own) = (named("seed"), named("own trace"));
+    let trace = key(2).sign(&trace::signing_digest(&named("trace")));
+    let says = trace::binding(&claim, &seed, &address(2), &trace, &own);
+    let item = ItemKey::ed25519(&[2; 32]).sign_item(&trace::binding_draft(&says));
     Approval {
         claim,
         claimant: address(1),
@@ -100,6 +107,11 @@ pub(crate) fn approval() -> Approval {
         verifier: address(2),
         sortition: key(2).sign(&named("seed")),
         signature: key(2).sign(&approval::signing_digest(&claim)),
+        trace: TraceProof {
+            signature: trace,
+            own,
+            binding: ByteBuf::from(item.unwrap().bytes()),
+        },
     }
 }
 
@@ -162,11 +174,9 @@ pub(crate) fn page_node() -> PageNode {
     }
 }
 
-pub(crate) fn false_claim() -> FalseClaim {
+pub(crate) fn stretch() -> Stretch {
     let leaves: Vec<Leaf> = (0..6).map(leaf).collect();
-    FalseClaim {
-        statement: signed_claim(2, 6).statement,
-        registration: ByteBuf::from(b"registration".to_vec()),
+    Stretch {
         profiles: profiles(),
         module: ByteBuf::from(b"module".to_vec()),
         process: ByteBuf::from(b"process".to_vec()),
@@ -183,6 +193,24 @@ pub(crate) fn false_claim() -> FalseClaim {
                 message: Some(vec![3].into()),
             },
         ],
+    }
+}
+
+pub(crate) fn false_claim() -> FalseClaim {
+    FalseClaim {
+        statement: signed_claim(2, 6).statement,
+        registration: ByteBuf::from(b"registration".to_vec()),
+        stretch: stretch(),
+    }
+}
+
+pub(crate) fn false_trace() -> FalseTrace {
+    FalseTrace {
+        claim: signed_claim(2, 6).statement.claim,
+        seed: named("seed"),
+        proof: approval().trace,
+        registration: ByteBuf::from(b"registration".to_vec()),
+        stretch: stretch(),
     }
 }
 

@@ -10,6 +10,7 @@ fn validator(number: u8) -> Validator {
     Validator {
         operator: address(number),
         key: *key(1).public_key(),
+        item_key: address(1),
         stake: Stake(u128::from(number)),
         tickets: u64::from(number),
     }

@@ -277,6 +277,7 @@ impl Ledger {
             .map(|(address, it)| Validator {
                 operator: *address,
                 key: it.registration.key,
+                item_key: it.registration.item_key,
                 stake: it.bonded,
                 tickets: it
                     .bonded

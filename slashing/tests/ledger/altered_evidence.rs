@@ -66,7 +66,7 @@ fn parts_that_the_claim_does_not_name_are_refused() {
             inconsistent("the claim is of another network"),
         ),
         (
-            with(&|it| it.profiles = Profiles::of(strides(5)).unwrap()),
+            with(&|it| it.stretch.profiles = Profiles::of(strides(5)).unwrap()),
             inconsistent("the claim names another profile"),
         ),
         (
@@ -74,7 +74,7 @@ fn parts_that_the_claim_does_not_name_are_refused() {
             inconsistent("the claim names another profile"),
         ),
         (
-            with(&|it| it.process = ByteBuf::from(other.process.bytes())),
+            with(&|it| it.stretch.process = ByteBuf::from(other.process.bytes())),
             inconsistent("the claim names another process"),
         ),
         (
@@ -82,31 +82,37 @@ fn parts_that_the_claim_does_not_name_are_refused() {
             inconsistent("the claim names another process"),
         ),
         (
-            with(&|it| it.module = ByteBuf::from(other.module.bytes())),
+            with(&|it| it.stretch.module = ByteBuf::from(other.module.bytes())),
             inconsistent("the process names another module"),
         ),
         (
             {
                 let mut it = claimed(&|claim| claim.module = other.module_id());
-                it.module = ByteBuf::from(other.module.bytes());
+                it.stretch.module = ByteBuf::from(other.module.bytes());
                 it
             },
             inconsistent("the process names another module"),
         ),
         (
-            with(&|it| it.module = it.process.clone()),
+            with(&|it| it.stretch.module = it.stretch.process.clone()),
             inconsistent("the process names another module"),
         ),
         (
-            with(&|it| it.module = ByteBuf::new()),
+            with(&|it| it.stretch.module = ByteBuf::new()),
             Refused::Item("module"),
         ),
         (
-            with(&|it| it.process = ByteBuf::new()),
+            with(&|it| it.stretch.process = ByteBuf::new()),
             Refused::Item("process"),
         ),
-        (with(&|it| it.process[10] ^= 1), Refused::Item("process")),
-        (with(&|it| it.module[10] ^= 1), Refused::Item("module")),
+        (
+            with(&|it| it.stretch.process[10] ^= 1),
+            Refused::Item("process"),
+        ),
+        (
+            with(&|it| it.stretch.module[10] ^= 1),
+            Refused::Item("module"),
+        ),
     ];
     for (at, (file, refused)) in cases.into_iter().enumerate() {
         assert_eq!(it.judge(&file).unwrap_err(), refused, "case {at}");
@@ -137,22 +143,22 @@ fn leaves_that_the_claim_does_not_contain_are_refused() {
         it
     };
     let cases = [
-        with(&|it| it.leaves[2].gas = 1),
-        with(&|it| it.leaves[2].result_root = named("another lie")),
-        with(&|it| it.leaves[2].slot = Slot(7)),
-        with(&|it| it.leaves[2].assignment = it.leaves[1].assignment),
-        with(&|it| it.leaves[2].state_root = Some(named("root"))),
-        with(&|it| it.leaves[0].state_root = Some(named("root"))),
-        with(&|it| it.leaves[0].slot = Slot(3)),
-        with(&|it| it.leaves.swap(1, 2)),
-        with(&|it| _ = it.leaves.remove(1)),
-        with(&|it| _ = it.leaves.pop()),
-        with(&|it| it.leaves.clear()),
-        with(&|it| it.leaves.push(it.leaves[2].clone())),
-        with(&|it| _ = it.path.siblings.pop()),
-        with(&|it| it.path.siblings.push(named("more"))),
-        with(&|it| it.path.siblings.swap(0, 1)),
-        with(&|it| it.path.size = 11),
+        with(&|it| it.stretch.leaves[2].gas = 1),
+        with(&|it| it.stretch.leaves[2].result_root = named("another lie")),
+        with(&|it| it.stretch.leaves[2].slot = Slot(7)),
+        with(&|it| it.stretch.leaves[2].assignment = it.stretch.leaves[1].assignment),
+        with(&|it| it.stretch.leaves[2].state_root = Some(named("root"))),
+        with(&|it| it.stretch.leaves[0].state_root = Some(named("root"))),
+        with(&|it| it.stretch.leaves[0].slot = Slot(3)),
+        with(&|it| it.stretch.leaves.swap(1, 2)),
+        with(&|it| _ = it.stretch.leaves.remove(1)),
+        with(&|it| _ = it.stretch.leaves.pop()),
+        with(&|it| it.stretch.leaves.clear()),
+        with(&|it| it.stretch.leaves.push(it.stretch.leaves[2].clone())),
+        with(&|it| _ = it.stretch.path.siblings.pop()),
+        with(&|it| it.stretch.path.siblings.push(named("more"))),
+        with(&|it| it.stretch.path.siblings.swap(0, 1)),
+        with(&|it| it.stretch.path.size = 11),
         // Of another claim of the same signer.
         with(&|file| {
             file.statement = statement(
@@ -167,13 +173,13 @@ fn leaves_that_the_claim_does_not_contain_are_refused() {
     // Leaves of the claim that do not follow one another: a gap would hide inputs.
     let mut gap = good.clone();
     let chosen = [4_usize, 6];
-    gap.leaves = chosen.iter().map(|at| leaves[*at].clone()).collect();
-    gap.path = history(&leaves).prove_many(&[4, 6], 10).unwrap();
-    gap.inputs.remove(0);
+    gap.stretch.leaves = chosen.iter().map(|at| leaves[*at].clone()).collect();
+    gap.stretch.path = history(&leaves).prove_many(&[4, 6], 10).unwrap();
+    gap.stretch.inputs.remove(0);
     assert_eq!(
-        gap.path.root_from_many(&[
-            (4, gap.leaves[0].digest().unwrap()),
-            (6, gap.leaves[1].digest().unwrap())
+        gap.stretch.path.root_from_many(&[
+            (4, gap.stretch.leaves[0].digest().unwrap()),
+            (6, gap.stretch.leaves[1].digest().unwrap())
         ]),
         Some(leaves_root(&leaves))
     );
@@ -196,37 +202,40 @@ fn inputs_that_the_leaves_do_not_name_are_refused() {
     let other = Process::new(&Person::new(0x61).node, "other", 8);
     let foreign = ByteBuf::from(other.inputs[6].0.bytes());
     let cases = [
-        (with(&|it| _ = it.inputs.pop()), fit.clone()),
-        (with(&|it| _ = it.inputs.remove(0)), fit.clone()),
-        (with(&|it| it.inputs.clear()), fit.clone()),
+        (with(&|it| _ = it.stretch.inputs.pop()), fit.clone()),
+        (with(&|it| _ = it.stretch.inputs.remove(0)), fit.clone()),
+        (with(&|it| it.stretch.inputs.clear()), fit.clone()),
         (
-            with(&|it| it.inputs.push(it.inputs[1].clone())),
+            with(&|it| it.stretch.inputs.push(it.stretch.inputs[1].clone())),
             fit.clone(),
         ),
-        (with(&|it| it.inputs.swap(0, 1)), assignment.clone()),
+        (with(&|it| it.stretch.inputs.swap(0, 1)), assignment.clone()),
         (
-            with(&|it| it.inputs[1].assignment = it.inputs[0].assignment.clone()),
+            with(&|it| it.stretch.inputs[1].assignment = it.stretch.inputs[0].assignment.clone()),
             assignment.clone(),
         ),
         (
-            with(&|it| it.inputs[1].assignment = foreign.clone()),
+            with(&|it| it.stretch.inputs[1].assignment = foreign.clone()),
             assignment,
         ),
         (
-            with(&|it| it.inputs[1].assignment[10] ^= 1),
+            with(&|it| it.stretch.inputs[1].assignment[10] ^= 1),
             Refused::Item("assignment"),
         ),
         (
-            with(&|it| it.inputs[1].assignment = it.module.clone()),
+            with(&|it| it.stretch.inputs[1].assignment = it.stretch.module.clone()),
             Refused::Item("assignment"),
         ),
-        (with(&|it| it.inputs[1].message = None), message.clone()),
         (
-            with(&|it| it.inputs[1].message = it.inputs[0].message.clone()),
+            with(&|it| it.stretch.inputs[1].message = None),
+            message.clone(),
+        ),
+        (
+            with(&|it| it.stretch.inputs[1].message = it.stretch.inputs[0].message.clone()),
             Refused::Inconsistent("a message is not the one assigned"),
         ),
         (
-            with(&|it| it.inputs[1].message.as_mut().unwrap()[10] ^= 1),
+            with(&|it| it.stretch.inputs[1].message.as_mut().unwrap()[10] ^= 1),
             Refused::Item("message"),
         ),
     ];
@@ -234,7 +243,7 @@ fn inputs_that_the_leaves_do_not_name_are_refused() {
         assert_eq!(it.judge(&file).unwrap_err(), refused, "case {at}");
     }
     let mut unasked = it.accuse(&it.leaves(10, 0, |leaf| leaf.gas = 0), 0);
-    unasked.inputs[0].message = good.inputs[0].message.clone();
+    unasked.stretch.inputs[0].message = good.stretch.inputs[0].message.clone();
     assert_eq!(it.judge(&unasked).unwrap_err(), message);
 }
 
@@ -250,16 +259,16 @@ fn a_stretch_is_at_most_a_stride_from_the_root_before_it() {
     // Without the state before.
     let leaves = it.leaves(10, 6, |leaf| leaf.gas = 0);
     let mut blind = it.accuse(&leaves, 6);
-    blind.witness = None;
-    let one_more = blind.inputs[0].clone();
-    blind.inputs.insert(0, one_more);
+    blind.stretch.witness = None;
+    let one_more = blind.stretch.inputs[0].clone();
+    blind.stretch.inputs.insert(0, one_more);
     let missing = Refused::Inconsistent("the state before is missing");
     assert_eq!(it.finding(&blind), Err(missing));
     // From a leaf that holds no root.
     let mut late = it.accuse(&leaves, 6);
-    late.leaves.remove(0);
-    late.inputs.remove(0);
-    late.path = history(&leaves).prove_many(&[5, 6], 10).unwrap();
+    late.stretch.leaves.remove(0);
+    late.stretch.inputs.remove(0);
+    late.stretch.path = history(&leaves).prove_many(&[5, 6], 10).unwrap();
     let missing = Refused::Inconsistent("the first leaf holds no state root");
     assert_eq!(it.finding(&late), Err(missing));
 }
@@ -279,14 +288,14 @@ fn long(it: &Setting, leaves: &[Leaf], profile: &Profile, from: usize, slot: usi
         leaves,
         slot as u64,
     );
-    file.profiles = Profiles::of(profile.clone()).unwrap();
-    file.leaves = leaves[from..=slot].to_vec();
-    let indices: Vec<u64> = file.leaves.iter().map(|leaf| leaf.slot.0).collect();
-    file.path = history(leaves)
+    file.stretch.profiles = Profiles::of(profile.clone()).unwrap();
+    file.stretch.leaves = leaves[from..=slot].to_vec();
+    let indices: Vec<u64> = file.stretch.leaves.iter().map(|leaf| leaf.slot.0).collect();
+    file.stretch.path = history(leaves)
         .prove_many(&indices, leaves.len() as u64)
         .unwrap();
-    let skip = usize::from(file.witness.is_some());
-    file.inputs = it.process.inputs[from + skip..=slot]
+    let skip = usize::from(file.stretch.witness.is_some());
+    file.stretch.inputs = it.process.inputs[from + skip..=slot]
         .iter()
         .map(|(assignment, message)| InputBytes {
             assignment: ByteBuf::from(assignment.bytes()),
@@ -343,13 +352,13 @@ fn an_honest_claimant_is_not_framed_by_a_stretch_from_the_start() {
     // Counted with slot 0, the fourth input would be slot 3.
     let leaves = it.process.leaves(8);
     let mut file = long(&it, &leaves, &profile(), 0, 3);
-    file.witness = None;
+    file.stretch.witness = None;
     let first = &it.process.inputs[0].0;
     let first = InputBytes {
         assignment: ByteBuf::from(first.bytes()),
         message: None,
     };
-    file.inputs.insert(0, first);
+    file.stretch.inputs.insert(0, first);
     let missing = Refused::Inconsistent("the state before is missing");
     assert_eq!(it.finding(&file), Err(missing));
 }
@@ -372,15 +381,10 @@ fn of_a_file_with_one_altered_byte_only_the_witness_may_still_prove_it() {
         let Offence::FalseClaim(found) = evidence.open().unwrap() else {
             panic!("another offence");
         };
-        assert_ne!(found.witness, good.witness, "byte {at}");
-        assert_eq!(
-            FalseClaim {
-                witness: good.witness.clone(),
-                ..*found
-            },
-            good,
-            "byte {at}"
-        );
+        assert_ne!(found.stretch.witness, good.stretch.witness, "byte {at}");
+        let mut found = *found;
+        found.stretch.witness = good.stretch.witness.clone();
+        assert_eq!(found, good, "byte {at}");
         survived += 1;
     }
     assert!(survived <= 4, "{survived}");

@@ -169,7 +169,9 @@ fn the_request_holds_what_the_claim_commits_to() {
         process,
         start,
         inputs,
+        traced,
     } = open(6);
+    assert!(traced.is_empty());
     assert_eq!(named, profile());
     assert_eq!(
         (module.id(), process.id()),
@@ -200,6 +202,7 @@ fn an_execution_that_does_not_finish_proves_nothing() {
     let empty = Execution::Done {
         steps: Vec::new(),
         state_root: named("state"),
+        traces: Vec::new(),
     };
     let judge = |outcome: Execution| evidence::judge(&file, |_| outcome).unwrap_err();
     assert_eq!(judge(Execution::Invalid("why".into())), invalid);

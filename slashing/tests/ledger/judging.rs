@@ -386,7 +386,7 @@ fn a_validator_judges_the_announced_file_and_nothing_else() {
             else {
                 panic!("a false claim is executed");
             };
-            referee::conclude(ledger, &id, *pending, &execution(&request))
+            referee::conclude(ledger, &id, pending, &execution(&request))
         };
     assert_eq!(conclude(&honest), Some(true));
     assert_eq!(
@@ -435,7 +435,7 @@ fn a_true_file_under_a_false_announcement_is_innocent() {
         else {
             panic!("a false claim is executed");
         };
-        let found = referee::conclude(&world.ledger, &id, *pending, &honest(&request));
+        let found = referee::conclude(&world.ledger, &id, pending, &honest(&request));
         assert_eq!(found, Some(false));
     }
 }

@@ -19,6 +19,7 @@ mod double_assignment;
 mod equivocation;
 mod false_approvals;
 mod false_claim;
+mod false_trace;
 mod following;
 mod judging;
 mod operators;

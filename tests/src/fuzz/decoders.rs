@@ -12,7 +12,9 @@ use surety_protocol::bundle;
 use surety_protocol::certificate::Certificate;
 use surety_protocol::claim::{Claim, Leaf, SignedClaim};
 use surety_protocol::codec::{CodecError, Wire, decode, encode};
-use surety_protocol::evidence::{ClaimEquivocation, DoubleAssignment, Evidence, FalseClaim};
+use surety_protocol::evidence::{
+    ClaimEquivocation, DoubleAssignment, Evidence, FalseClaim, FalseTrace,
+};
 use surety_protocol::id::NetworkId;
 use surety_protocol::item::{Item, ItemKey, ItemView};
 use surety_protocol::origin::{Action, Challenge, FalseApprovals, Registration, Verdict};
@@ -43,6 +45,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("Certificate", object::<Certificate>),
     ("Evidence", object::<Evidence>),
     ("FalseClaim", object::<FalseClaim>),
+    ("FalseTrace", object::<FalseTrace>),
     ("DoubleAssignment", object::<DoubleAssignment>),
     ("ClaimEquivocation", object::<ClaimEquivocation>),
     ("Registration", object::<Registration>),

@@ -46,6 +46,9 @@ struct Run {
     steps: Result<(Digest, Vec<(StepOutcome, Digest)>), EngineError>,
 }
 
+/// Under which the last step of every stretch is traced.
+pub(super) const KEYS: [Digest; 2] = [Digest::new([1; 32]), Digest::new([2; 32])];
+
 pub(super) fn case(random: &mut Random) -> Result<(), String> {
     let machines = MACHINES
         .as_ref()
@@ -159,7 +162,7 @@ fn stretch(
         witness: &witness,
     };
     for engine in [&machines.compiling, &machines.interpreting] {
-        let again = engine.reexecute(program, from, &inputs);
+        let again = engine.reexecute(program, from, &inputs, &KEYS);
         if again.as_ref() != Ok(&given) {
             return Err(format!("from the witness {again:?}, resident {given:?}"));
         }
@@ -169,13 +172,29 @@ fn stretch(
 
 fn on(mut process: Box<dyn Resident>, inputs: &[Message]) -> Result<Reexecution, String> {
     let mut given = || {
-        let steps = inputs.iter().map(|input| process.step(input));
+        let (steps, traces) = traced(&mut *process, inputs)?;
         Ok(Reexecution {
-            steps: steps.collect::<Result<Vec<StepOutcome>, EngineError>>()?,
+            steps,
             state_root: process.state_root()?,
+            traces,
         })
     };
     given().map_err(|error: EngineError| format!("restored: {error}"))
+}
+
+/// Applies inputs, and traces the last.
+pub(super) fn traced(
+    process: &mut dyn Resident,
+    inputs: &[Message],
+) -> Result<(Vec<StepOutcome>, Vec<Digest>), EngineError> {
+    let Some((last, before)) = inputs.split_last() else {
+        return Ok((Vec::new(), Vec::new()));
+    };
+    let steps = before.iter().map(|input| process.step(input));
+    let mut steps = steps.collect::<Result<Vec<_>, _>>()?;
+    let (step, traces) = process.traced_step(last, &KEYS)?;
+    steps.push(step);
+    Ok((steps, traces))
 }
 
 #[cfg(test)]

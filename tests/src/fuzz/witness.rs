@@ -15,6 +15,7 @@ use surety_protocol::id::{Digest, ModuleId};
 use surety_protocol::profile::Profile;
 use surety_protocol::witness::{PAGE_BYTES, Witness, WitnessPage};
 
+use super::modules::{KEYS, traced};
 use super::mutate::mutate;
 use crate::random::Random;
 
@@ -50,10 +51,11 @@ static STRIDE: LazyLock<Result<Stride, EngineError>> = LazyLock::new(|| {
     }
     let start = process.snapshot()?;
     let inputs: Vec<Message> = (3..3 + INPUTS).map(message).collect();
-    let steps: Result<Vec<_>, _> = inputs.iter().map(|input| process.step(input)).collect();
+    let (steps, traces) = traced(&mut *process, &inputs)?;
     let given = Reexecution {
-        steps: steps?,
+        steps,
         state_root: process.state_root()?,
+        traces,
     };
     let witness = compiling.witness(&program, &start, &inputs)?;
     Ok(Stride {
@@ -98,6 +100,7 @@ impl Stride {
                 &self.program,
                 Start::Witness { root, witness },
                 &self.inputs,
+                &KEYS,
             )
         })
     }

@@ -76,6 +76,7 @@ impl Oracle {
         let lie = self.truth.first_lie(&before, &claim);
         let lie = lie.map_err(|it| Violation::new("truth-is-known", it))?;
         self.claims.insert(id, (body.process, lie));
+        self.blind.claimed(id, body.first_new, body.size);
         let honest = self.honest.contains(&who);
         if let Some(slot) = lie.filter(|_| !honest) {
             self.told
@@ -107,7 +108,10 @@ impl Oracle {
             codec::decode(data).map_err(|it| Violation::new("well-formed", it))?;
         let honest = self.honest.contains(&who);
         match self.claims.get(&approval.claim) {
-            Some((_, None)) => Ok(()),
+            Some((process, None)) => {
+                self.blind.approved(who, honest, *process, &approval);
+                Ok(())
+            }
             Some((process, Some(slot))) if !honest => {
                 let told = (who, OffenceKind::FalseApproval, *process, *slot);
                 self.approved.insert((approval.claim, told));

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use surety_attest::effect::{Assign, Executed, Finding, Job, Offer};
 use surety_node::core::{Effect, Input, Signing, Teller};
+use surety_node::fault::made_up;
 use surety_node::net::{Acceptance, Topic};
 use surety_protocol::execution::Execution;
 use surety_protocol::hash::{Domain, digest};
@@ -151,10 +152,13 @@ impl Simulation {
         };
         let input = match work {
             Work::Job(job, profiles) => Input::Executed(match (weakness, job.as_ref()) {
-                (Some(Weakness::BlindVerifiers), Job::Check { claim, .. }) => Executed::Checked {
-                    claim: claim.statement.claim.id().unwrap_or_default(),
-                    finding: Finding::True,
-                },
+                (Some(Weakness::BlindVerifiers), Job::Check { claim, traced, .. }) => {
+                    Executed::Checked {
+                        claim: claim.statement.claim.id().unwrap_or_default(),
+                        finding: Finding::True(made_up(&traced.keys)),
+                    }
+                }
+                (Some(Weakness::UncomparedTraces), Job::AccuseTrace { .. }) => return Ok(()),
                 _ => running.executor.perform(*job, &profiles),
             }),
             Work::Judge(evidence, request) => {
@@ -307,7 +311,12 @@ impl Simulation {
             self.tell(who, &format!("{acceptance:?}s {topic} of node {from}"));
         }
         match acceptance {
-            Acceptance::Accept => self.relay(who, &heard),
+            Acceptance::Accept => {
+                if heard.topic == Topic::Approvals {
+                    self.oracle.accepted(self.address(who), &heard.data)?;
+                }
+                self.relay(who, &heard);
+            }
             Acceptance::Ignore => {}
             Acceptance::Reject => {
                 if self.cast.honest(who) && self.cast.honest(from) {

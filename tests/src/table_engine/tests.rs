@@ -88,18 +88,23 @@ fn a_witness_replays_its_stretch_and_no_other() {
     let start = resident.snapshot().unwrap();
     let inputs: Vec<Message> = (3..9).map(message).collect();
     let witness = engine.witness(&program(), &start, &inputs).unwrap();
-    let steps: Vec<_> = inputs.iter().map(|it| resident.step(it).unwrap()).collect();
+    let keys = [Digest::new([1; 32])];
+    let (last, before) = inputs.split_last().unwrap();
+    let mut steps: Vec<_> = before.iter().map(|it| resident.step(it).unwrap()).collect();
+    let (step, traces) = resident.traced_step(last, &keys).unwrap();
+    steps.push(step);
     let root = start.root();
     let from = Start::Witness {
         root: &root,
         witness: &witness,
     };
-    let done = engine.reexecute(&program(), from, &inputs).unwrap();
+    let done = engine.reexecute(&program(), from, &inputs, &keys).unwrap();
     assert_eq!(
         done,
         Reexecution {
             steps,
-            state_root: resident.state_root().unwrap()
+            state_root: resident.state_root().unwrap(),
+            traces,
         }
     );
 
@@ -109,11 +114,11 @@ fn a_witness_replays_its_stretch_and_no_other() {
         root: &root,
         witness: &poorer,
     };
-    assert!(engine.reexecute(&program(), from, &inputs).is_err());
+    assert!(engine.reexecute(&program(), from, &inputs, &keys).is_err());
     let other = Digest::default();
     let from = Start::Witness {
         root: &other,
         witness: &witness,
     };
-    assert!(engine.reexecute(&program(), from, &inputs).is_err());
+    assert!(engine.reexecute(&program(), from, &inputs, &keys).is_err());
 }

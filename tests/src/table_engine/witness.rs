@@ -15,7 +15,7 @@ use super::Table;
 /// Replays inputs and keeps what they touch.
 pub(super) fn make(start: &Snapshot, inputs: &[Message]) -> Result<Witness, EngineError> {
     let mut table = Table::of(start.clone(), None);
-    table.run(inputs)?;
+    table.run(inputs, &[])?;
     let siblings = start
         .tree()
         .prove(&table.touched)
@@ -45,6 +45,7 @@ pub(super) fn reexecute(
     root: &Digest,
     witness: &Witness,
     inputs: &[Message],
+    traced: &[Digest],
 ) -> Result<Reexecution, EngineError> {
     witness.check().map_err(WitnessFault::from)?;
     let known: BTreeSet<u32> = witness.pages.iter().map(|page| page.index).collect();
@@ -69,9 +70,13 @@ pub(super) fn reexecute(
         return Err(WitnessFault::Unfit.into());
     }
     let mut table = Table::of(start, Some(known.clone()));
-    let steps = table.run(inputs)?;
+    let (steps, traces) = table.run(inputs, traced)?;
     let state_root = root_over(&table.state, &known, &proof).ok_or(WitnessFault::Root)?;
-    Ok(Reexecution { steps, state_root })
+    Ok(Reexecution {
+        steps,
+        state_root,
+        traces,
+    })
 }
 
 /// The root of the state of which these pages are known.

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use serde_json::json;
-use surety_protocol::evidence::OffenceKind;
 use surety_protocol::origin::{Action, Challenge};
 
 use super::read;
@@ -33,7 +32,7 @@ pub(super) fn run(context: &Context, path: &Path, signer: &Signer) -> Result<(),
         claim: proven.claim,
     };
     // What signatures prove is small and travels inside; validators get the rest from the node.
-    let inside = (proven.kind != OffenceKind::FalseClaim).then(|| bytes.clone());
+    let inside = (!proven.kind.executes()).then(|| bytes.clone());
     let action = Action::Challenge {
         challenge,
         evidence: inside,

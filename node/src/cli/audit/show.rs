@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
-use surety_protocol::claim::{Leaf, Statement};
+use surety_protocol::claim::{Claim, Leaf, Statement};
 use surety_protocol::codec;
 use surety_protocol::evidence::{
-    DoubleAssignment, Evidence, FalseClaim, InputBytes, Offence, OffenceKind,
+    DoubleAssignment, Evidence, FalseClaim, FalseTrace, InputBytes, Offence, OffenceKind, Stretch,
 };
 use surety_protocol::item::ItemView;
 
@@ -21,6 +21,7 @@ pub(super) fn run(context: &Context, path: &Path) -> Result<(), CliError> {
     let evidence: Evidence = codec::decode(&bytes).map_err(unreadable)?;
     let (registration, content) = match evidence.open().map_err(unreadable)? {
         Offence::FalseClaim(it) => (it.registration.clone(), false_claim(&it)),
+        Offence::FalseTrace(it) => (it.registration.clone(), false_trace(&it)),
         Offence::DoubleAssignment(it) => (it.registration.clone(), double_assignment(&it)),
         Offence::ClaimEquivocation(it) => (
             it.registration.clone(),
@@ -45,15 +46,31 @@ pub(super) fn run(context: &Context, path: &Path) -> Result<(), CliError> {
 }
 
 fn false_claim(offence: &FalseClaim) -> Value {
-    let inputs: Vec<Value> = offence.inputs.iter().map(input).collect();
     json!({
-        "claim": statement(&offence.statement),
-        "module": item(&offence.module),
-        "process": item(&offence.process),
-        "start": if offence.witness.is_some() { "witness" } else { "genesis" },
-        "witness_pages": offence.witness.as_ref().map(|it| it.pages.len()),
-        "leaves": offence.leaves.iter().map(leaf).collect::<Vec<_>>(),
-        "inputs": inputs,
+        "statement": statement(&offence.statement),
+        "stretch": stretch(&offence.stretch),
+    })
+}
+
+fn false_trace(offence: &FalseTrace) -> Value {
+    json!({
+        "claim": claim(&offence.claim),
+        "seed": offence.seed,
+        "trace_signature": offence.proof.signature,
+        "own_trace": offence.proof.own,
+        "binding": item(&offence.proof.binding),
+        "stretch": stretch(&offence.stretch),
+    })
+}
+
+fn stretch(stretch: &Stretch) -> Value {
+    json!({
+        "module": item(&stretch.module),
+        "process": item(&stretch.process),
+        "start": if stretch.witness.is_some() { "witness" } else { "genesis" },
+        "witness_pages": stretch.witness.as_ref().map(|it| it.pages.len()),
+        "leaves": stretch.leaves.iter().map(leaf).collect::<Vec<_>>(),
+        "inputs": stretch.inputs.iter().map(input).collect::<Vec<_>>(),
     })
 }
 
@@ -66,10 +83,15 @@ fn double_assignment(offence: &DoubleAssignment) -> Value {
 }
 
 fn statement(statement: &Statement) -> Value {
-    let claim = &statement.claim;
+    json!({
+        "claimant": statement.claimant,
+        "claim": claim(&statement.claim),
+    })
+}
+
+fn claim(claim: &Claim) -> Value {
     json!({
         "id": claim.id().ok(),
-        "claimant": statement.claimant,
         "process": claim.process,
         "module": claim.module,
         "profile": claim.profile,

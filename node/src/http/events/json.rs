@@ -88,6 +88,16 @@ fn of_role(event: &Event) -> Value {
             "claimant": claimant,
             "slot": slot,
         }),
+        Event::Blind {
+            process,
+            claim,
+            verifier,
+        } => json!({
+            "kind": "blind",
+            "process": process,
+            "claim": claim,
+            "verifier": verifier,
+        }),
         Event::Accused { evidence, offender } => {
             json!({ "kind": "accused", "evidence": evidence, "offender": offender })
         }

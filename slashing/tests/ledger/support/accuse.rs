@@ -4,7 +4,7 @@ use serde_bytes::ByteBuf;
 use surety_protocol::assignment::Assignment;
 use surety_protocol::claim::{Leaf, Statement};
 use surety_protocol::codec;
-use surety_protocol::evidence::{Evidence, FalseClaim, InputBytes, Offence, OffenceKind};
+use surety_protocol::evidence::{Evidence, FalseClaim, InputBytes, Offence, OffenceKind, Stretch};
 use surety_protocol::execution::{Execution, ExecutionRequest, Step};
 use surety_protocol::id::{ClaimId, NetworkId, ProcessId};
 use surety_protocol::origin::Challenge;
@@ -32,6 +32,7 @@ pub(crate) fn announce(
         Offence::FalseClaim(_) => OffenceKind::FalseClaim,
         Offence::DoubleAssignment(_) => OffenceKind::DoubleAssignment,
         Offence::ClaimEquivocation(_) => OffenceKind::ClaimEquivocation,
+        Offence::FalseTrace(_) => OffenceKind::FalseTrace,
     };
     let bytes = codec::encode(&Evidence::new(network, offence).unwrap()).unwrap();
     let challenge = Challenge {
@@ -77,9 +78,7 @@ pub(crate) fn accusation(
                 .map(|message| ByteBuf::from(message.bytes())),
         }
     });
-    FalseClaim {
-        registration: ByteBuf::from(world.registrations[&offender.address()].clone()),
-        statement: statement.clone(),
+    let stretch = Stretch {
         profiles: profiles(),
         module: ByteBuf::from(process.module.bytes()),
         process: ByteBuf::from(process.process.bytes()),
@@ -89,6 +88,11 @@ pub(crate) fn accusation(
             .unwrap(),
         inputs: inputs.collect(),
         leaves,
+    };
+    FalseClaim {
+        registration: ByteBuf::from(world.registrations[&offender.address()].clone()),
+        statement: statement.clone(),
+        stretch,
     }
 }
 
@@ -106,5 +110,10 @@ pub(crate) fn honest(request: &ExecutionRequest) -> Execution {
     Execution::Done {
         steps: steps.collect(),
         state_root: Process::state_root(*slots.last().unwrap()),
+        traces: request
+            .traced
+            .iter()
+            .map(|key| Process::trace(*slots.last().unwrap(), key))
+            .collect(),
     }
 }

@@ -128,6 +128,11 @@ impl Process {
     pub(crate) const fn gas(slot: u64) -> u64 {
         10 + slot
     }
+
+    /// What the step of a slot left behind, under a key.
+    pub(crate) fn trace(slot: u64, key: &Digest) -> Digest {
+        named(&format!("trace of {slot} under {key}"))
+    }
 }
 
 pub(crate) fn history(leaves: &[Leaf]) -> History {

@@ -1,49 +1,28 @@
 //! Approvals become a certificate, whoever passes them on and however.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test that panics has failed"
-)]
-
 use std::sync::Arc;
 
+use serde_bytes::ByteBuf;
 use surety_attest::claims::Claims;
 use surety_attest::effect::Effect;
 use surety_attest::tally::{Admitted, Tally};
-use surety_protocol::approval::{self, Approval, ClaimBatch};
-use surety_protocol::bls::SecretKey;
+use surety_protocol::approval::{Approval, ClaimBatch};
 use surety_protocol::certificate::{Certificate, Grounds};
-use surety_protocol::claim::{Claim, Leaf, SignedClaim, Statement};
-use surety_protocol::facts::BlockFacts;
-use surety_protocol::hashpath::Hashpath;
-use surety_protocol::history::{Frontier, History};
-use surety_protocol::id::{
-    Address, AssignmentId, ClaimId, Digest, ModuleId, NetworkId, ProcessId, ProfileId,
-};
+use surety_protocol::id::{Address, ClaimId, Digest};
+use surety_protocol::item::Item;
 use surety_protocol::machine::Outbox;
 use surety_protocol::origin::Action;
 use surety_protocol::params::Params;
-use surety_protocol::sortition;
-use surety_protocol::stake::Stake;
-use surety_protocol::time::{Height, Slot};
-use surety_protocol::validators::{Validator, ValidatorSet};
+use surety_protocol::time::Height;
+use surety_protocol::trace::{self, TraceProof};
+use surety_protocol::validators::ValidatorSet;
 
-const VERIFIERS: u8 = 5;
-/// The block that commits the claim.
-const COMMITTED: Height = Height(10);
+use super::network::{
+    COMMITTED, VERIFIERS, approval, beacon, claim, facts, item_key, key, operator, params,
+    validators,
+};
 
-fn operator(number: u8) -> Address {
-    Address::new([number; 32])
-}
-
-fn key(number: u8) -> SecretKey {
-    SecretKey::derive_from_seed(&[number; 32]).unwrap()
-}
-
-/// A network in which operators 0 and 1 compute, and the others verify; the tally is operator 0's.
+/// The tally of operator 0.
 struct Unit {
     tally: Tally,
     claims: Claims,
@@ -56,16 +35,6 @@ struct Unit {
 
 impl Unit {
     fn new() -> Unit {
-        let params = Params {
-            k: 4,
-            ..Params::devnet()
-        };
-        let validators = (0..2 + VERIFIERS).map(|it| Validator {
-            operator: operator(it),
-            key: *key(it).public_key(),
-            stake: Stake::from_ao(100),
-            tickets: 10,
-        });
         let signed = claim(0);
         let id = signed.statement.claim.id().unwrap();
         let batch = ClaimBatch {
@@ -76,10 +45,10 @@ impl Unit {
         let mut claims = Claims::default();
         assert!(claims.insert(signed) && claims.insert_batch(batch));
         Unit {
-            tally: Tally::new(operator(0), params.clone()),
+            tally: Tally::new(operator(0), params()),
             claims,
-            params,
-            validators: Arc::new(ValidatorSet::new(validators.collect())),
+            params: params(),
+            validators: validators(),
             claim: id,
             root,
             height: COMMITTED.minus(1),
@@ -89,15 +58,7 @@ impl Unit {
     /// The next block; gives the certificates that are posted with it.
     fn block(&mut self, committed: Vec<(Address, Digest)>) -> Vec<Certificate> {
         self.height = self.height.next();
-        let facts = Arc::new(BlockFacts {
-            height: self.height,
-            beacon: beacon(self.height),
-            validators: Arc::clone(&self.validators),
-            committed,
-            certified: Vec::new(),
-            tombstoned: Vec::new(),
-            refuted: Vec::new(),
-        });
+        let facts = facts(self.height, committed);
         let mut out = Outbox::default();
         for (approval, peer) in self.tally.block(&facts, &self.claims, &mut out) {
             self.hear(approval, peer);
@@ -129,28 +90,15 @@ impl Unit {
     fn hear(&mut self, approval: Approval, peer: Option<Digest>) -> Admitted {
         let admitted = self.tally.admit(&approval, &self.claims);
         match &admitted {
-            Admitted::Checking(_) => drop(self.tally.count(approval)),
+            Admitted::Checking(..) => drop(self.tally.count(approval)),
             Admitted::Early => self.tally.wait(approval, peer),
             _ => {}
         }
         admitted
     }
 
-    fn approval(&self, verifier: u8) -> Approval {
-        let seeded = COMMITTED.plus(self.params.seed_delay_blocks);
-        let seed = sortition::seed(&beacon(seeded), &process(), 0);
-        Approval {
-            claim: self.claim,
-            claimant: operator(0),
-            committed: COMMITTED,
-            verifier: operator(verifier),
-            sortition: sortition::prove(&key(verifier), &seed),
-            signature: key(verifier).sign(&approval::signing_digest(&self.claim)),
-        }
-    }
-
-    fn approvals(&self) -> Vec<Approval> {
-        (2..2 + VERIFIERS).map(|it| self.approval(it)).collect()
+    fn approvals() -> Vec<Approval> {
+        (2..2 + VERIFIERS).map(approval).collect()
     }
 
     /// Blocks until there is a certificate, which holds.
@@ -171,55 +119,14 @@ impl Unit {
     }
 }
 
-fn beacon(height: Height) -> Digest {
-    let mut bytes = [3; 32];
-    bytes[..8].copy_from_slice(&height.0.to_be_bytes());
-    Digest::new(bytes)
-}
-
-fn process() -> ProcessId {
-    ProcessId::new([7; 32])
-}
-
-fn claim(claimant: u8) -> SignedClaim {
-    let leaf = Leaf {
-        slot: Slot(0),
-        assignment: AssignmentId::new([1; 32]),
-        result_root: Digest::new([2; 32]),
-        gas: 5,
-        state_root: Some(Digest::new([3; 32])),
-    };
-    let mut history = History::new();
-    history.append(leaf.digest().unwrap());
-    let body = Claim {
-        network: NetworkId::new([4; 32]),
-        profile: ProfileId::new([5; 32]),
-        height: Height(1),
-        module: ModuleId::new([6; 32]),
-        process: process(),
-        fork: 0,
-        size: 1,
-        history_root: history.root(),
-        first_new: 0,
-        base_root: Frontier::empty().root(),
-        hashpath: Hashpath::start(process()),
-        head_state_root: Digest::new([3; 32]),
-    };
-    SignedClaim {
-        statement: Statement::sign(body, operator(claimant), &key(claimant)).unwrap(),
-        frontier: Frontier::empty(),
-        leaves: vec![leaf],
-    }
-}
-
 #[test]
 fn enough_approvals_are_posted_as_one_certificate() {
     let mut unit = Unit::new();
     unit.drawn();
-    for approval in unit.approvals() {
+    for approval in Unit::approvals() {
         assert!(matches!(
             unit.hear(approval.clone(), None),
-            Admitted::Checking(_)
+            Admitted::Checking(..)
         ));
         assert_eq!(unit.hear(approval, None), Admitted::Nothing);
     }
@@ -232,12 +139,15 @@ fn enough_approvals_are_posted_as_one_certificate() {
 fn an_approval_that_is_passed_on_with_another_claimants_name_is_not_lost() {
     let mut unit = Unit::new();
     unit.drawn();
-    for approval in unit.approvals() {
+    for approval in Unit::approvals() {
         let relabelled = Approval {
             claimant: operator(1),
             ..approval.clone()
         };
-        assert!(matches!(unit.hear(relabelled, None), Admitted::Checking(_)));
+        assert!(matches!(
+            unit.hear(relabelled, None),
+            Admitted::Checking(..)
+        ));
         // The honest one comes second, and is not verified again.
         assert_eq!(unit.hear(approval, None), Admitted::Nothing);
     }
@@ -248,7 +158,7 @@ fn an_approval_that_is_passed_on_with_another_claimants_name_is_not_lost() {
 fn what_was_not_committed_then_or_by_the_verifier_itself_is_not_verified() {
     let mut unit = Unit::new();
     unit.drawn();
-    let honest = unit.approval(2);
+    let honest = approval(2);
     let nobody = Approval {
         claimant: operator(3),
         ..honest.clone()
@@ -266,15 +176,67 @@ fn what_was_not_committed_then_or_by_the_verifier_itself_is_not_verified() {
     assert_eq!(unit.hear(stranger, None), Admitted::Refused);
 }
 
+/// Rule TP-5: what stands beside an approval is its verifier's own word, whoever passes it on.
+#[test]
+fn a_trace_proof_that_its_verifier_has_not_bound_is_refused() {
+    let mut unit = Unit::new();
+    unit.drawn();
+    let (honest, other) = (approval(2), approval(3));
+    let with = |change: &dyn Fn(&mut TraceProof)| {
+        let mut altered = honest.clone();
+        change(&mut altered.trace);
+        altered
+    };
+    let cases = [
+        with(&|it| it.own = Digest::new([12; 32])),
+        with(&|it| it.signature = other.trace.signature),
+        with(&|it| it.binding = other.trace.binding.clone()),
+        with(&|it| *it = other.trace.clone()),
+        with(&|it| it.binding.truncate(100)),
+        with(&|it| it.binding.push(0)),
+        // Bound, but by a key that is not the verifier's.
+        with(&|it| {
+            let item = Item::parse(it.binding.as_slice()).unwrap();
+            let draft = trace::binding_draft(&Digest::try_from(item.data()).unwrap());
+            it.binding = ByteBuf::from(item_key(9).sign_item(&draft).unwrap().bytes());
+        }),
+    ];
+    for altered in cases {
+        assert_eq!(unit.hear(altered, None), Admitted::Refused);
+    }
+    assert!(matches!(unit.hear(honest, None), Admitted::Checking(..)));
+}
+
+/// Rule TA-6.
+#[test]
+fn an_approval_that_was_discredited_counts_no_more() {
+    let mut unit = Unit::new();
+    unit.drawn();
+    let approvals = Unit::approvals();
+    for approval in approvals.clone() {
+        unit.hear(approval, None);
+    }
+    let kept = |unit: &Unit| unit.tally.approvals(unit.claim, COMMITTED).len();
+    assert_eq!(kept(&unit), approvals.len());
+    for approval in &approvals {
+        unit.tally.discredit(approval);
+        assert_eq!(unit.hear(approval.clone(), None), Admitted::Nothing);
+    }
+    assert_eq!(kept(&unit), 0);
+    for _ in 0..20 {
+        assert!(unit.block(Vec::new()).is_empty());
+    }
+}
+
 /// Who brings thousands of early ones takes the room of its own, and none of others.
 #[test]
 fn early_approvals_wait_whatever_one_peer_brings() {
     let mut unit = Unit::new();
     let (honest, flood) = (Digest::new([1; 32]), Digest::new([2; 32]));
-    for approval in unit.approvals() {
+    for approval in Unit::approvals() {
         assert_eq!(unit.hear(approval, Some(honest)), Admitted::Early);
     }
-    let made_up = unit.approval(2);
+    let made_up = approval(2);
     for number in 0..5_000_u64 {
         let mut claim = [8; 32];
         claim[..8].copy_from_slice(&number.to_be_bytes());
