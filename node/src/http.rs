@@ -86,6 +86,8 @@ pub const OPENAPI: &str = include_str!("../../specs/openapi.json");
 const REQUESTS_MAX: usize = 256;
 /// Heavy pieces of work at once: as many cores as a node may spare for strangers.
 const HEAVY_MAX: usize = 2;
+/// Executions at once that strangers ask for.
+const EXECUTIONS_MAX: usize = 2;
 /// Evidence files that are handed in at once; each may be large.
 const UPLOADS_MAX: usize = 2;
 /// Streams of events at once.
@@ -123,6 +125,7 @@ pub(crate) struct Shared {
     clients: Clients,
     under_way: Arc<Semaphore>,
     heavy: Arc<Semaphore>,
+    executions: Arc<Semaphore>,
     uploads: Semaphore,
     streams: Arc<Semaphore>,
     queries: Queries,
@@ -145,6 +148,7 @@ impl Api {
             claims: KnownClaims::default(),
             under_way: Arc::new(Semaphore::new(REQUESTS_MAX)),
             heavy: Arc::new(Semaphore::new(HEAVY_MAX)),
+            executions: Arc::new(Semaphore::new(EXECUTIONS_MAX)),
             uploads: Semaphore::new(UPLOADS_MAX),
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
             queries: Queries::default(),

@@ -1,5 +1,6 @@
 //! The command line of the simulator: runs simulated networks, and replays one from its seed.
 
+mod economy;
 mod pace;
 mod scale;
 mod sweep;
@@ -15,6 +16,7 @@ use serde_json::{Value, json};
 use surety_node::fault::Fault;
 use surety_node::shell::{CliError, Exit, Shell, usage};
 
+use economy::Economy;
 use pace::Pace;
 use scale::Scale;
 use sweep::Finished;
@@ -40,6 +42,8 @@ enum Command {
     Run(Run),
     /// Draw the lot many times: how often liars certify what is false, beside what theory says.
     Theory(Theory),
+    /// Follow those who approve without looking, copy, share or lie through many epochs: what it pays.
+    Economy(Economy),
     /// Follow claims through networks of up to ten thousand verifiers: time to a certificate, executions, bytes.
     Scale(Scale),
 }
@@ -104,6 +108,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     shell.end(match cli.command {
         Command::Run(args) => run(&args, &shell, cli.quiet),
         Command::Theory(args) => theory::run(&args, &shell),
+        Command::Economy(args) => economy::run(&args, &shell),
         Command::Scale(args) => scale::run(&args, &shell),
     })
 }

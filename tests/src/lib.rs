@@ -19,6 +19,7 @@ pub mod cast;
 pub mod cli;
 pub mod clock;
 pub mod disk;
+pub mod economy;
 pub mod fuzz;
 pub mod network;
 pub mod node;

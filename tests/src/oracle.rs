@@ -86,6 +86,8 @@ pub struct Oracle {
     /// The claims that lie, and who approved them.
     approved: BTreeSet<(ClaimId, Told)>,
     certified: BTreeSet<ClaimId>,
+    /// Assignments beside the first of their slots, by what is signed.
+    doubles: BTreeMap<[u8; 48], Told>,
     /// The offences that were committed.
     told: BTreeSet<Told>,
     blind: Blind,
@@ -113,6 +115,7 @@ impl Oracle {
             claims: BTreeMap::new(),
             approved: BTreeSet::new(),
             certified: BTreeSet::new(),
+            doubles: BTreeMap::new(),
             told: BTreeSet::new(),
             blind: Blind::new(blind),
         }
@@ -239,7 +242,8 @@ impl Oracle {
         // Who approved a lie is punished if that claim is proven false.
         for told in slashed(ledger) {
             let approved = self.approved.iter().any(|(_, it)| *it == told);
-            if approved || self.blind.explains(&told) {
+            let double = self.doubles.values().any(|it| *it == told);
+            if approved || double || self.blind.explains(&told) {
                 self.told.insert(told);
             }
         }

@@ -3,8 +3,8 @@
 //! # Rules
 //!
 //! - `[HT-12]` Who asks what a message would do, or for a state, makes the node execute for nothing. A client may do so ten times a
-//!   second, and twice as often at once (rule HT-10 says who is one, and who is not counted). It is heavy work, of which there are
-//!   two pieces at once, whoever asks. A dry run takes at most a tenth of the gas that the profile allows an input, and no more than
+//!   second, and twice as often at once (rule HT-10 says who is one, and who is not counted). There are two executions at once,
+//!   whoever asks, beside other heavy work: nobody keeps others from proofs by it. A dry run takes at most a tenth of the gas that the profile allows an input, and no more than
 //!   the process does; what would take more ends as if that were all there is.
 
 use std::sync::Arc;
@@ -139,7 +139,7 @@ pub(super) async fn answer(
     let size = size.unwrap_or(evaluated).min(evaluated);
     let executor = Arc::clone(&api.node.handle.executor);
     let outcome = api
-        .heavy(move |archive| {
+        .execute(move |archive| {
             let message = question.message(archive, process, size)?;
             let profiles = view.ledger.profiles();
             Ok(executor.dry_run(profiles, &process, size, &message)?)

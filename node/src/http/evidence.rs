@@ -84,7 +84,7 @@ pub(super) async fn post(
     let executor = Arc::clone(&api.node.handle.executor);
     let view = api.now();
     let proven = api
-        .heavy(move |archive| {
+        .execute(move |archive| {
             let execute = |request: &ExecutionRequest| {
                 // Nobody makes this node an engine for what is not the network's.
                 match view.ledger.profiles().contain(&request.profile) {

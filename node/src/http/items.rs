@@ -76,7 +76,7 @@ async fn module(api: &Api, item: Authentic<Item>) -> Result<Response, Problem> {
     }
     let executor = Arc::clone(&api.node.handle.executor);
     let ledger = Arc::clone(&api.now().ledger);
-    api.heavy(move |archive| {
+    api.execute(move |archive| {
         let profile = &ledger.profiles().at(ledger.height()).profile;
         executor.engine(profile)?.check(item.data())?;
         let mut batch = Batch::new();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use surety_attest::effect::Offer;
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
 use super::Api;
@@ -35,12 +36,28 @@ impl Api {
         done.map_err(|error| Problem::internal(&error))?
     }
 
-    /// Does something heavy when it is its turn. It keeps its place until it is done, even if nobody waits for it any more.
+    /// Reads or proves much when it is its turn. It keeps its place until it is done, even if nobody waits for it any more.
     pub(crate) async fn heavy<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Archive) -> Result<T, Problem> + Send + 'static,
     ) -> Result<T, Problem> {
-        let turn = Arc::clone(&self.heavy).acquire_owned();
+        self.in_turn(&self.heavy, work).await
+    }
+
+    /// Executes when it is its turn, in the same way: nobody who has something executed keeps others from proofs.
+    pub(crate) async fn execute<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Archive) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        self.in_turn(&self.executions, work).await
+    }
+
+    async fn in_turn<T: Send + 'static>(
+        &self,
+        places: &Arc<Semaphore>,
+        work: impl FnOnce(&Archive) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let turn = Arc::clone(places).acquire_owned();
         let busy = || Problem::busy("too much heavy work is under way");
         let permit = tokio::time::timeout(TURN, turn).await.map_err(|_| busy())?;
         let permit = permit.map_err(|_| busy())?;

@@ -7,7 +7,7 @@ use surety_protocol::evidence::OffenceKind;
 use surety_protocol::id::{Address, ClaimId, ProcessId};
 use surety_protocol::time::{Height, Slot};
 
-use super::{Told, Violation};
+use super::Told;
 
 /// A claim, and the block that committed it: what one seed is for.
 type Key = (ClaimId, Height);
@@ -100,19 +100,6 @@ impl Blind {
 }
 
 impl super::Oracle {
-    /// An honest node accepts what it heard of approvals.
-    ///
-    /// # Errors
-    /// If it is no approval.
-    pub fn accepted(&mut self, who: Address, data: &[u8]) -> Result<(), Violation> {
-        let approval: Approval =
-            surety_protocol::codec::decode(data).map_err(|it| Violation::new("well-formed", it))?;
-        if self.honest.contains(&who) {
-            self.blind.heard(who, &approval);
-        }
-        Ok(())
-    }
-
     /// A node has crashed.
     pub fn crashed(&mut self, who: Address) {
         self.blind.forgets(who);

@@ -37,6 +37,34 @@ impl Oracle {
         }
     }
 
+    /// An honest node accepts what it heard of assignments, or of approvals.
+    ///
+    /// # Errors
+    /// If it is none.
+    pub fn accepted(&mut self, who: Address, topic: Topic, data: &[u8]) -> Result<(), Violation> {
+        if !self.honest.contains(&who) {
+            return Ok(());
+        }
+        match topic {
+            Topic::Approvals => {
+                let approval: Approval =
+                    codec::decode(data).map_err(|it| Violation::new("well-formed", it))?;
+                self.blind.heard(who, &approval);
+            }
+            Topic::Assignments => {
+                let broken = |_| Violation::new("well-formed", "an assignment that does not parse");
+                let items = bundle::parse(data).map_err(broken)?;
+                let signing = items.first().map(|it| it.to_item().signing_digest());
+                // What nobody takes for an assignment, because the log has not begun there, is no lie yet.
+                if let Some(told) = signing.and_then(|it| self.doubles.get(&it)) {
+                    self.told.insert(*told);
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
     fn assignment(&mut self, who: Address, data: &[u8]) -> Result<(), Violation> {
         let broken = || Violation::new("well-formed", "an assignment that does not parse");
         let items = bundle::parse(data).map_err(|_| broken())?;
@@ -57,8 +85,8 @@ impl Oracle {
             let what = format!("slot {} of {} is assigned twice", read.slot, read.process);
             return Err(Violation::new("one-assignment-per-slot", what));
         }
-        self.told
-            .insert((who, OffenceKind::DoubleAssignment, read.process, read.slot));
+        let told = (who, OffenceKind::DoubleAssignment, read.process, read.slot);
+        self.doubles.insert(signing, told);
         Ok(())
     }
 

@@ -312,9 +312,8 @@ impl Simulation {
         }
         match acceptance {
             Acceptance::Accept => {
-                if heard.topic == Topic::Approvals {
-                    self.oracle.accepted(self.address(who), &heard.data)?;
-                }
+                self.oracle
+                    .accepted(self.address(who), heard.topic, &heard.data)?;
                 self.relay(who, &heard);
             }
             Acceptance::Ignore => {}

@@ -48,7 +48,7 @@ pub(in crate::http) async fn get(
     let held = aside(hold(ROOM)).await?;
     let executor = Arc::clone(&api.node.handle.executor);
     let (snapshot, last) = api
-        .heavy(move |archive| {
+        .execute(move |archive| {
             let missing = || Problem::conflict("not-evaluated", "nothing is evaluated up to then");
             let size = match until {
                 None => evaluated,

@@ -185,7 +185,7 @@ async fn heavy_work_that_gets_no_turn_is_refused() {
     let stage = Stage::new(3).await;
     let path = format!("/v1/processes/{}/dry-run", stage.process_id());
     let api = stage.api().clone();
-    let all = api.heavy.acquire_many(2).await.unwrap();
+    let all = api.executions.acquire_many(2).await.unwrap();
     stage
         .post_json(&path, &json!({}))
         .await
