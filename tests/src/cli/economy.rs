@@ -88,12 +88,13 @@ pub(super) fn run(args: &Economy, shell: &Shell) -> Result<(), CliError> {
         .map(|((strategy, share), sum)| Line::of(strategy, share, sum))
         .collect();
     let heading = format!(
-        "{} epochs of {} claims, {} operators of 100 AO, k = {}; an execution costs {:.3} AO",
+        "{} epochs of {} claims, {} operators of 100 AO, k = {}; an execution costs {}.{:03} AO",
         args.epochs,
         args.claims,
         world.operators,
         world.params.k,
-        f64::from(args.execution) / 1000.0
+        args.execution / 1000,
+        args.execution % 1000
     );
     let columns = "| who | of all operators | gain of each in an epoch, AO | punished |";
     shell.data(
