@@ -242,7 +242,7 @@ impl Tally {
         // [TP-5]
         let bound = approval
             .trace
-            .bound(&approval.claim, &seed, &approval.verifier)
+            .bound(&approval.claim, &seed, (&approval.verifier, &validator.key))
             .filter(|item| item.owner_address() == validator.item_key);
         let Some(bound) = bound else {
             return Admitted::Refused;

@@ -16,8 +16,10 @@
 //! - `[VE-7]` A claim that is committed again [`AGAIN_BLOCKS`] later was not certified the first time: it is drawn again, with
 //!   the new seed.
 //! - `[VE-9]` Who has executed a claim compares the trace proof of every approval of it that counts, whether it came before or
-//!   after; for [`traces::COMPARED_BLOCKS`] blocks. One that is false is discredited: it counts no more here, and evidence is made.
-//! - `[VE-10]` Of each claim the own traces of four verifiers are compared besides, drawn by a signature that nobody is shown.
+//!   after; for [`traces::COMPARED_BLOCKS`] blocks. One that is false is discredited: it counts no more here, and evidence is made,
+//!   once against each verifier.
+//! - `[VE-10]` Of each claim the own traces of up to four verifiers are compared besides, drawn by a signature that nobody is
+//!   shown.
 //! - `[VE-8]` An offence is challenged once. Evidence that signatures alone prove travels with the challenge; whoever judges a
 //!   false claim asks for the file.
 
@@ -162,8 +164,10 @@ impl Verifier {
         let delay = self.params.seed_delay_blocks;
         self.duties
             .retain(|_, duty| duty.committed.plus(delay) >= oldest);
-        self.traces.forget(facts.height.minus(COMPARED_BLOCKS));
-        self.traces.try_again(out);
+        self.traces
+            .forget(facts.height.minus(COMPARED_BLOCKS), &facts.tombstoned);
+        self.traces.ask_again(out);
+        self.accuse_suspects(claims, out);
         for (_, segment) in &facts.certified {
             // [VE-2]
             if let Some(duty) = self.duties.get_mut(&segment.claim)
@@ -316,9 +320,6 @@ impl Verifier {
                 self.accuse_of_false_claim(claim, slot, evidence, claims, out);
             }
             Executed::Abstained { job, .. } => {
-                if matches!(*job, Job::AccuseTrace { .. }) {
-                    return self.traces.put_off(*job);
-                }
                 // An accusation that could not be made is made again, after another check.
                 if let Job::Check { claim, .. } | Job::Accuse { claim, .. } = *job
                     && let Ok(id) = claim.statement.claim.id()

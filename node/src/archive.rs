@@ -32,6 +32,9 @@ use surety_protocol::verified::Authentic;
 
 use crate::store::{Batch, Column, Direction, Store, StoreError};
 
+/// Pairs of keys that one operator can have registered: more than the ledger lets it have.
+const REGISTRATIONS_MAX: usize = 8192;
+
 pub use guarded::ReservedSlots;
 pub use index::{Search, SearchError};
 pub use key::remembers;
@@ -391,12 +394,19 @@ impl Archive {
         self.get(Column::Blocks, &height.0.to_be_bytes())
     }
 
-    /// The item with which an operator registered its hot keys last.
+    /// The items with which an operator has registered its keys, one for each pair of them.
     ///
     /// # Errors
     /// If the store fails.
-    pub fn registration(&self, operator: &Address) -> Result<Option<Vec<u8>>, ArchiveError> {
-        Ok(self.store.get(Column::Ledger, operator.as_bytes())?)
+    pub fn registrations(&self, operator: &Address) -> Result<Vec<Vec<u8>>, ArchiveError> {
+        let found = self.store.scan(
+            Column::Ledger,
+            &[],
+            operator.as_bytes(),
+            REGISTRATIONS_MAX,
+            Direction::Forward,
+        )?;
+        Ok(found.into_iter().map(|(_, item)| item).collect())
     }
 
     /// The operator that registered a data-item key.

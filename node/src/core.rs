@@ -54,6 +54,7 @@ use surety_slashing::order::Proposer;
 use surety_slashing::replica::Replica;
 
 use crate::role::Role;
+use catch_up::Sent;
 use checks::{Brought, Checks};
 
 pub use catch_up::ENDS_MAX;
@@ -118,8 +119,8 @@ pub struct Core {
     lacking: BTreeSet<ModuleId>,
     /// Messages for what is no process, or none that is known here yet.
     held: VecDeque<(ProcessId, Offer)>,
-    /// Verdicts and challenges of this node that no block has carried yet, and since when they are on their way.
-    unconfirmed: BTreeMap<ItemId, (Action, Height)>,
+    /// Verdicts and challenges of this node that no block has carried yet.
+    unconfirmed: BTreeMap<ItemId, Sent>,
 }
 
 impl std::fmt::Debug for Core {

@@ -373,10 +373,10 @@ impl Driver {
                     }
                     Effect::Persist(Write::Registration {
                         operator,
-                        item_key,
+                        registration,
                         item,
                     }) => {
-                        write::put_registration(&mut batch, &operator, &item_key, &item);
+                        write::put_registration(&mut batch, &operator, &registration, &item);
                     }
                     other => rest.push(other),
                 }

@@ -151,8 +151,8 @@ impl Signer {
                 let proof = &mut approval.trace;
                 proof.signature = self.hot_key.sign(&trace::signing_digest(&draft.trace));
                 let (claim, seed) = (&draft.claim, &draft.seed);
-                let says =
-                    trace::binding(claim, seed, &self.operator, &proof.signature, &proof.own);
+                let verifier = (&self.operator, self.hot_key.public_key());
+                let says = trace::binding(claim, seed, verifier, &proof.signature, &proof.own);
                 let binding = self.item_key.sign_item(&trace::binding_draft(&says))?;
                 proof.binding = ByteBuf::from(binding.bytes());
                 Signed::Approval(Box::new(approval))

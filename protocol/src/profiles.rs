@@ -215,6 +215,11 @@ pub struct Stride {
 }
 
 impl Stride {
+    /// How many there are.
+    pub const fn inputs(&self) -> u64 {
+        self.inputs
+    }
+
     /// The stamp that decides the profile of the next input, which has this stamp itself (rule PR-4).
     pub fn height(&self, stamp: Height) -> Height {
         self.begun.unwrap_or(stamp)

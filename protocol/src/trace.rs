@@ -14,13 +14,14 @@
 //!   one; so whoever knows the trace can tell whether another does, of others anybody can tell whether they know the same
 //!   ([`crate::bls::same_message`]), and from another's signature nobody can make its own.
 //! - `[TP-4]` Beside it stands the verifier's trace under its own key: with the common trace alone nobody can make it.
-//! - `[TP-5]` Both are bound to verifier, claim and seed by a data item without target, anchor and tags, which the verifier's
-//!   data-item key signs: nobody is accused of what another has put into its mouth.
+//! - `[TP-5]` Both are bound to verifier, hot key, claim and seed by a data item without target, anchor and tags, which the
+//!   verifier's data-item key signs: nobody is accused of what another has put into its mouth, nor by a key that it had before or
+//!   has since.
 
 use serde_bytes::ByteBuf;
 use serde_tuple::{Deserialize_tuple, Serialize_tuple};
 
-use crate::bls::Signature;
+use crate::bls::{PublicKey, Signature};
 use crate::hash::{Domain, digest};
 use crate::id::{Address, ClaimId, Digest};
 use crate::item::{Item, ItemDraft};
@@ -71,7 +72,7 @@ pub fn signing_digest(trace: &Digest) -> Digest {
 pub fn binding(
     claim: &ClaimId,
     seed: &Digest,
-    verifier: &Address,
+    verifier: (&Address, &PublicKey),
     signature: &Signature,
     own: &Digest,
 ) -> Digest {
@@ -80,7 +81,8 @@ pub fn binding(
         &[
             claim.as_bytes(),
             seed.as_bytes(),
-            verifier.as_bytes(),
+            verifier.0.as_bytes(),
+            verifier.1.as_bytes(),
             signature.as_bytes(),
             own.as_bytes(),
         ],
@@ -98,9 +100,14 @@ pub fn binding_draft(binding: &Digest) -> ItemDraft {
 }
 
 impl TraceProof {
-    /// The item that binds this proof to a verifier, a claim and a seed, if it says so; whether its owner signed it, and who that
+    /// The item that binds this proof to a verifier with its hot key, a claim and a seed, if it says so; whether its owner signed it, and who that
     /// is, remains to be seen (rule TP-5).
-    pub fn bound(&self, claim: &ClaimId, seed: &Digest, verifier: &Address) -> Option<Item> {
+    pub fn bound(
+        &self,
+        claim: &ClaimId,
+        seed: &Digest,
+        verifier: (&Address, &PublicKey),
+    ) -> Option<Item> {
         let item = Item::parse(self.binding.as_slice()).ok()?;
         let says = binding(claim, seed, verifier, &self.signature, &self.own);
         let bare = item.target().is_none() && item.anchor().is_none() && item.tags().count() == 0;

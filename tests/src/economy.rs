@@ -135,6 +135,15 @@ impl World {
     }
 }
 
+/// A claim that a group sees.
+struct Turn<'a> {
+    claim: &'a Claim,
+    /// Those of the group who draw it and are not out.
+    ours: &'a [usize],
+    /// Whether anybody else draws it, and looks.
+    seen: bool,
+}
+
 /// Those who follow a strategy: the first of all operators.
 struct Group<'a> {
     world: &'a World,
@@ -157,10 +166,12 @@ impl Group<'_> {
                 .collect();
             // Who is out does not look either.
             let seen = (self.count..self.keys.len()).any(|it| drew(&it));
+            let ours = &ours;
+            let turn = Turn { claim, ours, seen };
             gain += match self.strategy {
-                Strategy::Lazy | Strategy::Copier => self.unseen(claim, &ours, seen, &mut punished),
-                Strategy::Sharers => self.told(&ours, random, &mut punished),
-                Strategy::Liars if number == 0 => self.lie(claim, &ours, seen, &mut punished),
+                Strategy::Lazy | Strategy::Copier => self.unseen(&turn, &mut punished),
+                Strategy::Sharers => self.told(ours, random, &mut punished),
+                Strategy::Liars if number == 0 => self.lie(&turn, &mut punished),
                 Strategy::Liars => 0,
             };
         }
@@ -172,13 +183,8 @@ impl Group<'_> {
     }
 
     /// They approve what they have not executed; somebody else may compare.
-    fn unseen(
-        &self,
-        claim: &Claim,
-        ours: &[usize],
-        seen: bool,
-        punished: &mut BTreeSet<usize>,
-    ) -> i128 {
+    fn unseen(&self, turn: &Turn<'_>, punished: &mut BTreeSet<usize>) -> i128 {
+        let Turn { claim, ours, seen } = *turn;
         let world = self.world;
         let mut gain = 0;
         let common = trace::signing_digest(&trace::common_key(&claim.seed));
@@ -223,13 +229,8 @@ impl Group<'_> {
     }
 
     /// The first of them claims what is false.
-    fn lie(
-        &self,
-        claim: &Claim,
-        ours: &[usize],
-        seen: bool,
-        punished: &mut BTreeSet<usize>,
-    ) -> i128 {
+    fn lie(&self, turn: &Turn<'_>, punished: &mut BTreeSet<usize>) -> i128 {
+        let Turn { claim, ours, seen } = *turn;
         let world = self.world;
         if self.count == 0 {
             return 0;

@@ -14,7 +14,7 @@ use surety_protocol::claim::{Claim, Leaf, SignedClaim, Statement};
 use surety_protocol::hash::{Domain, digest};
 use surety_protocol::hashpath::Hashpath;
 use surety_protocol::history::History;
-use surety_protocol::id::{Address, ItemId, NetworkId, ProcessId};
+use surety_protocol::id::{Address, AssignmentId, ItemId, NetworkId, ProcessId};
 use surety_protocol::item::{Item, ItemDraft, ItemKey};
 use surety_protocol::origin::{Action, Registration};
 use surety_protocol::profile::Profile;
@@ -50,6 +50,8 @@ pub struct Lie {
     pub slot: Slot,
     /// What a verifier of the network finds about the claim.
     pub found: Finding,
+    /// Why it says nothing of the claim where the leaf before it names an input that is not the log's.
+    pub misled: Option<String>,
 }
 
 /// Why the story could not be told.
@@ -98,15 +100,11 @@ pub fn tell_under(
     let network = NetworkId::from(digest(Domain::OBJECT, &[b"one lie"]));
     let operator = ItemKey::ed25519(&[1; 32]);
     let hot = SecretKey::from_bytes(&[2; 32])?;
-    let registration = register(&network, &operator, &hot)?;
+    let keys = keys(&operator, &hot);
+    let registration = register(&network, &operator, keys.clone())?;
     let mut stage = Stage::new(network, stamp, module)?;
     let mut batch = Batch::new();
-    write::put_registration(
-        &mut batch,
-        &operator.address(),
-        &operator.address(),
-        registration.bytes(),
-    );
+    write::put_registration(&mut batch, &operator.address(), &keys, registration.bytes());
     stage.archive.write(batch)?;
     for draft in messages {
         stage.message(draft.clone())?;
@@ -134,15 +132,28 @@ pub fn tell_under(
         .get(..usize::try_from(signed.statement.claim.first_new)?)
         .unwrap_or_default();
     let start = lead.iter().rposition(|leaf| leaf.state_root.is_some());
-    let check = Job::Check {
-        claim: Box::new(signed.clone()),
-        lead: lead.get(start.unwrap_or(0)..).unwrap_or_default().to_vec(),
-        traced: Traced {
-            slot,
-            keys: Vec::new(),
-        },
+    let lead = lead.get(start.unwrap_or(0)..).unwrap_or_default();
+    let check = |lead: Vec<Leaf>| {
+        let check = Job::Check {
+            claim: Box::new(signed.clone()),
+            lead,
+            traced: Traced {
+                slot,
+                keys: Vec::new(),
+            },
+        };
+        stage.executor.perform(check, profiles)
     };
-    let found = match stage.executor.perform(check, profiles) {
+    // Before the check that leaves a resident behind.
+    let mut strange = lead.to_vec();
+    let leaf = strange.iter_mut().skip(1).last();
+    let named = leaf.map(|leaf| leaf.assignment = AssignmentId::new([7; 32]));
+    let misled = match named.map(|()| check(strange)) {
+        Some(Executed::Abstained { reason, .. }) => Some(reason),
+        Some(other) => return Err(format!("not seen: {other:?}").into()),
+        None => None,
+    };
+    let found = match check(lead.to_vec()) {
         Executed::Checked { finding, .. } => finding,
         other => return Err(format!("not checked: {other:?}").into()),
     };
@@ -159,23 +170,27 @@ pub fn tell_under(
             process: stage.process,
             slot,
             found,
+            misled,
         }),
         other => Err(format!("no evidence: {other:?}").into()),
+    }
+}
+
+fn keys(operator: &ItemKey, hot: &SecretKey) -> Registration {
+    Registration {
+        key: *hot.public_key(),
+        possession: hot.prove_possession(),
+        item_key: operator.address(),
+        peer: ByteBuf::new(),
     }
 }
 
 fn register(
     network: &NetworkId,
     operator: &ItemKey,
-    hot: &SecretKey,
+    keys: Registration,
 ) -> Result<Authentic<Item>, Failed> {
-    let registration = Registration {
-        key: *hot.public_key(),
-        possession: hot.prove_possession(),
-        item_key: operator.address(),
-        peer: ByteBuf::new(),
-    };
-    let action = Action::Register(Box::new(registration));
+    let action = Action::Register(Box::new(keys));
     Ok(operator.sign_item(&action.draft(network, Height(100))?)?)
 }
 

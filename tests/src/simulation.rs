@@ -307,10 +307,10 @@ impl Simulation {
                 }
                 Write::Registration {
                     operator,
-                    item_key,
+                    registration,
                     item,
                 } => {
-                    write::put_registration(&mut batch, &operator, &item_key, &item);
+                    write::put_registration(&mut batch, &operator, &registration, &item);
                     Ok(())
                 }
             };

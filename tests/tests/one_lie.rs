@@ -87,6 +87,10 @@ fn every_kind_of_lie_is_proven_and_the_truth_is_not() {
     for slot in [0, 77, 80] {
         let honest = sample(slot, Falsehood::Nothing);
         assert_eq!(honest.found, Found::True(BTreeMap::new()));
+        // Whoever judges executes what the leaves name, those before the claim's own too.
+        let misled = honest.misled.as_deref();
+        assert_eq!(misled.is_some(), slot > 20);
+        assert!(misled.is_none_or(|it| it.contains("branch of the log")));
         assert_eq!(judge.judge(&honest.evidence), Err(Refused::Innocent));
     }
 }

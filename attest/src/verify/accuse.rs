@@ -53,10 +53,18 @@ impl Verifier {
         bytes: Arc<[u8]>,
         out: &mut Outbox<Effect>,
     ) {
+        let (offender, kind, process, slot) = offence;
+        // [VE-9]
+        let blind = |it: &Offence| (it.0, it.1) == (offender, OffenceKind::FalseTrace);
+        if kind == OffenceKind::FalseTrace {
+            self.traces.accused(&offender);
+            if self.accused.iter().any(blind) {
+                return;
+            }
+        }
         if !self.accused.insert(offence) {
             return;
         }
-        let (offender, kind, process, slot) = offence;
         let challenge = Challenge {
             evidence: Evidence::id_of(&bytes),
             bytes: u64::try_from(bytes.len()).unwrap_or(u64::MAX),

@@ -15,14 +15,14 @@ use surety_protocol::validators::ValidatorSet;
 
 use super::{Lottery, Verifier};
 use crate::claims::Claims;
-use crate::effect::{Effect, Event, Job, Traced};
+use crate::effect::{Effect, Event, Job, Traced, Want};
 
-/// Verifiers whose own traces are compared, of each claim that is executed.
+/// Verifiers whose own traces are compared, of each claim that is executed; some may be drawn twice.
 const AUDITED: u64 = 4;
 /// Blocks for which approvals of a claim are compared; a claim that nobody certifies by then is drawn again.
 pub(crate) const COMPARED_BLOCKS: u64 = 40;
-/// Accusations that wait to be tried again.
-const SUSPECTS_MAX: usize = 64;
+/// Blocks until an accusation that has not come about is tried again; after each try twice as many.
+const AGAIN_BLOCKS: u64 = 4;
 
 /// What a check traces.
 #[derive(Debug, Clone)]
@@ -42,17 +42,31 @@ struct Seen {
     validators: Arc<ValidatorSet>,
     common: Digest,
     own: BTreeMap<Address, Digest>,
+    /// Whose approvals came, and whether they have been compared.
+    compared: BTreeMap<Address, bool>,
+}
+
+/// An approval with a false proof, of which there is no evidence yet.
+#[derive(Debug)]
+struct Suspect {
+    approval: Approval,
+    next: Height,
+    wait: u64,
 }
 
 /// A claim, and the block that committed it: what one seed is for.
 type Key = (ClaimId, Height);
 
+const fn key_of(approval: &Approval) -> Key {
+    (approval.claim, approval.committed)
+}
+
 /// What this verifier knows of traces.
 #[derive(Debug)]
 pub(super) struct Traces {
     seen: BTreeMap<Key, Seen>,
-    /// Approvals with false proofs, of which there is no evidence yet.
-    suspects: BTreeMap<(ClaimId, Address), Job>,
+    /// One of each verifier: it loses everything with the first.
+    suspects: BTreeMap<Address, Suspect>,
 }
 
 impl Plan {
@@ -129,52 +143,56 @@ impl Traces {
             validators: Arc::clone(&plan.validators),
             common: *common,
             own,
+            compared: BTreeMap::new(),
         };
         let common = seen.common;
         self.seen.insert(key, seen);
         Some([common, mine])
     }
 
-    /// Forgets what was committed before a height.
-    pub(super) fn forget(&mut self, oldest: Height) {
+    /// A block was applied: forgets what was committed before a height, and who is out.
+    pub(super) fn forget(&mut self, oldest: Height, tombstoned: &[Address]) {
         self.seen.retain(|(_, committed), _| *committed >= oldest);
-        let seen: BTreeSet<ClaimId> = self.seen.keys().map(|(claim, _)| *claim).collect();
-        self.suspects.retain(|(claim, _), _| seen.contains(claim));
+        self.suspects.retain(|who, suspect| {
+            suspect.approval.committed >= oldest && !tombstoned.contains(who)
+        });
     }
 
-    /// An accusation could not be made; it is made again later.
-    pub(super) fn put_off(&mut self, job: Job) {
-        if let Job::AccuseTrace { approval, .. } = &job
-            && self.suspects.len() < SUSPECTS_MAX
-        {
-            let key = (approval.claim, approval.verifier);
-            self.suspects.insert(key, job);
+    /// Asks once more for comparisons that have had no answer: whoever verifies may have been too busy.
+    pub(super) fn ask_again(&self, out: &mut Outbox<Effect>) {
+        for ((claim, committed), seen) in &self.seen {
+            if seen.compared.values().any(|compared| !compared) {
+                out.push(Effect::Compare {
+                    claim: *claim,
+                    committed: *committed,
+                });
+            }
         }
     }
 
-    /// Makes those accusations again.
-    pub(super) fn try_again(&mut self, out: &mut Outbox<Effect>) {
-        for job in std::mem::take(&mut self.suspects).into_values() {
-            out.push(Effect::Execute(job));
-        }
+    /// Evidence against somebody is here.
+    pub(super) fn accused(&mut self, offender: &Address) {
+        self.suspects.remove(offender);
     }
 }
 
 impl Verifier {
-    /// Compares an approval that counts with what was seen here, if the claim was executed here.
-    pub fn compare(&self, approval: &Approval, claims: &Claims, out: &mut Outbox<Effect>) {
-        let key = (approval.claim, approval.committed);
-        let Some(seen) = self.traces.seen.get(&key) else {
+    /// Compares an approval that counts with what was seen here, if the claim was executed here (rules VE-9, VE-10).
+    pub fn compare(&mut self, approval: &Approval, claims: &Claims, out: &mut Outbox<Effect>) {
+        let verifier = approval.verifier;
+        let seen = self.traces.seen.get_mut(&key_of(approval));
+        let Some(seen) = seen.filter(|_| verifier != self.operator) else {
             return;
         };
-        if approval.verifier == self.operator {
+        let compared = seen.compared.entry(verifier).or_insert(false);
+        if *compared {
             return;
         }
-        let own = seen.own.get(&approval.verifier);
+        let own = seen.own.get(&verifier);
         if own.is_some_and(|it| *it != approval.trace.own) {
-            return self.false_trace(approval, claims, out);
+            return self.compared(approval, false, claims, out);
         }
-        if let Some(validator) = seen.validators.get(&approval.verifier) {
+        if let Some(validator) = seen.validators.get(&verifier) {
             out.push(Effect::VerifyTrace {
                 approval: Box::new(approval.clone()),
                 signed: SignedDigest {
@@ -186,26 +204,65 @@ impl Verifier {
         }
     }
 
-    /// An approval's trace proof is not what was seen here (rule VE-9).
-    pub fn false_trace(&self, approval: &Approval, claims: &Claims, out: &mut Outbox<Effect>) {
-        let key = (approval.claim, approval.committed);
-        let (Some(seen), Some(claim)) = (self.traces.seen.get(&key), claims.any(&approval.claim))
-        else {
+    /// An approval's trace proof was compared with what was seen here, and holds or not (rule VE-9).
+    pub fn compared(
+        &mut self,
+        approval: &Approval,
+        holds: bool,
+        claims: &Claims,
+        out: &mut Outbox<Effect>,
+    ) {
+        let Some(seen) = self.traces.seen.get_mut(&key_of(approval)) else {
             return;
         };
+        let before = seen.compared.insert(approval.verifier, true);
+        if holds || before == Some(true) {
+            return;
+        }
         out.push(Effect::Discredit(Box::new(approval.clone())));
-        out.push(Effect::Notify(Event::Blind {
-            process: claim.statement.claim.process,
-            claim: approval.claim,
-            verifier: approval.verifier,
-        }));
-        if let Some(history) = claims.history(claim) {
-            out.push(Effect::Execute(Job::AccuseTrace {
-                claim: Box::new(claim.clone()),
-                history,
-                seed: seen.seed,
-                approval: Box::new(approval.clone()),
+        if let Some(claim) = claims.any(&approval.claim) {
+            out.push(Effect::Notify(Event::Blind {
+                process: claim.statement.claim.process,
+                claim: approval.claim,
+                verifier: approval.verifier,
             }));
+        }
+        let suspects = &mut self.traces.suspects;
+        suspects.entry(approval.verifier).or_insert(Suspect {
+            approval: approval.clone(),
+            next: self.height,
+            wait: AGAIN_BLOCKS,
+        });
+        self.accuse_suspects(claims, out);
+    }
+
+    /// Has evidence made against everybody whose turn it is.
+    pub(super) fn accuse_suspects(&mut self, claims: &Claims, out: &mut Outbox<Effect>) {
+        let height = self.height;
+        let Traces { seen, suspects } = &mut self.traces;
+        for suspect in suspects.values_mut().filter(|it| it.next <= height) {
+            suspect.next = height.plus(suspect.wait);
+            suspect.wait = suspect.wait.saturating_mul(2);
+            let approval = &suspect.approval;
+            let seen = seen.get(&key_of(approval));
+            let (Some(seen), Some(claim)) = (seen, claims.any(&approval.claim)) else {
+                continue;
+            };
+            let body = &claim.statement.claim;
+            out.push(match claims.history(claim) {
+                Some(history) => Effect::Execute(Job::AccuseTrace {
+                    claim: Box::new(claim.clone()),
+                    history,
+                    seed: seen.seed,
+                    approval: Box::new(approval.clone()),
+                }),
+                None => Effect::Fetch(Want::Leaves {
+                    process: body.process,
+                    root: body.base_root,
+                    size: body.first_new,
+                    claimant: claim.statement.claimant,
+                }),
+            });
         }
     }
 }

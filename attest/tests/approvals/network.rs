@@ -144,8 +144,14 @@ pub(crate) fn approval(verifier: u8) -> Approval {
 /// The same, with what binds its trace proof.
 pub(crate) fn bound(verifier: u8, mut approval: Approval) -> Approval {
     let proof = &mut approval.trace;
-    let by = operator(verifier);
-    let says = trace::binding(&approval.claim, &seed(), &by, &proof.signature, &proof.own);
+    let (by, key) = (operator(verifier), key(verifier));
+    let says = trace::binding(
+        &approval.claim,
+        &seed(),
+        (&by, key.public_key()),
+        &proof.signature,
+        &proof.own,
+    );
     let item = item_key(verifier).sign_item(&trace::binding_draft(&says));
     proof.binding = ByteBuf::from(item.unwrap().bytes());
     approval

@@ -7,9 +7,11 @@ use surety_attest::effect::{Effect, Executed, Finding, Job, Traced};
 use surety_attest::guard::Guard;
 use surety_attest::verify::{Lottery, Verifier};
 use surety_protocol::approval::{Approval, ClaimBatch};
+use surety_protocol::evidence::OffenceKind;
 use surety_protocol::id::{Address, Digest};
 use surety_protocol::machine::Outbox;
-use surety_protocol::time::Height;
+use surety_protocol::origin::Action;
+use surety_protocol::time::{Height, Slot};
 use surety_protocol::trace;
 
 use super::network::{
@@ -50,7 +52,7 @@ impl Unit {
             claims,
             guard: Guard::default(),
             traced: Traced {
-                slot: surety_protocol::time::Slot(0),
+                slot: Slot(0),
                 keys: Vec::new(),
             },
             height: COMMITTED.minus(1),
@@ -89,7 +91,7 @@ impl Unit {
         out.drain()
     }
 
-    fn compare(&self, approval: &Approval) -> Vec<Effect> {
+    fn compare(&mut self, approval: &Approval) -> Vec<Effect> {
         let mut out = Outbox::default();
         self.verifier.compare(approval, &self.claims, &mut out);
         out.drain()
@@ -108,7 +110,7 @@ impl Unit {
 }
 
 /// Whether an approval is accused, at once or when the signature that is to be verified does not hold.
-fn accused(unit: &Unit, approval: &Approval) -> bool {
+fn accused(unit: &mut Unit, approval: &Approval) -> bool {
     let effects = unit.compare(approval);
     let asked = effects.iter().find_map(|it| match it {
         Effect::VerifyTrace { signed, .. } => Some(signed.holds()),
@@ -163,17 +165,17 @@ fn a_claim_that_was_executed_is_approved_and_what_counts_is_compared() {
 fn who_has_executed_is_let_be_and_who_has_not_is_accused() {
     let mut unit = Unit::new();
     unit.executed();
-    for other in unit.others() {
+    for other in unit.others().collect::<Vec<u8>>() {
         let honest = approval(other);
-        assert!(!accused(&unit, &honest));
+        assert!(!accused(&mut unit, &honest));
         // It makes something up.
         let mut lazy = honest.clone();
         lazy.trace.signature = key(other).sign(&trace::signing_digest(&seed()));
-        assert!(accused(&unit, &bound(other, lazy)));
+        assert!(accused(&mut unit, &bound(other, lazy)));
         // It copies what another has shown.
         let mut copier = honest.clone();
         copier.trace.signature = approval(unit.number).trace.signature;
-        assert!(accused(&unit, &bound(other, copier)));
+        assert!(accused(&mut unit, &bound(other, copier)));
     }
 }
 
@@ -182,41 +184,74 @@ fn who_shares_only_the_common_trace_is_accused_by_whoever_draws_it() {
     let mut unit = Unit::new();
     unit.executed();
     assert!(unit.others().any(|it| unit.audits(it)));
-    for other in unit.others() {
+    for other in unit.others().collect::<Vec<u8>>() {
         let mut told = approval(other);
         told.trace.own = approval(unit.number).trace.own;
         let told = bound(other, told);
-        assert_eq!(accused(&unit, &told), unit.audits(other));
+        assert_eq!(accused(&mut unit, &told), unit.audits(other));
     }
 }
 
+fn jobs(effects: &[Effect]) -> usize {
+    let accuses = |it: &&Effect| matches!(it, Effect::Execute(Job::AccuseTrace { .. }));
+    effects.iter().filter(accuses).count()
+}
+
 #[test]
-fn an_accusation_that_cannot_be_made_yet_is_made_later() {
+fn an_accusation_that_has_not_come_about_is_made_again_and_one_is_enough() {
     let mut unit = Unit::new();
     unit.executed();
     let other = unit.others().next().unwrap();
+    let lazy = approval(other);
+    let answer = |unit: &mut Unit, holds| {
+        let mut out = Outbox::default();
+        unit.verifier.compared(&lazy, holds, &unit.claims, &mut out);
+        out.drain()
+    };
+    assert!(is_accusation(&answer(&mut unit, false), &lazy));
+    // It is known: nothing is to be compared any more.
+    assert!(answer(&mut unit, false).is_empty() && unit.compare(&lazy).is_empty());
+    let tries: Vec<usize> = (0..24).map(|_| jobs(&unit.block(Vec::new()))).collect();
+    let again: Vec<usize> = (0..24).filter(|it| tries[*it] > 0).collect();
+    assert_eq!(again, [3, 11], "after four blocks, and eight more");
+    let proven = || Executed::Proven {
+        kind: OffenceKind::FalseTrace,
+        offender: operator(other),
+        process: claim(0).statement.claim.process,
+        slot: Slot(0),
+        evidence: Arc::from([1_u8, 2, 3]),
+    };
+    let challenges = |effects: &[Effect]| {
+        let submits = |it: &&Effect| matches!(it, Effect::Submit(Action::Challenge { .. }));
+        effects.iter().filter(submits).count()
+    };
+    for expected in [1, 0] {
+        let mut out = Outbox::default();
+        unit.verifier
+            .executed(proven(), &unit.claims, &mut unit.guard, &mut out);
+        assert_eq!(challenges(&out.drain()), expected);
+    }
+    let more: usize = (0..12).map(|_| jobs(&unit.block(Vec::new()))).sum();
+    assert_eq!(more, 0);
+}
+
+#[test]
+fn a_comparison_without_an_answer_is_asked_for_again() {
+    let mut unit = Unit::new();
+    unit.executed();
+    let other = unit.others().next().unwrap();
+    let asks = |effects: &[Effect]| {
+        effects
+            .iter()
+            .any(|it| matches!(it, Effect::Compare { .. }))
+    };
+    assert!(!asks(&unit.block(Vec::new())));
+    assert!(!unit.compare(&approval(other)).is_empty());
+    assert!(asks(&unit.block(Vec::new())));
+    assert!(!unit.compare(&approval(other)).is_empty());
     let mut out = Outbox::default();
     unit.verifier
-        .false_trace(&approval(other), &unit.claims, &mut out);
-    let effects = out.drain();
-    assert!(is_accusation(&effects, &approval(other)));
-    let job = effects.into_iter().find_map(|it| match it {
-        Effect::Execute(job) => Some(job),
-        _ => None,
-    });
-    let abstained = Executed::Abstained {
-        job: Box::new(job.unwrap()),
-        reason: "the state before is not here".into(),
-    };
-    let mut out = Outbox::default();
-    unit.verifier
-        .executed(abstained, &unit.claims, &mut unit.guard, &mut out);
-    assert!(out.drain().is_empty());
-    let again = |effects: Vec<Effect>| {
-        let jobs = effects.iter();
-        jobs.filter(|it| matches!(it, Effect::Execute(Job::AccuseTrace { .. })))
-            .count()
-    };
-    assert_eq!(again(unit.block(Vec::new())), 1);
-    assert_eq!(again(unit.block(Vec::new())), 0);
+        .compared(&approval(other), true, &unit.claims, &mut out);
+    assert!(out.drain().is_empty() && !asks(&unit.block(Vec::new())));
+    assert!(unit.compare(&approval(other)).is_empty());
 }

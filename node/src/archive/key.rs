@@ -3,6 +3,7 @@
 use surety_attest::effect::Source;
 use surety_protocol::hash::{Domain, digest};
 use surety_protocol::id::{Address, Digest, ItemId, ProcessId};
+use surety_protocol::origin::Registration;
 use surety_protocol::time::Slot;
 
 use crate::store::{Change, Column};
@@ -106,6 +107,16 @@ pub(super) fn in_outbox(key: &[u8]) -> Option<(ItemId, bool)> {
     let assigned = rest.starts_with(ASSIGNED);
     let (_, item) = key.split_at_checked(key.len().checked_sub(32)?)?;
     Some((item.try_into().ok()?, assigned))
+}
+
+/// `operator || digest`: the item with which an operator registered a pair of keys.
+pub(super) fn registration(operator: &Address, registration: &Registration) -> Vec<u8> {
+    let keys: [&[u8]; 2] = [
+        registration.key.as_bytes(),
+        registration.item_key.as_bytes(),
+    ];
+    let keys = digest(Domain::OBJECT, &keys);
+    [&operator.as_bytes()[..], keys.as_bytes()].concat()
 }
 
 /// `'p' || process`, in the column of positions.

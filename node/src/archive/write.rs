@@ -8,6 +8,7 @@ use surety_protocol::block::Block;
 use surety_protocol::codec::{self, Wire};
 use surety_protocol::id::{Address, ProcessId};
 use surety_protocol::item::Item;
+use surety_protocol::origin::Registration;
 use surety_protocol::time::Slot;
 
 use super::guarded::{Reserved, stored_guard};
@@ -173,12 +174,18 @@ pub fn put_certified(batch: &mut Batch, process: &ProcessId, size: u64) {
     batch.put(Column::Meta, key::certified(process), size.to_be_bytes());
 }
 
-/// Adds the item with which an operator registered its keys, to be found by operator and by data-item key.
-pub fn put_registration(batch: &mut Batch, operator: &Address, item_key: &Address, item: &[u8]) {
-    batch.put(Column::Ledger, *operator.as_bytes(), item);
+/// Adds the item with which an operator registered its keys, to be found by operator, and the operator by its data-item key.
+pub fn put_registration(
+    batch: &mut Batch,
+    operator: &Address,
+    registration: &Registration,
+    item: &[u8],
+) {
+    let at = key::registration(operator, registration);
+    batch.put(Column::Ledger, at, item);
     batch.put(
         Column::Ledger,
-        key::item_key(item_key),
+        key::item_key(&registration.item_key),
         *operator.as_bytes(),
     );
 }

@@ -13,7 +13,7 @@ use surety_protocol::machine::Outbox;
 use surety_protocol::merkle;
 use surety_protocol::origin::Action;
 use surety_protocol::time::{Height, Tick};
-use surety_slashing::ledger::{CaseState, LedgerEvent};
+use surety_slashing::ledger::{CaseState, ItemRefused, LedgerEvent};
 use surety_slashing::replica::Followed;
 
 use super::checks::Brought;
@@ -91,8 +91,13 @@ impl Core {
         let facts = self.facts(height, &events);
         self.absorb(now, &facts, out);
         for event in &events {
-            if let LedgerEvent::Opened(evidence) = event {
-                self.case_opened(*evidence, out);
+            match event {
+                LedgerEvent::Opened(evidence) => self.case_opened(*evidence, out),
+                LedgerEvent::Refused {
+                    item,
+                    reason: ItemRefused::TooMany | ItemRefused::Balance,
+                } => self.refused_for_now(item),
+                _ => {}
             }
         }
         self.ask_again(out);
@@ -135,13 +140,14 @@ impl Core {
                 continue;
             };
             let operator = item.owner_address();
-            let ours = self.ledger.operator(&operator).map(|it| &it.registration);
-            if ours == Some(registration.as_ref()) {
-                let item_key = registration.item_key;
+            let accepted = self.ledger.operator(&operator).is_some_and(|it| {
+                it.had_key(&registration.key) && it.had_item_key(&registration.item_key)
+            });
+            if accepted {
                 let item = bytes.to_vec();
                 out.push(Effect::Persist(Write::Registration {
                     operator,
-                    item_key,
+                    registration,
                     item,
                 }));
             }

@@ -10,7 +10,8 @@
 //!   not for [`ENDS_BLOCKS`]. It is believed of its own logs; of processes that are not known here a few are asked for.
 //! - `[CO-11]` A module of a log that is not here is asked for again with every block.
 //! - `[CO-13]` A verdict or a challenge that no block has carried for [`CONFIRM_BLOCKS`] is signed again and sent again: the
-//!   proposer may have stopped with it. Claims and certificates are repeated by the machines that make them.
+//!   proposer may have stopped with it. So is a challenge for which the ledger had no room, or its signer no balance. Claims and
+//!   certificates are repeated by the machines that make them.
 //! - `[CO-14]` The claims behind a digest on the ledger that are not here [`GOSSIP_BLOCKS`] later are asked for with every
 //!   block, of each claimant the oldest first, for [`CLAIM_BLOCKS`]: gossip reaches neither who was away nor, again, who
 //!   has heard it.
@@ -24,7 +25,7 @@ use surety_protocol::id::{Address, ItemId, ModuleId, ProcessId};
 use surety_protocol::item::Item;
 use surety_protocol::machine::Outbox;
 use surety_protocol::origin::Action;
-use surety_protocol::time::{Slot, Tick};
+use surety_protocol::time::{Height, Slot, Tick};
 use surety_slashing::ledger::CaseState;
 
 use super::{Core, Effect};
@@ -55,6 +56,16 @@ const UNCONFIRMED_MAX: usize = 1024;
 /// Messages that wait for a log.
 const HELD_MAX: usize = 4096;
 
+/// Something of this node for the ledger, until a block has carried it.
+#[derive(Debug)]
+pub(super) struct Sent {
+    action: Action,
+    /// Since when it is on its way.
+    since: Height,
+    /// Whether the ledger has refused it, but may take it later.
+    refused: bool,
+}
+
 impl Core {
     /// Remembers what this node wants on the ledger and nobody else repeats (rule CO-13).
     pub(super) fn remember(&mut self, item: &Item) {
@@ -62,33 +73,45 @@ impl Core {
             && self.unconfirmed.len() < UNCONFIRMED_MAX
             && let Ok((action, _)) = Action::from_item(&self.shared.network, item)
         {
-            self.unconfirmed
-                .insert(item.id(), (action, self.shared.height));
+            let sent = Sent {
+                action,
+                since: self.shared.height,
+                refused: false,
+            };
+            self.unconfirmed.insert(item.id(), sent);
+        }
+    }
+
+    /// The ledger has no room for an item now, or its signer no balance: it is sent once more later.
+    pub(super) fn refused_for_now(&mut self, item: &ItemId) {
+        let height = self.shared.height;
+        if let Some(sent) = self.unconfirmed.get_mut(item) {
+            (sent.since, sent.refused) = (height, true);
         }
     }
 
     /// Sends again what no block has carried, unless it is settled without it.
     pub(super) fn confirm(&mut self, out: &mut Outbox<Effect>) {
         let (ledger, height) = (&self.ledger, self.shared.height);
-        self.unconfirmed.retain(|item, (action, _)| {
-            let wanted = match action {
+        self.unconfirmed.retain(|item, sent| {
+            let wanted = match &sent.action {
                 Action::Verdict(verdict) => ledger
                     .case(&verdict.evidence)
                     .is_some_and(|case| case.state == CaseState::Open),
                 Action::Challenge { challenge, .. } => ledger.case(&challenge.evidence).is_none(),
                 _ => false,
             };
-            wanted && !ledger.has_seen(item)
+            wanted && (sent.refused || !ledger.has_seen(item))
         });
         let lost: Vec<ItemId> = self
             .unconfirmed
             .iter()
-            .filter(|(_, (_, since))| height.since(*since) >= CONFIRM_BLOCKS)
+            .filter(|(_, sent)| height.since(sent.since) >= CONFIRM_BLOCKS)
             .map(|(item, _)| *item)
             .collect();
         for item in lost {
-            if let Some((action, _)) = self.unconfirmed.remove(&item) {
-                self.submit(action, out);
+            if let Some(sent) = self.unconfirmed.remove(&item) {
+                self.submit(sent.action, out);
             }
         }
     }

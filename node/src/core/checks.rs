@@ -114,6 +114,8 @@ pub(super) struct Waiting {
 pub(super) struct Checks {
     claims: VecDeque<Waiting>,
     approvals: VecDeque<Waiting>,
+    /// What this node asks for itself, of approvals that count.
+    traces: VecDeque<Waiting>,
     under_way: Vec<Waiting>,
     /// The signatures of all of them.
     here: BTreeSet<Signatures>,
@@ -133,7 +135,8 @@ impl Checks {
     ) -> bool {
         let (queue, most) = match subject {
             Subject::Claim(_) => (&mut self.claims, CLAIMS_MAX),
-            Subject::Approval(_) | Subject::Trace(_) => (&mut self.approvals, APPROVALS_MAX),
+            Subject::Approval(_) => (&mut self.approvals, APPROVALS_MAX),
+            Subject::Trace(_) => (&mut self.traces, APPROVALS_MAX),
         };
         // [CK-4]
         let peer = brought.peer();
@@ -162,8 +165,11 @@ impl Checks {
         let approvals = self.approvals.len().min(BATCH_MAX / 2);
         let claims = self.claims.len().min(BATCH_MAX - approvals);
         let approvals = self.approvals.len().min(BATCH_MAX - claims);
+        // Beside them, since those of one claim cost little together.
+        let traces = self.traces.len().min(BATCH_MAX / 2);
         self.under_way.extend(self.claims.drain(..claims));
         self.under_way.extend(self.approvals.drain(..approvals));
+        self.under_way.extend(self.traces.drain(..traces));
         let signatures = self.under_way.iter().map(|it| it.signatures.clone());
         let checking = Checking(signatures.collect());
         (!checking.0.is_empty()).then_some(checking)
@@ -171,10 +177,11 @@ impl Checks {
 
     /// Whether what waits has waited long enough, or is enough (rule CK-5).
     fn due(&mut self, now: Tick) -> bool {
-        if !self.claims.is_empty() || self.approvals.len() >= GATHERED_MAX {
+        let gathered = self.approvals.len().max(self.traces.len());
+        if !self.claims.is_empty() || gathered >= GATHERED_MAX {
             return true;
         }
-        if self.approvals.is_empty() {
+        if gathered == 0 {
             return false;
         }
         let since = *self.gathers.get_or_insert(now);

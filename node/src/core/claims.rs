@@ -65,9 +65,10 @@ impl Core {
         });
         for (waiting, holds) in subjects.into_iter().zip(hold) {
             let acceptance = match (holds, waiting.subject) {
-                (None, _) | (Some(true), Subject::Trace(_)) => Acceptance::Ignore,
-                (Some(false), Subject::Trace(approval)) => {
-                    self.signal(now, &Signal::FalseTrace(&approval), out);
+                (None, _) => Acceptance::Ignore,
+                (Some(holds), Subject::Trace(approval)) => {
+                    let approval = &approval;
+                    self.signal(now, &Signal::Compared { approval, holds }, out);
                     Acceptance::Ignore
                 }
                 (Some(false), _) => Acceptance::Reject,

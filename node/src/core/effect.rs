@@ -11,7 +11,7 @@ use surety_protocol::execution::ExecutionRequest;
 use surety_protocol::history::Frontier;
 use surety_protocol::id::{Address, EvidenceId, ItemId, ProcessId};
 use surety_protocol::item::ItemDraft;
-use surety_protocol::origin::Action;
+use surety_protocol::origin::{Action, Registration};
 use surety_protocol::profiles::Profiles;
 use surety_protocol::time::Height;
 use surety_slashing::ledger::LedgerEvent;
@@ -118,8 +118,8 @@ pub enum Write {
     Registration {
         /// The operator.
         operator: Address,
-        /// The data-item key in it.
-        item_key: Address,
+        /// The keys in it.
+        registration: Box<Registration>,
         /// The item.
         item: Vec<u8>,
     },

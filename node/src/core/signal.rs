@@ -65,8 +65,13 @@ pub enum Signal<'a> {
     Claim(&'a SignedClaim),
     /// An approval counts that did not before, or is to be compared once more.
     Approval(&'a Approval),
-    /// The trace proof of an approval is not what was seen here.
-    FalseTrace(&'a Approval),
+    /// The trace proof of an approval was compared with what was seen here.
+    Compared {
+        /// The approval.
+        approval: &'a Approval,
+        /// Whether it is that.
+        holds: bool,
+    },
     /// There is more to work with: batches, leaves, states, modules.
     Material,
     /// An execution came back.

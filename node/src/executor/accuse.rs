@@ -17,6 +17,7 @@ use surety_protocol::evidence::{
 use surety_protocol::history::History;
 use surety_protocol::id::{Address, AssignmentId, Digest, ItemId, ProcessId};
 use surety_protocol::item::Item;
+use surety_protocol::origin::{Action, Registration};
 use surety_protocol::profiles::{Profiles, Stride};
 use surety_protocol::time::{Height, Slot};
 use surety_protocol::trace;
@@ -41,7 +42,9 @@ impl Executor {
         };
         let offence = FalseClaim {
             statement: claim.statement.clone(),
-            registration: self.registration(&claim.statement.claimant)?,
+            registration: self.registration(&claim.statement.claimant, |it| {
+                claim.statement.signed_by(&it.key)
+            })?,
             stretch,
         };
         let evidence = self.file(&Offence::FalseClaim(Box::new(offence)))?;
@@ -69,11 +72,16 @@ impl Executor {
             .stretch(network, body, history, slot)?
             .map_err(|_| Failure::Missing("a claim that is true"))?;
         let offender = approval.verifier;
+        let id = body.id().map_err(|_| Failure::Missing("claim"))?;
+        let bound = |it: &Registration| {
+            let item = approval.trace.bound(&id, seed, (&offender, &it.key));
+            item.is_some_and(|item| item.owner_address() == it.item_key)
+        };
         let offence = FalseTrace {
             claim: body.clone(),
             seed: *seed,
             proof: approval.trace.clone(),
-            registration: self.registration(&offender)?,
+            registration: self.registration(&offender, bound)?,
             stretch,
         };
         Ok(Executed::Proven {
@@ -179,7 +187,8 @@ impl Executor {
             .operator_of(&first.owner_address())?
             .ok_or(Failure::Missing("the registration of the scheduler"))?;
         let offence = DoubleAssignment {
-            registration: self.registration(&offender)?,
+            registration: self
+                .registration(&offender, |it| it.item_key == first.owner_address())?,
             process: ByteBuf::from(process_item.bytes()),
             first: ByteBuf::from(first.bytes()),
             second: ByteBuf::from(second.bytes()),
@@ -209,7 +218,9 @@ impl Executor {
         };
         let offender = first.statement.claimant;
         let offence = ClaimEquivocation {
-            registration: self.registration(&offender)?,
+            registration: self.registration(&offender, |it| {
+                first.statement.signed_by(&it.key) && second.statement.signed_by(&it.key)
+            })?,
             first: first.statement.clone(),
             first_leaf: proof(first)?,
             second: second.statement.clone(),
@@ -224,11 +235,23 @@ impl Executor {
         })
     }
 
-    /// The item by which an operator bound its keys.
-    fn registration(&self, operator: &Address) -> Result<ByteBuf, Failure> {
-        let registration = self.archive.registration(operator)?;
-        let registration = registration.ok_or(Failure::Missing("the offender's registration"))?;
-        Ok(ByteBuf::from(registration))
+    /// The item by which an operator bound the keys that it signed with, which may not be those that it has now.
+    fn registration(
+        &self,
+        operator: &Address,
+        signed_with: impl Fn(&Registration) -> bool,
+    ) -> Result<ByteBuf, Failure> {
+        let binds = |item: &Vec<u8>| {
+            let item = Item::parse(item.as_slice()).ok()?;
+            match Action::from_item(&self.network, &item) {
+                Ok((Action::Register(registration), _)) => Some(signed_with(&registration)),
+                _ => None,
+            }
+        };
+        let all = self.archive.registrations(operator)?;
+        let found = all.into_iter().find(|it| binds(it) == Some(true));
+        let found = found.ok_or(Failure::Missing("the offender's registration"))?;
+        Ok(ByteBuf::from(found))
     }
 
     fn file(&self, offence: &Offence) -> Result<Arc<[u8]>, Failure> {

@@ -59,6 +59,13 @@ impl Executor {
                 return Err(Failure::Missing("the claim's branch of the log"));
             }
         }
+        // So must those since the last state root before them: whoever judges executes what the leaves name.
+        for claimed in lead.iter().skip(1) {
+            let input = self.input(&body.process, claimed.slot)?;
+            if input.assignment.id() != claimed.assignment.into() {
+                return Err(Failure::Missing("the claim's branch of the log"));
+            }
+        }
         if self.archive.hashpath(&body.process, body.size)? != Some(body.hashpath) {
             return Err(Failure::Missing("the claim's hashpath"));
         }
@@ -137,6 +144,10 @@ impl Executor {
         let last = lead.last().map_or(size, |leaf| leaf.slot.next().0);
         let setting = Arc::clone(setting);
         let held = self.replayed(profiles, setting, &body.process, before, last)?;
+        // Nor has a root been due among them that the leaves leave out: strides, and profiles, would be others than they say.
+        if held.stride.inputs() != last.saturating_sub(size) {
+            return Err(Failure::Missing("a state root where one was due"));
+        }
         Ok(Ok(held))
     }
 }

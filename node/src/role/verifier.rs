@@ -56,7 +56,9 @@ impl Role for VerifierRole {
                     .executed((*executed).clone(), claims, guard, out);
             }
             Signal::Approval(approval) => self.machine.compare(approval, claims, out),
-            Signal::FalseTrace(approval) => self.machine.false_trace(approval, claims, out),
+            Signal::Compared { approval, holds } => {
+                self.machine.compared(approval, *holds, claims, out);
+            }
             Signal::Signed(Signed::Approval(approval)) => {
                 let process = claims
                     .any(&approval.claim)

@@ -98,7 +98,13 @@ pub(crate) fn approval() -> Approval {
     let claim = signed_claim(2, 6).statement.claim.id().unwrap();
     let (seed, own) = (named("seed"), named("own trace"));
     let trace = key(2).sign(&trace::signing_digest(&named("trace")));
-    let says = trace::binding(&claim, &seed, &address(2), &trace, &own);
+    let says = trace::binding(
+        &claim,
+        &seed,
+        (&address(2), key(2).public_key()),
+        &trace,
+        &own,
+    );
     let item = ItemKey::ed25519(&[2; 32]).sign_item(&trace::binding_draft(&says));
     Approval {
         claim,

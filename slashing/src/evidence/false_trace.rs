@@ -2,8 +2,8 @@
 //!
 //! # Rules
 //!
-//! - `[E-40]` The proof is bound to the offender, the claim and the seed by an item that the data-item key in the offender's
-//!   registration signed. Whether the claim is true, and whether the seed is that of its sortition, is not asked: who signs for a
+//! - `[E-40]` The proof is bound to the offender, the hot key in its registration, the claim and the seed by an item that the
+//!   data-item key in the same registration signed. Whether the claim is true, and whether the seed is that of its sortition, is not asked: who signs for a
 //!   step that it has not executed lies either way, and nobody else takes an approval with another seed.
 //! - `[E-41]` The last leaf of the stretch is the one that the seed draws.
 //! - `[E-42]` The proof is false if its signature is not the hot key's on the trace under the common key, or the other trace not
@@ -49,7 +49,7 @@ pub(super) fn open(
     let id = claim.id()?;
     // [E-40]
     let bound = proof
-        .bound(&id, &seed, &offender)
+        .bound(&id, &seed, (&offender, &registration.key))
         .filter(|item| item.owner_address() == registration.item_key)
         .and_then(|item| item.authenticate().ok());
     if bound.is_none() {

@@ -5,8 +5,8 @@
 //! - `[E-31]` The leaves are consecutive and in the claimed history. Either the stretch is slot 0 alone and has no
 //!   witness, or its first leaf holds the state root to start from and the witness fits it. No leaf between the first
 //!   and the last holds a state root: strides are counted from the last one, and where it is due shows only from there.
-//! - `[E-32]` The inputs are those that the claim commits to: authentic assignments with the ids in the leaves, for
-//!   the claimed process and slot, and the messages that they name. At most a stride of them.
+//! - `[E-32]` The inputs are those that the claim commits to: assignments with the ids in the leaves, by the scheduler that the
+//!   process names, for the claimed process and slot, and the messages that they name. At most a stride of them.
 
 use std::sync::Arc;
 
@@ -128,6 +128,11 @@ fn inputs(stretch: &Stretch, process: &Item) -> Result<(Vec<Input>, Vec<Height>)
     for (leaf, input) in stretch.leaves.iter().skip(skip).zip(&stretch.inputs) {
         let item = authentic(&input.assignment, "assignment")?;
         let assignment = Assignment::from_item(&item).map_err(|_| Refused::Item("assignment"))?;
+        if process.tag("Scheduler") != Some(item.owner_address().to_string().as_str()) {
+            return Err(Refused::Inconsistent(
+                "an assignment is not the scheduler's",
+            ));
+        }
         if AssignmentId::from(item.id()) != leaf.assignment
             || assignment.slot != leaf.slot
             || assignment.process != ProcessId::from(process.id())

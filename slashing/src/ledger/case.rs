@@ -12,6 +12,7 @@
 //! - `[L-33]` When the escrow's window closes, the challenger gets its share and the rest burns.
 //! - `[L-34]` If a claim proven false was certified, every certificate that reaches the false slot is taken back, even where
 //!   the offence was punished by means of another claim. What is settled stays.
+//! - `[L-37]` Of false traces of one operator at most 16 cases are open at once, and none is opened once it is tombstoned.
 //! - `[L-35]` A claim proven false is never certified again, whoever commits it.
 
 use std::collections::BTreeMap;
@@ -29,6 +30,9 @@ use crate::evidence::{self, Opened, Proven};
 
 /// Cases open at once; a challenger beyond that waits.
 const OPEN_MAX: usize = 256;
+
+/// Of those, about false traces of one operator: it may have shown one for every claim that it drew, and loses all with the first.
+const TRACES_OPEN_MAX: usize = 16;
 
 /// Where a case stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -159,8 +163,21 @@ impl Ledger {
         if self.cases.contains_key(&challenge.evidence) || (punished && !stands) {
             return Err(ItemRefused::Known);
         }
-        if !self.operators.contains_key(&challenge.offender) {
-            return Err(ItemRefused::NotRegistered);
+        let offender = self.operators.get(&challenge.offender);
+        let offender = offender.ok_or(ItemRefused::NotRegistered)?;
+        // [L-37]
+        if kind == OffenceKind::FalseTrace {
+            let open = |case: &&Case| {
+                case.state == CaseState::Open
+                    && case.challenge.kind == challenge.kind
+                    && case.challenge.offender == challenge.offender
+            };
+            if offender.tombstoned {
+                return Err(ItemRefused::Tombstoned);
+            }
+            if self.cases.values().filter(open).count() >= TRACES_OPEN_MAX {
+                return Err(ItemRefused::TooMany);
+            }
         }
         Ok(())
     }

@@ -6,10 +6,12 @@ use surety_protocol::codec;
 use surety_protocol::evidence::{Evidence, FalseTrace, Offence, OffenceKind};
 use surety_protocol::execution::Execution;
 use surety_protocol::id::Digest;
+use surety_protocol::item::ItemDraft;
+use surety_protocol::origin::{Action, Challenge};
 use surety_protocol::time::Slot;
 use surety_protocol::trace::{self, TraceProof};
 use surety_slashing::evidence::{self, Finding, Proven, Refused};
-use surety_slashing::ledger::CaseState;
+use surety_slashing::ledger::{CaseState, ItemRefused};
 
 use crate::support::{
     Accusation, Person, Process, Trial, accusation, announce, ao, history, honest, named, params,
@@ -58,7 +60,8 @@ impl Setting {
     /// The same, bound by its verifier.
     fn bound(&self, verifier: &Person, proof: &TraceProof) -> TraceProof {
         let (id, by) = (self.claim.id().unwrap(), verifier.address());
-        let says = trace::binding(&id, &self.seed, &by, &proof.signature, &proof.own);
+        let verifier_key = (&by, verifier.key.public_key());
+        let says = trace::binding(&id, &self.seed, verifier_key, &proof.signature, &proof.own);
         let item = verifier.node.sign_item(&trace::binding_draft(&says));
         TraceProof {
             binding: ByteBuf::from(item.unwrap().bytes()),
@@ -195,6 +198,63 @@ fn nobody_is_accused_of_what_it_has_not_bound() {
     assert_eq!(it.judge(tagged), Err(Refused::Signature));
 }
 
+/// Whoever rotates its keys has signed with those of then: no registration but that one goes with the proof.
+#[test]
+fn another_registration_of_the_same_operator_convicts_nobody() {
+    let mut it = setting();
+    let one = Person::new(2);
+    let honest_proof = it.proof(&one, it.slot);
+    let lazy = it.proof(&one, Slot((it.slot.0 + 1) % 8));
+    let before = [
+        it.against(&one, &honest_proof, it.slot),
+        it.against(&one, &lazy, it.slot),
+    ];
+    // The same wallet and data-item key, and the hot key of nobody yet.
+    let rotated = Person {
+        key: Person::new(0x33).key,
+        ..Person::new(2)
+    };
+    let registered = it.trial.world.register(&rotated);
+    let after = before.clone().map(|accused| FalseTrace {
+        registration: ByteBuf::from(registered.clone()),
+        ..accused
+    });
+    let refused = it.trial.world.block_of(vec![registered]);
+    assert!(crate::support::refusals(&refused).is_empty());
+    assert_eq!(it.judge(before[0].clone()), Err(Refused::Innocent));
+    assert!(it.judge(before[1].clone()).is_ok());
+    for accused in after {
+        assert_eq!(it.judge(accused), Err(Refused::Signature));
+    }
+}
+
+/// Rule E-32: a claimant who puts an input of its own into the leaves before others' steps makes nobody's proof false.
+#[test]
+fn inputs_that_the_scheduler_has_not_signed_are_not_executed() {
+    let mut it = setting();
+    let one = Person::new(2);
+    let proof = it.proof(&one, it.slot);
+    let at = usize::try_from(it.slot.0).unwrap();
+    let signed = &it.trial.process.inputs[at].0;
+    let tags = signed
+        .tags()
+        .map(|(name, value)| (name.into(), value.into()));
+    let draft = ItemDraft {
+        target: signed.target().copied(),
+        anchor: signed.anchor().copied(),
+        tags: tags.collect(),
+        data: signed.data().to_vec(),
+    };
+    let forged = it.trial.claimant.node.sign_item(&draft).unwrap();
+    it.leaves[at].assignment = forged.id().into();
+    it.trial.process.inputs[at].0 = forged;
+    it.claim = it.trial.claim(&it.leaves, 0);
+    let proof = it.bound(&one, &proof);
+    let refused = it.verdict(&one, &proof);
+    let inconsistent = Refused::Inconsistent("an assignment is not the scheduler's");
+    assert_eq!(refused, Err(inconsistent));
+}
+
 #[test]
 fn only_the_step_that_was_drawn_counts_and_only_in_the_claims_history() {
     let it = setting();
@@ -247,4 +307,46 @@ fn its_verifier_loses_its_stake_and_the_claim_stands() {
     let id = it.claim.id().unwrap();
     assert!(!it.trial.world.ledger.is_proven_false(&id));
     assert_eq!(it.trial.world.bonded(&it.trial.claimant), ao(500));
+    // [L-37] With the next one nothing is to be had.
+    let other = Challenge {
+        evidence: named("another file").into(),
+        slot: Slot((it.slot.0 + 1) % 8),
+        ..accusation.challenge
+    };
+    let action = Action::Challenge {
+        challenge: other,
+        evidence: None,
+    };
+    let refused = it.trial.world.refused(&it.trial.auditor.wallet, action);
+    assert_eq!(refused, ItemRefused::Tombstoned);
+}
+
+#[test]
+fn one_operator_does_not_fill_the_court() {
+    let mut it = setting();
+    let lazy = Person::new(2);
+    let proof = it.proof(&lazy, Slot((it.slot.0 + 1) % 8));
+    let offence = Offence::FalseTrace(Box::new(it.against(&lazy, &proof, it.slot)));
+    let accusation = announce(
+        it.trial.world.ledger.network(),
+        &offence,
+        &lazy,
+        (it.claim.process, it.slot),
+        None,
+    );
+    let another = |number: u64| Action::Challenge {
+        challenge: Challenge {
+            evidence: named(&format!("file {number}")).into(),
+            ..accusation.challenge.clone()
+        },
+        evidence: None,
+    };
+    let wallet = &it.trial.auditor.wallet;
+    let items = (0..17).map(|number| it.trial.world.item(wallet, &another(number)));
+    let items = items.collect();
+    let refused = crate::support::refusals(&it.trial.world.block_of(items));
+    assert_eq!(refused, [ItemRefused::TooMany]);
+    // Of a lie somebody can be accused all the same.
+    let lie = it.trial.accuse(&it.trial.lying(8, 6), 0, 6);
+    it.trial.open(&lie);
 }
