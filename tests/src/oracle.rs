@@ -7,7 +7,8 @@
 //! - `[OC-2]` Nobody honest contradicts itself in what it publishes: one assignment for a slot, one leaf for an assignment, one
 //!   verdict on a case. Every message has one slot at most.
 //! - `[OC-3]` Ledgers agree on every block, and stake is conserved in each.
-//! - `[OC-4]` What an honest node publishes is rejected by no honest node, and no honest node's guard has to refuse.
+//! - `[OC-4]` What an honest node publishes is rejected by no honest node, and no honest node's guard has to refuse. What is forged
+//!   no honest node passes on.
 //! - `[OC-5]` Liveness, once the network is healed: every message of users and processes has a slot, every honest node has
 //!   every log, every slot is certified, and every lie that was told is punished, as each of its offences at most once, and nothing else.
 //! - `[OC-6]` Whoever lied loses all that it bonded.

@@ -116,7 +116,9 @@ struct Simulation {
     done: bool,
     /// Who has taken its stake out.
     fled: BTreeSet<usize>,
-    /// What the spammer has heard of late.
+    /// What the spammer has said under signatures that are for something else.
+    forgeries: BTreeSet<Digest>,
+    /// What it has heard of late.
     overheard: VecDeque<Heard>,
     watch: Watch,
 }
@@ -160,6 +162,7 @@ impl Simulation {
             crashes: 0,
             done: false,
             fled: BTreeSet::new(),
+            forgeries: BTreeSet::new(),
             overheard: VecDeque::new(),
             plan,
             cast,

@@ -312,6 +312,10 @@ impl Simulation {
         }
         match acceptance {
             Acceptance::Accept => {
+                if self.cast.honest(who) && self.forgeries.contains(&heard.id) {
+                    let what = format!("node {who} passes on forged {topic} of node {from}");
+                    return Err(Violation::new("forged-gossip", what));
+                }
                 self.oracle
                     .accepted(self.address(who), heard.topic, &heard.data)?;
                 self.relay(who, &heard);

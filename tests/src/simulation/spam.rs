@@ -78,14 +78,22 @@ impl Simulation {
             return Ok(());
         };
         let mut data = heard.data.to_vec();
-        let mut topic = heard.topic;
+        let (mut topic, mut is_forged) = (heard.topic, false);
         match self.random.below(6) {
             0 => topic = self.random.pick(&Topic::ALL).copied().unwrap_or(topic),
             1 => {}
-            2 | 3 => data = self.forged(&data).unwrap_or(data),
+            2 | 3 => {
+                if let Some(forged) = self.forged(&data) {
+                    is_forged = forged != data;
+                    data = forged;
+                }
+            }
             _ => mutate(&mut data, &mut self.random),
         }
         let id = digest(Domain::OBJECT, &[topic.name().as_bytes(), &data]);
+        if is_forged {
+            self.forgeries.insert(id);
+        }
         self.trace
             .add(self.agenda.now(), "spam", who, id.as_bytes());
         let said = Heard {
