@@ -33,6 +33,9 @@ help:
 	@echo "make bench-bls  approvals verified per second, one by one and together, beside blst"
 	@echo "make bench-network how fast 16 nodes certify, and how fast 100 lies are paid for (LIES=100)"
 	@echo "make bench-garbage what strangers who say 4,500 things a second do to a network (MINUTES=10)"
+	@echo "make bench-namespaces what a slow, lossy or parted network does to certificates (as root)"
+	@echo "make bench-join how soon a new verifier takes part in a network of a thousand processes"
+	@echo "make bench-crowd what a message costs a node, from a hundred to a hundred thousand processes"
 	@echo "make bench-gas  what a unit of gas takes, for each class of operator"
 	@echo "make bench-processes how many processes one node carries"
 	@echo "make bench-compile what the heaviest modules take before they run"
@@ -169,6 +172,22 @@ bench-network: build
 MINUTES ?= 10
 bench-garbage: build
 	SURETY_MINUTES=$(MINUTES) cargo bench --locked --profile $(PROFILE) --package surety-harness --bench garbage
+
+.PHONY: bench-namespaces
+## What a slow, lossy or parted network does to certificates of seven nodes, each in a network namespace; it takes root and /dev/net/tun.
+bench-namespaces: build
+	cargo bench --locked --profile $(PROFILE) --package surety-harness --bench namespaces
+
+.PHONY: bench-join
+## How soon a new verifier with an empty disk takes part in a network of a thousand processes.
+bench-join: build
+	cargo bench --locked --profile $(PROFILE) --package surety-harness --bench join
+
+.PHONY: bench-crowd
+## What a message costs a node among a hundred processes, and among a hundred thousand.
+bench-crowd: setup
+	cargo build --locked --profile $(PROFILE) --workspace --features surety-harness/ideal-signatures --bin surety-sim-ideal
+	$(BIN)/surety-sim-ideal crowd
 
 .PHONY: bench-bls
 ## How many approvals are verified per second, one by one and together, beside blst in the same run; then with blst in our place.

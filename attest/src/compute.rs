@@ -50,6 +50,8 @@ pub struct Compute {
     operator: Address,
     network: NetworkId,
     processes: BTreeMap<ProcessId, Process>,
+    /// Those that time or a block may move on; the others rest until something is heard of them.
+    busy: BTreeSet<ProcessId>,
     height: Height,
     /// Operators whose claims count, to take turns with.
     rivals: BTreeSet<Address>,
@@ -66,6 +68,7 @@ impl Compute {
             operator,
             network,
             processes: BTreeMap::new(),
+            busy: BTreeSet::new(),
             height: Height(0),
             rivals: BTreeSet::new(),
             uncommitted: BTreeSet::new(),
@@ -100,10 +103,7 @@ impl Compute {
 
     /// Cuts the next claim of this process right after this slot: a fault needs a claim of its own.
     pub fn force_cut_after(&mut self, process: ProcessId, module: ModuleId, slot: Slot) {
-        self.processes
-            .entry(process)
-            .or_insert_with(|| Process::new(process, module))
-            .force_cut = Some(slot);
+        self.begin(process, module).force_cut = Some(slot);
     }
 
     /// Takes back an evaluated leaf at the start of a node; in order.
@@ -115,23 +115,41 @@ impl Compute {
         head: Option<Digest>,
         ruling: Ruling,
     ) {
-        let it = self
-            .processes
-            .entry(process)
-            .or_insert_with(|| Process::new(process, module));
+        let it = self.begin(process, module);
         // Whatever no claim covers has waited long enough.
         it.append(Tick(0), leaf, head, ruling);
     }
 
     /// Starts the claims of a process at what the ledger certified, at the start of a node.
     pub fn resume_at(&mut self, process: &ProcessId, certified: u64, root: Digest) {
-        if let Some(it) = self.processes.get_mut(process) {
+        if let Some(it) = self.touch(process) {
             it.certified = certified;
             it.certified_root = root;
             if it.history.root_at(certified) == Some(root) {
                 it.cut = certified;
             }
         }
+    }
+
+    /// The log of a process has so many slots; they are evaluated from the next tick on.
+    pub fn follow(&mut self, process: ProcessId, module: ModuleId, size: u64) {
+        let it = self.begin(process, module);
+        it.log_size = it.log_size.max(size);
+    }
+
+    /// A process, which is looked at until it rests.
+    fn begin(&mut self, process: ProcessId, module: ModuleId) -> &mut Process {
+        self.busy.insert(process);
+        self.processes
+            .entry(process)
+            .or_insert_with(|| Process::new(process, module))
+    }
+
+    /// A process that is known, which is looked at until it rests.
+    fn touch(&mut self, process: &ProcessId) -> Option<&mut Process> {
+        let it = self.processes.get_mut(process)?;
+        self.busy.insert(*process);
+        Some(it)
     }
 
     /// The log of a process grew; its module is here.
@@ -143,17 +161,15 @@ impl Compute {
         size: u64,
         out: &mut Outbox<Effect>,
     ) {
-        let it = self
-            .processes
-            .entry(process)
-            .or_insert_with(|| Process::new(process, module));
-        it.log_size = it.log_size.max(size);
-        it.evaluate(now, process, out);
+        self.follow(process, module, size);
+        if let Some(it) = self.processes.get_mut(&process) {
+            it.evaluate(now, process, out);
+        }
     }
 
     /// The log of a process lost its end: its scheduler signed two, and went on from the other.
     pub fn log_shrank(&mut self, process: &ProcessId, size: u64) {
-        if let Some(it) = self.processes.get_mut(process) {
+        if let Some(it) = self.touch(process) {
             it.log_size = size;
             // What is being executed may contain the slot that was given up, even if the log has another by then.
             it.stale = it.executing;
@@ -172,7 +188,7 @@ impl Compute {
         guard: &mut Guard,
         out: &mut Outbox<Effect>,
     ) {
-        let Some(it) = self.processes.get_mut(&process) else {
+        let Some(it) = self.touch(&process) else {
             return;
         };
         it.executing = false;
@@ -207,7 +223,7 @@ impl Compute {
 
     /// Evaluation failed for a local reason; it is tried again.
     pub fn abstained(&mut self, now: Tick, process: &ProcessId) {
-        if let Some(it) = self.processes.get_mut(process) {
+        if let Some(it) = self.touch(process) {
             it.executing = false;
             it.stale = false;
             it.retry_at = now.plus(RETRY_TICKS);
@@ -219,11 +235,14 @@ impl Compute {
         if self.submitted.is_empty() {
             self.commit(self.height, out);
         }
-        let processes: Vec<ProcessId> = self.processes.keys().copied().collect();
-        for process in processes {
+        let busy: Vec<ProcessId> = self.busy.iter().copied().collect();
+        for process in busy {
             self.cut(now, process, guard, out);
             if let Some(it) = self.processes.get_mut(&process) {
                 it.evaluate(now, process, out);
+                if it.rests() {
+                    self.busy.remove(&process);
+                }
             }
         }
     }
@@ -232,7 +251,7 @@ impl Compute {
     pub fn peer_claim(&mut self, peer: &SignedClaim, guard: &mut Guard, out: &mut Outbox<Effect>) {
         let claim = &peer.statement.claim;
         self.rivals.insert(peer.statement.claimant);
-        let Some(it) = self.processes.get_mut(&claim.process) else {
+        let Some(it) = self.touch(&claim.process) else {
             return;
         };
         if it.force_cut.is_some()
@@ -255,7 +274,7 @@ impl Compute {
     /// A claim was signed (rule CU-5).
     pub fn signed(&mut self, claim: SignedClaim, out: &mut Outbox<Effect>) {
         let body = &claim.statement.claim;
-        if let Some(it) = self.processes.get_mut(&body.process) {
+        if let Some(it) = self.touch(&body.process) {
             it.signing = false;
         }
         let Ok(id) = body.id() else { return };
@@ -282,16 +301,20 @@ impl Compute {
             self.rivals.remove(operator);
         }
         for (process, segment) in &facts.certified {
-            if let Some(it) = self.processes.get_mut(process) {
+            if let Some(it) = self.touch(process) {
                 it.certified = segment.size;
                 it.certified_root = segment.history_root;
                 it.waits_since = facts.height;
             }
         }
-        for it in self.processes.values_mut() {
-            if it.force_cut.is_some() {
+        for process in &self.busy {
+            let Some(it) = self
+                .processes
+                .get_mut(process)
+                .filter(|it| it.force_cut.is_none())
+            else {
                 continue;
-            }
+            };
             // [CU-4]
             let stale =
                 it.cut > it.certified && facts.height.since(it.waits_since) > PATIENCE_BLOCKS;

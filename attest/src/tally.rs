@@ -94,6 +94,10 @@ pub struct Tally {
     facts: BTreeMap<Height, Arc<BlockFacts>>,
     roots: BTreeMap<(Height, Address), Digest>,
     counts: BTreeMap<Key, Count>,
+    /// Those whose claims are not certified.
+    open: BTreeSet<Key>,
+    /// Those that have become more since anything was posted.
+    fresh: BTreeSet<Key>,
     waiting: VecDeque<Early>,
     certified: BTreeMap<ClaimId, Height>,
     tombstoned: BTreeSet<Address>,
@@ -112,6 +116,8 @@ impl Tally {
             facts: BTreeMap::new(),
             roots: BTreeMap::new(),
             counts: BTreeMap::new(),
+            open: BTreeSet::new(),
+            fresh: BTreeSet::new(),
             waiting: VecDeque::new(),
             certified: BTreeMap::new(),
             tombstoned: BTreeSet::new(),
@@ -152,8 +158,9 @@ impl Tally {
             self.sizes.insert(*process, segment.size);
             self.certified.insert(segment.claim, facts.height);
             let of_it = (segment.claim, Height(0))..=(segment.claim, Height(u64::MAX));
-            for (_, count) in self.counts.range_mut(of_it) {
+            for (key, count) in self.counts.range_mut(of_it) {
                 count.certified = Some(facts.height);
+                self.open.remove(key);
             }
         }
         let oldest = facts.height.minus(KEEP_BLOCKS);
@@ -165,6 +172,8 @@ impl Tally {
         });
         self.certified.retain(|_, at| *at >= oldest);
         self.lies.forget(oldest);
+        self.open.retain(|key| self.counts.contains_key(key));
+        self.fresh.extend(&self.open);
         self.post(claims, out);
         std::mem::take(&mut self.waiting)
     }
@@ -291,7 +300,10 @@ impl Tally {
         if self.lies.contains(&approval.claim) {
             return self.false_approval(&approval);
         }
-        let count = self.counts.entry(key_of(&approval)).or_default();
+        let key = key_of(&approval);
+        self.open.insert(key);
+        self.fresh.insert(key);
+        let count = self.counts.entry(key).or_default();
         count.approvals.insert(approval.verifier, approval);
         true
     }
@@ -328,11 +340,14 @@ impl Tally {
             })
     }
 
-    /// Posts every certificate that is complete (rule TA-2), and what the ledger should know of lies (rule TA-5).
+    /// Posts every certificate that has become complete (rule TA-2), and what the ledger should know of lies (rule TA-5).
     pub fn post(&mut self, claims: &Claims, out: &mut Outbox<Effect>) {
         let height = self.height;
         self.lies.tell(&self.operator, height, out);
-        for (key, count) in &mut self.counts {
+        for key in &std::mem::take(&mut self.fresh) {
+            let Some(count) = self.counts.get_mut(key) else {
+                continue;
+            };
             let (claim, committed) = key;
             let seeded = committed.plus(self.params.seed_delay_blocks);
             let Some(facts) = self.facts.get(&seeded) else {

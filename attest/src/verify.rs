@@ -82,6 +82,15 @@ struct Duty {
     stage: Stage,
 }
 
+/// A digest on the ledger.
+#[derive(Debug, Clone, Copy)]
+struct Committed {
+    claimant: Address,
+    root: Digest,
+    /// Whether all of its claims have been drawn.
+    drawn: bool,
+}
+
 /// The verifier of one operator.
 #[derive(Debug)]
 pub struct Verifier {
@@ -89,10 +98,14 @@ pub struct Verifier {
     params: Params,
     lottery: Lottery,
     height: Height,
-    /// Digests on the ledger whose sortition has not been drawn: seed height to (claimant, root).
-    committed: BTreeMap<Height, Vec<(Address, Digest)>>,
+    /// Digests on the ledger by the height of their seed, in their order.
+    committed: BTreeMap<Height, Vec<Committed>>,
+    /// The heights at which some of them is not drawn yet.
+    undrawn: BTreeSet<Height>,
     beacons: BTreeMap<Height, Arc<BlockFacts>>,
     duties: BTreeMap<ClaimId, Duty>,
+    /// The claims of duties that wait for something, and of some that do no more.
+    waiting: BTreeSet<ClaimId>,
     traces: Traces,
     accused: BTreeSet<accuse::Offence>,
 }
@@ -123,8 +136,10 @@ impl Verifier {
             lottery,
             height: Height(0),
             committed: BTreeMap::new(),
+            undrawn: BTreeSet::new(),
             beacons: BTreeMap::new(),
             duties: BTreeMap::new(),
+            waiting: BTreeSet::new(),
             traces: Traces::new(),
             accused: BTreeSet::new(),
         }
@@ -143,23 +158,30 @@ impl Verifier {
         self.height = facts.height;
         let seeded = facts.height.plus(self.params.seed_delay_blocks);
         if !facts.committed.is_empty() {
-            self.committed
-                .entry(seeded)
-                .or_default()
-                .extend(&facts.committed);
+            let committed = facts.committed.iter().map(|(claimant, root)| Committed {
+                claimant: *claimant,
+                root: *root,
+                drawn: false,
+            });
+            self.committed.entry(seeded).or_default().extend(committed);
+            self.undrawn.insert(seeded);
         }
         // [VE-6]
         if !facts.tombstoned.is_empty() {
             let fallen = |it: &Address| facts.tombstoned.contains(it);
             self.duties.retain(|_, duty| !fallen(&duty.claimant));
-            for committed in self.committed.values_mut() {
-                committed.retain(|(claimant, _)| !fallen(claimant));
+            for (seeded, committed) in &mut self.committed {
+                committed.retain(|it| !fallen(&it.claimant));
+                // What others have claimed too is drawn from them.
+                committed.iter_mut().for_each(|it| it.drawn = false);
+                self.undrawn.insert(*seeded);
             }
         }
         self.beacons.insert(facts.height, Arc::clone(facts));
         let oldest = facts.height.minus(PATIENCE_BLOCKS);
         self.beacons = self.beacons.split_off(&oldest);
         self.committed = self.committed.split_off(&oldest);
+        self.undrawn = self.undrawn.split_off(&oldest);
         // As long as what they were drawn from, so that nothing is drawn twice.
         let delay = self.params.seed_delay_blocks;
         self.duties
@@ -188,28 +210,30 @@ impl Verifier {
 
     /// Draws for every due claim (rule VE-1).
     fn draw(&mut self, claims: &Claims) {
-        let ready: Vec<Height> = self
-            .committed
-            .range(..=self.height)
-            .map(|(at, _)| *at)
-            .collect();
+        let ready: Vec<Height> = self.undrawn.range(..=self.height).copied().collect();
         for seeded in ready {
             let Some(facts) = self.beacons.get(&seeded).cloned() else {
                 continue;
             };
-            for (claimant, root) in self.committed.get(&seeded).cloned().unwrap_or_default() {
-                let Some(batch) = claims.batch(&root).cloned() else {
+            let mut committed = self.committed.remove(&seeded).unwrap_or_default();
+            for it in committed.iter_mut().filter(|it| !it.drawn) {
+                let Some(batch) = claims.batch(&it.root).cloned() else {
                     // Of equal claims in one block the first counts, so its batch is waited for a little.
                     if self.height.since(seeded) < BATCH_BLOCKS {
                         break;
                     }
                     continue;
                 };
-                self.draw_batch(seeded, claimant, &batch, &facts, claims);
+                it.drawn = self.draw_batch(seeded, it.claimant, &batch, &facts, claims);
             }
+            if committed.iter().all(|it| it.drawn) {
+                self.undrawn.remove(&seeded);
+            }
+            self.committed.insert(seeded, committed);
         }
     }
 
+    /// Draws for the claims of a batch; whether none of them is left.
     fn draw_batch(
         &mut self,
         seeded: Height,
@@ -217,24 +241,26 @@ impl Verifier {
         batch: &ClaimBatch,
         facts: &BlockFacts,
         claims: &Claims,
-    ) {
+    ) -> bool {
         let committed = seeded.minus(self.params.seed_delay_blocks);
         if claimant == self.operator {
-            return;
+            return true;
         }
         let Some(held) = facts.validators.get(&self.operator).map(|it| it.tickets) else {
-            return;
+            return true;
         };
+        let mut all = true;
         for id in &batch.claims {
             // [VE-7]
             let again = |duty: &Duty| duty.committed.plus(AGAIN_BLOCKS) <= committed;
             let known = self.duties.get(id);
-            if known.is_some_and(|duty| !again(duty))
-                || (known.is_none() && self.duties.len() >= DUTIES_MAX)
-            {
+            if known.is_some_and(|duty| !again(duty)) {
                 continue;
             }
-            let Some(claim) = claims.signed_by(id, &claimant) else {
+            let room = known.is_some() || self.duties.len() < DUTIES_MAX;
+            let claim = claims.signed_by(id, &claimant).filter(|_| room);
+            let Some(claim) = claim else {
+                all = false;
                 continue;
             };
             let body = &claim.statement.claim;
@@ -262,17 +288,22 @@ impl Verifier {
                 stage: Stage::Drawn,
             };
             self.duties.insert(*id, duty);
+            self.waiting.insert(*id);
         }
+        all
     }
 
     /// Moves on every duty that can.
     fn proceed(&mut self, claims: &Claims, out: &mut Outbox<Effect>) {
-        let height = self.height;
-        for (id, duty) in &mut self.duties {
-            let waits = matches!(duty.stage, Stage::Drawn | Stage::Lacking);
-            if !waits || duty.from > height {
+        let (height, duties) = (self.height, &mut self.duties);
+        self.waiting.retain(|id| {
+            let duty = duties.get(id);
+            duty.is_some_and(|it| matches!(it.stage, Stage::Drawn | Stage::Lacking))
+        });
+        for id in &self.waiting {
+            let Some(duty) = duties.get_mut(id).filter(|it| it.from <= height) else {
                 continue;
-            }
+            };
             let Some(claim) = claims.signed_by(id, &duty.claimant) else {
                 continue;
             };
@@ -326,6 +357,7 @@ impl Verifier {
                     && let Some(duty) = self.duties.get_mut(&id)
                 {
                     duty.stage = Stage::Lacking;
+                    self.waiting.insert(id);
                 }
             }
             Executed::Proven {
@@ -362,6 +394,7 @@ impl Verifier {
                 let Some([common, own]) = self.traces.saw(key, &duty.plan, &traces) else {
                     // It was begun for a duty that this one has replaced.
                     duty.stage = Stage::Lacking;
+                    self.waiting.insert(id);
                     return;
                 };
                 duty.stage = Stage::Done;
@@ -417,6 +450,7 @@ impl Verifier {
             }
             Finding::StateMissing(root) => {
                 duty.stage = Stage::Lacking;
+                self.waiting.insert(id);
                 out.push(Effect::Fetch(Want::State {
                     process: body.process,
                     root,

@@ -97,20 +97,12 @@ pub fn recorded<'a>(
     process: &ProcessId,
     slot: Slot,
 ) -> Option<(Status, &'a Segment)> {
-    let entry = ledger.process(process)?;
     let contains = |segment: &&Segment| slot.0 < segment.size;
-    let settled = entry
-        .settled
-        .as_ref()
-        .filter(contains)
-        .map(|it| (Status::Settled, it));
-    settled.or_else(|| {
-        entry
-            .certified
-            .iter()
-            .find(contains)
-            .map(|segment| (Status::Certified, segment))
-    })
+    let settled = ledger.settled(process).filter(contains);
+    let certified = || ledger.certified(process).find(contains);
+    settled
+        .map(|it| (Status::Settled, it))
+        .or_else(|| certified().map(|it| (Status::Certified, it)))
 }
 
 /// What an attested result has to be at least.
@@ -217,7 +209,10 @@ impl Found<'_> {
         let path = self
             .path(segment.size, &segment.history_root)?
             .ok_or(NotAttested::OtherHistory(status.name()))?;
-        let key = EntryKey::Process(*self.process);
+        let key = match status {
+            Status::Settled => EntryKey::Settled(*self.process),
+            _ => EntryKey::Certified(*self.process, segment.size),
+        };
         self.finish(path, None, &key)
     }
 

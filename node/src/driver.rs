@@ -11,15 +11,16 @@ mod act;
 mod handle;
 mod waiters;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use surety_attest::effect::Executed;
+use imbl::OrdMap;
+use surety_attest::effect::{Executed, Record};
 use surety_attest::schedule::ALREADY;
 use surety_protocol::codec;
 use surety_protocol::hash::{Domain, digest};
-use surety_protocol::id::Digest;
+use surety_protocol::id::{Digest, ProcessId};
 use surety_protocol::time::{Tick, Timestamp};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -108,6 +109,8 @@ struct Driver {
     forged: Vec<Effect>,
     started: Instant,
     changed: bool,
+    /// Processes of which the view does not show the last yet.
+    touched: BTreeSet<ProcessId>,
 }
 
 /// Something that was done beside the loop.
@@ -130,8 +133,10 @@ pub fn spawn(
     let ledger = Arc::new(parts.core.ledger().clone());
     let (view, views) = watch::channel(Arc::new(View {
         ledger,
-        processes: BTreeMap::new(),
+        processes: OrdMap::new(),
     }));
+    let touched = parts.core.shared().logs.iter();
+    let touched = touched.map(|(process, _)| *process).collect();
     let requests = Requests::new(parts.net.clone());
     let events = EventLog::default();
     let mut driver = Driver {
@@ -155,6 +160,7 @@ pub fn spawn(
         forged: Vec::new(),
         started: Instant::now(),
         changed: true,
+        touched,
     };
     let handle = NodeHandle {
         commands,
@@ -366,7 +372,10 @@ impl Driver {
             let mut rest = Vec::new();
             for effect in pending.drain(..) {
                 match effect {
-                    Effect::Persist(Write::Record(record)) => write::put(&mut batch, record)?,
+                    Effect::Persist(Write::Record(record)) => {
+                        self.touched.extend(grows(&record));
+                        write::put(&mut batch, record)?;
+                    }
                     Effect::Persist(Write::Block(block)) => write::put_block(&mut batch, &block)?,
                     Effect::Persist(Write::Certified(process, size)) => {
                         write::put_certified(&mut batch, &process, size);
@@ -397,20 +406,19 @@ impl Driver {
         }
         self.changed = false;
         let shared = self.core.shared();
-        let processes = shared
-            .logs
-            .iter()
-            .map(|(process, log)| {
-                let evaluated = self.core.evaluated(process);
-                let view = ProcessView {
-                    module: log.module,
-                    scheduler: log.scheduler,
-                    slots: log.size,
-                    evaluated,
-                };
-                (*process, view)
-            })
-            .collect();
+        let mut processes = self.view.borrow().processes.clone();
+        for process in std::mem::take(&mut self.touched) {
+            let Some(log) = shared.logs.get(&process) else {
+                continue;
+            };
+            let view = ProcessView {
+                module: log.module,
+                scheduler: log.scheduler,
+                slots: log.size,
+                evaluated: self.core.evaluated(&process),
+            };
+            processes.insert(process, view);
+        }
         let last = Arc::clone(&self.view.borrow().ledger);
         let ledger = if last.height() == self.core.ledger().height() {
             last
@@ -425,6 +433,14 @@ impl Driver {
         let stake = u64::try_from(stake.unwrap_or(0)).unwrap_or(u64::MAX);
         self.metrics.stake_units.set(stake);
         self.view.send_replace(Arc::new(View { ledger, processes }));
+    }
+}
+
+/// The process whose log or evaluation a record takes further.
+const fn grows(record: &Record) -> Option<ProcessId> {
+    match record {
+        Record::Input { process, .. } | Record::Evaluated { process, .. } => Some(*process),
+        _ => None,
     }
 }
 

@@ -1,8 +1,9 @@
 //! What a node shows of itself: immutable snapshots for whoever reads, and the stream of its events.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use imbl::OrdMap;
 use surety_attest::effect::Event;
 use surety_protocol::id::{Address, ModuleId, ProcessId};
 use surety_slashing::ledger::{Ledger, LedgerEvent};
@@ -32,7 +33,7 @@ pub struct View {
     /// The ledger.
     pub ledger: Arc<Ledger>,
     /// The processes.
-    pub processes: BTreeMap<ProcessId, ProcessView>,
+    pub processes: OrdMap<ProcessId, ProcessView>,
 }
 
 /// An event with its number.

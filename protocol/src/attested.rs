@@ -20,7 +20,7 @@ use crate::claim::{Leaf, Statement};
 use crate::codec::{self, CodecError, Wire};
 use crate::hash::{Domain, digest};
 use crate::id::{Address, ClaimId, Digest, ProcessId};
-use crate::merkle::Proof;
+use crate::merkle::{KeyedProof, Proof};
 use crate::stake::Stake;
 use crate::time::{Height, Slot};
 
@@ -85,18 +85,10 @@ pub struct Segment {
     pub backing: Backing,
 }
 
-/// The ledger's entry of a process.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize_tuple, Deserialize_tuple)]
-pub struct ProcessEntry {
-    /// The longest prefix whose window has closed.
-    pub settled: Option<Segment>,
-    /// Certified prefixes since, ascending.
-    pub certified: Vec<Segment>,
-}
-
-impl Wire for ProcessEntry {
+impl Wire for Segment {
     const KIND: u8 = 40;
-    const BYTES_MAX: usize = 1 << 20;
+    const VERSION: u8 = 2;
+    const BYTES_MAX: usize = 1024;
 }
 
 /// The ledger's entry of an operator, as far as anybody outside needs it.
@@ -130,21 +122,39 @@ pub enum EntryKey {
     Account(Address),
     /// An operator.
     Operator(Address),
-    /// A process.
-    Process(ProcessId),
-    /// Anything else, by name.
-    Other(String),
+    /// The longest prefix of a process whose window has closed.
+    Settled(ProcessId),
+    /// The certified prefix of a process with so many leaves, whose window is open.
+    Certified(ProcessId, u64),
+    /// What concerns nobody but the ledger: its class there, and its name.
+    Other(u8, Vec<u8>),
+}
+
+impl EntryKey {
+    /// The class, one byte, and the name in it.
+    fn name(&self) -> (u8, Vec<u8>) {
+        match self {
+            EntryKey::Account(address) => (1, address.as_bytes().to_vec()),
+            EntryKey::Operator(address) => (2, address.as_bytes().to_vec()),
+            EntryKey::Settled(process) => (3, process.as_bytes().to_vec()),
+            EntryKey::Certified(process, size) => {
+                (4, [&process.as_bytes()[..], &size.to_be_bytes()].concat())
+            }
+            EntryKey::Other(class, name) => (*class, name.clone()),
+        }
+    }
+
+    /// Its place in the state (rules M-6, L-40).
+    pub fn place(&self) -> Digest {
+        let (class, name) = self.name();
+        digest(Domain::LEDGER_PLACE, &[&[class], &name])
+    }
 }
 
 /// The leaf of a ledger entry.
 pub fn entry_leaf(key: &EntryKey, value: &[u8]) -> Digest {
-    let (class, name): (u8, &[u8]) = match key {
-        EntryKey::Account(address) => (1, address.as_bytes()),
-        EntryKey::Operator(address) => (2, address.as_bytes()),
-        EntryKey::Process(process) => (3, process.as_bytes()),
-        EntryKey::Other(name) => (4, name.as_bytes()),
-    };
-    digest(Domain::LEDGER_ENTRY, &[&[class], name, value])
+    let (class, name) = key.name();
+    digest(Domain::LEDGER_ENTRY, &[&[class], &name, value])
 }
 
 /// Proof of one ledger entry: its canonical bytes and the path to the state root.
@@ -153,7 +163,15 @@ pub struct EntryProof {
     /// The entry.
     pub value: ByteBuf,
     /// The path.
-    pub path: Proof,
+    pub path: KeyedProof,
+}
+
+impl EntryProof {
+    /// Whether this is what a key has in the state with this root.
+    pub fn verify(&self, key: &EntryKey, root: &Digest) -> bool {
+        let leaf = entry_leaf(key, &self.value);
+        self.path.verify(&key.place(), &leaf, root)
+    }
 }
 
 /// An attested result (rule AR-1).
@@ -169,7 +187,7 @@ pub struct AttestedResult {
     pub path: Proof,
     /// The claim, where nothing more than a claim stands behind the result.
     pub statement: Option<Statement>,
-    /// The entry: the process' if certified or settled, the claimant's if claimed.
+    /// The entry: the prefix that is settled or certified, or else the claimant's.
     pub entry: EntryProof,
     /// The block in whose state the entry is.
     pub commit: Commit,
@@ -177,6 +195,7 @@ pub struct AttestedResult {
 
 impl Wire for AttestedResult {
     const KIND: u8 = 42;
+    const VERSION: u8 = 2;
     const BYTES_MAX: usize = 16 << 20;
 }
 
@@ -273,20 +292,13 @@ impl AttestedResult {
                 })
             }
             None => {
-                let entry: ProcessEntry = self.entry(&EntryKey::Process(self.process))?;
-                let settled = entry
-                    .settled
-                    .as_ref()
-                    .filter(|it| it.size == self.path.size);
-                let (status, segment) = match settled {
-                    Some(segment) => (Status::Settled, segment),
-                    None => entry
-                        .certified
-                        .iter()
-                        .find(|segment| segment.size == self.path.size)
-                        .map(|segment| (Status::Certified, segment))
-                        .ok_or(AttestedError::Leaf)?,
+                let certified = EntryKey::Certified(self.process, self.path.size);
+                let status = match self.holds(&EntryKey::Settled(self.process)) {
+                    true => Status::Settled,
+                    false if self.holds(&certified) => Status::Certified,
+                    false => return Err(AttestedError::Entry),
                 };
+                let segment: Segment = codec::decode(&self.entry.value)?;
                 self.in_history(segment.size, &segment.history_root)?;
                 Ok(Attestation {
                     status,
@@ -308,15 +320,14 @@ impl AttestedResult {
         }
     }
 
+    fn holds(&self, key: &EntryKey) -> bool {
+        self.entry.verify(key, &self.commit.header.state_root)
+    }
+
     fn entry<T: Wire>(&self, key: &EntryKey) -> Result<T, AttestedError> {
-        let leaf = entry_leaf(key, &self.entry.value);
-        if !self
-            .entry
-            .path
-            .verify(&leaf, &self.commit.header.state_root)
-        {
-            return Err(AttestedError::Entry);
+        match self.holds(key) {
+            true => Ok(codec::decode(&self.entry.value)?),
+            false => Err(AttestedError::Entry),
         }
-        Ok(codec::decode(&self.entry.value)?)
     }
 }

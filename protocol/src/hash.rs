@@ -34,6 +34,8 @@ domains! {
     MERKLE_LEAF = "merkle-leaf";
     /// An inner node of a Merkle tree.
     MERKLE_NODE = "merkle-node";
+    /// A fork of a Merkle tree over a map.
+    MERKLE_FORK = "merkle-fork";
     /// A leaf of a process' history.
     HISTORY_LEAF = "history-leaf";
     /// The commitment to a process' state.
@@ -68,6 +70,8 @@ domains! {
     BEACON_SIGNATURE = "beacon-signature";
     /// An entry of the ledger's state.
     LEDGER_ENTRY = "ledger-entry";
+    /// The place of an entry in the ledger's state.
+    LEDGER_PLACE = "ledger-place";
     /// The id of a network.
     GENESIS = "genesis";
     /// The id of an execution profile.

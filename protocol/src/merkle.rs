@@ -1,4 +1,5 @@
-//! Binary Merkle trees over a list of digests, with proofs for one position and for several.
+//! Binary Merkle trees over a list of digests, with proofs for one position and for several, and over a map
+//! ([`keyed`]).
 //!
 //! The tree has the shape of RFC 9162 §2.1: any number of leaves, the left subtree of every node
 //! being the largest full one. A list that only grows keeps its full subtrees, so that
@@ -20,9 +21,11 @@
 //!   left to right; it is refused unless all of them are used and the proved indices ascend
 //!   strictly.
 
+mod keyed;
 mod multi;
 mod proof;
 
+pub use keyed::{KeyedProof, KeyedTree};
 pub use multi::{MultiProof, prove_many, prove_many_from};
 pub use proof::{Proof, prove, prove_from};
 
@@ -53,6 +56,9 @@ pub enum MerkleError {
         /// Siblings on the way from this leaf to the top.
         expected: usize,
     },
+    /// The forks of a proof in a keyed tree are not in order.
+    #[error("forks that do not ascend")]
+    Forks,
 }
 
 /// The digest of a leaf's bytes.

@@ -15,6 +15,7 @@ mod action;
 mod bond;
 mod case;
 mod certify;
+mod entries;
 mod entry;
 mod false_approval;
 mod profile;
@@ -23,13 +24,15 @@ mod view;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use surety_protocol::attested::ProcessEntry;
+use imbl::{OrdMap, OrdSet};
+use surety_protocol::attested::Segment;
 use surety_protocol::block::{self, Block, Commit, Genesis, next_beacon};
 use surety_protocol::bls::{self, PublicKey, SignedDigest};
 use surety_protocol::codec::CodecError;
 use surety_protocol::id::{
     Address, BlockId, ClaimId, Digest, EvidenceId, ItemId, NetworkId, ProcessId,
 };
+use surety_protocol::merkle::KeyedTree;
 use surety_protocol::params::Params;
 use surety_protocol::profiles::{Activation, Profiles};
 use surety_protocol::stake::{AmountError, Fraction, Stake};
@@ -39,6 +42,7 @@ use surety_protocol::validators::ValidatorSet;
 pub use action::{Admissible, ItemRefused};
 pub use bond::{Operator, Unbonding};
 pub use case::{Case, CaseState, Slashing};
+use entries::Entries;
 
 /// Heights whose beacon and validator set are kept, and so the age at which a claim can still be certified.
 pub const RECENT_HEIGHTS: u64 = 4096;
@@ -56,19 +60,27 @@ pub struct Ledger {
     supply: Stake,
     height: Height,
     head: BlockId,
-    beacons: BTreeMap<Height, Digest>,
-    validators: BTreeMap<Height, Arc<ValidatorSet>>,
-    accounts: BTreeMap<Address, Stake>,
-    operators: BTreeMap<Address, Operator>,
-    item_keys: BTreeMap<Address, Address>,
-    digests: BTreeMap<(Height, Address), Digest>,
-    processes: BTreeMap<ProcessId, ProcessEntry>,
-    approvers: BTreeMap<ClaimId, certify::Approvers>,
-    cases: BTreeMap<EvidenceId, Case>,
+    beacons: OrdMap<Height, Digest>,
+    validators: OrdMap<Height, Arc<ValidatorSet>>,
+    accounts: Entries<Address, Stake>,
+    operators: Entries<Address, Operator>,
+    item_keys: Entries<Address, Address>,
+    digests: Entries<(Height, Address), Digest>,
+    /// Of each process the longest prefix whose window has closed.
+    settled: Entries<ProcessId, Segment>,
+    /// The certified prefixes whose window is open, by their sizes.
+    certified: Entries<(ProcessId, u64), Segment>,
+    /// When the window of a process' certificate closes.
+    closing: OrdSet<(Height, ProcessId)>,
+    approvers: Entries<ClaimId, certify::Approvers>,
+    cases: Entries<EvidenceId, Case>,
     offences: BTreeSet<(Address, u8, ProcessId, Slot)>,
     slashings: Vec<Slashing>,
-    seen: BTreeMap<ItemId, Height>,
+    seen: Entries<ItemId, Height>,
+    /// When an item need not be remembered any more.
+    expiring: OrdSet<(Height, ItemId)>,
     burned: Stake,
+    state: KeyedTree,
 }
 
 /// What a block did, for the machines beside the ledger.
@@ -186,8 +198,8 @@ impl Ledger {
         supply.share(genesis.params.reward)?;
         supply.exceeds(Fraction::TWO_THIRDS, supply)?;
         // The first beacon is the network's id: the proposer's signature makes the next unpredictable.
-        let beacons = BTreeMap::from([(Height(0), Digest::new(*network.as_bytes()))]);
-        Ok(Ledger {
+        let beacons = OrdMap::unit(Height(0), Digest::new(*network.as_bytes()));
+        let mut ledger = Ledger {
             network,
             params: genesis.params.clone(),
             profiles: Arc::new(genesis.profiles.clone()),
@@ -198,19 +210,25 @@ impl Ledger {
             height: Height(0),
             head: BlockId::new(*network.as_bytes()),
             beacons,
-            validators: BTreeMap::from([(Height(0), Arc::new(ValidatorSet::default()))]),
+            validators: OrdMap::unit(Height(0), Arc::default()),
             accounts: genesis.balances.iter().copied().collect(),
-            operators: BTreeMap::new(),
-            item_keys: BTreeMap::new(),
-            digests: BTreeMap::new(),
-            processes: BTreeMap::new(),
-            approvers: BTreeMap::new(),
-            cases: BTreeMap::new(),
+            operators: Entries::default(),
+            item_keys: Entries::default(),
+            digests: Entries::default(),
+            settled: Entries::default(),
+            certified: Entries::default(),
+            closing: OrdSet::new(),
+            approvers: Entries::default(),
+            cases: Entries::default(),
             offences: BTreeSet::new(),
             slashings: Vec::new(),
-            seen: BTreeMap::new(),
+            seen: Entries::default(),
+            expiring: OrdSet::new(),
             burned: Stake::ZERO,
-        })
+            state: KeyedTree::default(),
+        };
+        ledger.commit_state();
+        Ok(ledger)
     }
 
     /// Applies the next block, whole or not at all (rule L-2).
@@ -302,24 +320,36 @@ impl Ledger {
         self.snapshot_validators();
         self.forget();
         self.conserved()?;
+        self.commit_state();
         Ok(events)
     }
 
     /// Drops what is too old to matter.
     fn forget(&mut self) {
         let height = self.height;
-        self.seen.retain(|_, expires| *expires >= height);
+        while let Some((expires, item)) = self.expiring.get_min().copied()
+            && expires < height
+        {
+            self.expiring.remove(&(expires, item));
+            self.seen.remove(&item);
+        }
         let oldest = height.minus(RECENT_HEIGHTS);
-        self.beacons = self.beacons.split_off(&oldest);
-        self.digests = self.digests.split_off(&(oldest, Address::default()));
+        while let Some((at, _)) = self.beacons.get_min().copied()
+            && at < oldest
+        {
+            self.beacons.remove(&at);
+        }
+        while let Some(first) = self.digests.first_key().copied()
+            && first.0 < oldest
+        {
+            self.digests.remove(&first);
+        }
         // The set at the oldest height is the last one snapshot at or before it.
-        let base = self
-            .validators
-            .range(..=oldest)
-            .next_back()
-            .map(|(at, _)| *at);
-        if let Some(base) = base {
-            self.validators = self.validators.split_off(&base);
+        let base = self.validators.get_prev(&oldest).map(|(at, _)| *at);
+        while let Some(at) = self.validators.get_min().map(|(at, _)| *at)
+            && base.is_some_and(|base| at < base)
+        {
+            self.validators.remove(&at);
         }
     }
 

@@ -6,8 +6,11 @@
 //!   orders blocks.
 //! - `[CA-2]` A claim's fault is committed by one of those who evaluate, a double assignment by one of those who schedule, a
 //!   verifier's fault by one of those who only verify. Villains do not crash, so that what they did stays done; everybody else may.
-//! - `[CA-3]` A spammer does its duty, and says over and over what is altered, cut, forged, or not its own to say.
+//! - `[CA-3]` A spammer says over and over what is altered, cut, forged, or not its own to say, to the end. It approves in the name
+//!   of others before they do, and nothing itself.
 //! - `[CA-4]` Whoever comes late has a genesis and an empty disk, and finds a network that has worked for a while.
+//! - `[CA-6]` In a crowd there are many processes in place of two, shared among those who schedule. All begin first; then users send
+//!   so many messages in a second, each to one of them.
 //! - `[CA-5]` A liar that flees unbonds all it has once the ledger has committed to its lie, and withdraws as often as it can.
 
 use std::fmt;
@@ -47,12 +50,35 @@ pub struct Plan {
     pub partitions: usize,
     /// How many of those who only verify come late (rule CA-4).
     pub late: usize,
-    /// How many messages a spammer says (rule CA-3).
+    /// How many messages a spammer says until the network is healed; it goes on like that (rule CA-3).
     pub spam: u64,
     /// Whether liars take their stake out as soon as their lie counts (rule CA-5).
     pub flight: bool,
     /// What the glue does badly.
     pub weakness: Option<Weakness>,
+    /// Many processes in place of two.
+    pub crowd: Option<Crowd>,
+}
+
+/// Many processes of which each is seldom used (rule CA-6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Crowd {
+    /// How many.
+    pub processes: u64,
+    /// How many of them begin in a second.
+    pub spawns: u64,
+    /// Messages that users send in a second, each to one of them, once all have begun.
+    pub messages: u64,
+    /// Seconds for which they do.
+    pub seconds: u64,
+}
+
+impl Crowd {
+    /// Milliseconds from one of so many in a second to the next, times their number.
+    pub fn after(number: u64, in_a_second: u64) -> u64 {
+        let after = number.saturating_mul(1_000).checked_div(in_a_second);
+        after.unwrap_or(0)
+    }
 }
 
 /// A protection of the glue that is switched off, so that something must go wrong.
@@ -76,11 +102,13 @@ pub enum Weakness {
     UncomparedTraces,
     /// Nodes take signatures of others for good without verifying them.
     TrustingNodes,
+    /// Nodes do not listen to who has spoken already, though nobody has verified that it was he.
+    HastyNodes,
 }
 
 impl Weakness {
     /// All of them.
-    pub const ALL: [Weakness; 9] = [
+    pub const ALL: [Weakness; 10] = [
         Weakness::UnsyncedDisk,
         Weakness::Amnesia,
         Weakness::BlindVerifiers,
@@ -90,6 +118,7 @@ impl Weakness {
         Weakness::ForgivenApprovers,
         Weakness::UncomparedTraces,
         Weakness::TrustingNodes,
+        Weakness::HastyNodes,
     ];
 
     /// Its name on the command line.
@@ -104,6 +133,7 @@ impl Weakness {
             Weakness::ForgivenApprovers => "forgiven-approvers",
             Weakness::UncomparedTraces => "uncompared-traces",
             Weakness::TrustingNodes => "trusting-nodes",
+            Weakness::HastyNodes => "hasty-nodes",
         }
     }
 }
@@ -118,7 +148,7 @@ impl fmt::Display for Weakness {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "not a weakness: use unsynced-disk, amnesia, blind-verifiers, bribed-judges, endless-loss, free-exit, forgiven-approvers, \
-     uncompared-traces or trusting-nodes"
+     uncompared-traces, trusting-nodes or hasty-nodes"
 )]
 pub struct NotAWeakness;
 
@@ -148,6 +178,7 @@ impl Plan {
             spam: 0,
             flight: false,
             weakness: None,
+            crowd: None,
         }
     }
 

@@ -1,7 +1,10 @@
 //! The command line of the simulator: runs simulated networks, and replays one from its seed.
 
+mod crowd;
 mod economy;
 mod pace;
+mod planned;
+mod replay;
 mod scale;
 mod sweep;
 mod theory;
@@ -10,14 +13,15 @@ use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
-use crate::cast::{NODES_MIN, Plan, Weakness};
 use clap::{Args, Parser, Subcommand};
 use serde_json::{Value, json};
-use surety_node::fault::Fault;
 use surety_node::shell::{CliError, Exit, Shell, usage};
 
+use crowd::Crowd;
 use economy::Economy;
 use pace::Pace;
+use planned::Planned;
+use replay::Replay;
 use scale::Scale;
 use sweep::Finished;
 use theory::Theory;
@@ -40,58 +44,28 @@ struct Cli {
 enum Command {
     /// Run one seed, or a range of them; the same command gives the same digests.
     Run(Run),
+    /// Run one seed once more and show its events, and where the nodes stand in the end.
+    Replay(Replay),
     /// Draw the lot many times: how often liars certify what is false, beside what theory says.
     Theory(Theory),
     /// Follow those who approve without looking, copy, share or lie through many epochs: what it pays.
     Economy(Economy),
+    /// Measure what a message costs a node among up to a hundred thousand processes.
+    Crowd(Crowd),
     /// Follow claims through networks of up to ten thousand verifiers: time to a certificate, executions, bytes.
     Scale(Scale),
 }
 
 #[derive(Debug, Args)]
 struct Run {
-    /// The (first) seed.
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
+    #[command(flatten)]
+    planned: Planned,
     /// How many seeds from there on.
     #[arg(long, default_value_t = 1)]
     seeds: u64,
     /// How many seeds run at a time [default: as many as there are cores].
     #[arg(long)]
     jobs: Option<NonZeroUsize>,
-    /// Let each seed choose faults, loss and crashes itself.
-    #[arg(long, conflicts_with_all = ["nodes", "messages", "fault", "loss", "crashes", "partitions", "late", "spam", "flight"])]
-    mixed: bool,
-    /// How many nodes.
-    #[arg(long, default_value_t = NODES_MIN)]
-    nodes: usize,
-    /// Messages that users send to each of the two processes.
-    #[arg(long, default_value_t = 16)]
-    messages: u64,
-    /// A fault to commit, for example `compute:wrong-result@3`.
-    #[arg(long, value_name = "KIND@SLOT")]
-    fault: Vec<Fault>,
-    /// Lose so many of a hundred messages until the network heals.
-    #[arg(long, value_name = "PERCENT", default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=90))]
-    loss: u64,
-    /// How many times a node crashes.
-    #[arg(long, default_value_t = 0)]
-    crashes: usize,
-    /// How many times the network falls into two parts for a while.
-    #[arg(long, default_value_t = 0)]
-    partitions: usize,
-    /// How many of those who only verify come late, with an empty disk.
-    #[arg(long, default_value_t = 0)]
-    late: usize,
-    /// How many altered, cut or stolen messages a spammer says.
-    #[arg(long, default_value_t = 0)]
-    spam: u64,
-    /// Let liars take their stake out as soon as their lie counts.
-    #[arg(long)]
-    flight: bool,
-    /// Switch a protection of the simulation off, to see the oracle notice.
-    #[arg(long)]
-    without: Option<Weakness>,
     /// Say what the nodes do meanwhile, on stderr.
     #[arg(long)]
     watch: bool,
@@ -107,14 +81,17 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let shell = Shell::new(cli.json, cli.quiet);
     shell.end(match cli.command {
         Command::Run(args) => run(&args, &shell, cli.quiet),
+        Command::Replay(args) => replay::run(&args, &shell),
         Command::Theory(args) => theory::run(&args, &shell),
+        Command::Crowd(args) => crowd::run(&args, &shell),
         Command::Economy(args) => economy::run(&args, &shell),
         Command::Scale(args) => scale::run(&args, &shell),
     })
 }
 
 fn run(args: &Run, shell: &Shell, quiet: bool) -> Result<(), CliError> {
-    let plan = |index| args.plan(args.seed.saturating_add(index));
+    let first = args.planned.seed;
+    let plan = |index| args.planned.plan(first.saturating_add(index));
     let jobs = args.jobs.map_or_else(sweep::cores, NonZeroUsize::get);
     let mut unclean = Vec::new();
     let mut pace = Pace::start();
@@ -149,32 +126,7 @@ fn run(args: &Run, shell: &Shell, quiet: bool) -> Result<(), CliError> {
         args.seeds
     );
     Err(CliError::new(Exit::Failure, "not-clean", message)
-        .with_help("run one of them alone with --watch to see what the nodes do"))
-}
-
-impl Run {
-    fn plan(&self, seed: u64) -> Plan {
-        let plan = if self.mixed {
-            Plan::mixed(seed)
-        } else {
-            Plan {
-                nodes: self.nodes,
-                messages: self.messages,
-                faults: self.fault.clone(),
-                loss: self.loss,
-                crashes: self.crashes,
-                partitions: self.partitions,
-                late: self.late,
-                spam: self.spam,
-                flight: self.flight,
-                ..Plan::quiet(seed)
-            }
-        };
-        Plan {
-            weakness: self.without,
-            ..plan
-        }
-    }
+        .with_help("`replay` with the same options and one of these seeds shows what happened"))
 }
 
 fn human(it: &Finished) -> String {
@@ -208,7 +160,9 @@ fn human(it: &Finished) -> String {
     );
     if let Some(violation) = &outcome.violation {
         text.push_str(&format!(
-            "\nVIOLATION at event {}: {violation}",
+            "\nVIOLATION at event {}: {violation}\nreplay {} --until {}",
+            outcome.events,
+            planned::arguments(&outcome.plan).join(" "),
             outcome.events
         ));
     }
@@ -226,6 +180,7 @@ fn data(
         json!({ "invariant": violation.invariant, "what": violation.what, "event": it.events })
     });
     json!({
+        "arguments": planned::arguments(&it.plan),
         "seed": it.plan.seed,
         "nodes": it.plan.nodes,
         "faults": faults,

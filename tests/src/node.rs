@@ -19,9 +19,9 @@ use surety_node::net::Topic;
 use surety_node::role::{self, Setting};
 use surety_node::signer::Signer;
 use surety_node::store::{Column, StoreError};
-use surety_protocol::id::Digest;
+use surety_protocol::id::{Address, ClaimId, Digest};
 use surety_protocol::item::ItemKey;
-use surety_protocol::time::Tick;
+use surety_protocol::time::{Height, Tick};
 
 use crate::disk::Disk;
 use crate::network::Wanted;
@@ -95,6 +95,8 @@ pub struct Node {
     pub doom: Option<u64>,
     /// What it is getting.
     pub under_way: BTreeSet<Wanted>,
+    /// Whom it has heard approve what, if it is hasty.
+    pub hasty: BTreeSet<(ClaimId, Height, Address)>,
     heard: BTreeMap<u64, Heard>,
     tokens: u64,
     seen: BTreeMap<Digest, Tick>,
@@ -112,6 +114,7 @@ impl Node {
             running: None,
             doom: None,
             under_way: BTreeSet::new(),
+            hasty: BTreeSet::new(),
             heard: BTreeMap::new(),
             tokens: 0,
             seen: BTreeMap::new(),

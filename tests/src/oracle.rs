@@ -285,8 +285,8 @@ impl Oracle {
     }
 
     fn nothing_false(&mut self, ledger: &Ledger) -> Result<(), Violation> {
-        for (process, entry) in ledger.processes() {
-            for segment in entry.certified.iter().chain(&entry.settled) {
+        for process in ledger.processes() {
+            for segment in ledger.segments(&process) {
                 match self.claims.get(&segment.claim) {
                     Some((_, None)) => self.certified.insert(segment.claim),
                     Some((_, Some(slot))) => {
@@ -322,9 +322,7 @@ impl Oracle {
                 if log != size {
                     return Some(format!("{who} has {log} of {size} slots of {process}"));
                 }
-                let entry = core.ledger().process(&process);
-                let last = entry.and_then(|it| it.certified.last().or(it.settled.as_ref()));
-                let certified = last.map_or(0, |it| it.size);
+                let certified = core.ledger().latest(&process).map_or(0, |it| it.size);
                 if certified != size {
                     return Some(format!(
                         "{certified} of {size} slots of {process} are certified"

@@ -3,10 +3,13 @@
 mod act;
 mod event;
 mod exchange;
+mod meter;
+mod replay;
 mod spam;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
+use std::time::Instant;
 
 use surety_attest::effect::Offer;
 use surety_node::archive::write;
@@ -24,8 +27,11 @@ use crate::node::{Heard, Node};
 use crate::oracle::{Oracle, Violation};
 use crate::random::Random;
 use crate::trace::Trace;
-use crate::world::{OPENING, World};
+use crate::world::{OPENING, World, settled};
 use event::Event;
+
+pub use meter::Meter;
+pub use replay::{Moment, Standing, replay};
 
 /// How often a core is told that time passed.
 const TICK: u64 = 50;
@@ -71,11 +77,25 @@ pub struct Outcome {
 
 /// Runs a plan to its end.
 pub fn run(plan: &Plan) -> Outcome {
-    run_watched(plan, |_, _, _| {})
+    run_watched(plan, |_| {})
 }
 
-/// Runs a plan to its end and tells what nodes do meanwhile: when, which node, and what.
-pub fn run_watched(plan: &Plan, watch: impl FnMut(Tick, usize, &str) + 'static) -> Outcome {
+/// Runs a plan to its end and measures what its nodes pay for the messages of its crowd.
+pub fn run_metered(plan: &Plan) -> (Outcome, Meter) {
+    let mut simulation = match Simulation::new(plan.clone(), Box::new(|_| {})) {
+        Ok(simulation) => simulation,
+        Err(violation) => return (nothing(plan.clone(), violation), Meter::default()),
+    };
+    if let Some(crowd) = &plan.crowd {
+        simulation.meter = Some(Meter::since(settled(crowd)));
+    }
+    let violation = simulation.open().and_then(|()| simulation.run()).err();
+    let outcome = simulation.outcome(violation);
+    (outcome, simulation.meter.unwrap_or_default())
+}
+
+/// Runs a plan to its end and tells what nodes do meanwhile.
+pub fn run_watched(plan: &Plan, watch: impl FnMut(&Moment<'_>) + 'static) -> Outcome {
     let mut plan = plan.clone();
     plan.nodes = plan.nodes.clamp(NODES_MIN, NODES_MAX);
     match Simulation::new(plan.clone(), Box::new(watch)) {
@@ -83,19 +103,24 @@ pub fn run_watched(plan: &Plan, watch: impl FnMut(Tick, usize, &str) + 'static) 
             let violation = simulation.open().and_then(|()| simulation.run()).err();
             simulation.outcome(violation)
         }
-        Err(violation) => Outcome {
-            plan,
-            digest: Digest::default(),
-            events: 0,
-            virtual_ms: 0,
-            blocks: 0,
-            slots: 0,
-            claims: 0,
-            certified: 0,
-            slashed: 0,
-            crashes: 0,
-            violation: Some(violation),
-        },
+        Err(violation) => nothing(plan, violation),
+    }
+}
+
+/// A run that did not begin.
+fn nothing(plan: Plan, violation: Violation) -> Outcome {
+    Outcome {
+        plan,
+        digest: Digest::default(),
+        events: 0,
+        virtual_ms: 0,
+        blocks: 0,
+        slots: 0,
+        claims: 0,
+        certified: 0,
+        slashed: 0,
+        crashes: 0,
+        violation: Some(violation),
     }
 }
 
@@ -120,11 +145,16 @@ struct Simulation {
     forgeries: BTreeSet<Digest>,
     /// What it has heard of late.
     overheard: VecDeque<Heard>,
+    meter: Option<Meter>,
     watch: Watch,
+    /// Whether every event is shown, and not only what nodes tell.
+    shows: bool,
+    /// The event after which the run stops.
+    stops: Option<u64>,
 }
 
-/// Is told when, which node, and what.
-type Watch = Box<dyn FnMut(Tick, usize, &str)>;
+/// Is told what happens.
+type Watch = Box<dyn FnMut(&Moment<'_>)>;
 
 impl Simulation {
     fn new(plan: Plan, watch: Watch) -> Result<Simulation, Violation> {
@@ -169,7 +199,10 @@ impl Simulation {
             world,
             random,
             nodes,
+            meter: None,
             watch,
+            shows: false,
+            stops: None,
         })
     }
 
@@ -216,10 +249,9 @@ impl Simulation {
         }
         self.plan_partitions();
         if self.cast.spammer.is_some() {
-            let left = self.plan.spam;
-            self.agenda.at(OPENING, Event::Spam { left });
+            self.agenda.at(OPENING, Event::Spam);
         }
-        self.agenda.at(HEAL, Event::Heal);
+        self.agenda.at(HEAL.max(self.world.ends()), Event::Heal);
         Ok(())
     }
 
@@ -244,7 +276,13 @@ impl Simulation {
             };
             let (what, who, bytes) = event.name();
             self.trace.add(self.agenda.now(), what, who, &bytes);
+            if self.shows {
+                self.show(who, &event.describe());
+            }
             self.handle(event)?;
+            if self.stops.is_some_and(|it| self.trace.events() >= it) {
+                break;
+            }
         }
         Ok(())
     }
@@ -287,7 +325,10 @@ impl Simulation {
         let Some(running) = self.nodes.get_mut(who).and_then(|it| it.running.as_mut()) else {
             return Ok(());
         };
-        let effects = running.core.step(Tick(now.since(running.started)), input);
+        let at = Tick(now.since(running.started));
+        let begin = self.meter.map(|_| Instant::now());
+        let effects = running.core.step(at, input);
+        self.spend(begin);
         self.perform(who, effects)
     }
 
@@ -324,9 +365,13 @@ impl Simulation {
                 return Ok(());
             }
             if let Some(node) = self.nodes.get(who) {
-                node.archive
-                    .write(batch)
-                    .map_err(|it| Violation::new("archive", it))?;
+                if let Some(meter) = &mut self.meter {
+                    meter.writes(self.agenda.now(), &batch);
+                }
+                let begin = self.meter.map(|_| Instant::now());
+                let written = node.archive.write(batch);
+                written.map_err(|it| Violation::new("archive", it))?;
+                self.spend(begin);
             }
             // What is not durable did not happen.
             if let Some(running) = self.nodes.get(who).and_then(|it| it.running.as_ref()) {
@@ -369,7 +414,28 @@ impl Simulation {
     fn tell(&mut self, who: usize, what: &str) {
         self.trace
             .add(self.agenda.now(), "tell", who, what.as_bytes());
-        (self.watch)(self.agenda.now(), who, what);
+        self.show(who, what);
+    }
+
+    fn show(&mut self, who: usize, what: &str) {
+        (self.watch)(&Moment {
+            event: self.trace.events(),
+            at: self.agenda.now(),
+            who,
+            what,
+        });
+    }
+
+    /// When some work of a node begins, if that matters.
+    fn begin(&self) -> Option<Instant> {
+        self.meter.map(|_| Instant::now())
+    }
+
+    /// Some work of a node is done.
+    fn spend(&mut self, begin: Option<Instant>) {
+        if let (Some(meter), Some(begin)) = (&mut self.meter, begin) {
+            meter.spends(self.agenda.now(), begin.elapsed());
+        }
     }
 
     fn core(&self, who: usize) -> Option<&Core> {

@@ -15,7 +15,7 @@ use surety_protocol::stake::Stake;
 use surety_protocol::time::{Height, Tick};
 use surety_protocol::verified::Authentic;
 
-use crate::cast::{Cast, Plan, SCHEDULERS, Weakness};
+use crate::cast::{Cast, Crowd, Plan, SCHEDULERS, Weakness};
 use crate::random::Random;
 use crate::table_engine::MODULE;
 
@@ -29,6 +29,8 @@ const WITHDRAWALS: u64 = 4;
 pub const OPENING: Tick = Tick(1_200);
 /// Within how many milliseconds users send everything.
 const SEASON: u64 = 900;
+/// Milliseconds for which a crowd is left alone once all of it has begun.
+const SETTLING: u64 = 30_000;
 
 /// Why a world cannot be made: something that never happens to a sound plan.
 #[derive(Debug, thiserror::Error)]
@@ -165,8 +167,12 @@ impl World {
             processes: Vec::new(),
             wishes: Vec::new(),
         };
+        if let Some(crowd) = &plan.crowd {
+            world.crowd(crowd, &user, random)?;
+            return Ok(world);
+        }
         for scheduler in 0..SCHEDULERS {
-            world.spawn(&user, scheduler)?;
+            world.spawn(OPENING, &user, scheduler, None)?;
         }
         for process in 0..SCHEDULERS {
             world.script(plan, &user, process, random)?;
@@ -174,7 +180,49 @@ impl World {
         Ok(world)
     }
 
-    fn spawn(&mut self, user: &ItemKey, scheduler: usize) -> Result<(), WorldError> {
+    /// What users want of a crowd (rule CA-6).
+    fn crowd(
+        &mut self,
+        crowd: &Crowd,
+        user: &ItemKey,
+        random: &mut Random,
+    ) -> Result<(), WorldError> {
+        for (number, scheduler) in (0..crowd.processes).zip((0..SCHEDULERS).cycle()) {
+            let at = OPENING.plus(Crowd::after(number, crowd.spawns));
+            self.spawn(at, user, scheduler, Some(random.bytes()))?;
+        }
+        let begins = settled(crowd);
+        for number in 0..crowd.messages.saturating_mul(crowd.seconds) {
+            let chosen = random.below(crowd.processes);
+            let chosen = usize::try_from(chosen).unwrap_or(0);
+            let id = self.processes.get(chosen).ok_or_else(|| failed("nobody"))?;
+            let draft = ItemDraft::default()
+                .to(*id.as_bytes())
+                .anchored(random.bytes())
+                .tag("Data-Protocol", "ao")
+                .tag("Variant", "ao.TN.1")
+                .tag("Type", "Message");
+            self.wishes.push(Wish {
+                at: begins.plus(Crowd::after(number, crowd.messages)),
+                item: user.sign_item(&draft).map_err(failed)?,
+                scheduler: chosen % SCHEDULERS,
+            });
+        }
+        Ok(())
+    }
+
+    /// When users want the last.
+    pub fn ends(&self) -> Tick {
+        self.wishes.iter().map(|it| it.at).max().unwrap_or(OPENING)
+    }
+
+    fn spawn(
+        &mut self,
+        at: Tick,
+        user: &ItemKey,
+        scheduler: usize,
+        anchor: Option<[u8; 32]>,
+    ) -> Result<(), WorldError> {
         let key = self
             .operators
             .get(scheduler)
@@ -187,10 +235,14 @@ impl World {
             .tag("Module", self.module.id().to_string())
             .tag("Scheduler", key.to_string())
             .tag("Authority", key.to_string());
+        let draft = match anchor {
+            Some(anchor) => draft.anchored(anchor),
+            None => draft,
+        };
         let item = user.sign_item(&draft).map_err(failed)?;
         self.processes.push(item.id().into());
         self.wishes.push(Wish {
-            at: OPENING,
+            at,
             item,
             scheduler,
         });
@@ -234,6 +286,12 @@ impl World {
         }
         Ok(())
     }
+}
+
+/// When users of a crowd begin to send.
+pub fn settled(crowd: &Crowd) -> Tick {
+    let spawned = Crowd::after(crowd.processes, crowd.spawns);
+    OPENING.plus(spawned).plus(SETTLING)
 }
 
 impl Operator {

@@ -143,6 +143,13 @@ impl Process {
         }));
     }
 
+    /// Whether neither time nor a block can move it on: all of its log is evaluated, claimed and certified.
+    pub(super) fn rests(&self) -> bool {
+        let size = self.history.size();
+        let done = self.log_size <= size && self.cut == size && self.certified == size;
+        done && !self.executing && !self.signing && self.force_cut.is_none()
+    }
+
     /// What is after the first `size` leaves.
     pub(super) fn head(&self, size: u64) -> Option<&Head> {
         self.heads.get(usize::try_from(size.checked_sub(1)?).ok()?)

@@ -172,13 +172,7 @@ impl Core {
                 }
                 LedgerEvent::Certified { process, claim, .. } => {
                     // Of several blocks at once, the last may have settled what an earlier one certified.
-                    let entry = self.ledger.process(process);
-                    let found = entry.and_then(|it| {
-                        it.certified
-                            .iter()
-                            .chain(&it.settled)
-                            .find(|it| it.claim == *claim)
-                    });
+                    let found = self.ledger.segments(process).find(|it| it.claim == *claim);
                     facts
                         .certified
                         .extend(found.map(|it| (*process, it.clone())));
@@ -210,11 +204,9 @@ impl Core {
             challenger: case.challenger,
         });
         let process = case.challenge.process;
-        if let Some(entry) = self.ledger.process(&process) {
-            let left = entry.certified.last().or(entry.settled.as_ref());
-            let left = left.cloned().unwrap_or_else(|| nothing(facts.height));
-            facts.certified.push((process, left));
-        }
+        let left = self.ledger.latest(&process).cloned();
+        let left = left.unwrap_or_else(|| nothing(facts.height));
+        facts.certified.push((process, left));
     }
 }
 

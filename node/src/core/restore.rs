@@ -14,7 +14,7 @@ use std::sync::Arc;
 use surety_attest::claims::CLAIMS_MAX;
 use surety_attest::effect::Offer;
 use surety_protocol::facts::BlockFacts;
-use surety_protocol::id::{EvidenceId, ItemId};
+use surety_protocol::id::{EvidenceId, ItemId, ProcessId};
 use surety_protocol::machine::Outbox;
 use surety_protocol::profiles::Profiles;
 use surety_protocol::time::{Height, Slot, Tick};
@@ -62,11 +62,9 @@ impl Core {
         for offer in delivered {
             self.deliver(Tick(0), offer, &mut out);
         }
-        for (process, entry) in self.ledger.processes() {
-            if let Some(segment) = entry.certified.last().or(entry.settled.as_ref()) {
-                self.tally.resume_at(*process, segment.size);
-                out.push(Effect::Persist(Write::Certified(*process, segment.size)));
-            }
+        for (process, size) in self.certified_sizes() {
+            self.tally.resume_at(process, size);
+            out.push(Effect::Persist(Write::Certified(process, size)));
         }
         self.missed(&mut out);
         self.unheard(archive, &mut out)?;
@@ -83,16 +81,15 @@ impl Core {
 
     /// What the ledger has certified of logs that are shorter here.
     fn missed(&mut self, out: &mut Outbox<Effect>) {
-        let entries = self.ledger.processes();
-        let certified: Vec<_> = entries
-            .filter_map(|(process, entry)| {
-                let segment = entry.certified.last().or(entry.settled.as_ref())?;
-                Some((*process, segment.size))
-            })
-            .collect();
-        for (process, size) in certified {
+        for (process, size) in self.certified_sizes() {
             self.heard_of(process, size, out);
         }
+    }
+
+    /// How many leaves of each process are certified.
+    fn certified_sizes(&self) -> Vec<(ProcessId, u64)> {
+        let size = |process| Some((process, self.ledger.latest(&process)?.size));
+        self.ledger.processes().filter_map(size).collect()
     }
 
     /// Announces what others may not have heard of (rule RE-3).
@@ -103,9 +100,7 @@ impl Core {
         let logs = self.shared.logs.iter();
         let ours = logs.filter(|(_, log)| log.scheduler == self.shared.item_key);
         let unheard = ours.filter_map(|(process, log)| {
-            let entry = self.ledger.process(process);
-            let segment = entry.and_then(|it| it.certified.last().or(it.settled.as_ref()));
-            let certified = segment.map_or(0, |it| it.size);
+            let certified = self.ledger.latest(process).map_or(0, |it| it.size);
             let last = log.size.checked_sub(1)?;
             (log.size > certified).then_some((process, Slot(last)))
         });

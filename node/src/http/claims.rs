@@ -149,17 +149,14 @@ fn status(ledger: &Ledger, id: &ClaimId, claim: &Claim) -> &'static str {
     if refuted {
         return "refuted";
     }
-    let Some(entry) = ledger.process(&claim.process) else {
-        return "claimed";
-    };
-    let settled = entry.settled.as_ref();
-    if settled.is_some_and(|it| it.claim == *id) {
+    let process = &claim.process;
+    if ledger.settled(process).is_some_and(|it| it.claim == *id) {
         return "settled";
     }
-    if entry.certified.iter().any(|it| it.claim == *id) {
+    if ledger.certified(process).any(|it| it.claim == *id) {
         return "certified";
     }
-    let reach = entry.certified.last().or(settled).map_or(0, |it| it.size);
+    let reach = ledger.latest(process).map_or(0, |it| it.size);
     if claim.size <= reach {
         "superseded"
     } else {

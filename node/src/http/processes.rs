@@ -37,13 +37,8 @@ struct Reach {
 
 impl Reach {
     fn of(ledger: &Ledger, process: &ProcessId, view: &ProcessView, claimed: u64) -> Reach {
-        let entry = ledger.process(process);
-        let settled = entry
-            .and_then(|it| it.settled.as_ref())
-            .map_or(0, |it| it.size);
-        let certified = entry
-            .and_then(|it| it.certified.last())
-            .map_or(settled, |it| it.size);
+        let settled = ledger.settled(process).map_or(0, |it| it.size);
+        let certified = ledger.latest(process).map_or(0, |it| it.size);
         Reach {
             slots: view.slots,
             evaluated: view.evaluated,

@@ -99,17 +99,12 @@ pub(super) async fn certificates(
         .transpose();
     let process = process.map_err(|error| Problem::malformed("id-malformed", error.to_string()))?;
     let ledger = &api.now().ledger;
-    let (one, all) = match process {
-        Some(process) => (ledger.process(&process).map(|entry| (process, entry)), None),
-        None => (
-            None,
-            Some(ledger.processes().map(|(process, entry)| (*process, entry))),
-        ),
-    };
-    let entries = one.into_iter().chain(all.into_iter().flatten());
-    let segments = entries.flat_map(|(process, entry)| {
-        let settled = entry.settled.iter().map(|it| ("settled", it));
-        let certified = entry.certified.iter().map(|it| ("certified", it));
+    let all = process.is_none().then(|| ledger.processes());
+    let processes = process.into_iter().chain(all.into_iter().flatten());
+    let segments = processes.flat_map(|process| {
+        let settled = ledger.settled(&process).map(|it| ("settled", it));
+        let settled = settled.into_iter();
+        let certified = ledger.certified(&process).map(|it| ("certified", it));
         settled
             .chain(certified)
             .map(move |(status, it)| (process, status, it))

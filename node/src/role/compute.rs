@@ -55,9 +55,8 @@ impl Role for ComputeRole {
                     .restore(*process, log.module, leaf, head, ruling);
                 slot = slot.next();
             }
-            let entry = ledger.process(process);
-            let certified = entry.and_then(|it| it.certified.last().or(it.settled.as_ref()));
-            if let Some(segment) = certified {
+            self.machine.follow(*process, log.module, log.size);
+            if let Some(segment) = ledger.latest(process) {
                 self.machine
                     .resume_at(process, segment.size, segment.history_root);
             }
@@ -74,13 +73,6 @@ impl Role for ComputeRole {
     ) {
         match signal {
             Signal::Tick { .. } => {
-                for (process, log) in shared.logs.iter() {
-                    let behind = self.machine.evaluated(process) < log.size;
-                    if behind && shared.modules.contains(&log.module) {
-                        self.machine
-                            .log_grew(now, *process, log.module, log.size, out);
-                    }
-                }
                 self.machine.tick(now, &mut shared.guard, out);
             }
             Signal::LogGrew(process) => {

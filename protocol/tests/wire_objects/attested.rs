@@ -1,15 +1,15 @@
-//! Attested results against a state of two entries made by hand (rules AR-1 to AR-3).
+//! Attested results against a state of few entries made by hand (rules AR-1 to AR-3).
 
 use serde_bytes::ByteBuf;
 use surety_protocol::attested::{
     Attestation, AttestedError, AttestedResult, Backing, EntryKey, EntryProof, OperatorEntry,
-    ProcessEntry, Segment, Status, entry_leaf,
+    Segment, Status, entry_leaf,
 };
 use surety_protocol::block::{Checkpoint, Commit, Header};
 use surety_protocol::claim::Leaf;
 use surety_protocol::codec;
 use surety_protocol::id::{Digest, ProcessId};
-use surety_protocol::merkle;
+use surety_protocol::merkle::KeyedTree;
 use surety_protocol::stake::Stake;
 use surety_protocol::time::{Height, Slot};
 
@@ -38,19 +38,20 @@ fn segment(size: u64) -> Segment {
     }
 }
 
-/// A result at slot 3 whose path goes to the history of `size` leaves, in a state that holds these entries.
-fn result(entry: &ProcessEntry, size: u64) -> (AttestedResult, Checkpoint) {
-    let process = ProcessId::new([5; 32]);
+/// A result at slot 3 whose path goes to the history of `size` leaves, in a state that holds this entry.
+fn result(key: &EntryKey, entry: &Segment, size: u64) -> (AttestedResult, Checkpoint) {
     let value = codec::encode(entry).unwrap();
-    let (result, checkpoint) = at(EntryKey::Process(process), value);
+    let (result, checkpoint) = at(key.clone(), value);
     let path = history(&leaves()).prove(3, size).unwrap();
     (AttestedResult { path, ..result }, checkpoint)
 }
 
 fn at(key: EntryKey, value: Vec<u8>) -> (AttestedResult, Checkpoint) {
-    let state = [named("another entry"), entry_leaf(&key, &value)];
+    let mut state = KeyedTree::default();
+    state.insert(named("another place"), named("another entry"));
+    state.insert(key.place(), entry_leaf(&key, &value));
     let header = Header {
-        state_root: merkle::root(&state),
+        state_root: state.root(),
         ..objects::header()
     };
     let checkpoint = Checkpoint {
@@ -65,7 +66,7 @@ fn at(key: EntryKey, value: Vec<u8>) -> (AttestedResult, Checkpoint) {
         statement: None,
         entry: EntryProof {
             value: value.into(),
-            path: merkle::prove(&state, 1).unwrap(),
+            path: state.prove(&key.place()).unwrap(),
         },
         commit: Commit::sign(header, &objects::key(1)).unwrap(),
     };
@@ -74,25 +75,22 @@ fn at(key: EntryKey, value: Vec<u8>) -> (AttestedResult, Checkpoint) {
 
 #[test]
 fn the_status_is_what_the_entry_says_of_that_prefix() {
-    let settled = ProcessEntry {
-        settled: Some(segment(4)),
-        certified: vec![segment(5)],
-    };
-    let status = |size| {
-        let (result, checkpoint) = result(&settled, size);
+    let process = ProcessId::new([5; 32]);
+    let (settled, certified) = (EntryKey::Settled(process), EntryKey::Certified(process, 5));
+    let status = |key: &EntryKey, entry: &Segment, size| {
+        let (result, checkpoint) = result(key, entry, size);
         result.check(&checkpoint, root_of).map(|found| found.status)
     };
-    assert_eq!(status(4), Ok(Status::Settled));
-    assert_eq!(status(5), Ok(Status::Certified));
+    assert_eq!(status(&settled, &segment(4), 4), Ok(Status::Settled));
+    assert_eq!(status(&certified, &segment(5), 5), Ok(Status::Certified));
     // In a true history, of which the ledger has not said anything.
-    assert_eq!(status(6), Err(AttestedError::Leaf));
+    let unsaid = status(&certified, &segment(5), 6);
+    assert_eq!(unsaid, Err(AttestedError::Entry));
+    let unsaid = status(&settled, &segment(4), 5);
+    assert_eq!(unsaid, Err(AttestedError::Leaf));
     // The ledger speaks of another history of the same size.
-    let other = ProcessEntry {
-        settled: Some(objects::segment(4)),
-        certified: Vec::new(),
-    };
-    let (result, checkpoint) = result(&other, 4);
-    assert_eq!(result.check(&checkpoint, root_of), Err(AttestedError::Leaf));
+    let other = status(&settled, &objects::segment(4), 4);
+    assert_eq!(other, Err(AttestedError::Leaf));
 }
 
 #[test]
@@ -104,15 +102,15 @@ fn the_order_of_statuses_is_that_of_trust() {
 
 #[test]
 fn an_entry_of_one_class_is_not_one_of_another() {
-    let entry = ProcessEntry {
-        settled: Some(segment(6)),
-        certified: Vec::new(),
-    };
-    let value = codec::encode(&entry).unwrap();
+    let process = ProcessId::new([5; 32]);
+    let value = codec::encode(&segment(6)).unwrap();
     for key in [
         EntryKey::Account(address(5)),
         EntryKey::Operator(address(5)),
-        EntryKey::Other(String::from_utf8(vec![5; 32]).unwrap()),
+        EntryKey::Other(3, vec![5; 31]),
+        EntryKey::Certified(process, 5),
+        EntryKey::Certified(ProcessId::new([6; 32]), 6),
+        EntryKey::Settled(ProcessId::new([6; 32])),
     ] {
         let (result, checkpoint) = at(key, value.clone());
         assert_eq!(
@@ -120,7 +118,7 @@ fn an_entry_of_one_class_is_not_one_of_another() {
             Err(AttestedError::Entry)
         );
     }
-    let (result, checkpoint) = at(EntryKey::Process(ProcessId::new([5; 32])), b"junk".to_vec());
+    let (result, checkpoint) = at(EntryKey::Settled(process), b"junk".to_vec());
     assert!(matches!(
         result.check(&checkpoint, root_of),
         Err(AttestedError::Codec(_))

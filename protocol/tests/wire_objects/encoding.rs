@@ -81,7 +81,7 @@ fn every_object_has_one_encoding() {
     one_encoding(&objects::commit(), kinds);
     one_encoding(&objects::block(), kinds);
     one_encoding(&objects::checkpoint(), kinds);
-    one_encoding(&objects::process_entry(), kinds);
+    one_encoding(&objects::segment(3), kinds);
     one_encoding(&objects::operator_entry(), kinds);
     one_encoding(&objects::attested_result(), kinds);
     one_encoding(&objects::witness(), kinds);

@@ -2,9 +2,7 @@
 
 use serde_bytes::ByteBuf;
 use surety_protocol::approval::{self, Approval, ClaimBatch};
-use surety_protocol::attested::{
-    AttestedResult, Backing, EntryProof, OperatorEntry, ProcessEntry, Segment,
-};
+use surety_protocol::attested::{AttestedResult, Backing, EntryProof, OperatorEntry, Segment};
 use surety_protocol::block::{Block, Checkpoint, Commit, Genesis, Header};
 use surety_protocol::bls::{SecretKey, aggregate};
 use surety_protocol::certificate::Certificate;
@@ -18,7 +16,7 @@ use surety_protocol::hashpath::Hashpath;
 use surety_protocol::history::History;
 use surety_protocol::id::{Address, AssignmentId, Digest, NetworkId, ProcessId};
 use surety_protocol::item::ItemKey;
-use surety_protocol::merkle::Proof;
+use surety_protocol::merkle::{KeyedProof, Proof};
 use surety_protocol::origin::{Challenge, FalseApproval, FalseApprovals, Registration, Verdict};
 use surety_protocol::params::Params;
 use surety_protocol::profile::Profile;
@@ -365,13 +363,6 @@ pub(crate) fn segment(size: u64) -> Segment {
     }
 }
 
-pub(crate) fn process_entry() -> ProcessEntry {
-    ProcessEntry {
-        settled: Some(segment(3)),
-        certified: vec![segment(5), segment(9)],
-    }
-}
-
 pub(crate) fn operator_entry() -> OperatorEntry {
     OperatorEntry {
         key: *key(1).public_key(),
@@ -393,7 +384,9 @@ pub(crate) fn attested_result() -> AttestedResult {
         statement: Some(signed_claim(0, 5).statement),
         entry: EntryProof {
             value: ByteBuf::from(vec![1]),
-            path: proof(0, 2),
+            path: KeyedProof {
+                forks: vec![(0, named("one side")), (9, named("other side"))],
+            },
         },
         commit: commit(),
     }

@@ -213,6 +213,7 @@ impl Ledger {
         let id = item.id();
         let (signer, action, expires) = self.check_item(item, self.height)?;
         self.seen.insert(id, expires);
+        self.expiring.insert((expires, id));
         self.may_sign(&signer, &action)?;
         Ok(Admissible { id, signer, action })
     }

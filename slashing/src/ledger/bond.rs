@@ -291,7 +291,7 @@ impl Ledger {
         let set = ValidatorSet::new(validators);
         if self
             .validators
-            .last_key_value()
+            .get_max()
             .is_none_or(|(_, last)| **last != set)
         {
             self.validators.insert(self.height, Arc::new(set));
@@ -312,8 +312,9 @@ impl Ledger {
             if let Some(operator) = self.operators.get_mut(&slashing.offender) {
                 operator.escrow = operator.escrow.minus(slashing.amount)?;
             }
-            let balance = self.accounts.entry(slashing.challenger).or_default();
-            *balance = balance.plus(reward)?;
+            let challenger = slashing.challenger;
+            let balance = self.accounts.get(&challenger).copied().unwrap_or_default();
+            self.accounts.insert(challenger, balance.plus(reward)?);
             self.burned = self.burned.plus(burn)?;
         }
         Ok(())

@@ -388,8 +388,8 @@ impl Ledger {
         if state == CaseState::Innocent {
             self.burned = self.burned.plus(bond)?;
         } else {
-            let balance = self.accounts.entry(challenger).or_default();
-            *balance = balance.plus(bond)?;
+            let balance = self.balance(&challenger).plus(bond)?;
+            self.accounts.insert(challenger, balance);
         }
         let kind = OffenceKind::from_number(challenge.kind);
         if let Some(kind) = kind.filter(|_| state == CaseState::Guilty) {

@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_bytes::ByteBuf;
-use surety_protocol::attested::{Backing, ProcessEntry, Segment};
+use surety_protocol::attested::{Backing, Segment};
 use surety_protocol::certificate::{Certificate, Grounds};
 use surety_protocol::id::{Address, ClaimId, Digest, ProcessId};
 use surety_protocol::stake::Stake;
@@ -94,8 +94,9 @@ impl Ledger {
             size: segment.size,
         });
         self.approvers.insert(segment.claim, approvers);
-        let entry = self.processes.entry(process).or_default();
-        entry.certified.push(segment);
+        let closes = segment.certified.plus(self.params.challenge_window_blocks);
+        self.closing.insert((closes, process));
+        self.certified.insert((process, segment.size), segment);
         Ok(())
     }
 
@@ -112,13 +113,12 @@ impl Ledger {
         }
         // [L-21]
         let empty = surety_protocol::merkle::root(&[]);
-        let entry = self.processes.get(&claim.process);
-        let latest = entry.and_then(|it| it.certified.last().or(it.settled.as_ref()));
+        let latest = self.latest(&claim.process);
         let (size, root) = latest.map_or((0, empty), |it| (it.size, it.history_root));
         if claim.first_new != size || claim.base_root != root || claim.size <= size {
             return Err(ItemRefused::NotContinuous);
         }
-        if entry.is_some_and(|it| it.certified.len() >= SEGMENTS_MAX) {
+        if self.certified(&claim.process).count() >= SEGMENTS_MAX {
             return Err(ItemRefused::TooMany);
         }
         let claimant = self
@@ -172,7 +172,7 @@ impl Ledger {
             .chain(validators.get(&certificate.claimant));
         let stake = stands.fold(Stake::ZERO, |sum, it| sum.plus(it.stake).unwrap_or(sum));
         let backing = Backing { stake, tickets };
-        let before = entry.and_then(|it| it.certified.last());
+        let before = self.certified(&claim.process).next_back();
         let segment = Segment {
             size: claim.size,
             history_root: claim.history_root,
@@ -200,29 +200,30 @@ impl Ledger {
             .map(|case| case.challenge.process)
             .collect();
         let (height, window) = (self.height, self.params.challenge_window_blocks);
-        for (process, entry) in &mut self.processes {
-            if disputed.contains(process) {
-                continue;
-            }
-            let closed = entry
-                .certified
-                .iter()
-                .take_while(|it| it.certified.plus(window) <= height)
-                .count();
+        let closed = self.closing.iter().take_while(|(at, _)| *at <= height);
+        let closed: Vec<_> = closed
+            .filter(|(_, process)| !disputed.contains(process))
+            .copied()
+            .collect();
+        for (at, process) in closed {
+            self.closing.remove(&(at, process));
+            let segments = self.certified(&process);
+            let segments = segments.take_while(|it| it.certified.plus(window) <= height);
+            let segments: Vec<Segment> = segments.cloned().collect();
             // [L-24]
-            for segment in entry.certified.drain(..closed) {
+            for segment in segments {
+                self.certified.remove(&(process, segment.size));
                 self.approvers.remove(&segment.claim);
-                let before = entry.settled.as_ref().map(|it| it.backing);
+                let before = self.settled(&process).map(|it| it.backing);
                 let backing = before.map_or(segment.backing, |it| it.least(segment.backing));
-                entry.settled = Some(Segment { backing, ..segment });
+                self.settled.insert(process, Segment { backing, ..segment });
             }
         }
     }
 
     /// Whether a claim is certified and not settled.
     pub(super) fn is_certified_claim(&self, process: &ProcessId, claim: &ClaimId) -> bool {
-        let entry = self.processes.get(process);
-        entry.is_some_and(|it| it.certified.iter().any(|segment| segment.claim == *claim))
+        self.certified(process).any(|it| it.claim == *claim)
     }
 
     /// Takes back the certificate of a claim that is false at a slot (rule L-34); gives who approved the lie.
@@ -232,22 +233,21 @@ impl Ledger {
         claim: &ClaimId,
         slot: Slot,
     ) -> Vec<Address> {
-        let Some(ProcessEntry { certified, settled }) = self.processes.get_mut(process) else {
-            return Vec::new();
-        };
-        let Some(named) = certified.iter().position(|segment| segment.claim == *claim) else {
+        let Some(named) = self.certified(process).find(|it| it.claim == *claim) else {
             return Vec::new();
         };
         // A segment contains the leaves of those before it, so the lie stands in the first that reaches its slot.
-        let reaches = certified.iter().position(|segment| segment.size > slot.0);
-        let first = reaches.map_or(named, |first| first.min(named));
+        let reaches = self.certified(process).find(|it| it.size > slot.0);
+        let first = reaches.map_or(named.size, |it| it.size.min(named.size));
         // What is settled is before all of them, and its approvers are free.
-        let before = first.checked_sub(1).and_then(|it| certified.get(it));
-        let begins = before.or(settled.as_ref()).map_or(0, |it| it.size);
-        let mut voided = certified
-            .split_off(first)
-            .into_iter()
-            .map(|segment| self.approvers.remove(&segment.claim));
+        let before = self.segments(process).rfind(|it| it.size < first);
+        let begins = before.map_or(0, |it| it.size);
+        let taken = self.certified(process).filter(|it| it.size >= first);
+        let taken: Vec<(u64, ClaimId)> = taken.map(|it| (it.size, it.claim)).collect();
+        let mut voided = taken.into_iter().map(|(size, claim)| {
+            self.certified.remove(&(*process, size));
+            self.approvers.remove(&claim)
+        });
         // Those after it approved other leaves.
         let lied = voided.next().flatten();
         voided.for_each(drop);

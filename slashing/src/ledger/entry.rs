@@ -1,119 +1,126 @@
-//! The ledger's state as a list of entries with one Merkle root.
+//! The ledger's state as entries with one Merkle root.
 //!
 //! # Rules
 //!
-//! - `[L-40]` Entries are sorted by key; each is a leaf over class, name and canonical value. The root commits to
-//!   balances, operators, processes, approvers, randomness, cases, penalties, profiles and totals: with the headers of recent blocks all that
-//!   a next block depends on.
+//! - `[L-40]` The state is a keyed tree ([M-6]) whose leaves are over class, name and canonical value. Its root commits to
+//!   balances, operators, what is settled and certified, approvers, randomness, cases, penalties, profiles and totals: with the headers
+//!   of recent blocks all that a next block depends on.
 //! - `[L-41]` Any entry can be proven against the root of the block that left it.
+//! - `[L-42]` A block costs what it changes, not what there is: entries that it leaves alone are neither copied nor hashed.
 
 use serde_bytes::ByteBuf;
-use surety_protocol::attested::{EntryKey, EntryProof, OperatorEntry, entry_leaf};
+use surety_protocol::attested::{EntryKey, EntryProof, OperatorEntry, Segment, entry_leaf};
 use surety_protocol::codec::{self, CodecError};
 use surety_protocol::hash::{Domain, digest};
 use surety_protocol::id::Digest;
-use surety_protocol::merkle;
 
 use super::{Case, Ledger, Operator, Slashing};
+
+/// Classes that concern nobody but the ledger.
+mod class {
+    pub(super) const ITEM_KEY: u8 = 16;
+    pub(super) const DIGEST: u8 = 17;
+    pub(super) const APPROVERS: u8 = 18;
+    pub(super) const CASE: u8 = 19;
+    pub(super) const SEEN: u8 = 20;
+    /// What of an operator nobody outside needs.
+    pub(super) const OPERATOR: u8 = 21;
+    pub(super) const FOLDED: u8 = 22;
+}
 
 impl Ledger {
     /// The root of the state (rule L-40).
     pub fn state_root(&self) -> Digest {
-        merkle::root(&self.leaves())
+        self.state.root()
     }
 
-    /// An entry with its path to [`Ledger::state_root`] (rule L-41).
+    /// An entry with its path to [`Ledger::state_root`] (rule L-41); nothing for what concerns nobody but the ledger.
     pub fn prove_entry(&self, key: &EntryKey) -> Option<EntryProof> {
-        let entries = self.entries();
-        let index = entries.binary_search_by(|(it, _)| it.cmp(key)).ok()?;
-        let leaves: Vec<Digest> = entries
-            .iter()
-            .map(|(key, value)| entry_leaf(key, value))
-            .collect();
-        let path = merkle::prove(&leaves, u64::try_from(index).ok()?)?;
-        let value = entries.into_iter().nth(index)?.1;
+        let value = match key {
+            EntryKey::Account(address) => balance_bytes(self.accounts.get(address)?.0),
+            EntryKey::Operator(address) => operator_bytes(self.operators.get(address)?),
+            EntryKey::Settled(process) => segment_bytes(self.settled(process)?),
+            EntryKey::Certified(process, size) => {
+                segment_bytes(self.certified.get(&(*process, *size))?)
+            }
+            EntryKey::Other(..) => return None,
+        };
+        let path = self.state.prove(&key.place())?;
         Some(EntryProof {
             value: ByteBuf::from(value),
             path,
         })
     }
 
-    fn leaves(&self) -> Vec<Digest> {
-        self.entries()
-            .iter()
-            .map(|(key, value)| entry_leaf(key, value))
-            .collect()
-    }
-
-    fn entries(&self) -> Vec<(EntryKey, Vec<u8>)> {
-        let mut entries = Vec::new();
-        for (address, balance) in &self.accounts {
-            entries.push((
+    /// Brings the state up to date with what has changed (rule L-42).
+    pub(super) fn commit_state(&mut self) {
+        let state = &mut self.state;
+        self.accounts.commit(state, |address, balance| {
+            [(
                 EntryKey::Account(*address),
-                balance.0.to_be_bytes().to_vec(),
-            ));
+                balance.map(|it| balance_bytes(it.0)),
+            )]
+        });
+        self.operators.commit(state, |address, operator| {
+            let details = operator.map(Operator::details);
+            [
+                (EntryKey::Operator(*address), operator.map(operator_bytes)),
+                inner(class::OPERATOR, address.as_bytes(), details),
+            ]
+        });
+        self.settled.commit(state, |process, segment| {
+            [(EntryKey::Settled(*process), segment.map(segment_bytes))]
+        });
+        self.certified.commit(state, |(process, size), segment| {
+            let key = EntryKey::Certified(*process, *size);
+            [(key, segment.map(segment_bytes))]
+        });
+        self.item_keys.commit(state, |key, operator| {
+            let operator = operator.map(|it| it.as_bytes().to_vec());
+            [inner(class::ITEM_KEY, key.as_bytes(), operator)]
+        });
+        self.digests.commit(state, |(height, claimant), root| {
+            let name = [&height.0.to_be_bytes()[..], claimant.as_bytes()].concat();
+            [inner(
+                class::DIGEST,
+                &name,
+                root.map(|it| it.as_bytes().to_vec()),
+            )]
+        });
+        self.approvers.commit(state, |claim, it| {
+            let value = it.map(|it| [&it.seeded.0.to_be_bytes()[..], &it.bits].concat());
+            [inner(class::APPROVERS, claim.as_bytes(), value)]
+        });
+        self.cases.commit(state, |evidence, case| {
+            [inner(
+                class::CASE,
+                evidence.as_bytes(),
+                case.map(Case::details),
+            )]
+        });
+        self.seen.commit(state, |item, expires| {
+            let expires = expires.map(|it| it.0.to_be_bytes().to_vec());
+            [inner(class::SEEN, item.as_bytes(), expires)]
+        });
+        for (name, value) in self.folded() {
+            let key = EntryKey::Other(class::FOLDED, name.into());
+            self.state
+                .insert(key.place(), entry_leaf(&key, value.as_bytes()));
         }
-        for (address, operator) in &self.operators {
-            let value = codec::encode(&operator.entry()).unwrap_or_default();
-            entries.push((EntryKey::Operator(*address), value));
-        }
-        for (process, entry) in &self.processes {
-            let value = codec::encode(entry).unwrap_or_default();
-            entries.push((EntryKey::Process(*process), value));
-        }
-        for (name, value) in self.others() {
-            entries.push((EntryKey::Other(name.into()), value.as_bytes().to_vec()));
-        }
-        entries.sort_by(|(a, _), (b, _)| a.cmp(b));
-        entries
     }
 
-    /// What nobody outside proves alone, folded into one digest each.
-    fn others(&self) -> [(&'static str, Digest); 8] {
-        let mut digests = Vec::new();
-        for ((height, claimant), root) in &self.digests {
-            digests.extend_from_slice(&height.0.to_be_bytes());
-            digests.extend_from_slice(claimant.as_bytes());
-            digests.extend_from_slice(root.as_bytes());
-        }
-        let mut approvers = Vec::new();
-        for (claim, it) in &self.approvers {
-            approvers.extend_from_slice(claim.as_bytes());
-            approvers.extend_from_slice(&it.seeded.0.to_be_bytes());
-            count(it.bits.len(), &mut approvers);
-            approvers.extend_from_slice(&it.bits);
-        }
-        let mut cases = Vec::new();
-        for (evidence, case) in &self.cases {
-            cases.extend_from_slice(evidence.as_bytes());
-            case.absorb(&mut cases);
-        }
-        let mut penalties = Vec::new();
+    /// What is little, or changes with every block, folded into one digest each.
+    fn folded(&self) -> [(&'static str, Digest); 3] {
+        let mut offences = Vec::new();
         for (offender, kind, process, slot) in &self.offences {
-            penalties.extend_from_slice(offender.as_bytes());
-            penalties.push(*kind);
-            penalties.extend_from_slice(process.as_bytes());
-            penalties.extend_from_slice(&slot.0.to_be_bytes());
+            offences.extend_from_slice(offender.as_bytes());
+            offences.push(*kind);
+            offences.extend_from_slice(process.as_bytes());
+            offences.extend_from_slice(&slot.0.to_be_bytes());
         }
-        let punished = penalties.len();
+        let mut slashings = Vec::new();
         for slashing in &self.slashings {
-            slashing.absorb(&mut penalties);
-        }
-        let (offences, slashings) = penalties.split_at(punished);
-        let mut details = Vec::new();
-        for (address, operator) in &self.operators {
-            details.extend_from_slice(address.as_bytes());
-            operator.absorb(&mut details);
-        }
-        let mut keys = Vec::new();
-        for (key, operator) in &self.item_keys {
-            keys.extend_from_slice(key.as_bytes());
-            keys.extend_from_slice(operator.as_bytes());
-        }
-        let mut seen = Vec::new();
-        for (item, expires) in &self.seen {
-            seen.extend_from_slice(item.as_bytes());
-            seen.extend_from_slice(&expires.0.to_be_bytes());
+            slashing.absorb(&mut slashings);
         }
         // The id of the last profile names all before it.
         let mut profiles = self.profiles.last().id.as_bytes().to_vec();
@@ -123,22 +130,30 @@ impl Ledger {
         }
         let totals = [self.supply.0.to_be_bytes(), self.burned.0.to_be_bytes()].concat();
         let beacon = self.beacon();
-        let object = |bytes: &[u8]| digest(Domain::OBJECT, &[bytes]);
-        let penalties = digest(Domain::OBJECT, &[offences, slashings]);
+        let folded = |parts: &[&[u8]]| digest(Domain::OBJECT, parts);
         [
-            ("approvers", object(&approvers)),
-            ("cases", object(&cases)),
-            ("digests", object(&digests)),
-            ("item-keys", object(&keys)),
-            ("operators", object(&details)),
-            ("penalties", penalties),
-            ("profiles", object(&profiles)),
-            (
-                "progress",
-                digest(Domain::OBJECT, &[&totals, beacon.as_bytes(), &seen]),
-            ),
+            ("penalties", folded(&[&offences, &slashings])),
+            ("profiles", folded(&[&profiles])),
+            ("progress", folded(&[&totals, beacon.as_bytes()])),
         ]
     }
+}
+
+fn inner(class: u8, name: &[u8], value: Option<Vec<u8>>) -> (EntryKey, Option<Vec<u8>>) {
+    (EntryKey::Other(class, name.to_vec()), value)
+}
+
+fn balance_bytes(balance: u128) -> Vec<u8> {
+    balance.to_be_bytes().to_vec()
+}
+
+// What the ledger holds is within the bounds of its encodings.
+fn operator_bytes(operator: &Operator) -> Vec<u8> {
+    codec::encode(&operator.entry()).unwrap_or_default()
+}
+
+fn segment_bytes(segment: &Segment) -> Vec<u8> {
+    codec::encode(segment).unwrap_or_default()
 }
 
 impl Operator {
@@ -155,7 +170,9 @@ impl Operator {
         }
     }
 
-    fn absorb(&self, out: &mut Vec<u8>) {
+    fn details(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let out = &mut bytes;
         // Every list is preceded by its length, so that no two operators give the same bytes.
         count(self.unbonding.len(), out);
         for piece in &self.unbonding {
@@ -170,6 +187,7 @@ impl Operator {
         for key in &self.former_item_keys {
             out.extend_from_slice(key.as_bytes());
         }
+        bytes
     }
 }
 
@@ -190,7 +208,9 @@ fn count(length: usize, out: &mut Vec<u8>) {
 }
 
 impl Case {
-    fn absorb(&self, out: &mut Vec<u8>) {
+    fn details(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let out = &mut bytes;
         let challenge: Result<Vec<u8>, CodecError> = codec::encode(&self.challenge);
         let challenge = challenge.unwrap_or_default();
         count(challenge.len(), out);
@@ -204,5 +224,6 @@ impl Case {
             out.extend_from_slice(validator.as_bytes());
             out.push(u8::from(*guilty));
         }
+        bytes
     }
 }

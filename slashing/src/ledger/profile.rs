@@ -67,7 +67,7 @@ impl Ledger {
         }
         self.votes.insert(signer, wanted.clone());
         let (mut agreeing, mut total) = (Stake::ZERO, Stake::ZERO);
-        for (address, operator) in &self.operators {
+        for (address, operator) in self.operators.iter() {
             if !operator.active(&self.params, self.height) {
                 continue;
             }

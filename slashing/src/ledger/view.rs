@@ -1,8 +1,9 @@
 //! What others may ask the ledger.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use surety_protocol::attested::ProcessEntry;
+use surety_protocol::attested::Segment;
 use surety_protocol::bls::PublicKey;
 use surety_protocol::id::{Address, BlockId, Digest, EvidenceId, ItemId, NetworkId, ProcessId};
 use surety_protocol::params::Params;
@@ -46,7 +47,7 @@ impl Ledger {
     /// The randomness after the last block.
     pub fn beacon(&self) -> Digest {
         self.beacons
-            .last_key_value()
+            .get_max()
             .map(|(_, beacon)| *beacon)
             .unwrap_or_default()
     }
@@ -62,8 +63,7 @@ impl Ledger {
             return None;
         }
         self.validators
-            .range(..=height)
-            .next_back()
+            .get_prev(&height)
             .map(|(_, set)| Arc::clone(set))
     }
 
@@ -121,14 +121,41 @@ impl Ledger {
         self.digests.get(&(height, claimant))
     }
 
-    /// What is certified of a process.
-    pub fn process(&self, process: &ProcessId) -> Option<&ProcessEntry> {
-        self.processes.get(process)
+    /// The longest prefix of a process whose window has closed.
+    pub fn settled(&self, process: &ProcessId) -> Option<&Segment> {
+        self.settled.get(process)
+    }
+
+    /// The certified prefixes of a process whose window is open, ascending.
+    pub fn certified(
+        &self,
+        process: &ProcessId,
+    ) -> impl DoubleEndedIterator<Item = &Segment> + use<'_> {
+        let all = (*process, 0)..=(*process, u64::MAX);
+        self.certified.range(all).map(|(_, segment)| segment)
+    }
+
+    /// What is certified of a process, ascending: what is settled, and then what is not.
+    pub fn segments(
+        &self,
+        process: &ProcessId,
+    ) -> impl DoubleEndedIterator<Item = &Segment> + use<'_> {
+        self.settled(process)
+            .into_iter()
+            .chain(self.certified(process))
+    }
+
+    /// The longest prefix of a process that is certified.
+    pub fn latest(&self, process: &ProcessId) -> Option<&Segment> {
+        self.segments(process).next_back()
     }
 
     /// All processes of which something is certified.
-    pub fn processes(&self) -> impl Iterator<Item = (&ProcessId, &ProcessEntry)> {
-        self.processes.iter()
+    pub fn processes(&self) -> impl Iterator<Item = ProcessId> {
+        let settled = self.settled.iter().map(|(process, _)| *process);
+        let certified = self.certified.iter().map(|((process, _), _)| *process);
+        let all: BTreeSet<ProcessId> = settled.chain(certified).collect();
+        all.into_iter()
     }
 
     /// A case.

@@ -53,7 +53,10 @@ fn result(trial: &Trial, statement: Option<Statement>) -> AttestedResult {
     let process = trial.process.id();
     let key = match &statement {
         Some(statement) => EntryKey::Operator(statement.claimant),
-        None => EntryKey::Process(process),
+        None => match trial.world.ledger.settled(&process) {
+            Some(_) => EntryKey::Settled(process),
+            None => EntryKey::Certified(process, 4),
+        },
     };
     AttestedResult {
         process,
@@ -246,7 +249,7 @@ fn every_altered_part_is_refused_for_its_own_reason() {
         ),
         (
             with(&good, &|it| it.path = shorter.clone()),
-            AttestedError::Leaf,
+            AttestedError::Entry,
         ),
         (
             with(&good, &|it| it.process = Default::default()),
@@ -257,7 +260,7 @@ fn every_altered_part_is_refused_for_its_own_reason() {
             AttestedError::Entry,
         ),
         (
-            with(&good, &|it| it.entry.path.index ^= 1),
+            with(&good, &|it| _ = it.entry.path.forks.pop()),
             AttestedError::Entry,
         ),
         // An older block does not hold the certificate yet, whatever the entry says.
@@ -344,18 +347,13 @@ fn every_entry_of_the_ledger_can_be_proven_and_no_other() {
     );
     for key in &keys {
         let proof = ledger.prove_entry(key).unwrap();
-        let leaf = surety_protocol::attested::entry_leaf(key, &proof.value);
-        assert!(proof.path.verify(&leaf, &root));
+        assert!(proof.verify(key, &root));
         for other in keys.iter().filter(|other| *other != key) {
-            let leaf = surety_protocol::attested::entry_leaf(other, &proof.value);
-            assert!(!proof.path.verify(&leaf, &root));
+            assert!(!proof.verify(other, &root));
         }
     }
-    assert!(
-        ledger
-            .prove_entry(&EntryKey::Process(trial.process.id()))
-            .is_none()
-    );
+    let settled = EntryKey::Settled(trial.process.id());
+    assert!(ledger.prove_entry(&settled).is_none());
     let stranger = Person::new(0x50).address();
     assert!(ledger.prove_entry(&EntryKey::Account(stranger)).is_none());
 }

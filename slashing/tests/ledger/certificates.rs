@@ -38,8 +38,8 @@ fn enough_tickets_certify_a_claim_once() {
             tickets: drawn(&trial, &it, 5),
         },
     };
-    let entry = trial.world.ledger.process(&claim.process).unwrap();
-    assert_eq!(entry.certified, [segment]);
+    let certified = trial.world.ledger.certified(&claim.process);
+    assert!(certified.eq([&segment]));
     let judges: Vec<&Person> = trial.judges.iter().collect();
     let again = record(it.by(&trial.world, &judges));
     let refused = trial.world.refused(&Person::new(2).wallet, again);
@@ -78,11 +78,8 @@ fn a_segment_records_what_stands_behind_all_of_it() {
         let claim = trial.claim(&trial.process.leaves(sizes + 2), sizes);
         sizes += 2;
         let it = trial.certify_by(judges, &claim);
-        let entry = trial.world.ledger.process(&claim.process).unwrap();
-        (
-            drawn(trial, &it, judges),
-            entry.certified.last().unwrap().backing,
-        )
+        let last = trial.world.ledger.latest(&claim.process).unwrap();
+        (drawn(trial, &it, judges), last.backing)
     };
     let (five, first) = certify(&mut trial, 5);
     assert_eq!((first.stake, first.tickets), (ao(3000), five));
@@ -99,8 +96,8 @@ fn a_segment_records_what_stands_behind_all_of_it() {
     );
     trial.world.pass(250);
     let settled = |trial: &Trial| {
-        let entry = trial.world.ledger.process(&trial.process.id()).unwrap();
-        entry.settled.as_ref().unwrap().backing
+        let settled = trial.world.ledger.settled(&trial.process.id());
+        settled.unwrap().backing
     };
     assert_eq!(settled(&trial), third);
     // What is settled is nothing that one could still pay for.

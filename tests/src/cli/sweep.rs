@@ -62,9 +62,9 @@ pub(crate) fn run(
 fn one(plan: &Plan, watch: bool) -> Finished {
     let started = Instant::now();
     let seed = plan.seed;
-    let outcome = run_watched(plan, move |now, who, what| {
+    let outcome = run_watched(plan, move |it| {
         if watch {
-            eprintln!("seed {seed} {:>6} node {who} {what}", now.0);
+            eprintln!("seed {seed} {:>6} node {} {}", it.at.0, it.who, it.what);
         }
     });
     let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);

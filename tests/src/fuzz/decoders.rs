@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use surety_attest::result::ProcessResult;
 use surety_protocol::approval::{Approval, ClaimBatch};
-use surety_protocol::attested::{AttestedResult, OperatorEntry, ProcessEntry};
+use surety_protocol::attested::{AttestedResult, OperatorEntry, Segment};
 use surety_protocol::block::{Block, Checkpoint, Commit, Genesis, Header};
 use surety_protocol::bundle;
 use surety_protocol::certificate::Certificate;
@@ -57,7 +57,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("Commit", object::<Commit>),
     ("Block", object::<Block>),
     ("Checkpoint", object::<Checkpoint>),
-    ("ProcessEntry", object::<ProcessEntry>),
+    ("Segment", object::<Segment>),
     ("OperatorEntry", object::<OperatorEntry>),
     ("AttestedResult", object::<AttestedResult>),
     ("Witness", object::<Witness>),

@@ -6,6 +6,8 @@ use surety_attest::effect::{Assign, Executed, Finding, Job, Offer};
 use surety_node::core::{Effect, Input, Signing, Teller};
 use surety_node::fault::made_up;
 use surety_node::net::{Acceptance, Topic};
+use surety_protocol::approval::Approval;
+use surety_protocol::codec;
 use surety_protocol::execution::Execution;
 use surety_protocol::hash::{Domain, digest};
 use surety_protocol::id::Digest;
@@ -90,6 +92,7 @@ impl Simulation {
             }
             Effect::Applied { height, events } => {
                 self.flee(who, &events)?;
+                self.preempt(who, &events)?;
                 self.oracle.applied(&events)?;
                 self.tell(who, &format!("applies block {height}: {events:?}"));
             }
@@ -150,6 +153,7 @@ impl Simulation {
         else {
             return Ok(());
         };
+        let begin = self.begin();
         let input = match work {
             Work::Job(job, profiles) => Input::Executed(match (weakness, job.as_ref()) {
                 (Some(Weakness::BlindVerifiers), Job::Check { claim, traced, .. }) => {
@@ -187,6 +191,7 @@ impl Simulation {
                         .signer
                         .sign(*signing, &node.archive, running.core.shared().first);
                 let made = made.map_err(|it| Violation::new("signing", it))?;
+                self.spend(begin);
                 self.step(who, Input::Signed(made.signed))?;
                 if let Some((topic, data)) = made.forged {
                     self.publish(who, topic, data)?;
@@ -195,6 +200,7 @@ impl Simulation {
             }
         };
         let life = node.life;
+        self.spend(begin);
         let abstained = match &input {
             Input::Executed(Executed::Abstained { reason, .. }) => Some(reason.clone()),
             _ => None,
@@ -219,6 +225,10 @@ impl Simulation {
         let now = self.agenda.now();
         let id = digest(Domain::OBJECT, &[topic.name().as_bytes(), &data]);
         let address = self.address(who);
+        // [CA-3]
+        if self.cast.spammer == Some(who) && topic == Topic::Approvals {
+            return Ok(());
+        }
         let Some(node) = self.nodes.get_mut(who) else {
             return Ok(());
         };
@@ -282,8 +292,18 @@ impl Simulation {
         if node.running.is_none() || !(node.sees(heard.id, now) || repeated) {
             return Ok(());
         }
+        if self.plan.weakness == Some(Weakness::HastyNodes)
+            && self.cast.honest(to)
+            && let Ok(it) = codec::decode::<Approval>(&heard.data)
+            && !node.hasty.insert((it.claim, it.committed, it.verifier))
+        {
+            return Ok(());
+        }
         if self.cast.spammer == Some(to) {
             self.overhear(&heard);
+        }
+        if let Some(meter) = &mut self.meter {
+            meter.hears(now, &heard.data);
         }
         let Some(node) = self.nodes.get_mut(to) else {
             return Ok(());

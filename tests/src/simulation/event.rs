@@ -80,7 +80,7 @@ pub(super) enum Event {
     /// The network falls into two parts, or comes together if there is nobody on one side.
     Part { side: BTreeSet<usize> },
     /// A spammer says something.
-    Spam { left: u64 },
+    Spam,
     /// An unsynced disk catches up.
     Sync { who: usize },
     /// Accidents and loss end.
@@ -134,11 +134,48 @@ impl Event {
             Event::Doom { who, effects } => ("doom", *who, number(*effects)),
             Event::Restart { who } => ("restart", *who, Vec::new()),
             Event::Part { side } => ("part", side.len(), Vec::new()),
-            Event::Spam { left } => ("spam", 0, number(*left)),
+            Event::Spam => ("spam", 0, Vec::new()),
             Event::Sync { who } => ("sync", *who, Vec::new()),
             Event::Heal => ("heal", 0, Vec::new()),
             Event::Look => ("look", 0, Vec::new()),
             Event::End => ("end", 0, Vec::new()),
+        }
+    }
+}
+
+impl Event {
+    /// What a reader of the run wants to know.
+    pub(super) fn describe(&self) -> String {
+        let (name, ..) = self.name();
+        match self {
+            Event::Gossip {
+                heard, repeated, ..
+            } => {
+                let again = if *repeated { " again" } else { "" };
+                let (topic, origin, from) = (heard.topic.name(), heard.origin, heard.from);
+                format!(
+                    "hears {topic} {} of node {origin} from node {from}{again}",
+                    heard.id
+                )
+            }
+            Event::Done { input, .. } => {
+                let input = format!("{input:?}");
+                let end = input.find(['(', ' ', '{']).unwrap_or(input.len());
+                format!("has done its work: {}", input.get(..end).unwrap_or(&input))
+            }
+            Event::Ask { wanted, peers, .. } => {
+                format!("asks node {:?} for {wanted:?}", peers.first())
+            }
+            Event::Asked { who, wanted, .. } => format!("is asked by node {who} for {wanted:?}"),
+            Event::Got { wanted, .. } => format!("gets {wanted:?}"),
+            Event::Offer { offer, .. } => format!("is handed {}", offer.item().id()),
+            Event::Deliver { to, offer, .. } => {
+                format!("hands node {to} {}", offer.item().id())
+            }
+            Event::Doom { effects, .. } => format!("is to crash after {effects} effects"),
+            Event::Part { side } if side.is_empty() => "the network is whole again".into(),
+            Event::Part { side } => format!("the network falls apart: {side:?} and the others"),
+            _ => name.to_owned(),
         }
     }
 }
@@ -212,7 +249,7 @@ impl Simulation {
                 }
                 Ok(())
             }
-            Event::Spam { left } => self.spam(left),
+            Event::Spam => self.spam(),
             Event::Sync { who } => {
                 if let Some(node) = self.nodes.get(who) {
                     node.disk.sync();

@@ -163,6 +163,9 @@ impl Simulation {
             return Ok(());
         };
         node.under_way.remove(wanted);
+        if let Some(meter) = &mut self.meter {
+            meter.fetches(self.agenda.now(), &answer);
+        }
         let input = match answer {
             Answer::Fetched(fetched) => Input::Fetched(fetched),
             Answer::State {

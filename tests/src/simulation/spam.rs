@@ -2,13 +2,17 @@
 
 use std::sync::Arc;
 
+use serde_bytes::ByteBuf;
 use surety_node::fault::Fault;
 use surety_node::net::Topic;
 use surety_protocol::approval::Approval;
 use surety_protocol::claim::{SignedClaim, Statement};
 use surety_protocol::codec;
 use surety_protocol::hash::{Domain, digest};
+use surety_protocol::id::{Address, Digest};
 use surety_protocol::time::Slot;
+use surety_protocol::trace::TraceProof;
+use surety_slashing::ledger::LedgerEvent;
 
 use super::Simulation;
 use super::event::Event;
@@ -21,16 +25,71 @@ use crate::oracle::Violation;
 const OVERHEARD_MAX: usize = 64;
 
 impl Simulation {
+    /// An approval that it has overheard.
+    fn approval(&mut self) -> Option<Approval> {
+        let approvals = self.overheard.iter();
+        let approvals: Vec<Approval> = approvals
+            .filter_map(|it| codec::decode(&it.data).ok())
+            .collect();
+        self.random.pick(&approvals).cloned()
+    }
+
+    /// Says what every verifier will say of the claims that a block has committed to, before they can, under a signature for
+    /// something else.
+    pub(super) fn preempt(&mut self, who: usize, events: &[LedgerEvent]) -> Result<(), Violation> {
+        let Some(core) = self.core(who).filter(|_| self.cast.spammer == Some(who)) else {
+            return Ok(());
+        };
+        let mut batches = Vec::new();
+        for event in events {
+            if let LedgerEvent::Committed {
+                claimant,
+                height,
+                root,
+            } = event
+            {
+                let known = &core.shared().claims;
+                let batch = known.batch(root).into_iter();
+                let signed = batch.flat_map(|it| &it.claims).filter_map(|it| {
+                    let signed = known.signed_by(it, claimant)?;
+                    Some((*it, signed.statement.signature))
+                });
+                batches.push((*claimant, *height, signed.collect::<Vec<_>>()));
+            }
+        }
+        let own = self.address(who);
+        let verifiers: Vec<Address> = self.world.operators.iter().map(|it| it.address).collect();
+        for (claimant, committed, claims) in batches {
+            let others = verifiers
+                .iter()
+                .filter(|it| **it != own && **it != claimant);
+            for verifier in others {
+                for (claim, signature) in &claims {
+                    let signature = *signature;
+                    let said = codec::encode(&Approval {
+                        claim: *claim,
+                        claimant,
+                        committed,
+                        verifier: *verifier,
+                        sortition: signature,
+                        signature,
+                        trace: TraceProof {
+                            signature,
+                            own: Digest::default(),
+                            binding: ByteBuf::new(),
+                        },
+                    });
+                    let said = said.map_err(|it| Violation::new("spam", it))?;
+                    self.says(who, Topic::Approvals, said, true)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// The same under a signature that the same verifier, or claimant, or another has made for something else.
     fn forged(&mut self, data: &[u8]) -> Option<Vec<u8>> {
-        let mut other = None;
-        for _ in 0..OVERHEARD_MAX {
-            self.overheard.rotate_left(1);
-            let heard = self.overheard.front()?;
-            let approval = codec::decode::<Approval>(&heard.data).ok();
-            other = other.or(approval.map(|it| it.signature));
-        }
-        let other = other?;
+        let other = self.approval()?.signature;
         if let Ok(approval) = codec::decode::<Approval>(data) {
             let signature = other;
             return codec::encode(&Approval {
@@ -64,32 +123,39 @@ impl Simulation {
         }
     }
 
-    pub(super) fn spam(&mut self, left: u64) -> Result<(), Violation> {
-        let Some(who) = self.cast.spammer.filter(|_| left > 0) else {
+    pub(super) fn spam(&mut self) -> Result<(), Violation> {
+        let Some(who) = self.cast.spammer else {
             return Ok(());
         };
         let pause = HEAL.since(OPENING).checked_div(self.plan.spam);
-        let pause = pause.unwrap_or(0).max(1);
-        let left = left.saturating_sub(1);
-        self.agenda.after(pause, Event::Spam { left });
+        self.agenda.after(pause.unwrap_or(0).max(1), Event::Spam);
         self.overheard.make_contiguous();
         let (heard, _) = self.overheard.as_slices();
         let Some(heard) = self.random.pick(heard).cloned() else {
             return Ok(());
         };
         let mut data = heard.data.to_vec();
-        let (mut topic, mut is_forged) = (heard.topic, false);
+        let mut topic = heard.topic;
         match self.random.below(6) {
             0 => topic = self.random.pick(&Topic::ALL).copied().unwrap_or(topic),
             1 => {}
             2 | 3 => {
-                if let Some(forged) = self.forged(&data) {
-                    is_forged = forged != data;
-                    data = forged;
+                if let Some(forged) = self.forged(&data).filter(|it| *it != data) {
+                    return self.says(who, topic, forged, true);
                 }
             }
             _ => mutate(&mut data, &mut self.random),
         }
+        self.says(who, topic, data, false)
+    }
+
+    fn says(
+        &mut self,
+        who: usize,
+        topic: Topic,
+        data: Vec<u8>,
+        is_forged: bool,
+    ) -> Result<(), Violation> {
         let id = digest(Domain::OBJECT, &[topic.name().as_bytes(), &data]);
         if is_forged {
             self.forgeries.insert(id);

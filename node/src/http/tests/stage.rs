@@ -2,10 +2,10 @@
 
 mod ledger;
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
 use axum::Router;
+use imbl::OrdMap;
 use surety_attest::effect::{Executed, Job, Record};
 use surety_attest::engine::{Engine, EngineError, WasmEngine};
 use surety_attest::sample;
@@ -155,7 +155,7 @@ impl Stage {
             net::spawn(NetConfig::new(network), keypair, shutdown.clone()).unwrap();
         let start = View {
             ledger: Arc::new(ledger.clone()),
-            processes: BTreeMap::new(),
+            processes: OrdMap::new(),
         };
         let (view, views) = watch::channel(Arc::new(start));
         let (handle, asked) = NodeHandle::without_driver(views, archive.clone(), executor, net);
@@ -233,7 +233,7 @@ impl Stage {
             slots,
             evaluated,
         };
-        let processes = BTreeMap::from([(self.process_id(), process)]);
+        let processes = OrdMap::unit(self.process_id(), process);
         self.view.send_replace(Arc::new(View {
             ledger: Arc::new(self.ledger.clone()),
             processes,

@@ -144,15 +144,13 @@ impl Trial {
 
     /// The sizes of the certified segments.
     pub(crate) fn segments(&self) -> Vec<u64> {
-        let entry = self.world.ledger.process(&self.process.id());
-        entry.map_or(Vec::new(), |it| {
-            it.certified.iter().map(|it| it.size).collect()
-        })
+        let certified = self.world.ledger.certified(&self.process.id());
+        certified.map(|it| it.size).collect()
     }
 
     /// The size of the settled prefix.
     pub(crate) fn settled(&self) -> Option<u64> {
-        let entry = self.world.ledger.process(&self.process.id())?;
-        entry.settled.as_ref().map(|it| it.size)
+        let settled = self.world.ledger.settled(&self.process.id());
+        settled.map(|it| it.size)
     }
 }
