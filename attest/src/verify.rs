@@ -30,7 +30,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_bytes::ByteBuf;
-use surety_protocol::approval::{Approval, ClaimBatch};
+use surety_protocol::approval::Approval;
 use surety_protocol::bls::SecretKey;
 use surety_protocol::facts::BlockFacts;
 use surety_protocol::id::{Address, ClaimId, Digest, ProcessId};
@@ -83,12 +83,18 @@ struct Duty {
 }
 
 /// A digest on the ledger.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Committed {
     claimant: Address,
     root: Digest,
-    /// Whether all of its claims have been drawn.
-    drawn: bool,
+    /// Which of its claims are still to be drawn, once they are known.
+    left: Option<Vec<ClaimId>>,
+}
+
+impl Committed {
+    fn is_drawn(&self) -> bool {
+        self.left.as_ref().is_some_and(Vec::is_empty)
+    }
 }
 
 /// The verifier of one operator.
@@ -161,7 +167,7 @@ impl Verifier {
             let committed = facts.committed.iter().map(|(claimant, root)| Committed {
                 claimant: *claimant,
                 root: *root,
-                drawn: false,
+                left: None,
             });
             self.committed.entry(seeded).or_default().extend(committed);
             self.undrawn.insert(seeded);
@@ -173,7 +179,7 @@ impl Verifier {
             for (seeded, committed) in &mut self.committed {
                 committed.retain(|it| !fallen(&it.claimant));
                 // What others have claimed too is drawn from them.
-                committed.iter_mut().for_each(|it| it.drawn = false);
+                committed.iter_mut().for_each(|it| it.left = None);
                 self.undrawn.insert(*seeded);
             }
         }
@@ -216,41 +222,42 @@ impl Verifier {
                 continue;
             };
             let mut committed = self.committed.remove(&seeded).unwrap_or_default();
-            for it in committed.iter_mut().filter(|it| !it.drawn) {
-                let Some(batch) = claims.batch(&it.root).cloned() else {
+            for it in committed.iter_mut().filter(|it| !it.is_drawn()) {
+                let batch = || claims.batch(&it.root).map(|it| it.claims.clone());
+                let Some(left) = it.left.take().or_else(batch) else {
                     // Of equal claims in one block the first counts, so its batch is waited for a little.
                     if self.height.since(seeded) < BATCH_BLOCKS {
                         break;
                     }
                     continue;
                 };
-                it.drawn = self.draw_batch(seeded, it.claimant, &batch, &facts, claims);
+                it.left = Some(self.draw_some(seeded, it.claimant, left, &facts, claims));
             }
-            if committed.iter().all(|it| it.drawn) {
+            if committed.iter().all(Committed::is_drawn) {
                 self.undrawn.remove(&seeded);
             }
             self.committed.insert(seeded, committed);
         }
     }
 
-    /// Draws for the claims of a batch; whether none of them is left.
-    fn draw_batch(
+    /// Draws for claims of a batch; gives those that are not here yet.
+    fn draw_some(
         &mut self,
         seeded: Height,
         claimant: Address,
-        batch: &ClaimBatch,
+        batch: Vec<ClaimId>,
         facts: &BlockFacts,
         claims: &Claims,
-    ) -> bool {
+    ) -> Vec<ClaimId> {
         let committed = seeded.minus(self.params.seed_delay_blocks);
+        let mut left = Vec::new();
         if claimant == self.operator {
-            return true;
+            return left;
         }
         let Some(held) = facts.validators.get(&self.operator).map(|it| it.tickets) else {
-            return true;
+            return left;
         };
-        let mut all = true;
-        for id in &batch.claims {
+        for id in &batch {
             // [VE-7]
             let again = |duty: &Duty| duty.committed.plus(AGAIN_BLOCKS) <= committed;
             let known = self.duties.get(id);
@@ -260,7 +267,7 @@ impl Verifier {
             let room = known.is_some() || self.duties.len() < DUTIES_MAX;
             let claim = claims.signed_by(id, &claimant).filter(|_| room);
             let Some(claim) = claim else {
-                all = false;
+                left.push(*id);
                 continue;
             };
             let body = &claim.statement.claim;
@@ -290,7 +297,7 @@ impl Verifier {
             self.duties.insert(*id, duty);
             self.waiting.insert(*id);
         }
-        all
+        left
     }
 
     /// Moves on every duty that can.

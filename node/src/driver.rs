@@ -409,6 +409,7 @@ impl Driver {
         let mut processes = self.view.borrow().processes.clone();
         for process in std::mem::take(&mut self.touched) {
             let Some(log) = shared.logs.get(&process) else {
+                processes.remove(&process);
                 continue;
             };
             let view = ProcessView {

@@ -21,7 +21,7 @@ mod false_approval;
 mod profile;
 mod view;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use imbl::{OrdMap, OrdSet};
@@ -74,8 +74,11 @@ pub struct Ledger {
     closing: OrdSet<(Height, ProcessId)>,
     approvers: Entries<ClaimId, certify::Approvers>,
     cases: Entries<EvidenceId, Case>,
-    offences: BTreeSet<(Address, u8, ProcessId, Slot)>,
-    slashings: Vec<Slashing>,
+    offences: Entries<(Address, u8, ProcessId, Slot), ()>,
+    /// What was taken, by its number.
+    slashings: Entries<u64, Slashing>,
+    /// When the escrow of something that was taken ends.
+    releasing: OrdSet<(Height, u64)>,
     seen: Entries<ItemId, Height>,
     /// When an item need not be remembered any more.
     expiring: OrdSet<(Height, ItemId)>,
@@ -220,8 +223,9 @@ impl Ledger {
             closing: OrdSet::new(),
             approvers: Entries::default(),
             cases: Entries::default(),
-            offences: BTreeSet::new(),
-            slashings: Vec::new(),
+            offences: Entries::default(),
+            slashings: Entries::default(),
+            releasing: OrdSet::new(),
             seen: Entries::default(),
             expiring: OrdSet::new(),
             burned: Stake::ZERO,

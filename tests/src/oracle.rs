@@ -439,7 +439,7 @@ const fn lie(told: &Told) -> Lie {
 }
 
 fn slashed(ledger: &Ledger) -> Vec<Told> {
-    let slashings = ledger.slashings().iter();
+    let slashings = ledger.slashings().into_iter();
     slashings
         .map(|it| (it.offender, it.kind, it.process, it.slot))
         .collect()

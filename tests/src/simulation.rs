@@ -9,7 +9,7 @@ mod spam;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::Duration;
 
 use surety_attest::effect::Offer;
 use surety_node::archive::write;
@@ -82,6 +82,7 @@ pub fn run(plan: &Plan) -> Outcome {
 
 /// Runs a plan to its end and measures what its nodes pay for the messages of its crowd.
 pub fn run_metered(plan: &Plan) -> (Outcome, Meter) {
+    let plan = &sized(plan);
     let mut simulation = match Simulation::new(plan.clone(), Box::new(|_| {})) {
         Ok(simulation) => simulation,
         Err(violation) => return (nothing(plan.clone(), violation), Meter::default()),
@@ -96,14 +97,21 @@ pub fn run_metered(plan: &Plan) -> (Outcome, Meter) {
 
 /// Runs a plan to its end and tells what nodes do meanwhile.
 pub fn run_watched(plan: &Plan, watch: impl FnMut(&Moment<'_>) + 'static) -> Outcome {
-    let mut plan = plan.clone();
-    plan.nodes = plan.nodes.clamp(NODES_MIN, NODES_MAX);
+    let plan = sized(plan);
     match Simulation::new(plan.clone(), Box::new(watch)) {
         Ok(mut simulation) => {
             let violation = simulation.open().and_then(|()| simulation.run()).err();
             simulation.outcome(violation)
         }
         Err(violation) => nothing(plan, violation),
+    }
+}
+
+/// The plan with as many nodes as a network can have.
+fn sized(plan: &Plan) -> Plan {
+    Plan {
+        nodes: plan.nodes.clamp(NODES_MIN, NODES_MAX),
+        ..plan.clone()
     }
 }
 
@@ -276,8 +284,10 @@ impl Simulation {
             };
             let (what, who, bytes) = event.name();
             self.trace.add(self.agenda.now(), what, who, &bytes);
-            if self.shows {
-                self.show(who, &event.describe());
+            if self.shows
+                && let Some(what) = event.describe()
+            {
+                self.show(event.whose(), &what);
             }
             self.handle(event)?;
             if self.stops.is_some_and(|it| self.trace.events() >= it) {
@@ -321,12 +331,11 @@ impl Simulation {
 
     /// Feeds a core and performs what it asks for.
     fn step(&mut self, who: usize, input: Input) -> Result<(), Violation> {
-        let now = self.agenda.now();
+        let (now, begin) = (self.agenda.now(), self.begin());
         let Some(running) = self.nodes.get_mut(who).and_then(|it| it.running.as_mut()) else {
             return Ok(());
         };
         let at = Tick(now.since(running.started));
-        let begin = self.meter.map(|_| Instant::now());
         let effects = running.core.step(at, input);
         self.spend(begin);
         self.perform(who, effects)
@@ -368,7 +377,7 @@ impl Simulation {
                 if let Some(meter) = &mut self.meter {
                     meter.writes(self.agenda.now(), &batch);
                 }
-                let begin = self.meter.map(|_| Instant::now());
+                let begin = self.begin();
                 let written = node.archive.write(batch);
                 written.map_err(|it| Violation::new("archive", it))?;
                 self.spend(begin);
@@ -414,10 +423,10 @@ impl Simulation {
     fn tell(&mut self, who: usize, what: &str) {
         self.trace
             .add(self.agenda.now(), "tell", who, what.as_bytes());
-        self.show(who, what);
+        self.show(Some(who), what);
     }
 
-    fn show(&mut self, who: usize, what: &str) {
+    fn show(&mut self, who: Option<usize>, what: &str) {
         (self.watch)(&Moment {
             event: self.trace.events(),
             at: self.agenda.now(),
@@ -427,14 +436,15 @@ impl Simulation {
     }
 
     /// When some work of a node begins, if that matters.
-    fn begin(&self) -> Option<Instant> {
-        self.meter.map(|_| Instant::now())
+    fn begin(&self) -> Option<Duration> {
+        self.meter.map(|_| meter::processor())
     }
 
     /// Some work of a node is done.
-    fn spend(&mut self, begin: Option<Instant>) {
+    fn spend(&mut self, begin: Option<Duration>) {
         if let (Some(meter), Some(begin)) = (&mut self.meter, begin) {
-            meter.spends(self.agenda.now(), begin.elapsed());
+            let spent = meter::processor().saturating_sub(begin);
+            meter.spends(self.agenda.now(), spent);
         }
     }
 

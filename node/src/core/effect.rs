@@ -83,6 +83,8 @@ pub enum Effect {
         /// Where the page before ended; empty for the first.
         after: Vec<u8>,
     },
+    /// Look again at a process whose log has lost its end.
+    Shrank(ProcessId),
     /// Tell whoever watches.
     Notify(Event),
     /// The ledger went on.

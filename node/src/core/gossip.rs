@@ -134,6 +134,7 @@ impl Core {
             Appended::Shrank => {
                 self.missed_before(read.process, read.slot.next().0, out);
                 self.signal(now, &Signal::LogShrank(read.process), out);
+                out.push(Effect::Shrank(read.process));
                 Acceptance::Accept
             }
             Appended::Nothing => Acceptance::Ignore,

@@ -69,6 +69,10 @@ impl Driver {
             Effect::Deliver { offer, to } => self.deliver(offer, &to),
             Effect::Assign(assign) => self.find(assign),
             Effect::Recall { process, after } => self.recall(process, after),
+            Effect::Shrank(process) => {
+                self.changed = true;
+                self.touched.insert(process);
+            }
             Effect::Notify(event) => self.notify(event)?,
             Effect::Applied { height, events } => {
                 self.changed = true;

@@ -192,7 +192,7 @@ pub(super) async fn slashings(
     Ask(page): Ask<Page<u64>>,
 ) -> Result<Response, Problem> {
     paged(
-        api.now().ledger.slashings().iter().map(slashing_json),
+        api.now().ledger.slashings().into_iter().map(slashing_json),
         &page,
     )
 }

@@ -55,7 +55,10 @@ impl Role for ComputeRole {
                     .restore(*process, log.module, leaf, head, ruling);
                 slot = slot.next();
             }
-            self.machine.follow(*process, log.module, log.size);
+            // Others begin when their module comes.
+            if shared.modules.contains(&log.module) {
+                self.machine.follow(*process, log.module, log.size);
+            }
             if let Some(segment) = ledger.latest(process) {
                 self.machine
                     .resume_at(process, segment.size, segment.history_root);

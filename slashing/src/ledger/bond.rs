@@ -302,11 +302,15 @@ impl Ledger {
     pub(super) fn release_escrow(&mut self) -> Result<(), BlockError> {
         let height = self.height;
         let reward_share = self.params.reward;
-        for slashing in &mut self.slashings {
-            if slashing.released || slashing.escrow_until > height {
+        while let Some((until, number)) = self.releasing.get_min().copied()
+            && until <= height
+        {
+            self.releasing.remove(&(until, number));
+            let Some(slashing) = self.slashings.get_mut(&number) else {
                 continue;
-            }
+            };
             slashing.released = true;
+            let slashing = slashing.clone();
             let reward = slashing.amount.share(reward_share)?;
             let burn = slashing.amount.minus(reward)?;
             if let Some(operator) = self.operators.get_mut(&slashing.offender) {

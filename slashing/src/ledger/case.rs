@@ -191,7 +191,7 @@ impl Ledger {
         slot: Slot,
     ) -> bool {
         self.offences
-            .contains(&(offender, kind.number(), process, slot))
+            .contains_key(&(offender, kind.number(), process, slot))
     }
 
     /// Whether a claim was proven false (rule L-35).
@@ -446,12 +446,11 @@ impl Ledger {
             process,
             slot,
         } = offence;
-        if !self
-            .offences
-            .insert((offender, kind.number(), process, slot))
-        {
+        if self.is_punished(offender, kind, process, slot) {
             return Ok(());
         }
+        self.offences
+            .insert((offender, kind.number(), process, slot), ());
         let Some(operator) = self.operators.get_mut(&offender) else {
             return Ok(());
         };
@@ -482,7 +481,9 @@ impl Ledger {
             escrow_until: self.height.plus(self.params.escrow_blocks),
             released: false,
         };
-        self.slashings.push(slashing.clone());
+        let number = self.slashings.len();
+        self.releasing.insert((slashing.escrow_until, number));
+        self.slashings.insert(number, slashing.clone());
         events.push(LedgerEvent::Slashed(slashing));
         events.push(LedgerEvent::Operator(offender));
         Ok(())

@@ -53,6 +53,10 @@ impl<K: Ord + Clone, V: Clone> Entries<K, V> {
         self.map.contains_key(key)
     }
 
+    pub(super) fn len(&self) -> u64 {
+        u64::try_from(self.map.len()).unwrap_or(u64::MAX)
+    }
+
     pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = (&K, &V)> {
         self.map.iter()
     }

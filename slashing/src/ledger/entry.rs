@@ -6,7 +6,8 @@
 //!   balances, operators, what is settled and certified, approvers, randomness, cases, penalties, profiles and totals: with the headers
 //!   of recent blocks all that a next block depends on.
 //! - `[L-41]` Any entry can be proven against the root of the block that left it.
-//! - `[L-42]` A block costs what it changes, not what there is: entries that it leaves alone are neither copied nor hashed.
+//! - `[L-42]` Entries that a block leaves alone are neither copied nor hashed for it. What is looked through for every block are
+//!   accounts and operators (rules L-3, L-15) and cases.
 
 use serde_bytes::ByteBuf;
 use surety_protocol::attested::{EntryKey, EntryProof, OperatorEntry, Segment, entry_leaf};
@@ -25,7 +26,9 @@ mod class {
     pub(super) const SEEN: u8 = 20;
     /// What of an operator nobody outside needs.
     pub(super) const OPERATOR: u8 = 21;
-    pub(super) const FOLDED: u8 = 22;
+    pub(super) const OFFENCE: u8 = 22;
+    pub(super) const SLASHING: u8 = 23;
+    pub(super) const FOLDED: u8 = 24;
 }
 
 impl Ledger {
@@ -102,6 +105,24 @@ impl Ledger {
             let expires = expires.map(|it| it.0.to_be_bytes().to_vec());
             [inner(class::SEEN, item.as_bytes(), expires)]
         });
+        self.offences
+            .commit(state, |(offender, kind, process, slot), known| {
+                let parts: [&[u8]; 4] = [
+                    offender.as_bytes(),
+                    &[*kind],
+                    process.as_bytes(),
+                    &slot.0.to_be_bytes(),
+                ];
+                [inner(
+                    class::OFFENCE,
+                    &parts.concat(),
+                    known.map(|()| Vec::new()),
+                )]
+            });
+        self.slashings.commit(state, |number, it| {
+            let value = it.map(Slashing::details);
+            [inner(class::SLASHING, &number.to_be_bytes(), value)]
+        });
         for (name, value) in self.folded() {
             let key = EntryKey::Other(class::FOLDED, name.into());
             self.state
@@ -110,18 +131,7 @@ impl Ledger {
     }
 
     /// What is little, or changes with every block, folded into one digest each.
-    fn folded(&self) -> [(&'static str, Digest); 3] {
-        let mut offences = Vec::new();
-        for (offender, kind, process, slot) in &self.offences {
-            offences.extend_from_slice(offender.as_bytes());
-            offences.push(*kind);
-            offences.extend_from_slice(process.as_bytes());
-            offences.extend_from_slice(&slot.0.to_be_bytes());
-        }
-        let mut slashings = Vec::new();
-        for slashing in &self.slashings {
-            slashing.absorb(&mut slashings);
-        }
+    fn folded(&self) -> [(&'static str, Digest); 2] {
         // The id of the last profile names all before it.
         let mut profiles = self.profiles.last().id.as_bytes().to_vec();
         for (operator, wanted) in &self.votes {
@@ -132,7 +142,6 @@ impl Ledger {
         let beacon = self.beacon();
         let folded = |parts: &[&[u8]]| digest(Domain::OBJECT, parts);
         [
-            ("penalties", folded(&[&offences, &slashings])),
             ("profiles", folded(&[&profiles])),
             ("progress", folded(&[&totals, beacon.as_bytes()])),
         ]
@@ -192,14 +201,20 @@ impl Operator {
 }
 
 impl Slashing {
-    fn absorb(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(self.evidence.as_bytes());
-        out.extend_from_slice(self.offender.as_bytes());
-        out.extend_from_slice(&self.amount.0.to_be_bytes());
-        out.extend_from_slice(self.challenger.as_bytes());
-        out.extend_from_slice(&self.height.0.to_be_bytes());
-        out.extend_from_slice(&self.escrow_until.0.to_be_bytes());
-        out.push(u8::from(self.released));
+    fn details(&self) -> Vec<u8> {
+        let parts: [&[u8]; 10] = [
+            self.evidence.as_bytes(),
+            self.offender.as_bytes(),
+            &[self.kind.number()],
+            self.process.as_bytes(),
+            &self.slot.0.to_be_bytes(),
+            &self.amount.0.to_be_bytes(),
+            self.challenger.as_bytes(),
+            &self.height.0.to_be_bytes(),
+            &self.escrow_until.0.to_be_bytes(),
+            &[u8::from(self.released)],
+        ];
+        parts.concat()
     }
 }
 

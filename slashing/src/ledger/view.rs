@@ -168,9 +168,9 @@ impl Ledger {
         self.cases.iter()
     }
 
-    /// Everything that was slashed.
-    pub fn slashings(&self) -> &[Slashing] {
-        &self.slashings
+    /// Everything that was slashed, the first first.
+    pub fn slashings(&self) -> Vec<&Slashing> {
+        self.slashings.values().collect()
     }
 
     /// What has burned.

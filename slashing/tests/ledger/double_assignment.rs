@@ -70,7 +70,7 @@ fn it_is_punished_at_once_and_exactly_once() {
         2,
     );
     let events = world.act(&auditor.wallet, inline(&it));
-    let slashed = world.ledger.slashings().to_vec();
+    let slashed: Vec<_> = world.ledger.slashings().into_iter().cloned().collect();
     assert_eq!(slashed.len(), 1);
     assert!(events.contains(&LedgerEvent::Slashed(slashed[0].clone())));
     assert_eq!(slashed[0].amount, ao(500));

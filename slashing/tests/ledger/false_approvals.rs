@@ -44,7 +44,7 @@ fn told(evidence: EvidenceId, claim: &Claim, approvals: Vec<FalseApproval>) -> A
 
 /// Who lost stake as an approver, in the order of the ledger.
 fn punished(trial: &Trial) -> Vec<Address> {
-    let slashings = trial.world.ledger.slashings().iter();
+    let slashings = trial.world.ledger.slashings().into_iter();
     slashings
         .filter(|it| it.kind == OffenceKind::FalseApproval)
         .map(|it| it.offender)

@@ -206,7 +206,7 @@ impl Observer {
     /// The offenders who are punished, as each node has it.
     pub(crate) fn punished(&self) -> Vec<Vec<String>> {
         let known = self.all("/v1/slashings").map(|it| {
-            let it = it.expect("slashings");
+            let it = it.expect("a node that answers");
             let items = it["items"].as_array().expect("a list").iter();
             items.map(|it| text(it, "offender")).collect()
         });
@@ -222,7 +222,7 @@ impl Observer {
             .expect("heights");
         let path = format!("/v1/ledger/blocks/{height}");
         let blocks = self.all(&path).map(|it| {
-            let it = it.expect("a block that every node has");
+            let it = it.expect("a node that answers, and has the block");
             (text(&it, "id"), text(&it, "state_root"))
         });
         let blocks: BTreeSet<(String, String)> = blocks.collect();

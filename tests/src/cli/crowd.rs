@@ -33,7 +33,8 @@ pub(super) fn run(args: &Crowd, shell: &Shell) -> Result<(), CliError> {
     let sent = args.messages.saturating_mul(args.seconds);
     let nodes = u64::try_from(args.nodes).unwrap_or(u64::MAX);
     let heading = format!(
-        "{nodes} nodes; {} messages a second for {} s, each to one of the processes; what one message costs a node",
+        "{nodes} nodes; {} messages a second for {} s, each to one of the processes; what a node pays for each of them, with ideal \
+         signatures and its disk in memory",
         args.messages, args.seconds
     );
     let columns = "| processes | processor, us | gossip, bytes | fetched, bytes | written, bytes |";

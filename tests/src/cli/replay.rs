@@ -13,6 +13,7 @@ use crate::simulation::{Standing, replay};
 #[derive(Debug, Args)]
 pub(super) struct Replay {
     /// What `run --json` said, in a file: the first run in it that was not clean, or else the first; without it, the options below
+    #[arg(conflicts_with = "Planned")]
     trace: Option<PathBuf>,
     #[command(flatten)]
     planned: Planned,
@@ -34,7 +35,8 @@ pub(super) fn run(args: &Replay, shell: &Shell) -> Result<(), CliError> {
     };
     let (from, node, json) = (args.from, args.node, shell.json());
     let (outcome, standings) = replay(&plan, args.until, move |it| {
-        if it.event < from || node.is_some_and(|node| node != it.who) {
+        let about = |node: usize| it.who.is_none_or(|who| who == node);
+        if it.event < from || node.is_some_and(|it| !about(it)) {
             return;
         }
         let (event, at, who, what) = (it.event, it.at.0, it.who, it.what);
@@ -43,7 +45,10 @@ pub(super) fn run(args: &Replay, shell: &Shell) -> Result<(), CliError> {
                 "{}",
                 json!({ "event": event, "at_ms": at, "node": who, "what": what })
             ),
-            false => eprintln!("{event:>7} {at:>6} ms  node {who}  {what}"),
+            false => {
+                let who = who.map_or("      ".to_owned(), |it| format!("node {it}"));
+                eprintln!("{event:>7} {at:>6} ms  {who}  {what}");
+            }
         }
     });
     let standings = standings

@@ -64,7 +64,8 @@ fn one(plan: &Plan, watch: bool) -> Finished {
     let seed = plan.seed;
     let outcome = run_watched(plan, move |it| {
         if watch {
-            eprintln!("seed {seed} {:>6} node {} {}", it.at.0, it.who, it.what);
+            let who = it.who.unwrap_or_default();
+            eprintln!("seed {seed} {:>6} node {who} {}", it.at.0, it.what);
         }
     });
     let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);

@@ -26,6 +26,8 @@ impl Simulation {
         match effect {
             // Made durable before.
             Effect::Persist(_) => {}
+            // Nobody looks.
+            Effect::Shrank(_) => {}
             Effect::Execute(job, profiles) => {
                 self.beside(who, 30, Work::Job(Box::new(job), profiles));
             }
@@ -302,7 +304,7 @@ impl Simulation {
         if self.cast.spammer == Some(to) {
             self.overhear(&heard);
         }
-        if let Some(meter) = &mut self.meter {
+        if let Some(meter) = self.meter.as_mut().filter(|_| !repeated) {
             meter.hears(now, &heard.data);
         }
         let Some(node) = self.nodes.get_mut(to) else {

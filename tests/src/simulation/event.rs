@@ -145,9 +145,10 @@ impl Event {
 
 impl Event {
     /// What a reader of the run wants to know.
-    pub(super) fn describe(&self) -> String {
+    pub(super) fn describe(&self) -> Option<String> {
         let (name, ..) = self.name();
-        match self {
+        Some(match self {
+            Event::Tick { .. } | Event::Look => return None,
             Event::Gossip {
                 heard, repeated, ..
             } => {
@@ -176,7 +177,17 @@ impl Event {
             Event::Part { side } if side.is_empty() => "the network is whole again".into(),
             Event::Part { side } => format!("the network falls apart: {side:?} and the others"),
             _ => name.to_owned(),
-        }
+        })
+    }
+
+    /// The node that it is about, if it is about one.
+    pub(super) fn whose(&self) -> Option<usize> {
+        let (_, who, _) = self.name();
+        let everybody = matches!(
+            self,
+            Event::Wish { .. } | Event::Part { .. } | Event::Spam | Event::Heal | Event::End
+        );
+        (!everybody).then_some(who)
     }
 }
 

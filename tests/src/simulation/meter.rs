@@ -66,6 +66,13 @@ impl Meter {
     }
 }
 
+/// The time of the processor that this thread has had.
+pub(super) fn processor() -> Duration {
+    let spent = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    let seconds = u64::try_from(spent.tv_sec).unwrap_or(0);
+    Duration::new(seconds, u32::try_from(spent.tv_nsec).unwrap_or(0))
+}
+
 fn length(bytes: &[u8]) -> u64 {
     count(bytes)
 }

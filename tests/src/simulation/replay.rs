@@ -4,7 +4,7 @@ use surety_node::config::RoleName;
 use surety_protocol::id::ProcessId;
 use surety_protocol::time::{Height, Tick};
 
-use super::{Outcome, Simulation, nothing};
+use super::{Outcome, Simulation, nothing, sized};
 use crate::cast::Plan;
 
 /// Something that happens in a run.
@@ -14,8 +14,8 @@ pub struct Moment<'a> {
     pub event: u64,
     /// When.
     pub at: Tick,
-    /// To which node, or by which.
-    pub who: usize,
+    /// To which node, or by which, if it is not everybody's.
+    pub who: Option<usize>,
     /// What.
     pub what: &'a str,
 }
@@ -54,6 +54,7 @@ pub fn replay(
     until: Option<u64>,
     see: impl FnMut(&Moment<'_>) + 'static,
 ) -> (Outcome, Vec<Standing>) {
+    let plan = &sized(plan);
     let mut simulation = match Simulation::new(plan.clone(), Box::new(see)) {
         Ok(simulation) => simulation,
         Err(violation) => return (nothing(plan.clone(), violation), Vec::new()),
