@@ -23,15 +23,23 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use surety_harness::built;
+use surety_node::client::Client;
 
 #[path = "../tests/devnet/program.rs"]
 #[allow(dead_code, reason = "shared with the tests of whole networks")]
 mod program;
 #[path = "report.rs"]
 mod report;
+#[path = "network/seen.rs"]
+#[allow(dead_code, reason = "shared with what watches claims")]
+mod seen;
+#[path = "network/traffic.rs"]
+mod traffic;
 
 use program::{Devnet, get, text, until};
 use report::{Figure, Report, Target};
+use seen::runtime;
+use traffic::bytes;
 
 /// Processes, unless `SURETY_PROCESSES` says otherwise.
 const PROCESSES: usize = 1_000;
@@ -110,43 +118,14 @@ impl Newcomer {
         get(&format!("{}{path}", self.http))
     }
 
-    /// Bytes that it has received.
-    fn received(&self) -> f64 {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        let url = format!("{}/metrics", self.http);
-        let metrics = runtime.block_on(async { reqwest::get(url).await?.text().await });
-        let metrics = metrics.expect("metrics");
-        let inbound = metrics.lines().filter(|line| {
-            line.starts_with("surety_libp2p_bandwidth_bytes_total") && line.contains("Inbound")
-        });
-        inbound
-            .filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok())
-            .sum()
-    }
-
     /// Waits until it has approved a claim.
     fn approves(&self) {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        let url = format!("{}/v1/events", self.http);
-        runtime.block_on(async {
-            let mut response = reqwest::get(url).await.expect("events");
-            let mut seen = Vec::new();
-            while let Ok(Some(chunk)) = response.chunk().await {
-                seen.extend_from_slice(&chunk);
-                while let Some(end) = seen.iter().position(|it| *it == b'\n') {
-                    let line: Vec<u8> = seen.drain(..=end).collect();
-                    let event = line
-                        .strip_prefix(b"data:")
-                        .and_then(|it| serde_json::from_slice::<Value>(it).ok());
-                    if event.is_some_and(|it| it["kind"] == "approved") {
-                        return;
-                    }
+        let client = Client::new(&self.http).expect("a client");
+        runtime().block_on(async {
+            let mut events = client.events(0).await.expect("events");
+            while let Some(event) = events.recv().await {
+                if text(&event, "kind") == "approved" {
+                    return;
                 }
             }
             panic!("it ended before it approved anything");
@@ -246,7 +225,7 @@ fn join(net: &Devnet) {
     let active = begin.elapsed().as_secs_f64();
     node.approves();
     let approved = begin.elapsed().as_secs_f64();
-    let (received, written) = (node.received(), disk(dir) as f64);
+    let (received, written) = (bytes(&node.http, "Inbound"), disk(dir) as f64);
     println!(
         "it has the ledger after {ledger:.1} s, stake after {active:.1} s, has approved after {approved:.1} s"
     );

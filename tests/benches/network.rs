@@ -28,10 +28,13 @@ mod program;
 mod report;
 #[path = "network/seen.rs"]
 mod seen;
+#[path = "network/traffic.rs"]
+mod traffic;
 
 use program::{Devnet, surety, text};
 use report::{Figure, Report, Target};
-use seen::{percentile, runtime, watch};
+use seen::{percentile, watch};
+use traffic::bytes;
 
 /// Nodes of the first network.
 const NODES: &str = "16";
@@ -61,21 +64,6 @@ fn processor(pid: &Value) -> f64 {
     seconds(&pid.to_string()) + workers
 }
 
-/// Bytes that a node has sent.
-fn sent(http: &str) -> f64 {
-    let metrics = runtime().block_on(async {
-        let answer = reqwest::get(format!("{http}/metrics")).await?;
-        answer.text().await
-    });
-    let metrics = metrics.expect("metrics");
-    let outbound = metrics.lines().filter(|line| {
-        line.starts_with("surety_libp2p_bandwidth_bytes_total") && line.contains("Outbound")
-    });
-    outbound
-        .filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok())
-        .sum()
-}
-
 fn certificates(report: &mut Report) {
     let net = Devnet::start(&["--nodes", NODES]);
     let nodes = net.ready()["nodes"].as_array().unwrap().clone();
@@ -86,7 +74,12 @@ fn certificates(report: &mut Report) {
     let seen = watch(&text(&nodes[0], "http"));
     let before: Vec<(f64, f64)> = nodes
         .iter()
-        .map(|node| (processor(&node["pid"]), sent(&text(node, "http"))))
+        .map(|node| {
+            (
+                processor(&node["pid"]),
+                bytes(&text(node, "http"), "Outbound"),
+            )
+        })
         .collect();
     let begin = Instant::now();
     let mut slots = 0;
@@ -124,17 +117,17 @@ fn certificates(report: &mut Report) {
     report.push(Figure::plain("claim to certificate, p50", at(50), "s"));
     println!("{:>8} {:>14} {:>12}  roles", "node", "processor", "sent");
     let mut worst = (0.0_f64, 0.0_f64);
-    for (node, (cpu, bytes)) in nodes.iter().zip(before) {
+    for (node, (cpu, sent)) in nodes.iter().zip(before) {
         let cpu = (processor(&node["pid"]) - cpu) / took;
-        let bytes = (sent(&text(node, "http")) - bytes) / took;
-        worst = (worst.0.max(cpu), worst.1.max(bytes));
+        let sent = (bytes(&text(node, "http"), "Outbound") - sent) / took;
+        worst = (worst.0.max(cpu), worst.1.max(sent));
         let roles = node["roles"].as_array().unwrap().iter();
         let roles: Vec<&str> = roles.filter_map(Value::as_str).collect();
         println!(
             "{:>8} {:>12.1} % {:>8.1} kB/s  {}",
             text(node, "name"),
             cpu * 100.0,
-            bytes / 1000.0,
+            sent / 1000.0,
             roles.join(",")
         );
     }

@@ -196,12 +196,7 @@ impl World {
             let chosen = random.below(crowd.processes);
             let chosen = usize::try_from(chosen).unwrap_or(0);
             let id = self.processes.get(chosen).ok_or_else(|| failed("nobody"))?;
-            let draft = ItemDraft::default()
-                .to(*id.as_bytes())
-                .anchored(random.bytes())
-                .tag("Data-Protocol", "ao")
-                .tag("Variant", "ao.TN.1")
-                .tag("Type", "Message");
+            let draft = message(id, random);
             self.wishes.push(Wish {
                 at: begins.plus(Crowd::after(number, crowd.messages)),
                 item: user.sign_item(&draft).map_err(failed)?,
@@ -262,12 +257,7 @@ impl World {
             .get(process)
             .ok_or_else(|| failed("no process"))?;
         for _ in 0..plan.messages {
-            let draft = ItemDraft::default()
-                .to(*id.as_bytes())
-                .anchored(random.bytes())
-                .tag("Data-Protocol", "ao")
-                .tag("Variant", "ao.TN.1")
-                .tag("Type", "Message");
+            let draft = message(&id, random);
             let draft = match random.below(8) {
                 0 => draft.tag("Action", "Fail"),
                 1 | 2 => {
@@ -286,6 +276,16 @@ impl World {
         }
         Ok(())
     }
+}
+
+/// A message of a user to a process.
+fn message(process: &ProcessId, random: &mut Random) -> ItemDraft {
+    ItemDraft::default()
+        .to(*process.as_bytes())
+        .anchored(random.bytes())
+        .tag("Data-Protocol", "ao")
+        .tag("Variant", "ao.TN.1")
+        .tag("Type", "Message")
 }
 
 /// When users of a crowd begin to send.

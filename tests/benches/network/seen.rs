@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use serde_json::Value;
+use surety_node::client::Client;
 
 use super::program::text;
 
@@ -24,20 +25,13 @@ pub(crate) struct Seen {
 /// Watches the events of a node.
 pub(crate) fn watch(http: &str) -> Arc<Mutex<Seen>> {
     let seen = Arc::new(Mutex::new(Seen::default()));
-    let url = format!("{http}/v1/events");
+    let client = Client::new(http).expect("a client");
     let watching = Arc::clone(&seen);
     std::thread::spawn(move || {
         runtime().block_on(async {
-            let mut response = reqwest::get(url).await.expect("events");
-            let mut bytes = Vec::new();
-            while let Ok(Some(chunk)) = response.chunk().await {
-                bytes.extend_from_slice(&chunk);
-                while let Some(end) = bytes.iter().position(|it| *it == b'\n') {
-                    let line: Vec<u8> = bytes.drain(..=end).collect();
-                    if let Some(event) = line.strip_prefix(b"data:") {
-                        watching.lock().unwrap().note(event);
-                    }
-                }
+            let mut events = client.events(0).await.expect("events");
+            while let Some(event) = events.recv().await {
+                watching.lock().unwrap().note(&event);
             }
         });
     });
@@ -45,12 +39,9 @@ pub(crate) fn watch(http: &str) -> Arc<Mutex<Seen>> {
 }
 
 impl Seen {
-    fn note(&mut self, event: &[u8]) {
-        let Ok(event) = serde_json::from_slice::<Value>(event) else {
-            return;
-        };
-        let claim = text(&event, "claim");
-        match text(&event, "kind").as_str() {
+    fn note(&mut self, event: &Value) {
+        let claim = text(event, "claim");
+        match text(event, "kind").as_str() {
             "claimed" => {
                 self.claimed.entry(claim).or_insert_with(Instant::now);
             }
