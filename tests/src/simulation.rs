@@ -9,7 +9,6 @@ mod spam;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
 
 use surety_attest::effect::Offer;
 use surety_node::archive::write;
@@ -27,10 +26,10 @@ use crate::node::{Heard, Node};
 use crate::oracle::{Oracle, Violation};
 use crate::random::Random;
 use crate::trace::Trace;
-use crate::world::{OPENING, World, settled};
+use crate::world::{OPENING, World};
 use event::Event;
 
-pub use meter::Meter;
+pub use meter::{Meter, run_metered};
 pub use replay::{Moment, Standing, replay};
 
 /// How often a core is told that time passed.
@@ -78,21 +77,6 @@ pub struct Outcome {
 /// Runs a plan to its end.
 pub fn run(plan: &Plan) -> Outcome {
     run_watched(plan, |_| {})
-}
-
-/// Runs a plan to its end and measures what its nodes pay for the messages of its crowd.
-pub fn run_metered(plan: &Plan) -> (Outcome, Meter) {
-    let plan = &sized(plan);
-    let mut simulation = match Simulation::new(plan.clone(), Box::new(|_| {})) {
-        Ok(simulation) => simulation,
-        Err(violation) => return (nothing(plan.clone(), violation), Meter::default()),
-    };
-    if let Some(crowd) = &plan.crowd {
-        simulation.meter = Some(Meter::since(settled(crowd)));
-    }
-    let violation = simulation.open().and_then(|()| simulation.run()).err();
-    let outcome = simulation.outcome(violation);
-    (outcome, simulation.meter.unwrap_or_default())
 }
 
 /// Runs a plan to its end and tells what nodes do meanwhile.
@@ -417,35 +401,6 @@ impl Simulation {
         let down = self.random.between(100, 3_000);
         self.agenda.after(down, Event::Restart { who });
         Ok(true)
-    }
-
-    /// Something to watch, which the trace keeps too.
-    fn tell(&mut self, who: usize, what: &str) {
-        self.trace
-            .add(self.agenda.now(), "tell", who, what.as_bytes());
-        self.show(Some(who), what);
-    }
-
-    fn show(&mut self, who: Option<usize>, what: &str) {
-        (self.watch)(&Moment {
-            event: self.trace.events(),
-            at: self.agenda.now(),
-            who,
-            what,
-        });
-    }
-
-    /// When some work of a node begins, if that matters.
-    fn begin(&self) -> Option<Duration> {
-        self.meter.map(|_| meter::processor())
-    }
-
-    /// Some work of a node is done.
-    fn spend(&mut self, begin: Option<Duration>) {
-        if let (Some(meter), Some(begin)) = (&mut self.meter, begin) {
-            let spent = meter::processor().saturating_sub(begin);
-            meter.spends(self.agenda.now(), spent);
-        }
     }
 
     fn core(&self, who: usize) -> Option<&Core> {

@@ -8,7 +8,10 @@ use surety_protocol::item::Item;
 use surety_protocol::time::Tick;
 use surety_protocol::verified::Authentic;
 
+use super::{Outcome, Simulation, nothing, sized};
+use crate::cast::Plan;
 use crate::network::Answer;
+use crate::world::settled;
 
 /// A node of the tree of pages that is half full.
 const NODE_BYTES: u64 = 8 * 32;
@@ -37,7 +40,7 @@ impl Meter {
         }
     }
 
-    pub(super) fn spends(&mut self, now: Tick, time: Duration) {
+    fn spends(&mut self, now: Tick, time: Duration) {
         if now >= self.since {
             self.spent = self.spent.saturating_add(time);
         }
@@ -66,8 +69,38 @@ impl Meter {
     }
 }
 
+/// Runs a plan to its end and measures what its nodes pay for the messages of its crowd.
+pub fn run_metered(plan: &Plan) -> (Outcome, Meter) {
+    let plan = &sized(plan);
+    let mut simulation = match Simulation::new(plan.clone(), Box::new(|_| {})) {
+        Ok(simulation) => simulation,
+        Err(violation) => return (nothing(plan.clone(), violation), Meter::default()),
+    };
+    if let Some(crowd) = &plan.crowd {
+        simulation.meter = Some(Meter::since(settled(crowd)));
+    }
+    let violation = simulation.open().and_then(|()| simulation.run()).err();
+    let outcome = simulation.outcome(violation);
+    (outcome, simulation.meter.unwrap_or_default())
+}
+
+impl Simulation {
+    /// When some work of a node begins, if that matters.
+    pub(super) fn begin(&self) -> Option<Duration> {
+        self.meter.map(|_| processor())
+    }
+
+    /// Some work of a node is done.
+    pub(super) fn spend(&mut self, begin: Option<Duration>) {
+        if let (Some(meter), Some(begin)) = (&mut self.meter, begin) {
+            let spent = processor().saturating_sub(begin);
+            meter.spends(self.agenda.now(), spent);
+        }
+    }
+}
+
 /// The time of the processor that this thread has had.
-pub(super) fn processor() -> Duration {
+fn processor() -> Duration {
     let spent = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     let seconds = u64::try_from(spent.tv_sec).unwrap_or(0);
     Duration::new(seconds, u32::try_from(spent.tv_nsec).unwrap_or(0))

@@ -68,6 +68,23 @@ pub fn replay(
 }
 
 impl Simulation {
+    /// Something to watch, which the trace keeps too.
+    pub(super) fn tell(&mut self, who: usize, what: &str) {
+        self.trace
+            .add(self.agenda.now(), "tell", who, what.as_bytes());
+        self.show(Some(who), what);
+    }
+
+    /// What happens, for whoever looks.
+    pub(super) fn show(&mut self, who: Option<usize>, what: &str) {
+        (self.watch)(&Moment {
+            event: self.trace.events(),
+            at: self.agenda.now(),
+            who,
+            what,
+        });
+    }
+
     fn standing(&self, who: usize) -> Option<Standing> {
         let node = self.nodes.get(who)?;
         let core = node.running.as_ref().map(|it| &it.core);
