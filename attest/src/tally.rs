@@ -6,6 +6,8 @@
 //!   proof verify for the validator set and beacon of the seed's height. [`Tally::admit`] says what is to be verified; who calls does so, with many at once.
 //! - `[TA-2]` When the tickets of those who approved reach what is needed, counting the tranches that have come, the claim's own
 //!   signers post the certificate at once; others, if nothing is posted, [`FALLBACK_BLOCKS`] blocks later.
+//! - `[TA-7]` A certificate is posted if it continues what is certified, or else what this node has posted and a block may still
+//!   carry: so what has waited is certified together.
 //! - `[TA-3]` Approvals that come before the block or the claim they refer to wait for the next blocks, not long and not many, nor
 //!   many of whoever brings them.
 //! - `[TA-4]` An approval signs the claim alone, and one height has one seed: it counts for every claimant who committed the
@@ -14,6 +16,7 @@
 //! - `[TA-6]` What approved a claim is kept for [`COMPARED_BLOCKS`] blocks after it was certified: who is still executing it compares
 //!   the trace proofs. An approval whose proof is false counts no more.
 
+mod post;
 mod refuted;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -21,15 +24,14 @@ use std::sync::Arc;
 
 use serde_bytes::ByteBuf;
 use surety_protocol::approval::{self, Approval};
-use surety_protocol::bls::{self, SignedDigest};
-use surety_protocol::certificate::Certificate;
+use surety_protocol::bls::SignedDigest;
 use surety_protocol::facts::{BlockFacts, Refuted};
 use surety_protocol::id::{Address, ClaimId, Digest, ProcessId};
 use surety_protocol::item::Item;
 use surety_protocol::machine::Outbox;
-use surety_protocol::origin::{Action, FalseApproval};
+use surety_protocol::origin::FalseApproval;
 use surety_protocol::params::Params;
-use surety_protocol::sortition::{self, Draw};
+use surety_protocol::sortition;
 use surety_protocol::time::Height;
 
 use crate::claims::Claims;
@@ -104,6 +106,8 @@ pub struct Tally {
     lies: Lies,
     /// Leaves of each process that are certified.
     sizes: BTreeMap<ProcessId, u64>,
+    /// Leaves that will be, if the next blocks carry what was posted.
+    reach: BTreeMap<ProcessId, u64>,
 }
 
 impl Tally {
@@ -123,6 +127,7 @@ impl Tally {
             tombstoned: BTreeSet::new(),
             lies: Lies::new(),
             sizes: BTreeMap::new(),
+            reach: BTreeMap::new(),
         }
     }
 
@@ -174,6 +179,7 @@ impl Tally {
         self.lies.forget(oldest);
         self.open.retain(|key| self.counts.contains_key(key));
         self.fresh.extend(&self.open);
+        self.reach.clear();
         self.post(claims, out);
         std::mem::take(&mut self.waiting)
     }
@@ -339,117 +345,4 @@ impl Tally {
                 it.approvals.contains_key(verifier) || it.discredited.contains(verifier)
             })
     }
-
-    /// Posts every certificate that has become complete (rule TA-2), and what the ledger should know of lies (rule TA-5).
-    pub fn post(&mut self, claims: &Claims, out: &mut Outbox<Effect>) {
-        let height = self.height;
-        self.lies.tell(&self.operator, height, out);
-        for key in &std::mem::take(&mut self.fresh) {
-            let Some(count) = self.counts.get_mut(key) else {
-                continue;
-            };
-            let (claim, committed) = key;
-            let seeded = committed.plus(self.params.seed_delay_blocks);
-            let Some(facts) = self.facts.get(&seeded) else {
-                continue;
-            };
-            // The ledger takes only what continues what it has certified.
-            let next = claims.any(claim).is_some_and(|it| {
-                let body = &it.statement.claim;
-                self.sizes.get(&body.process).copied().unwrap_or(0) == body.first_new
-            });
-            if !next
-                || count.certified.is_some()
-                || count
-                    .posted
-                    .is_some_and(|at| height.since(at) < REPOST_BLOCKS)
-            {
-                continue;
-            }
-            // Whoever committed it in that block; who fell has nobody's word.
-            let all = (*committed, Address::default())..=(*committed, Address::new([u8::MAX; 32]));
-            let committers = self.roots.range(all).filter(|((_, claimant), root)| {
-                !self.tombstoned.contains(claimant)
-                    && claims.batch(root).is_some_and(|it| it.holds(claim))
-            });
-            let enough = |claimant: &Address| {
-                let others = |it: &&Approval| it.verifier != *claimant;
-                let pool: Vec<&Approval> = count.approvals.values().filter(others).collect();
-                let params = &self.params;
-                suffices(claimant, *committed, &pool, facts, params, height).then_some(pool)
-            };
-            let found = committers
-                .filter_map(|((_, claimant), root)| Some((claimant, root, enough(claimant)?)));
-            let found: Vec<_> = found.collect();
-            if found.is_empty() {
-                continue;
-            }
-            let reached = *count.reached.get_or_insert(height);
-            let ours = claims.signed_by(claim, &self.operator).is_some();
-            if !ours && height.since(reached) < FALLBACK_BLOCKS {
-                continue;
-            }
-            // To add up signatures is dear: nobody does who does not post them.
-            let certificate = found.into_iter().find_map(|(claimant, root, pool)| {
-                assemble(key, claimant, &pool, facts, root, claims)
-            });
-            if let Some(certificate) = certificate {
-                count.posted = Some(height);
-                out.push(Effect::Submit(Action::Certificate(Box::new(certificate))));
-            }
-        }
-    }
-}
-
-/// Whether the tickets of those who approved are enough for the next block.
-fn suffices(
-    claimant: &Address,
-    committed: Height,
-    pool: &[&Approval],
-    facts: &BlockFacts,
-    params: &Params,
-    height: Height,
-) -> bool {
-    let seeded = committed.plus(params.seed_delay_blocks);
-    // The certificate is judged in the next block at the earliest.
-    let tranche = height
-        .next()
-        .since(seeded)
-        .checked_div(params.tranche_blocks)
-        .unwrap_or(0);
-    let draw = Draw::new(params.k, facts.validators.tickets_without(&[*claimant]));
-    let tickets = pool.iter().fold(0_u64, |sum, it| {
-        let held = facts
-            .validators
-            .get(&it.verifier)
-            .map_or(0, |validator| validator.tickets);
-        sum.saturating_add(draw.tickets(&it.sortition, held, tranche))
-    });
-    tickets >= draw.needed_at(tranche)
-}
-
-/// The certificate of a claim with these approvals.
-fn assemble(
-    (claim, committed): &Key,
-    claimant: &Address,
-    pool: &[&Approval],
-    facts: &BlockFacts,
-    root: &Digest,
-    claims: &Claims,
-) -> Option<Certificate> {
-    let batch = claims.batch(root)?;
-    let verifiers: Vec<Address> = pool.iter().map(|it| it.verifier).collect();
-    let approvals: Vec<_> = pool.iter().map(|it| it.signature).collect();
-    // The set is sorted by address, as these are: proofs and bits are in one order.
-    let statement = &claims.signed_by(claim, claimant)?.statement;
-    Some(Certificate {
-        claim: statement.claim.clone(),
-        claimant: *claimant,
-        signature: statement.signature,
-        committed: *committed,
-        inclusion: batch.prove(claim)?,
-        approvers: ByteBuf::from(facts.validators.bitfield(&verifiers)?),
-        sortition: pool.iter().map(|it| it.sortition).collect(),
-        approvals: bls::aggregate(&approvals)?,
-    })
 }

@@ -8,6 +8,7 @@
 //! - `[XC-3]` A node answers from its archive; what it has not got it says so.
 
 mod fetch;
+mod hedge;
 mod requests;
 mod serve;
 

@@ -39,7 +39,7 @@ use surety_protocol::stake::{AmountError, Fraction, Stake};
 use surety_protocol::time::{Height, Slot};
 use surety_protocol::validators::ValidatorSet;
 
-pub use action::{Admissible, ItemRefused};
+pub use action::{Admissible, End, ItemRefused, Subject};
 pub use bond::{Operator, Unbonding};
 pub use case::{Case, CaseState, Slashing};
 use entries::Entries;

@@ -9,36 +9,31 @@
 //!   refused is refused with its reason.
 //! - `[OR-3]` A proposer never signs two blocks of one height: the block is durable before it is sent, and a restarted
 //!   proposer continues from its last durable block.
-//! - `[OR-4]` Of certificates of one process, and of the same false approvals, one waits at most: it was verified when it came. Who
-//!   made the proposer verify forged ones is heard of no more of them before the next block.
+//! - `[OR-4]` What makes everybody verify many signatures is verified when it comes. Of the same false approvals one waits at
+//!   most, of certificates of one process [`CERTIFICATES_MAX`], each of which continues the one before. Who made the proposer
+//!   verify forged ones is heard of no more of them before the next block.
+//! - `[OR-5]` Of one claimant's digests a block carries one ([L-20]); at most [`DIGESTS_MAX`] wait for the next blocks.
 
-use std::collections::{BTreeSet, VecDeque};
+mod queue;
 
-use serde_bytes::ByteBuf;
+use std::collections::BTreeSet;
+
 use surety_protocol::block::{
     BLOCK_BYTES_MAX, Block, Commit, Header, beacon_digest, items_root, next_beacon,
 };
 use surety_protocol::bls::SecretKey;
 use surety_protocol::certificate::CertificateError;
-use surety_protocol::id::{Address, Digest, ItemId};
+use surety_protocol::id::{Address, ItemId};
 
 use crate::ledger::{BlockError, ItemRefused, Ledger};
 
-/// Items that may wait.
-pub const WAITING_MAX: usize = 16_384;
-/// Bytes that may wait.
-pub const WAITING_BYTES_MAX: usize = 64 << 20;
-/// Bytes that a block needs for an item beside the item's own.
-const ITEM_HEAD_BYTES: usize = 5;
+pub use queue::{CERTIFICATES_MAX, DIGESTS_MAX, WAITING_BYTES_MAX, WAITING_MAX};
+use queue::{Queue, block_bytes};
 
-/// The items that wait for a block.
+/// Orders the items of blocks.
 #[derive(Debug, Default)]
 pub struct Proposer {
-    waiting: VecDeque<(ItemId, Vec<u8>, Option<Digest>)>,
-    known: BTreeSet<ItemId>,
-    bytes: usize,
-    /// What the costly ones among them are about.
-    subjects: BTreeSet<Digest>,
+    waiting: Queue,
     /// Who made it verify forged signatures since the last block.
     forgers: BTreeSet<Address>,
 }
@@ -73,36 +68,27 @@ impl Proposer {
         if block_bytes(&bytes) > BLOCK_BYTES_MAX {
             return Err(NotQueued::TooLarge { bytes: bytes.len() });
         }
-        if self.waiting.len() >= WAITING_MAX
-            || self.bytes.saturating_add(bytes.len()) > WAITING_BYTES_MAX
-        {
+        if !self.waiting.has_room(bytes.len()) {
             return Err(NotQueued::Full);
         }
         let item = ledger.admissible(&bytes)?;
         let (id, signer) = (item.id, item.signer);
-        if self.known.contains(&id) {
+        let subject = ledger.subject(&item);
+        if self.waiting.contains(&id) || self.waiting.has_enough_of(&subject) {
             return Err(NotQueued::Waiting);
         }
         // [OR-4]
-        let subject = item.costly();
-        if let Some(subject) = &subject {
-            if self.subjects.contains(subject) {
-                return Err(NotQueued::Waiting);
-            }
+        if item.costly() {
             if self.forgers.contains(&signer) {
                 return Err(NotQueued::Full);
             }
-        }
-        if let Err(refused) = ledger.worth(&item) {
-            if forged(&refused) {
+            let worth = ledger.worth(&item, self.waiting.end(&subject));
+            if worth.as_ref().is_err_and(forged) {
                 self.forgers.insert(signer);
             }
-            return Err(refused.into());
+            worth?;
         }
-        self.subjects.extend(subject);
-        self.known.insert(id);
-        self.bytes = self.bytes.saturating_add(bytes.len());
-        self.waiting.push_back((id, bytes, subject));
+        self.waiting.push(id, bytes, subject);
         Ok(id)
     }
 
@@ -119,7 +105,8 @@ impl Proposer {
         self.forgers.clear();
         let height = ledger.height().next();
         let beacon = key.sign(&beacon_digest(&ledger.beacon(), height));
-        let items = self.take(ledger);
+        let count = usize::try_from(ledger.params().block_items_max).unwrap_or(usize::MAX);
+        let items = self.waiting.take(count);
         let after = next_beacon(&ledger.beacon(), &beacon);
         let state_root = ledger.preview(after, items.iter().map(|item| item.as_slice()))?;
         let header = Header {
@@ -136,30 +123,6 @@ impl Proposer {
             items,
         })
     }
-
-    fn take(&mut self, ledger: &Ledger) -> Vec<ByteBuf> {
-        let count = usize::try_from(ledger.params().block_items_max).unwrap_or(usize::MAX);
-        let mut items = Vec::new();
-        let mut bytes = 0_usize;
-        while items.len() < count {
-            let Some((_, item, _)) = self.waiting.front() else {
-                break;
-            };
-            bytes = bytes.saturating_add(block_bytes(item));
-            if bytes > BLOCK_BYTES_MAX {
-                break;
-            }
-            if let Some((id, item, subject)) = self.waiting.pop_front() {
-                self.known.remove(&id);
-                if let Some(subject) = subject {
-                    self.subjects.remove(&subject);
-                }
-                self.bytes = self.bytes.saturating_sub(item.len());
-                items.push(ByteBuf::from(item));
-            }
-        }
-        items
-    }
 }
 
 /// Whether something cost many verifications and was refused for a signature in it.
@@ -170,9 +133,4 @@ const fn forged(refused: &ItemRefused) -> bool {
         refused,
         ItemRefused::Certificate(Sortition(_) | Signature) | ItemRefused::Forged
     )
-}
-
-/// Bytes that an item takes in a block.
-const fn block_bytes(item: &[u8]) -> usize {
-    item.len().saturating_add(ITEM_HEAD_BYTES)
 }

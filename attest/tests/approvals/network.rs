@@ -9,7 +9,7 @@ use surety_protocol::claim::{Claim, Leaf, SignedClaim, Statement};
 use surety_protocol::facts::BlockFacts;
 use surety_protocol::hash::{Domain, digest};
 use surety_protocol::hashpath::Hashpath;
-use surety_protocol::history::{Frontier, History};
+use surety_protocol::history::History;
 use surety_protocol::id::{
     Address, AssignmentId, Digest, ModuleId, NetworkId, ProcessId, ProfileId,
 };
@@ -47,16 +47,25 @@ pub(crate) fn process() -> ProcessId {
     ProcessId::new([7; 32])
 }
 
+/// The claim of the first leaf.
 pub(crate) fn claim(claimant: u8) -> SignedClaim {
-    let leaf = Leaf {
-        slot: Slot(0),
+    claim_from(claimant, 0)
+}
+
+/// The claim of one leaf, after those before it.
+pub(crate) fn claim_from(claimant: u8, first_new: u64) -> SignedClaim {
+    let leaf = |slot| Leaf {
+        slot: Slot(slot),
         assignment: AssignmentId::new([1; 32]),
         result_root: Digest::new([2; 32]),
         gas: 5,
         state_root: Some(Digest::new([3; 32])),
     };
     let mut history = History::new();
-    history.append(leaf.digest().unwrap());
+    for slot in 0..=first_new {
+        history.append(leaf(slot).digest().unwrap());
+    }
+    let frontier = history.frontier_at(first_new).unwrap();
     let body = Claim {
         network: NetworkId::new([4; 32]),
         profile: ProfileId::new([5; 32]),
@@ -64,17 +73,17 @@ pub(crate) fn claim(claimant: u8) -> SignedClaim {
         module: ModuleId::new([6; 32]),
         process: process(),
         fork: 0,
-        size: 1,
+        size: history.size(),
         history_root: history.root(),
-        first_new: 0,
-        base_root: Frontier::empty().root(),
+        first_new,
+        base_root: frontier.root(),
         hashpath: Hashpath::start(process()),
         head_state_root: Digest::new([3; 32]),
     };
     SignedClaim {
         statement: Statement::sign(body, operator(claimant), &key(claimant)).unwrap(),
-        frontier: Frontier::empty(),
-        leaves: vec![leaf],
+        frontier,
+        leaves: vec![leaf(first_new)],
     }
 }
 
@@ -111,8 +120,12 @@ pub(crate) fn facts(height: Height, committed: Vec<(Address, Digest)>) -> Arc<Bl
 
 /// The seed of the claim's sortition.
 pub(crate) fn seed() -> Digest {
+    seed_from(0)
+}
+
+fn seed_from(first_new: u64) -> Digest {
     let seeded = COMMITTED.plus(params().seed_delay_blocks);
-    sortition::seed(&beacon(seeded), &process(), 0)
+    sortition::seed(&beacon(seeded), &process(), first_new)
 }
 
 /// What execution shows under a key.
@@ -122,13 +135,18 @@ pub(crate) fn traced(key: &Digest) -> Digest {
 
 /// The approval of a verifier who has executed the claim.
 pub(crate) fn approval(verifier: u8) -> Approval {
-    let (seed, by) = (seed(), operator(verifier));
+    approval_from(verifier, 0)
+}
+
+/// The approval of the claim that begins there.
+pub(crate) fn approval_from(verifier: u8, first_new: u64) -> Approval {
+    let (seed, by) = (seed_from(first_new), operator(verifier));
     let trace = TraceProof {
         signature: key(verifier).sign(&trace::signing_digest(&traced(&trace::common_key(&seed)))),
         own: traced(&trace::own_key(&seed, &by)),
         binding: ByteBuf::new(),
     };
-    let claim = claim(0).statement.claim.id().unwrap();
+    let claim = claim_from(0, first_new).statement.claim.id().unwrap();
     let approval = Approval {
         claim,
         claimant: operator(0),
@@ -138,16 +156,20 @@ pub(crate) fn approval(verifier: u8) -> Approval {
         signature: key(verifier).sign(&approval::signing_digest(&claim)),
         trace,
     };
-    bound(verifier, approval)
+    bound_under(&seed, verifier, approval)
 }
 
 /// The same, with what binds its trace proof.
-pub(crate) fn bound(verifier: u8, mut approval: Approval) -> Approval {
+pub(crate) fn bound(verifier: u8, approval: Approval) -> Approval {
+    bound_under(&seed(), verifier, approval)
+}
+
+fn bound_under(seed: &Digest, verifier: u8, mut approval: Approval) -> Approval {
     let proof = &mut approval.trace;
     let (by, key) = (operator(verifier), key(verifier));
     let says = trace::binding(
         &approval.claim,
-        &seed(),
+        seed,
         (&by, key.public_key()),
         &proof.signature,
         &proof.own,

@@ -18,8 +18,8 @@ use surety_protocol::trace::{self, TraceProof};
 use surety_protocol::validators::ValidatorSet;
 
 use super::network::{
-    COMMITTED, VERIFIERS, approval, beacon, claim, facts, item_key, key, operator, params,
-    validators,
+    COMMITTED, VERIFIERS, approval, approval_from, beacon, claim_from, facts, item_key, key,
+    operator, params, validators,
 };
 
 /// The tally of operator 0.
@@ -35,15 +35,26 @@ struct Unit {
 
 impl Unit {
     fn new() -> Unit {
-        let signed = claim(0);
-        let id = signed.statement.claim.id().unwrap();
+        Unit::claiming(1)
+    }
+
+    /// So many claims, each of one leaf.
+    fn claiming(count: u64) -> Unit {
+        let mut claims = Claims::default();
+        let mut ids = Vec::new();
+        for first_new in 0..count {
+            let signed = claim_from(0, first_new);
+            ids.push(signed.statement.claim.id().unwrap());
+            assert!(claims.insert(signed));
+        }
+        let id = ids[0];
+        ids.sort();
         let batch = ClaimBatch {
             claimant: operator(0),
-            claims: vec![id],
+            claims: ids,
         };
         let root = batch.root();
-        let mut claims = Claims::default();
-        assert!(claims.insert(signed) && claims.insert_batch(batch));
+        assert!(claims.insert_batch(batch));
         Unit {
             tally: Tally::new(operator(0), params()),
             claims,
@@ -132,6 +143,33 @@ fn enough_approvals_are_posted_as_one_certificate() {
     }
     unit.certified();
     assert!(unit.block(Vec::new()).is_empty());
+}
+
+/// Rule TA-7.
+#[test]
+fn what_has_waited_is_posted_in_one_block_and_again_if_none_carries_it() {
+    let mut unit = Unit::claiming(4);
+    unit.drawn();
+    for _ in 0..20 {
+        assert!(unit.block(Vec::new()).is_empty());
+    }
+    // The third is not approved yet; the last has to wait for it.
+    for first_new in [3, 1, 0] {
+        for verifier in 2..2 + VERIFIERS {
+            unit.hear(approval_from(verifier, first_new), None);
+        }
+    }
+    let begins = |posted: Vec<Certificate>| -> Vec<u64> {
+        posted.iter().map(|it| it.claim.first_new).collect()
+    };
+    assert_eq!(begins(unit.block(Vec::new())), [0, 1]);
+    assert!(unit.block(Vec::new()).is_empty());
+    for verifier in 2..2 + VERIFIERS {
+        unit.hear(approval_from(verifier, 2), None);
+    }
+    assert_eq!(begins(unit.block(Vec::new())), [2, 3]);
+    let again: Vec<Vec<u64>> = (0..6).map(|_| begins(unit.block(Vec::new()))).collect();
+    assert_eq!(again.concat(), [0, 1, 2, 3]);
 }
 
 /// The name of the claimant is not signed: a stranger may put another there that committed in the same block.

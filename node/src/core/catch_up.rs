@@ -13,7 +13,7 @@
 //!   proposer may have stopped with it. So is a challenge for which the ledger had no room, or its signer no balance. Claims and
 //!   certificates are repeated by the machines that make them.
 //! - `[CO-14]` The claims behind a digest on the ledger that are not here [`GOSSIP_BLOCKS`] later are asked for with every
-//!   block, of each claimant the oldest first, for [`CLAIM_BLOCKS`]: gossip reaches neither who was away nor, again, who
+//!   block, of each claimant the oldest few first, for [`CLAIM_BLOCKS`]: gossip reaches neither who was away nor, again, who
 //!   has heard it.
 //! - `[CO-12]` A message for a process that is not known here waits until its log comes; of too many the oldest is dropped.
 
@@ -48,6 +48,8 @@ pub const ENDS_MAX: usize = 4096;
 const GOSSIP_BLOCKS: u64 = 2;
 /// Blocks after which claims that nobody had are left: no verifier waits longer.
 const CLAIM_BLOCKS: u64 = surety_attest::verify::PATIENCE_BLOCKS;
+/// Digests of one claimant whose claims are asked for at once: a node that was away finds one for every block.
+const DIGESTS_ASKED: u32 = 8;
 
 /// Blocks after which an item that no block has carried counts as lost.
 const CONFIRM_BLOCKS: u64 = 6;
@@ -280,10 +282,15 @@ impl Core {
         self.committed.retain(|(claimant, at), root| {
             height.since(*at) <= CLAIM_BLOCKS && claims.lacks(root, claimant)
         });
-        let mut asked = None;
-        for ((claimant, at), root) in &self.committed {
-            if asked != Some(claimant) && height.since(*at) >= GOSSIP_BLOCKS {
-                asked = Some(claimant);
+        let due = self.committed.iter();
+        let due = due.filter(|((_, at), _)| height.since(*at) >= GOSSIP_BLOCKS);
+        let mut asked = (Address::default(), 0);
+        for ((claimant, _), root) in due {
+            if asked.0 != *claimant {
+                asked = (*claimant, 0);
+            }
+            if asked.1 < DIGESTS_ASKED {
+                asked.1 += 1;
                 out.push(Effect::Fetch(Want::Claims {
                     root: *root,
                     claimant: *claimant,

@@ -16,7 +16,7 @@ use surety_protocol::verified::Authentic;
 use super::{
     AskError, BlocksAnswer, BlocksRequest, ClaimsAnswer, ClaimsRequest, EndsAnswer, EndsRequest,
     EvidenceRequest, ItemAnswer, ItemRequest, LogAnswer, LogRequest, PagesAnswer, PagesRequest,
-    Placed, Requests,
+    Placed, Requests, hedge,
 };
 use crate::archive::{Archive, Ask, Parts, Transfer, TransferError};
 use crate::core::{ENDS_MAX, Fetched};
@@ -92,14 +92,7 @@ impl Fetcher {
         if let Wanted::Want(Want::State { process, root, .. }) = wanted {
             return self.state(&peers, Transfer::new(*process, *root)).await;
         }
-        for peer in peers {
-            match self.ask(wanted, peer).await {
-                Ok(Some(fetched)) => return Some(fetched),
-                Ok(None) => {}
-                Err(error) => tracing::debug!(%peer, %error, ?wanted, "not fetched"),
-            }
-        }
-        None
+        hedge::first(wanted, peers, |peer| self.ask(wanted, peer)).await
     }
 
     fn here(&self, wanted: &Wanted) -> Option<Fetched> {
@@ -235,14 +228,11 @@ impl Fetcher {
             ..ItemRequest::default()
         };
         let fits = |item: &Item| location::is_of(item, &scheduler);
-        for peer in self.peers(first).await? {
-            match self.item_that(peer, &request, fits).await {
-                Ok(Some(item)) => return Some(item),
-                Ok(None) => {}
-                Err(error) => tracing::debug!(%peer, %scheduler, %error, "no location"),
-            }
-        }
-        None
+        let peers = self.peers(first).await?;
+        hedge::first(&scheduler, peers, |peer| {
+            self.item_that(peer, &request, fits)
+        })
+        .await
     }
 
     /// Whom to ask: who should have it, then all others that are connected.

@@ -6,7 +6,7 @@
 //!   stake or by somebody who has the bond of a challenge; the proposer verifies it before it orders it.
 
 use surety_protocol::hash::{Domain, digest};
-use surety_protocol::id::{Address, Digest, ItemId};
+use surety_protocol::id::{Address, Digest, ItemId, ProcessId};
 use surety_protocol::item::Item;
 use surety_protocol::origin::{Action, ActionError};
 use surety_protocol::stake::Stake;
@@ -104,27 +104,29 @@ pub struct Admissible {
     action: Action,
 }
 
+/// The leaves up to which a process is certified, and the root of their history.
+pub type End = (u64, Digest);
+
+/// What an item is about, as far as it matters to who orders items.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    /// A digest of this claimant's claims.
+    Digest(Address),
+    /// A certificate of this process, up to this end.
+    Certificate(ProcessId, End),
+    /// False approvals, the same for the same ones.
+    FalseApprovals(Digest),
+    /// Anything else.
+    Other,
+}
+
 impl Admissible {
-    /// What stands for the subject of an item that makes everybody verify many signatures: of one subject one item counts.
-    pub fn costly(&self) -> Option<Digest> {
-        match &self.action {
-            Action::Certificate(it) => {
-                let process = it.claim.process;
-                Some(digest(
-                    Domain::OBJECT,
-                    &[b"certificate", process.as_bytes()],
-                ))
-            }
-            Action::FalseApprovals(it) => {
-                let approvers = it.approvals.iter();
-                let approvers: Vec<u8> = approvers.flat_map(|it| *it.verifier.as_bytes()).collect();
-                Some(digest(
-                    Domain::OBJECT,
-                    &[b"false-approvals", it.evidence.as_bytes(), &approvers],
-                ))
-            }
-            _ => None,
-        }
+    /// Whether it makes everybody verify many signatures.
+    pub const fn costly(&self) -> bool {
+        matches!(
+            self.action,
+            Action::Certificate(_) | Action::FalseApprovals(_)
+        )
     }
 }
 
@@ -163,16 +165,38 @@ impl Ledger {
         Ok(Admissible { id, signer, action })
     }
 
+    /// What an admissible item is about.
+    pub fn subject(&self, item: &Admissible) -> Subject {
+        match &item.action {
+            Action::Claims(_) => {
+                let claimant = self.operator_behind(&item.signer);
+                claimant.map_or(Subject::Other, Subject::Digest)
+            }
+            Action::Certificate(it) => {
+                let claim = &it.claim;
+                Subject::Certificate(claim.process, (claim.size, claim.history_root))
+            }
+            Action::FalseApprovals(it) => {
+                let approvers = it.approvals.iter();
+                let approvers: Vec<u8> = approvers.flat_map(|it| *it.verifier.as_bytes()).collect();
+                let parts: [&[u8]; 3] = [b"false-approvals", it.evidence.as_bytes(), &approvers];
+                Subject::FalseApprovals(digest(Domain::OBJECT, &parts))
+            }
+            _ => Subject::Other,
+        }
+    }
+
     /// Whether an admissible item that would make everybody verify many signatures is worth it: what the proposer asks before it
-    /// orders the item.
+    /// orders the item, behind other certificates of the process if those reach `after`.
     ///
     /// # Errors
     /// The rule that refuses it.
-    pub fn worth(&self, item: &Admissible) -> Result<(), ItemRefused> {
+    pub fn worth(&self, item: &Admissible, after: Option<End>) -> Result<(), ItemRefused> {
         match &item.action {
             Action::Certificate(certificate) => {
                 let height = self.height.next();
-                self.certifiable(certificate, height).map(drop)
+                let after = after.unwrap_or_else(|| self.end(&certificate.claim.process));
+                self.certifiable(certificate, after, height).map(drop)
             }
             Action::FalseApprovals(told) => self.convicted(told).map(drop),
             _ => Ok(()),

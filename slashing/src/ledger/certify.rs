@@ -23,7 +23,7 @@ use surety_protocol::stake::Stake;
 use surety_protocol::time::{Height, Slot};
 use surety_protocol::validators::ValidatorSet;
 
-use super::{Ledger, LedgerEvent, case::CaseState};
+use super::{End, Ledger, LedgerEvent, case::CaseState};
 use crate::ledger::ItemRefused;
 
 /// Who approved a certified claim, until it is settled (rule L-36).
@@ -86,8 +86,10 @@ impl Ledger {
         certificate: &Certificate,
         events: &mut Vec<LedgerEvent>,
     ) -> Result<(), ItemRefused> {
-        let Certifiable { segment, approvers } = self.certifiable(certificate, self.height)?;
         let process = certificate.claim.process;
+        let after = self.end(&process);
+        let Certifiable { segment, approvers } =
+            self.certifiable(certificate, after, self.height)?;
         events.push(LedgerEvent::Certified {
             process,
             claim: segment.claim,
@@ -100,10 +102,18 @@ impl Ledger {
         Ok(())
     }
 
-    /// What a certificate would record in the block of a height.
+    /// Where what is certified of a process ends.
+    pub(super) fn end(&self, process: &ProcessId) -> End {
+        let nothing = || (0, surety_protocol::merkle::root(&[]));
+        let latest = self.latest(process);
+        latest.map_or_else(nothing, |it| (it.size, it.history_root))
+    }
+
+    /// What a certificate would record in the block of a height, if the process is certified up to `after`.
     pub(super) fn certifiable(
         &self,
         certificate: &Certificate,
+        after: End,
         height: Height,
     ) -> Result<Certifiable, ItemRefused> {
         let claim = &certificate.claim;
@@ -112,9 +122,7 @@ impl Ledger {
             return Err(ItemRefused::NotContinuous);
         }
         // [L-21]
-        let empty = surety_protocol::merkle::root(&[]);
-        let latest = self.latest(&claim.process);
-        let (size, root) = latest.map_or((0, empty), |it| (it.size, it.history_root));
+        let (size, root) = after;
         if claim.first_new != size || claim.base_root != root || claim.size <= size {
             return Err(ItemRefused::NotContinuous);
         }

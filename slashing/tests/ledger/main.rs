@@ -23,6 +23,7 @@ mod false_trace;
 mod following;
 mod judging;
 mod operators;
+mod ordering;
 mod penalties;
 mod profiles;
 mod support;
