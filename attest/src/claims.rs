@@ -181,6 +181,20 @@ impl Claims {
         self.claims.get(claim)?.first()
     }
 
+    /// All claims as somebody signed them, the oldest first.
+    pub fn all(&self) -> impl Iterator<Item = &SignedClaim> {
+        self.order
+            .iter()
+            .filter_map(|id| self.claims.get(id))
+            .flatten()
+    }
+
+    /// Who has signed a claim.
+    pub fn signers(&self, claim: &ClaimId) -> impl Iterator<Item = Address> {
+        let signed = self.claims.get(claim).into_iter().flatten();
+        signed.map(|it| it.statement.claimant)
+    }
+
     /// A claim as one operator signed it.
     pub fn signed_by(&self, claim: &ClaimId, claimant: &Address) -> Option<&SignedClaim> {
         self.claims

@@ -2,6 +2,8 @@
 //!
 //! The deterministic WebAssembly engine, what commits to its states and results, and the machines of the AO roles.
 
+mod accuse;
+pub mod audit;
 pub mod claims;
 pub mod compute;
 pub mod cron;

@@ -20,8 +20,6 @@
 //!   once against each verifier.
 //! - `[VE-10]` Of each claim the own traces of up to four verifiers are compared besides, drawn by a signature that nobody is
 //!   shown.
-//! - `[VE-8]` An offence is challenged once. Evidence that signatures alone prove travels with the challenge; whoever judges a
-//!   false claim asks for the file.
 
 mod accuse;
 mod traces;
@@ -40,6 +38,7 @@ use surety_protocol::sortition::{self, Draw};
 use surety_protocol::time::Height;
 use surety_protocol::trace::TraceProof;
 
+use crate::accuse::Accuser;
 use crate::claims::Claims;
 use crate::effect::{Effect, Event, Executed, Finding, Gossip, Job, Record, Want};
 use crate::guard::Guard;
@@ -113,7 +112,7 @@ pub struct Verifier {
     /// The claims of duties that wait for something, and of some that do no more.
     waiting: BTreeSet<ClaimId>,
     traces: Traces,
-    accused: BTreeSet<accuse::Offence>,
+    accuser: Accuser,
 }
 
 /// A hot key that can only take part in sortition: it signs seeds and nothing else.
@@ -147,7 +146,7 @@ impl Verifier {
             duties: BTreeMap::new(),
             waiting: BTreeSet::new(),
             traces: Traces::new(),
-            accused: BTreeSet::new(),
+            accuser: Accuser::new(),
         }
     }
 

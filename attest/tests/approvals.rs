@@ -1,4 +1,4 @@
-//! Approvals: what they are worth, and whether who gives them has looked.
+//! Approvals: what they are worth, whether who gives them has looked; and who looks at everything.
 
 #![allow(
     clippy::expect_used,
@@ -8,6 +8,8 @@
     reason = "a test that panics has failed"
 )]
 
+#[path = "approvals/audit.rs"]
+mod audit;
 #[path = "approvals/network.rs"]
 mod network;
 #[path = "approvals/tally.rs"]

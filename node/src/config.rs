@@ -27,7 +27,7 @@ use std::path::{Path, PathBuf};
 use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
 use serde::Serialize;
-use surety_protocol::id::Address;
+use surety_protocol::id::{Address, ProcessId};
 
 use crate::executor::RESIDENT_BYTES;
 use crate::key::ItemKeyKind;
@@ -90,6 +90,9 @@ pub const PROCESS_MIB: u64 = 1024;
 /// processes at once, each of them in memory three times.
 pub const WORKER_MIB: u64 = 16_384;
 
+/// Inputs that an auditor executes in a minute unless the configuration says otherwise: of AOS, a tenth of a core.
+pub const AUDIT_INPUTS: u64 = 6_000;
+
 /// What the command line says, as text; a list may come as several values or separated by commas.
 pub type Overrides = BTreeMap<Setting, Vec<String>>;
 
@@ -128,6 +131,10 @@ pub struct NodeConfig {
     pub process_mib: u64,
     /// MiB of memory that each of the two workers may take; one that needs more is ended, and started again.
     pub worker_mib: u64,
+    /// The processes that an auditor follows; all, if there are none.
+    pub audit_processes: Vec<ProcessId>,
+    /// Inputs that an auditor executes in a minute at most; 0 is any number.
+    pub audit_inputs: u64,
     /// Which events are logged.
     pub log: String,
     /// How they are logged.
@@ -163,6 +170,8 @@ impl NodeConfig {
             resident_mib: RESIDENT_BYTES >> 20,
             process_mib: PROCESS_MIB,
             worker_mib: WORKER_MIB,
+            audit_processes: Vec::new(),
+            audit_inputs: AUDIT_INPUTS,
             log: "info".to_owned(),
             log_format: LogFormat::Text,
             faults: Vec::new(),

@@ -49,6 +49,8 @@ pub struct Options {
     pub module: Option<PathBuf>,
     /// Faults that the second node commits, those of verifiers the third.
     pub faults: Vec<Fault>,
+    /// Whether every verifier commits the faults of verifiers, and not only one.
+    pub every_verifier: bool,
     /// What every node signs assignments and messages with.
     pub item_key: ItemKeyKind,
     /// Whether the network stays until it is told to stop, rather than playing the workload.

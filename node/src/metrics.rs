@@ -69,6 +69,8 @@ metrics! {
     pushes: Counter = "Messages that this messenger carried on.";
     claims_signed: Counter = "Claims signed by this node.";
     approvals_signed: Counter = "Approvals signed by this node.";
+    claims_audited: Counter = "Claims that this auditor executed.";
+    claims_unaudited: Counter = "Claims that this auditor was to execute and has not.";
     abstentions: Counter = "Executions that this node could not finish and abstained from.";
     certificates: Counter = "Certificates that the ledger recorded.";
     signatures_refused: Counter = "Signatures that the guard refused.";

@@ -34,7 +34,7 @@ use crate::key::{ItemKeyKind, KeyDirectory, KeyError, KeyKind, Password, item_ke
 use crate::location::{self, LocationError};
 use crate::metrics::Metrics;
 use crate::net::{self, NetConfig, NetError, identity};
-use crate::role::{self, Setting};
+use crate::role::{self, Audit, Setting};
 use crate::signer::Signer;
 use crate::store::{Batch, Column, CrashingStore, RocksStore, Store, StoreError};
 use crate::worker::Worker;
@@ -173,6 +173,12 @@ pub async fn run(
     let operator = config
         .operator
         .ok_or(NodeError::Config("the setting operator is missing"))?;
+    let plays = |role| config.roles.contains(&role);
+    if plays(RoleName::Auditor) && plays(RoleName::Verifier) {
+        return Err(NodeError::Config(
+            "an auditor looks at every claim, so it does not verify too: give each a directory of its own",
+        ));
+    }
     let faults: Vec<Fault> = config
         .faults
         .iter()
@@ -217,6 +223,10 @@ pub async fn run(
         params: genesis.params.clone(),
         lottery: Lottery::new(Arc::clone(&keys.hot)),
         faults: faults.clone(),
+        audit: Audit {
+            processes: config.audit_processes.clone(),
+            inputs: config.audit_inputs,
+        },
     };
     let roles = config
         .roles

@@ -7,6 +7,7 @@
 //! - `[RO-1]` A role has no thread, no socket and no clock. It is told [`Signal`]s and asks for effects.
 //! - `[RO-2]` Roles of one node share one guard: whatever the role, the node never contradicts itself.
 
+mod auditor;
 mod compute;
 mod gateway;
 mod messenger;
@@ -80,6 +81,17 @@ pub struct Setting {
     pub lottery: Lottery,
     /// Faults to commit.
     pub faults: Vec<Fault>,
+    /// What an auditor looks at.
+    pub audit: Audit,
+}
+
+/// What an auditor looks at.
+#[derive(Debug, Clone, Default)]
+pub struct Audit {
+    /// The processes that it follows; all, if there are none.
+    pub processes: Vec<ProcessId>,
+    /// Inputs that it executes in a minute at most; 0 is any number.
+    pub inputs: u64,
 }
 
 /// The registry: one line for each role.
@@ -90,5 +102,6 @@ pub fn build(name: RoleName, setting: &Setting) -> Box<dyn Role> {
         RoleName::Messenger => Box::new(messenger::MessengerRole::new(setting)),
         RoleName::Verifier => Box::new(verifier::VerifierRole::new(setting)),
         RoleName::Gateway => Box::new(gateway::GatewayRole),
+        RoleName::Auditor => Box::new(auditor::AuditorRole::new(setting)),
     }
 }

@@ -15,16 +15,16 @@
     reason = "a benchmark that cannot go on stops, and its figures are for people"
 )]
 
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use surety_harness::built;
 use surety_node::client::Client;
 
+#[path = "../tests/devnet/newcomer.rs"]
+#[allow(dead_code, reason = "shared with the tests of whole networks")]
+mod newcomer;
 #[path = "../tests/devnet/program.rs"]
 #[allow(dead_code, reason = "shared with the tests of whole networks")]
 mod program;
@@ -36,7 +36,8 @@ mod seen;
 #[path = "network/traffic.rs"]
 mod traffic;
 
-use program::{Devnet, get, text, until};
+use newcomer::Newcomer;
+use program::{Devnet, text, until};
 use report::{Figure, Report, Target};
 use seen::runtime;
 use traffic::bytes;
@@ -49,26 +50,6 @@ const PACE: Duration = Duration::from_millis(500);
 const PATIENCE: Duration = Duration::from_secs(1_200);
 /// Seconds within which a new verifier is wanted to take part.
 const SOON: f64 = 60.0;
-
-/// Runs the program in a node's directory; gives the data of its last line.
-fn surety(dir: &Path, net: &Devnet, arguments: &[&str]) -> Value {
-    let node = text(net.ready(), "http");
-    let done = Command::new(built::surety().unwrap())
-        .args(["--json", "--node", &node])
-        .args(arguments)
-        .env("SURETY_DIR", dir)
-        .env("SURETY_PASSWORD_FILE", net.dir().join("password"))
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    let (said, complained) = (
-        String::from_utf8_lossy(&done.stdout).into_owned(),
-        String::from_utf8_lossy(&done.stderr).into_owned(),
-    );
-    assert!(done.status.success(), "{arguments:?}: {said}{complained}");
-    let last = said.lines().last().unwrap_or("{}");
-    serde_json::from_str::<Value>(last).expect(last)["data"].clone()
-}
 
 /// How many of all processes have something certified.
 fn certified(net: &Devnet) -> usize {
@@ -85,59 +66,18 @@ fn certified(net: &Devnet) -> usize {
     }
 }
 
-/// A node that somebody new runs.
-struct Newcomer {
-    child: Child,
-    http: String,
-}
-
-impl Newcomer {
-    fn start(dir: &Path, net: &Devnet) -> Newcomer {
-        let bootstrap = net.ready()["nodes"][0]["p2p"][0].as_str().unwrap();
-        let log = std::fs::File::create(dir.join("log")).unwrap();
-        let mut child = Command::new(built::surety().unwrap())
-            .args(["--json", "node", "run", "--until-stdin-closes", "--dir"])
-            .arg(dir)
-            .args(["--http", "127.0.0.1:0", "--roles", "verifier"])
-            .args(["--listen", "/ip4/127.0.0.1/udp/0/quic-v1"])
-            .args(["--bootstrap", bootstrap])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let line = lines.next().expect("the node comes up").unwrap();
-        let ready = serde_json::from_str::<Value>(&line).unwrap()["data"].clone();
-        std::thread::spawn(move || lines.for_each(drop));
-        let http = text(&ready, "http");
-        Newcomer { child, http }
-    }
-
-    fn get(&self, path: &str) -> Option<Value> {
-        get(&format!("{}{path}", self.http))
-    }
-
-    /// Waits until it has approved a claim.
-    fn approves(&self) {
-        let client = Client::new(&self.http).expect("a client");
-        runtime().block_on(async {
-            let mut events = client.events(0).await.expect("events");
-            while let Some(event) = events.recv().await {
-                if text(&event, "kind") == "approved" {
-                    return;
-                }
+/// Waits until a node has approved a claim.
+fn approves(http: &str) {
+    let client = Client::new(http).expect("a client");
+    runtime().block_on(async {
+        let mut events = client.events(0).await.expect("events");
+        while let Some(event) = events.recv().await {
+            if text(&event, "kind") == "approved" {
+                return;
             }
-            panic!("it ended before it approved anything");
-        });
-    }
-}
-
-impl Drop for Newcomer {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+        }
+        panic!("it ended before it approved anything");
+    });
 }
 
 fn disk(dir: &Path) -> u64 {
@@ -187,22 +127,9 @@ fn main() {
 
 fn join(net: &Devnet) {
     let mut report = Report::new("join");
-    let home = tempfile::tempdir().unwrap();
-    let dir = home.path();
-    let (password, keys) = (net.dir().join("password"), net.dir().join("keys"));
-    let genesis = net.dir().join("genesis.cbor");
-    let (password, keys) = (password.to_str().unwrap(), keys.to_str().unwrap());
-    let wallet = text(net.ready(), "wallet");
-    let made = ["node", "init", "--operator", &wallet, "--light-kdf"];
-    let files = [
-        "--genesis",
-        genesis.to_str().unwrap(),
-        "--password-file",
-        password,
-    ];
-    surety(dir, net, &[&made[..], &files].concat());
+    let mut node = Newcomer::init(net);
     let begin = Instant::now();
-    let node = Newcomer::start(dir, net);
+    node.start(net, &["node", "run", "--roles", "verifier"]);
     let height = |it: &Value| it["height"].as_u64();
     until("it has the ledger", || {
         let here = height(&node.get("/v1/ledger")?)?;
@@ -210,22 +137,18 @@ fn join(net: &Devnet) {
         (here + 2 >= there).then_some(())
     });
     let ledger = begin.elapsed().as_secs_f64();
-    let signing = ["--key-dir", keys, "--wait"];
-    surety(dir, net, &[&["stake", "register"][..], &signing].concat());
-    surety(
-        dir,
-        net,
-        &[&["stake", "bond", "200ao"][..], &signing].concat(),
-    );
+    node.register(net);
+    node.stake(net, &["bond", "200ao"]);
+    let wallet = text(net.ready(), "wallet");
     let operator = format!("/v1/operators/{wallet}");
     until("its stake counts", || {
         let about = node.get(&operator)?;
         about["active"].as_bool()?.then_some(())
     });
     let active = begin.elapsed().as_secs_f64();
-    node.approves();
+    approves(node.http());
     let approved = begin.elapsed().as_secs_f64();
-    let (received, written) = (bytes(&node.http, "Inbound"), disk(dir) as f64);
+    let (received, written) = (bytes(node.http(), "Inbound"), disk(node.dir()) as f64);
     println!(
         "it has the ledger after {ledger:.1} s, stake after {active:.1} s, has approved after {approved:.1} s"
     );

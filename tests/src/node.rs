@@ -16,7 +16,7 @@ use surety_node::core::{Core, Effect, Identity, RestoreError};
 use surety_node::executor::Executor;
 use surety_node::fault::Fault;
 use surety_node::net::Topic;
-use surety_node::role::{self, Setting};
+use surety_node::role::{self, Audit, Setting};
 use surety_node::signer::Signer;
 use surety_node::store::{Column, StoreError};
 use surety_protocol::id::{Address, ClaimId, Digest};
@@ -138,6 +138,7 @@ impl Node {
             params: world.genesis.params.clone(),
             lottery: Lottery::new(Arc::clone(&operator.hot_key)),
             faults: self.faults.clone(),
+            audit: Audit::default(),
         };
         let roles = self
             .roles

@@ -10,6 +10,8 @@
 
 #[path = "devnet/attested.rs"]
 mod attested;
+#[path = "devnet/auditor.rs"]
+mod auditor;
 #[path = "devnet/clients.rs"]
 mod clients;
 #[path = "devnet/errands.rs"]
@@ -18,6 +20,9 @@ mod errands;
 mod kills;
 #[path = "../../protocol/tests/support/needed.rs"]
 mod needed;
+#[path = "devnet/newcomer.rs"]
+#[allow(dead_code, reason = "shared with a benchmark")]
+mod newcomer;
 #[path = "devnet/persist.rs"]
 mod persist;
 #[path = "devnet/program.rs"]

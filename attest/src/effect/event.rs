@@ -70,6 +70,20 @@ pub enum Event {
         /// The first false slot.
         slot: Slot,
     },
+    /// A claim was executed here by an auditor, and is true.
+    Audited {
+        /// The process.
+        process: ProcessId,
+        /// The claim.
+        claim: ClaimId,
+    },
+    /// A claim was to be executed here by an auditor, and was not: more came than its budget allows, or what it needs did not.
+    Unaudited {
+        /// The process.
+        process: ProcessId,
+        /// The claim.
+        claim: ClaimId,
+    },
     /// An approval's trace proof was found false here: its verifier has not executed the claim.
     Blind {
         /// The process.

@@ -7,6 +7,7 @@ mod import;
 mod replay;
 mod show;
 mod verify;
+mod watch;
 
 use std::path::{Path, PathBuf};
 
@@ -47,6 +48,8 @@ enum Verb {
     },
     /// Evaluate a process from its messages alone, and compare every claim about it
     Replay(replay::Replay),
+    /// Run a node that executes whatever others claim, of all processes or of those in --audit-processes, and challenges what is false
+    Watch(Box<watch::Watch>),
     /// Check logs that schedulers of AO have published, and evaluate them: no network, no node
     Import(import::Import),
 }
@@ -57,6 +60,7 @@ pub(super) fn run(context: &Context, args: AuditArgs) -> Result<(), CliError> {
         Verb::Show { file } => show::run(context, &file),
         Verb::Challenge { file, signer } => challenge::run(context, &file, &signer),
         Verb::Replay(verb) => replay::run(context, &verb),
+        Verb::Watch(verb) => watch::run(context, *verb),
         Verb::Import(verb) => import::run(context, &verb),
     }
 }

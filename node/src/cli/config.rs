@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::Context;
-use crate::config::{NodeConfig, Overrides, Setting};
+use crate::config::{NodeConfig, Overrides, RoleName, Setting};
 use crate::node::read_genesis;
 use crate::shell::{CliError, Exit, Table};
 
@@ -34,7 +34,7 @@ pub(super) struct ConfigFlags {
     /// The node's directory: database, keys, configuration [env: SURETY_DIR] [default: ~/.surety]
     #[arg(long, value_name = "DIR")]
     dir: Option<String>,
-    /// The roles it plays: scheduler, compute, messenger, verifier, gateway, or all
+    /// The roles it plays: scheduler, compute, messenger, verifier, gateway, or all of these; or auditor
     #[arg(long, value_name = "ROLE,...")]
     roles: Vec<String>,
     /// Where it answers HTTP
@@ -79,6 +79,12 @@ pub(super) struct ConfigFlags {
     /// MiB of memory that each of the two workers may take
     #[arg(long, value_name = "MIB")]
     worker_mib: Option<String>,
+    /// The processes that an auditor follows; all, if none is named
+    #[arg(long, value_name = "PROCESS,...", allow_hyphen_values = true)]
+    audit_processes: Vec<String>,
+    /// Inputs that an auditor executes in a minute at most; 0 is any number
+    #[arg(long, value_name = "NUMBER")]
+    audit_inputs: Option<String>,
     /// Which events are logged, like info,surety_node::net=debug
     #[arg(long, value_name = "FILTER")]
     log: Option<String>,
@@ -101,6 +107,14 @@ impl ConfigFlags {
         )?)
     }
 
+    /// The same for a node that audits and plays no other role.
+    pub(super) fn auditing(&self) -> ConfigFlags {
+        ConfigFlags {
+            roles: vec![RoleName::Auditor.to_string()],
+            ..self.clone()
+        }
+    }
+
     fn overrides(&self) -> Overrides {
         let single = [
             (Setting::Dir, &self.dir),
@@ -116,6 +130,7 @@ impl ConfigFlags {
             (Setting::ResidentMib, &self.resident_mib),
             (Setting::ProcessMib, &self.process_mib),
             (Setting::WorkerMib, &self.worker_mib),
+            (Setting::AuditInputs, &self.audit_inputs),
             (Setting::Log, &self.log),
             (Setting::LogFormat, &self.log_format),
         ];
@@ -123,6 +138,7 @@ impl ConfigFlags {
             (Setting::Roles, &self.roles),
             (Setting::Listen, &self.listen),
             (Setting::Bootstrap, &self.bootstrap),
+            (Setting::AuditProcesses, &self.audit_processes),
             (Setting::Faults, &self.faults),
         ];
         let single = single

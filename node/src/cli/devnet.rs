@@ -26,6 +26,9 @@ pub(super) struct DevnetArgs {
     /// verifier:false-accusation@SLOT or verifier:no-show@SLOT
     #[arg(long = "fault", value_name = "KIND@SLOT", value_parser = lie)]
     faults: Vec<Fault>,
+    /// Let every verifier commit the faults of verifiers, not only the third node: who is left to find a lie is an auditor
+    #[arg(long, requires = "keep")]
+    every_verifier: bool,
     /// The kind of key that the nodes sign assignments and messages with: ed25519, secp256k1 or rsa
     #[arg(long, value_name = "KIND", default_value_t)]
     item_key: ItemKeyKind,
@@ -51,6 +54,7 @@ pub(super) fn run(context: &Context, args: DevnetArgs) -> Result<(), CliError> {
         nodes: args.nodes,
         module: args.module,
         faults: args.faults,
+        every_verifier: args.every_verifier,
         item_key: args.item_key,
         keep: args.keep,
         dir: args.dir,

@@ -36,6 +36,8 @@ enum Verb {
         #[arg(allow_hyphen_values = true)]
         address: Address,
     },
+    /// Show who was proven guilty, and what it lost
+    Slashings,
     /// Show blocks
     Blocks {
         /// The first block; without it the last ones are shown
@@ -59,6 +61,7 @@ pub(super) fn run(context: &Context, args: LedgerArgs) -> Result<(), CliError> {
         Verb::Params => context.show("/v1/ledger/params"),
         Verb::Profiles => context.show("/v1/ledger/profiles"),
         Verb::Account { address } => context.show(&format!("/v1/accounts/{address}")),
+        Verb::Slashings => context.show("/v1/slashings"),
         Verb::Blocks { from, limit } => blocks(context, from, limit),
         Verb::Checkpoint { out } => checkpoint(context, &out),
     }

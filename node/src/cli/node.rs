@@ -1,7 +1,7 @@
 //! `surety node`: set up, run and look at a node.
 
 mod init;
-mod run;
+pub(super) mod run;
 
 use clap::{Args, Subcommand};
 

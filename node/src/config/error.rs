@@ -14,7 +14,9 @@ pub enum ValueError {
     #[error("it is empty")]
     Empty,
     /// No role has this name.
-    #[error("roles are scheduler, compute, messenger, verifier, gateway, or all")]
+    #[error(
+        "roles are scheduler, compute, messenger, verifier, gateway, or all of these; or auditor"
+    )]
     Role,
     /// Not an address with a port.
     #[error("an address and a port are needed, like 127.0.0.1:8734")]
@@ -28,6 +30,9 @@ pub enum ValueError {
     /// Not an address.
     #[error("an address of 43 characters is needed")]
     Address,
+    /// Not a process' id.
+    #[error("the id of a process is needed, of 43 characters")]
+    Process,
     /// No kind of key that signs items.
     #[error("keys that sign items are ed25519, secp256k1 and rsa")]
     ItemKey,

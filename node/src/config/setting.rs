@@ -23,11 +23,22 @@ pub enum RoleName {
     Verifier,
     /// Serves items and results to clients.
     Gateway,
+    /// Executes whatever others claim, whoever was drawn, and challenges what is false.
+    Auditor,
 }
 
 impl RoleName {
     /// Every role.
     pub const ALL: &[RoleName] = &[
+        Self::Scheduler,
+        Self::Compute,
+        Self::Messenger,
+        Self::Verifier,
+        Self::Gateway,
+        Self::Auditor,
+    ];
+    /// What `all` means: a network's work. An auditor does it all once more, and stands alone.
+    pub const WORKING: &[RoleName] = &[
         Self::Scheduler,
         Self::Compute,
         Self::Messenger,
@@ -43,6 +54,7 @@ impl RoleName {
             Self::Messenger => "messenger",
             Self::Verifier => "verifier",
             Self::Gateway => "gateway",
+            Self::Auditor => "auditor",
         }
     }
 }
@@ -127,6 +139,10 @@ settings! {
     ProcessMib = "process_mib", "SURETY_PROCESS_MIB", "--process-mib";
     /// [`NodeConfig::worker_mib`]
     WorkerMib = "worker_mib", "SURETY_WORKER_MIB", "--worker-mib";
+    /// [`NodeConfig::audit_processes`]
+    AuditProcesses = "audit_processes", "SURETY_AUDIT_PROCESSES", "--audit-processes";
+    /// [`NodeConfig::audit_inputs`]
+    AuditInputs = "audit_inputs", "SURETY_AUDIT_INPUTS", "--audit-inputs";
     /// [`NodeConfig::log`]
     Log = "log", "SURETY_LOG", "--log";
     /// [`NodeConfig::log_format`]
@@ -143,7 +159,7 @@ impl Setting {
     pub const fn is_list(self) -> bool {
         matches!(
             self,
-            Self::Roles | Self::Listen | Self::Bootstrap | Self::Faults
+            Self::Roles | Self::Listen | Self::Bootstrap | Self::AuditProcesses | Self::Faults
         )
     }
 
@@ -192,6 +208,8 @@ impl Setting {
             Self::ResidentMib => config.resident_mib = parsed(one(texts)?, ValueError::Number)?,
             Self::ProcessMib => config.process_mib = parsed(one(texts)?, ValueError::Number)?,
             Self::WorkerMib => config.worker_mib = parsed(one(texts)?, ValueError::Number)?,
+            Self::AuditProcesses => config.audit_processes = all(texts, ValueError::Process)?,
+            Self::AuditInputs => config.audit_inputs = parsed(one(texts)?, ValueError::Number)?,
             Self::Log => {
                 let text = one(texts)?;
                 check_filter(text).map_err(|_| (text.to_owned(), ValueError::LogFilter))?;
@@ -240,6 +258,8 @@ impl Setting {
             Self::ResidentMib => config.resident_mib.to_string(),
             Self::ProcessMib => config.process_mib.to_string(),
             Self::WorkerMib => config.worker_mib.to_string(),
+            Self::AuditProcesses => list(&config.audit_processes),
+            Self::AuditInputs => config.audit_inputs.to_string(),
             Self::Log => config.log.clone(),
             Self::LogFormat => config.log_format.to_string(),
             Self::Faults => list(&config.faults),
@@ -287,7 +307,7 @@ fn url(text: &str) -> Result<String, Refused> {
 
 fn roles(texts: &[&str]) -> Result<Vec<RoleName>, Refused> {
     if texts == ["all"] {
-        return Ok(RoleName::ALL.to_vec());
+        return Ok(RoleName::WORKING.to_vec());
     }
     let mut roles: Vec<RoleName> = all(texts, ValueError::Role)?;
     if roles.is_empty() {

@@ -134,7 +134,7 @@ fn the_file_is_found_in_the_directory_but_must_exist_if_named() {
         &[(Setting::Dir, &[place])],
     )
     .unwrap();
-    assert_eq!(config.roles, RoleName::ALL);
+    assert_eq!(config.roles, RoleName::WORKING);
     assert_eq!(*config.origin(Setting::Dir), Origin::Flag { name: "--dir" });
     fs::remove_file(&path).unwrap();
     let config = load_with(&[("SURETY_DIR", place)], &[]).unwrap();

@@ -117,7 +117,10 @@ impl Network {
             let faults: Vec<Fault> = options
                 .faults
                 .iter()
-                .filter(|it| culprit(it) == index)
+                .filter(|it| {
+                    let too = options.every_verifier && it.judged_slot().is_some();
+                    culprit(it) == index || (too && member.roles.contains(&RoleName::Verifier))
+                })
                 .copied()
                 .collect();
             let node = launch(plan, index, member, &bootstrap, &faults, children).await?;

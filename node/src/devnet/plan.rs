@@ -128,7 +128,7 @@ pub(super) const fn culprit(fault: &Fault) -> usize {
 /// Node 1 plays every role; node 2 schedules and computes; the others verify.
 fn roles(index: usize) -> Vec<RoleName> {
     match index {
-        0 => RoleName::ALL.to_vec(),
+        0 => RoleName::WORKING.to_vec(),
         1 => vec![RoleName::Scheduler, RoleName::Compute],
         _ => vec![RoleName::Verifier],
     }

@@ -360,6 +360,16 @@ impl Driver {
             Event::Approved { .. } => {
                 self.metrics.approvals_signed.inc();
             }
+            Event::Audited { .. } => {
+                self.metrics.claims_audited.inc();
+            }
+            Event::Refuted { .. } => {
+                tracing::warn!(?event, "a claim is false");
+            }
+            Event::Unaudited { process, claim } => {
+                self.metrics.claims_unaudited.inc();
+                tracing::warn!(%process, %claim, "a claim was not looked at");
+            }
             Event::Accused { .. } => {
                 self.metrics.evidence_found.inc();
             }

@@ -84,7 +84,7 @@ fn a_block_carries_one_digest_of_a_claimant_and_the_next_ones_carry_the_others()
     let submit = |world: &mut World, who: &Person, number: usize| {
         let root = Digest::new([u8::try_from(number).unwrap(); 32]);
         // By the node or by the operator's own key: it is one claimant.
-        let key = if number % 2 == 0 {
+        let key = if number.is_multiple_of(2) {
             &who.node
         } else {
             &who.wallet

@@ -385,6 +385,10 @@ impl Simulation {
     }
 
     fn end(&mut self) -> Result<(), Violation> {
+        // A lie may have been told since nothing was missing any more.
+        if self.missing().is_some() {
+            return self.look();
+        }
         self.done = true;
         let honest = self.cast.all_honest();
         let first = honest.first().and_then(|who| self.core(*who));

@@ -17,18 +17,18 @@ use crate::telemetry;
 
 /// `surety node run`
 #[derive(Debug, Args)]
-pub(super) struct Run {
+pub(in crate::cli) struct Run {
     #[command(flatten)]
-    config: ConfigFlags,
+    pub(in crate::cli) config: ConfigFlags,
     /// Stop when standard input ends, for programs that start nodes
     #[arg(long)]
-    until_stdin_closes: bool,
+    pub(in crate::cli) until_stdin_closes: bool,
 }
 
 /// The exit code of a program that was interrupted while it stopped.
 const INTERRUPTED: i32 = 130;
 
-pub(super) fn run(context: &Context, verb: &Run) -> Result<(), CliError> {
+pub(in crate::cli) fn run(context: &Context, verb: &Run) -> Result<(), CliError> {
     let config = verb.config.load()?;
     telemetry::init(&config.log, config.log_format)?;
     for warning in config.check()? {

@@ -76,6 +76,12 @@ fn of_role(event: &Event) -> Value {
         Event::Approved { process, claim } => {
             json!({ "kind": "approved", "process": process, "claim": claim })
         }
+        Event::Audited { process, claim } => {
+            json!({ "kind": "audited", "process": process, "claim": claim })
+        }
+        Event::Unaudited { process, claim } => {
+            json!({ "kind": "unaudited", "process": process, "claim": claim })
+        }
         Event::Refuted {
             process,
             claim,
