@@ -14,6 +14,8 @@
 
 #[path = "engine/agreement.rs"]
 mod agreement;
+#[path = "engine/answers.rs"]
+mod answers;
 #[path = "engine/aos.rs"]
 mod aos;
 #[path = "engine/artefact.rs"]

@@ -1,7 +1,8 @@
 //! Runs a process for a hundred messages, lies about one, and writes the file that proves it:
 //! `one_lie [MODULE.wasm] [OUT.cbor]`; then `surety audit verify OUT.cbor`.
 
-use surety_harness::one_lie::{Failed, Falsehood, hundred, tell};
+use surety_harness::lone_process::Failed;
+use surety_harness::one_lie::{Falsehood, hundred, tell};
 use surety_protocol::time::Slot;
 
 fn main() -> Result<(), Failed> {

@@ -3,24 +3,25 @@
 use std::sync::Arc;
 
 use serde_bytes::ByteBuf;
-use surety_attest::effect::{EvaluatedLeaf, Executed, Finding, Job, Record, Traced};
+use surety_attest::effect::{EvaluatedLeaf, Executed, Finding, Job, Traced};
 use surety_node::archive::{Archive, write};
 use surety_node::engines::Engines;
 use surety_node::executor::Executor;
 use surety_node::store::{Batch, MemoryStore};
-use surety_protocol::assignment::{Assignment, AssignmentDraft, HashChain};
 use surety_protocol::bls::SecretKey;
 use surety_protocol::claim::{Claim, Leaf, SignedClaim, Statement};
 use surety_protocol::hash::{Domain, digest};
 use surety_protocol::hashpath::Hashpath;
 use surety_protocol::history::History;
-use surety_protocol::id::{Address, AssignmentId, ItemId, NetworkId, ProcessId};
+use surety_protocol::id::{Address, AssignmentId, NetworkId, ProcessId};
 use surety_protocol::item::{Item, ItemDraft, ItemKey};
 use surety_protocol::origin::{Action, Registration};
 use surety_protocol::profile::Profile;
-use surety_protocol::profiles::{Profiles, Stride};
-use surety_protocol::time::{Height, Slot, Timestamp};
+use surety_protocol::profiles::Profiles;
+use surety_protocol::time::{Height, Slot};
 use surety_protocol::verified::Authentic;
+
+use crate::lone_process::{Failed, LoneProcess};
 
 /// What is claimed falsely.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,23 +55,6 @@ pub struct Lie {
     pub misled: Option<String>,
 }
 
-/// Why the story could not be told.
-pub type Failed = Box<dyn std::error::Error + Send + Sync>;
-
-/// A process with everything that it is made of, in an archive of its own.
-struct Stage {
-    archive: Archive,
-    executor: Executor,
-    scheduler: ItemKey,
-    user: ItemKey,
-    process: ProcessId,
-    module: ItemId,
-    chain: HashChain,
-    hashpath: Hashpath,
-    stamp: fn(Slot) -> Height,
-    slot: Slot,
-}
-
 /// Runs a module for `messages` messages and lies at `slot`.
 ///
 /// # Errors
@@ -102,7 +86,9 @@ pub fn tell_under(
     let hot = SecretKey::from_bytes(&[2; 32])?;
     let keys = keys(&operator, &hot);
     let registration = register(&network, &operator, keys.clone())?;
-    let mut stage = Stage::new(network, stamp, module)?;
+    let archive = Archive::new(Arc::new(MemoryStore::new()));
+    let executor = Executor::new(archive.clone(), Engines::wasm(), network);
+    let mut stage = LoneProcess::new(archive, "one", stamp, module)?;
     let mut batch = Batch::new();
     write::put_registration(&mut batch, &operator.address(), &keys, registration.bytes());
     stage.archive.write(batch)?;
@@ -113,7 +99,8 @@ pub fn tell_under(
         Falsehood::Profile => profiles.until(&profiles.at(Height(0)).id),
         _ => None,
     };
-    let evaluated = stage.evaluate(believed.as_ref().unwrap_or(profiles))?;
+    // One input at once, so that a claim can end anywhere.
+    let evaluated = stage.evaluate(&executor, believed.as_ref().unwrap_or(profiles), 1)?;
     let (claim, history) =
         stage.claim(network, &evaluated, slot, falsehood, profiles.last().from)?;
     let frontier = frontier(&history, claim.first_new)?;
@@ -142,7 +129,7 @@ pub fn tell_under(
                 keys: Vec::new(),
             },
         };
-        stage.executor.perform(check, profiles)
+        executor.perform(check, profiles)
     };
     // Before the check that leaves a resident behind.
     let mut strange = lead.to_vec();
@@ -162,7 +149,7 @@ pub fn tell_under(
         history,
         slot,
     };
-    let accused = stage.executor.perform(job, profiles);
+    let accused = executor.perform(job, profiles);
     match accused {
         Executed::Accused { evidence, .. } => Ok(Lie {
             evidence: evidence.to_vec(),
@@ -204,123 +191,7 @@ fn frontier(history: &[Leaf], size: u64) -> Result<surety_protocol::history::Fro
         .ok_or_else(|| "a frontier beyond the history".into())
 }
 
-impl Stage {
-    fn new(network: NetworkId, stamp: fn(Slot) -> Height, module: &[u8]) -> Result<Stage, Failed> {
-        let (scheduler, user) = (ItemKey::ed25519(&[3; 32]), ItemKey::ed25519(&[4; 32]));
-        let archive = Archive::new(Arc::new(MemoryStore::new()));
-        let executor = Executor::new(archive.clone(), Engines::wasm(), network);
-        let module = user.sign_item(
-            &ItemDraft::default()
-                .tag("Data-Protocol", "ao")
-                .tag("Type", "Module")
-                .tag("Module-Format", "wasm32-unknown-emscripten4")
-                .carrying(module),
-        )?;
-        let process = user.sign_item(
-            &ItemDraft::default()
-                .tag("Data-Protocol", "ao")
-                .tag("Type", "Process")
-                .tag("Module", module.id().to_string())
-                .tag("Scheduler", scheduler.address().to_string())
-                .carrying("1984"),
-        )?;
-        let id = ProcessId::from(process.id());
-        let mut stage = Stage {
-            archive,
-            executor,
-            scheduler,
-            user,
-            process: id,
-            module: module.id(),
-            chain: HashChain::start(&id),
-            hashpath: Hashpath::start(id),
-            stamp,
-            slot: Slot(0),
-        };
-        stage.put(Record::Item(module))?;
-        stage.assign(None, process)?;
-        Ok(stage)
-    }
-
-    fn put(&self, record: Record) -> Result<(), Failed> {
-        let mut batch = Batch::new();
-        write::put(&mut batch, record)?;
-        Ok(self.archive.write(batch)?)
-    }
-
-    fn message(&mut self, draft: ItemDraft) -> Result<(), Failed> {
-        let mut anchor = [b'0'; 32];
-        for (place, digit) in anchor
-            .iter_mut()
-            .rev()
-            .zip(self.slot.to_string().bytes().rev())
-        {
-            *place = digit;
-        }
-        let draft = draft
-            .to(*self.process.as_bytes())
-            .anchored(anchor)
-            .tag("Data-Protocol", "ao")
-            .tag("Type", "Message");
-        let item = self.user.sign_item(&draft)?;
-        self.assign(Some(item.id()), item)
-    }
-
-    fn assign(&mut self, message: Option<ItemId>, subject: Authentic<Item>) -> Result<(), Failed> {
-        let draft = AssignmentDraft {
-            process: self.process,
-            epoch: 0,
-            slot: self.slot,
-            hash_chain: self.chain,
-            block_height: (self.stamp)(self.slot).0,
-            timestamp: Timestamp(1_700_000_000_000 + self.slot.0),
-            message: message.map(Into::into),
-            exclude: Vec::new(),
-            timer: None,
-        };
-        let item = self.scheduler.sign_item(&draft.to_item_draft(None))?;
-        let assignment = Assignment::from_item(&item)?;
-        self.put(Record::Input {
-            process: self.process,
-            slot: self.slot,
-            assignment: item,
-            message: Some(subject),
-        })?;
-        self.chain = assignment.next_hash_chain();
-        self.hashpath = self.hashpath.extend(assignment.id);
-        self.put(Record::Hashpath {
-            process: self.process,
-            size: self.slot.next().0,
-            hashpath: self.hashpath,
-        })?;
-        self.slot = self.slot.next();
-        Ok(())
-    }
-
-    /// Evaluates the whole log as a compute unit does that has time for one input at once, so that a claim can end anywhere.
-    fn evaluate(&self, profiles: &Profiles) -> Result<Vec<EvaluatedLeaf>, Failed> {
-        let mut evaluated = Vec::new();
-        let mut stride = Stride::default();
-        for slot in 0..self.slot.0 {
-            let job = Job::Evaluate {
-                process: self.process,
-                from: Slot(slot),
-                count: 1,
-                stride,
-            };
-            let leaves = match self.executor.perform(job, profiles) {
-                Executed::Evaluated { leaves, .. } => leaves,
-                other => return Err(format!("not evaluated: {other:?}").into()),
-            };
-            for it in &leaves {
-                let ends = it.leaf.state_root.is_some();
-                stride.follow(it.ruling.height, it.leaf.gas, ends);
-            }
-            evaluated.extend(leaves);
-        }
-        Ok(evaluated)
-    }
-
+impl LoneProcess {
     /// A claim that ends with the slot, false there, and the leaves that it commits to.
     fn claim(
         &self,

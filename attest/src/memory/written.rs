@@ -165,11 +165,11 @@ impl Tracker {
             for stretch in stretches.iter().take(found) {
                 pages.extend(page(stretch.start)?..page(stretch.end)?);
             }
-            // How far it walked is told wrongly where all results fitted.
-            if found < STRETCHES {
-                break;
+            // How far it walked is told wrongly where all results fitted, so it is not asked.
+            match stretches.last() {
+                Some(last) if found >= STRETCHES => from = last.end,
+                _ => break,
             }
-            from = scan.walk_end.max(from + 1);
         }
         Some(pages)
     }
@@ -184,4 +184,85 @@ impl Tracker {
 fn owned(fd: libc::c_int) -> Option<OwnedFd> {
     // SAFETY: nobody else owns it.
     (fd >= 0).then(|| unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Pages of their own, zero at first.
+    fn pages(count: usize) -> Range<usize> {
+        let bytes = count * PAGE_BYTES;
+        // SAFETY: a new mapping, which nobody else has and nobody ends.
+        let start = unsafe {
+            libc::mmap(
+                std::ptr::null_mut(),
+                bytes,
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+                -1,
+                0,
+            )
+        };
+        assert_ne!(start, libc::MAP_FAILED);
+        let start = start.expose_provenance();
+        start..start + bytes
+    }
+
+    fn write(range: &Range<usize>, page: u32) {
+        let at =
+            std::ptr::with_exposed_provenance_mut::<u8>(range.start + page as usize * PAGE_BYTES);
+        // SAFETY: it lies within the mapping.
+        unsafe { at.write_volatile(1) };
+    }
+
+    /// Whether this kernel is new enough, and lets this process have what it takes: some containers do not.
+    fn kernel_has_it() -> bool {
+        // SAFETY: zeros are such a structure, and the kernel fills it with strings that end with a zero.
+        let release = unsafe {
+            let mut names: libc::utsname = std::mem::zeroed();
+            assert_eq!(libc::uname(&raw mut names), 0);
+            let release = std::ffi::CStr::from_ptr(names.release.as_ptr());
+            release.to_str().unwrap().to_owned()
+        };
+        let mut numbers = release.split(['.', '-']).map(|it| it.parse().unwrap_or(0));
+        let version: (u32, u32) = (numbers.next().unwrap(), numbers.next().unwrap());
+        let flags = libc::O_CLOEXEC | UFFD_USER_MODE_ONLY;
+        // SAFETY: the call takes flags alone.
+        let fd = unsafe { libc::syscall(libc::SYS_userfaultfd, flags) };
+        version >= (6, 7) && owned(i32::try_from(fd).unwrap()).is_some()
+    }
+
+    /// Else comparing its roots with those of faults would compare faults with faults.
+    #[test]
+    fn where_the_kernel_keeps_account_it_is_asked() {
+        assert_eq!(Tracker::get().is_some(), kernel_has_it());
+    }
+
+    /// An ordinary user has no more than its own writes.
+    #[test]
+    fn the_account_is_of_exactly_the_pages_that_were_written_however_many_stretches_they_are() {
+        let Some(tracker) = Tracker::get() else {
+            return;
+        };
+        let count = 3 * 2 * STRETCHES as u32;
+        let range = pages(count as usize);
+        assert!(tracker.protect(&range));
+        assert_eq!(tracker.written(&range, false), Some(Vec::new()));
+        let alternate: Vec<u32> = (0..count).step_by(2).collect();
+        for page in &alternate {
+            write(&range, *page);
+        }
+        assert!(tracker.written(&range, false).as_ref() == Some(&alternate));
+        // Protected again while it is told, page by page.
+        assert!(tracker.written(&range, true) == Some(alternate));
+        assert_eq!(tracker.written(&range, true), Some(Vec::new()));
+        for page in [count - 1, 7, 8, 9, 0] {
+            write(&range, page);
+        }
+        assert_eq!(
+            tracker.written(&range, true),
+            Some(vec![0, 7, 8, 9, count - 1])
+        );
+    }
 }

@@ -18,13 +18,22 @@ use surety_protocol::profile::Profile;
 use surety_protocol::witness::PAGE_BYTES;
 
 use super::aos::{eval, first, modules};
-use super::stage::{CLOCK, ENGINE, action, counter, message};
+use super::stage::{CLOCK, ENGINE, action, counter, message, text};
 use super::witness::{KEYS, Stretch};
 
 static FAULTS: LazyLock<WasmEngine> =
     LazyLock::new(|| WasmEngine::watching(Profile::v1(), Watching::Faults).expect("an engine"));
 static OTHER: LazyLock<WasmEngine> =
     LazyLock::new(|| WasmEngine::interpreting(Profile::v1()).expect("an engine"));
+
+/// A program that others are executed beside: its inputs, and what they give alone.
+static BESIDE: LazyLock<(Program, Vec<Message>, Vec<Seen>)> = LazyLock::new(|| {
+    let names = ["Hello", "Fail", "Hello", "Trap", "Hello", "Hello"];
+    let inputs = (0..).zip(names).map(|(nonce, name)| action(nonce, name));
+    let (program, inputs) = (counter(), inputs.collect::<Vec<_>>());
+    let seen = play(&ENGINE, &program, &inputs, &[]).0;
+    (program, inputs, seen)
+});
 
 /// What an input gave, the root after it, and the step's traces.
 type Seen = (StepOutcome, Digest, Vec<Digest>);
@@ -65,11 +74,18 @@ fn agree(program: &Program, inputs: &[Message], renewed: &[usize]) {
     for engine in [&ENGINE, &FAULTS, &OTHER] {
         seldom(engine, program, inputs, renewed, &seen);
     }
-    // Four processes of one engine at the same time.
+    // Four processes of one engine at the same time, two of them of another program.
+    let (other, others, theirs) = &*BESIDE;
     std::thread::scope(|scope| {
-        let beside = [(); 4].map(|()| scope.spawn(|| play(&ENGINE, program, inputs, &[]).0));
-        for thread in beside {
-            assert_eq!(thread.join().unwrap(), seen, "beside others");
+        let beside = [(program, inputs, &seen), (other, others, theirs)];
+        let beside = [beside, beside].concat().into_iter();
+        let beside = beside.map(|(program, inputs, seen)| {
+            let thread = scope.spawn(move || play(&ENGINE, program, inputs, &[]).0);
+            (thread, seen)
+        });
+        // All are begun before any is waited for.
+        for (thread, seen) in beside.collect::<Vec<_>>() {
+            assert_eq!(&thread.join().unwrap(), seen, "beside others");
         }
     });
     let whole = reexecution(&seen);
@@ -81,8 +97,10 @@ fn agree(program: &Program, inputs: &[Message], renewed: &[usize]) {
             "from zero"
         );
     }
-    // Strides of the script, which begin anywhere.
-    for (from, to) in renewed.iter().zip(renewed.iter().skip(1)) {
+    // Strides of the script, which begin anywhere, up to its end.
+    let last = inputs.len() - 1;
+    let ends = renewed.iter().skip(1).chain([&last]);
+    for (from, to) in renewed.iter().zip(ends).filter(|(from, to)| from < to) {
         let stretch = Stretch {
             program: program.clone(),
             start: states[from + 1].clone(),
@@ -214,6 +232,30 @@ fn of_the_sample() {
         let inputs: Vec<Message> = (0..).zip(names).map(input).collect();
         agree(&program, &inputs, renewed);
     });
+}
+
+/// More stretches of written pages than the kernel tells at once, and exactly as many.
+#[test]
+fn of_pages_that_lie_apart() {
+    for pages in [2_048, 4_096, 5_000] {
+        let bytes = pages * 2 * PAGE_BYTES;
+        let wasm_pages = bytes.div_ceil(65_536) + 1;
+        let program = text(&format!(
+            r#"(memory (export "memory") {wasm_pages}) (global $step (mut i32) (i32.const 0))
+            (data (i32.const 64) "{{\"ok\":true,\"response\":{{}}}}\00")
+            (func (export "handle") (param i32 i32) (result i32) (local $at i32)
+              (global.set $step (i32.add (global.get $step) (i32.const 1)))
+              (local.set $at (i32.const 0x10000))
+              (loop $next
+                (i32.store8 (local.get $at) (global.get $step))
+                (local.set $at (i32.add (local.get $at) (i32.const 0x2000)))
+                (br_if $next (i32.lt_u (local.get $at) (i32.const {}))))
+              (i32.const 64))"#,
+            0x10000 + bytes
+        ));
+        let inputs: Vec<Message> = (0..4).map(|nonce| action(nonce, "Hello")).collect();
+        agree(&program, &inputs, &[1]);
+    }
 }
 
 /// What AOS is asked to do: all that a Lua program does to a machine.

@@ -208,3 +208,122 @@ fn conversions_are_canonical_too() {
     }
     stored(8, &saturated);
 }
+
+/// The same of vectors: every lane.
+fn lanes(ty: &str, int: &str, count: usize, patterns: &[u64], quiet: u64, infinity: u64) {
+    let bytes = 16 / count as u64;
+    let sign = 1_u64 << (bytes * 8 - 1);
+    let is_nan = |bits: u64| bits & !sign > infinity;
+    // As many patterns as there are lanes, from one on.
+    let vector = |from: usize| {
+        let lanes = (0..count).map(|lane| patterns[(from + lane) % patterns.len()]);
+        let lanes: Vec<u64> = lanes.collect();
+        let text: Vec<String> = lanes.iter().map(|it| format!("{it:#x}")).collect();
+        (format!("(v128.const {int} {})", text.join(" ")), lanes)
+    };
+    let shape = |operator: &str| format!("{ty}.{operator}");
+    let lane = |of: &str, lane: usize| format!("({int}.extract_lane {lane} {of})");
+    let firsts = (0..patterns.len()).step_by(count);
+    let mut stores = Vec::new();
+    for a in firsts.clone() {
+        for operator in UNARY {
+            let value = format!("({} {})", shape(operator), vector(a).0);
+            stores.extend((0..count).map(|it| lane(&value, it)));
+        }
+        for operator in BINARY {
+            for b in 0..patterns.len() {
+                let value = format!("({} {} {})", shape(operator), vector(a).0, vector(b).0);
+                stores.extend((0..count).map(|it| lane(&value, it)));
+            }
+        }
+    }
+    let mut seen = 0;
+    for part in stores.chunks(400) {
+        for (bits, store) in stored(bytes, part).into_iter().zip(part) {
+            seen += usize::from(is_nan(bits));
+            assert!(!is_nan(bits) || bits == quiet, "{store}: {bits:#x}");
+        }
+    }
+    assert!(seen > 500, "{seen}");
+    // What moves bits, or chooses one of two, leaves them as they are.
+    let less = |a: u64, b: u64| match bytes {
+        4 => f32::from_bits(a as u32) < f32::from_bits(b as u32),
+        _ => f64::from_bits(a) < f64::from_bits(b),
+    };
+    let mut moves = Vec::new();
+    for a in firsts {
+        let (first, firsts) = vector(a);
+        let mut push = |operator: &str, second: &str, expected: Vec<u64>| {
+            let value = format!("({} {first} {second})", shape(operator));
+            let each = expected.into_iter().enumerate();
+            moves.extend(each.map(|(at, bits)| (lane(&value, at), bits)));
+        };
+        push("neg", "", firsts.iter().map(|it| it ^ sign).collect());
+        push("abs", "", firsts.iter().map(|it| it & !sign).collect());
+        for b in 0..patterns.len() {
+            let (second, seconds) = vector(b);
+            let pairs = || firsts.iter().copied().zip(seconds.iter().copied());
+            let smaller = pairs().map(|(a, b)| if less(b, a) { b } else { a });
+            push("pmin", &second, smaller.collect());
+            let larger = pairs().map(|(a, b)| if less(a, b) { b } else { a });
+            push("pmax", &second, larger.collect());
+        }
+    }
+    for part in moves.chunks(400) {
+        let code: Vec<String> = part.iter().map(|(code, _)| code.clone()).collect();
+        for (bits, (code, expected)) in stored(bytes, &code).into_iter().zip(part) {
+            assert_eq!(bits, *expected, "{code}");
+        }
+    }
+}
+
+#[test]
+fn of_vectors_of_32_bits() {
+    lanes("f32x4", "i32x4", 4, F32, 0x7fc0_0000, 0x7f80_0000);
+}
+
+#[test]
+fn of_vectors_of_64_bits() {
+    lanes("f64x2", "i64x2", 2, F64, 0x7ff8 << 48, 0x7ff0 << 48);
+}
+
+#[test]
+fn conversions_of_vectors_are_canonical_too() {
+    let narrow = F64.iter().flat_map(|bits| {
+        let value = format!("(f32x4.demote_f64x2_zero (v128.const i64x2 {bits:#x} 0))");
+        [0, 2].map(|lane| format!("(i32x4.extract_lane {lane} {value})"))
+    });
+    for bits in stored(4, &narrow.collect::<Vec<_>>()) {
+        let positive = bits & 0x7fff_ffff;
+        assert!(positive <= 0x7f80_0000 || bits == 0x7fc0_0000, "{bits:#x}");
+    }
+    let wide = F32.iter().map(|bits| {
+        format!(
+            "(i64x2.extract_lane 0 (f64x2.promote_low_f32x4 (v128.const i32x4 {bits:#x} 0 0 0)))"
+        )
+    });
+    for bits in stored(8, &wide.collect::<Vec<_>>()) {
+        let positive = bits & !(1 << 63);
+        assert!(
+            positive <= 0x7ff0 << 48 || bits == 0x7ff8 << 48,
+            "{bits:#x}"
+        );
+    }
+    // To whole numbers: the same on both machines.
+    let whole = F32.iter().flat_map(|bits| {
+        ["i32x4.trunc_sat_f32x4_s", "i32x4.trunc_sat_f32x4_u"].map(|operator| {
+            format!("(i32x4.extract_lane 0 ({operator} (v128.const i32x4 {bits:#x} 0 0 0)))")
+        })
+    });
+    stored(4, &whole.collect::<Vec<_>>());
+    let whole = F64.iter().flat_map(|bits| {
+        [
+            "i32x4.trunc_sat_f64x2_s_zero",
+            "i32x4.trunc_sat_f64x2_u_zero",
+        ]
+        .map(|operator| {
+            format!("(i32x4.extract_lane 0 ({operator} (v128.const i64x2 {bits:#x} 0)))")
+        })
+    });
+    stored(4, &whole.collect::<Vec<_>>());
+}

@@ -194,3 +194,97 @@ fn condition_of(
 fn rule(condition: SeccompCondition) -> Result<SeccompRule, AnyError> {
     Ok(SeccompRule::new(vec![condition])?)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File};
+    use std::net::{TcpListener, TcpStream, UdpSocket};
+    use std::path::PathBuf;
+    use std::process::{Command, ExitStatus};
+
+    use rustix::process::{Pid, getppid, test_kill_process};
+
+    use super::*;
+
+    /// The variable that makes a test the one who is confined, with the place of everything it tries.
+    const PLACE: &str = "SURETY_TEST_CONFINED";
+
+    /// Runs a test of this program again as somebody else.
+    fn again(name: &str, place: &Path) -> ExitStatus {
+        Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "--nocapture", "--test-threads", "1", name])
+            .env(PLACE, place)
+            .status()
+            .unwrap()
+    }
+
+    /// What may not be, and was.
+    fn forbidden(place: &Path, port: u16, parent: Pid) -> Vec<&'static str> {
+        let outside = place.join("outside");
+        let tried: [(&str, bool); 14] = [
+            ("to read a file", File::open(&outside).is_ok()),
+            ("to read the system's", File::open("/etc/passwd").is_ok()),
+            ("to read its own", File::open("/proc/self/maps").is_ok()),
+            ("to write a file", fs::write(&outside, b"other").is_ok()),
+            ("to make a file", File::create(place.join("new")).is_ok()),
+            ("to remove a file", fs::remove_file(&outside).is_ok()),
+            (
+                "to make a folder",
+                fs::create_dir(place.join("dir")).is_ok(),
+            ),
+            ("to list a folder", fs::read_dir(place).is_ok()),
+            (
+                "to move a file in",
+                fs::rename(&outside, place.join("own/it")).is_ok(),
+            ),
+            (
+                "to call somebody",
+                TcpStream::connect(("127.0.0.1", port)).is_ok(),
+            ),
+            ("to listen", TcpListener::bind("127.0.0.1:0").is_ok()),
+            ("to send", UdpSocket::bind("127.0.0.1:0").is_ok()),
+            (
+                "to start a program",
+                Command::new("/bin/true").spawn().is_ok(),
+            ),
+            (
+                "to look after its parent",
+                test_kill_process(parent).is_ok(),
+            ),
+        ];
+        let was = tried.into_iter().filter(|(_, could)| *could);
+        was.map(|(what, _)| what).collect()
+    }
+
+    #[test]
+    fn what_is_confined_has_its_own_folder_and_nothing_else() {
+        let name = "worker::sandbox::tests::what_is_confined_has_its_own_folder_and_nothing_else";
+        if let Some(place) = std::env::var_os(PLACE).map(PathBuf::from) {
+            let port = fs::read_to_string(place.join("port")).unwrap();
+            let (port, own) = (port.parse().unwrap(), place.join("own"));
+            let parent = getppid().unwrap();
+            // All of it is possible before.
+            assert!(File::open(place.join("outside")).is_ok());
+            assert!(TcpStream::connect(("127.0.0.1", port)).is_ok());
+            enter(&own).unwrap();
+            assert_eq!(forbidden(&place, port, parent), Vec::<&str>::new());
+            let file = own.join("artefact");
+            fs::write(&file, b"compiled").unwrap();
+            assert_eq!(fs::read(&file).unwrap(), b"compiled");
+            fs::remove_file(&file).unwrap();
+            // Memory is what it may have.
+            assert_eq!(vec![1_u8; 64 << 20].len(), 64 << 20);
+            return;
+        }
+        let place = tempfile::tempdir().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port().to_string();
+        fs::create_dir(place.path().join("own")).unwrap();
+        fs::write(place.path().join("port"), port).unwrap();
+        fs::write(place.path().join("outside"), b"as it was").unwrap();
+        assert!(again(name, place.path()).success());
+        let outside = fs::read(place.path().join("outside")).unwrap();
+        assert_eq!(outside, b"as it was");
+        assert_eq!(fs::read_dir(place.path()).unwrap().count(), 3);
+    }
+}
