@@ -29,6 +29,7 @@ help:
 	@echo "make test    every test"
 	@echo "make lint    format, clippy, documentation"
 	@echo "make build   the programs surety, surety-sim and surety-fuzz, in $(BIN)"
+	@echo "make ao-loader a thousand messages through AO's own loader and through us: equal results (MESSAGES=1000)"
 	@echo "make bench-exec what AOS costs per message, beside AO's own loader"
 	@echo "make bench-bls  approvals verified per second, one by one and together, beside blst"
 	@echo "make bench-network how fast 16 nodes certify, and how fast 100 lies are paid for (LIES=100)"
@@ -148,6 +149,13 @@ test: setup loader clients schemathesis
 story: build aos
 	SURETY_AOS_MODULES=$(AOS_MODULES) SURETY_STORY=1000 \
 	  cargo test --locked --profile $(PROFILE) --workspace --test devnet story -- --nocapture
+
+.PHONY: ao-loader
+## Many messages through AO's own loader and through us: results are equal. `make test` does it with fewer.
+MESSAGES ?= 1000
+ao-loader: setup loader
+	SURETY_AOS_MODULES=$(AOS_MODULES) SURETY_AO_LOADER=$(LOADER) SURETY_AO_MESSAGES=$(MESSAGES) \
+	  cargo test --locked --profile $(PROFILE) --workspace --test ao_loader -- --nocapture
 
 .PHONY: bench-exec
 ## What AOS costs per message, beside AO's own loader in the same run.

@@ -39,13 +39,15 @@ mod report;
 mod town;
 
 use processor::processor;
-use report::{Figure, Report};
+use report::{Figure, Report, Target};
 use town::{Citizen, Counting, Town};
 
 /// Processes of the rows.
 const SIZES: [usize; 4] = [10, 100, 1_000, 10_000];
 /// Of which so many are busy.
 const BUSY: usize = 100;
+/// MiB that a node may take with all of them.
+const MOST_MIB: f64 = 2_048.0;
 /// Messages that each busy process gets in a row, and in one job.
 const MESSAGES: u64 = 64;
 const JOB: u64 = 16;
@@ -162,11 +164,12 @@ fn growing(report: &mut Report, name: &str, module: &[u8], message: &ItemDraft) 
             "{size:>10} {rss:>10.0} {rate:>12.0} {:>12.0} {boots:>12.0}",
             disk_mib(dir.path())
         );
-        report.push(Figure::plain(
-            &format!("{name}, {size} processes: memory"),
-            rss,
-            "MiB",
-        ));
+        let memory = Figure::plain(&format!("{name}, {size} processes: memory"), rss, "MiB");
+        report.push(
+            memory
+                .beside("wanted", MOST_MIB)
+                .wanted(Target::AtMost(1.0)),
+        );
         report.push(Figure::plain(
             &format!("{name}, {size} processes: busy"),
             rate,

@@ -18,6 +18,9 @@ pub(crate) struct Stride {
     pub(crate) build: f64,
     pub(crate) verify: f64,
     pub(crate) judge: f64,
+    /// Taking the state out, putting it into a new process, and that with its first message.
+    pub(crate) snapshot: f64,
+    pub(crate) restore: f64,
     pub(crate) wake: f64,
 }
 
@@ -36,7 +39,8 @@ pub(crate) fn measure(
             process.step(input).expect("it runs");
         }
         let root = process.state_root().expect("a root");
-        let start = process.snapshot().expect("a state");
+        let (snapshot, start) = processor(|| process.snapshot());
+        let start = start.expect("a state");
         let (execute, after) = processor(|| {
             for input in stride {
                 process.step(input).expect("it runs");
@@ -63,10 +67,10 @@ pub(crate) fn measure(
         let (verify, ()) = processor(|| check(false));
         check(true);
         let (judge, ()) = processor(|| check(true));
-        let (wake, ()) = processor(|| {
-            let mut process = engine.restore(program, &start).expect("it fits");
-            process.step(&stride[0]).expect("it runs");
-        });
+        let (restore, process) = processor(|| engine.restore(program, &start));
+        let mut process = process.expect("it fits");
+        let (first, outcome) = processor(|| process.step(&stride[0]));
+        outcome.expect("it runs");
         Stride {
             pages: witness.pages.len(),
             bytes: encoded.len(),
@@ -75,7 +79,9 @@ pub(crate) fn measure(
             build,
             verify,
             judge,
-            wake,
+            snapshot,
+            restore,
+            wake: restore + first,
         }
     })
     .expect("a thread")

@@ -1,4 +1,4 @@
-//! A fixed number of cases of each target; `make fuzz` runs more of them.
+//! A fixed number of cases of each target, which take a minute together; `make fuzz` runs more of them.
 
 #![allow(clippy::panic, reason = "a test that panics has failed")]
 
@@ -15,15 +15,15 @@ fn clean(target: Target, cases: u64) {
 
 #[test]
 fn random_modules() {
-    clean(Target::Modules, 400);
+    clean(Target::Modules, 1_400);
 }
 
 #[test]
 fn decoders() {
-    clean(Target::Decoders, 400);
+    clean(Target::Decoders, 4_800);
 }
 
 #[test]
 fn altered_witnesses() {
-    clean(Target::Witness, 200);
+    clean(Target::Witness, 2_300);
 }
