@@ -249,7 +249,7 @@ fn wrong_values_are_named_with_their_place() {
     assert_eq!(cli.exit, crate::shell::Exit::Config);
     assert!(
         cli.message
-            .ends_with("messenger, verifier, gateway, or all"),
+            .ends_with("messenger, verifier, gateway, or all of these; or auditor"),
         "{cli}"
     );
 }
