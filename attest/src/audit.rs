@@ -38,8 +38,6 @@ pub const WAITING_MAX: usize = 4096;
 pub const PATIENCE_BLOCKS: u64 = 600;
 /// Claims that are executed at once.
 const EXECUTING_MAX: usize = 2;
-/// Claims whose leaves before are asked for with one block.
-const ASKED_MAX: usize = 64;
 /// Claims whose outcome is remembered.
 const DONE_MAX: usize = 65_536;
 
@@ -113,7 +111,9 @@ impl Auditor {
         match self.done.get_mut(&id) {
             Some(Outcome::True) => return,
             Some(Outcome::False(slot, signers)) => {
-                signers.push_back(claimant);
+                if !signers.contains(&claimant) {
+                    signers.push_back(claimant);
+                }
                 if signers.len() == 1 {
                     let slot = *slot;
                     self.refute(claim, slot, claims, out);
@@ -152,7 +152,6 @@ impl Auditor {
         for it in left {
             self.leave(&it.id, claims, out);
         }
-        self.ask(claims, out);
         self.proceed(claims, out);
     }
 
@@ -167,39 +166,34 @@ impl Auditor {
         self.proceed(claims, out);
     }
 
-    /// Asks for the leaves that claims build on and that are not here.
-    fn ask(&self, claims: &Claims, out: &mut Outbox<Effect>) {
-        for Waiting { id, claimant, .. } in self.waiting.iter().take(ASKED_MAX) {
-            let claim = claims.signed_by(id, claimant);
-            let lacking = claim.filter(|it| claims.lead(it).is_none());
-            if let Some(claim) = lacking {
-                let body = &claim.statement.claim;
-                out.push(Effect::Fetch(Want::Leaves {
-                    process: body.process,
-                    root: body.base_root,
-                    size: body.first_new,
-                    claimant: *claimant,
-                }));
-            }
-        }
-    }
-
     /// Executes what can be, within the budget (rule AD-2).
     fn proceed(&mut self, claims: &Claims, out: &mut Outbox<Effect>) {
-        let mut at = 0;
+        let (height, mut at) = (self.height, 0);
         while self.executing.len() < EXECUTING_MAX
-            && let Some(it) = self.waiting.get(at).copied()
+            && let Some(it) = self.waiting.get_mut(at)
         {
+            if it.next > height {
+                at = at.saturating_add(1);
+                continue;
+            }
             let Some(claim) = claims.signed_by(&it.id, &it.claimant) else {
                 // It is not kept any more.
                 self.waiting.remove(at);
                 continue;
             };
-            let ready = it.next <= self.height;
-            let Some(lead) = claims.lead(claim).filter(|_| ready) else {
-                at = at.saturating_add(1);
+            let Some(lead) = claims.lead(claim) else {
+                // [AD-3]
+                it.next = height.next();
+                let body = &claim.statement.claim;
+                out.push(Effect::Fetch(Want::Leaves {
+                    process: body.process,
+                    root: body.base_root,
+                    size: body.first_new,
+                    claimant: it.claimant,
+                }));
                 continue;
             };
+            let it = *it;
             if !self.budget.spend(claim.leaves.len()) {
                 return;
             }

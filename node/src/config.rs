@@ -90,7 +90,7 @@ pub const PROCESS_MIB: u64 = 1024;
 /// processes at once, each of them in memory three times.
 pub const WORKER_MIB: u64 = 16_384;
 
-/// Inputs that an auditor executes in a minute unless the configuration says otherwise: of AOS, a tenth of a core.
+/// Inputs that an auditor executes in a minute unless the configuration says otherwise: a hundred a second.
 pub const AUDIT_INPUTS: u64 = 6_000;
 
 /// What the command line says, as text; a list may come as several values or separated by commas.

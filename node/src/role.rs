@@ -16,7 +16,7 @@ mod verifier;
 
 use std::fmt;
 
-use surety_attest::effect::Effect;
+use surety_attest::effect::{Effect, Job};
 use surety_attest::verify::Lottery;
 use surety_protocol::id::{Address, NetworkId, ProcessId};
 use surety_protocol::machine::Outbox;
@@ -92,6 +92,25 @@ pub struct Audit {
     pub processes: Vec<ProcessId>,
     /// Inputs that it executes in a minute at most; 0 is any number.
     pub inputs: u64,
+}
+
+/// Has the evidence made of what signatures alone prove, as whoever looks at others does.
+fn accuse_by_signatures(signal: &Signal<'_>, out: &mut Outbox<Effect>) {
+    out.push(Effect::Execute(match signal {
+        Signal::Double {
+            process,
+            slot,
+            first,
+            second,
+        } => Job::AccuseScheduler {
+            process: *process,
+            slot: *slot,
+            first: *first,
+            second: *second,
+        },
+        Signal::Contradiction(contradiction) => Job::AccuseClaimant((*contradiction).clone()),
+        _ => return,
+    }));
 }
 
 /// The registry: one line for each role.

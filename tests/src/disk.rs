@@ -11,6 +11,8 @@ pub struct Disk {
     synced: bool,
     /// What stood before each write that is not durable yet, the oldest first.
     undo: Mutex<Vec<Batch>>,
+    /// How many more writes it takes, if it is about to break.
+    left: Mutex<Option<u64>>,
 }
 
 impl Disk {
@@ -42,6 +44,16 @@ impl Disk {
         Ok(())
     }
 
+    /// Takes so many writes more and refuses all others; or, with nothing, works again.
+    pub fn break_after(&self, writes: Option<u64>) {
+        *self.left.lock().unwrap_or_else(PoisonError::into_inner) = writes;
+    }
+
+    /// Whether it refuses writes.
+    pub fn is_broken(&self) -> bool {
+        *self.left.lock().unwrap_or_else(PoisonError::into_inner) == Some(0)
+    }
+
     /// Removes everything in a column.
     ///
     /// # Errors
@@ -64,6 +76,11 @@ impl Store for Disk {
     }
 
     fn write(&self, batch: Batch) -> Result<(), StoreError> {
+        if let Some(left) = &mut *self.left.lock().unwrap_or_else(PoisonError::into_inner) {
+            *left = left
+                .checked_sub(1)
+                .ok_or(StoreError::Column(Column::Meta))?;
+        }
         if !self.synced {
             let mut before = Batch::new();
             for (column, key, _) in batch.ops() {

@@ -10,17 +10,17 @@
 )]
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use surety_attest::effect::Record;
 use surety_attest::sample;
+use surety_harness::disk::Disk;
 use surety_harness::lone_process::{LoneProcess, follow};
 use surety_harness::one_lie::hundred;
 use surety_node::archive::Archive;
 use surety_node::engines::Engines;
 use surety_node::executor::Executor;
 use surety_node::metrics::Metrics;
-use surety_node::store::{Batch, Column, Direction, Entry, MemoryStore, Store, StoreError};
+use surety_node::store::MemoryStore;
 use surety_protocol::claim::Leaf;
 use surety_protocol::id::{Digest, NetworkId};
 use surety_protocol::profile::Profile;
@@ -31,52 +31,6 @@ use surety_protocol::time::{Height, Slot};
 const JOB: u64 = 5;
 /// Messages of a process: some strides of sixteen.
 const MESSAGES: usize = 40;
-
-/// A disk whose power fails after so many writes: they are there, later ones are not.
-#[derive(Debug, Default)]
-struct Failing {
-    store: MemoryStore,
-    left: AtomicU64,
-    failed: AtomicU64,
-}
-
-impl Failing {
-    fn fail_after(&self, writes: u64) {
-        self.left.store(writes, Ordering::Relaxed);
-        self.failed.store(0, Ordering::Relaxed);
-    }
-
-    fn has_failed(&self) -> bool {
-        self.failed.load(Ordering::Relaxed) > 0
-    }
-}
-
-impl Store for Failing {
-    fn get(&self, column: Column, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        self.store.get(column, key)
-    }
-
-    fn write(&self, batch: Batch) -> Result<(), StoreError> {
-        let left = self.left.load(Ordering::Relaxed);
-        if left == 0 {
-            self.failed.store(1, Ordering::Relaxed);
-            return Err(StoreError::Column(Column::Pages));
-        }
-        self.left.store(left - 1, Ordering::Relaxed);
-        self.store.write(batch)
-    }
-
-    fn scan(
-        &self,
-        column: Column,
-        from: &[u8],
-        prefix: &[u8],
-        limit: usize,
-        direction: Direction,
-    ) -> Result<Vec<Entry>, StoreError> {
-        self.store.scan(column, from, prefix, limit, direction)
-    }
-}
 
 fn network() -> NetworkId {
     NetworkId::new([7; 32])
@@ -141,18 +95,17 @@ fn whenever_the_power_fails_the_rest_is_what_it_would_have_been() {
     assert!(ends.count() > 2, "strides end");
     let mut writes = 0;
     loop {
-        let store = Arc::new(Failing::default());
-        store.fail_after(u64::MAX);
-        let archive = Archive::new(Arc::<Failing>::clone(&store));
+        let disk = Arc::new(Disk::new(true));
+        let archive = Archive::new(Arc::<Disk>::clone(&disk));
         let it = process(&archive, "one");
-        store.fail_after(writes);
+        disk.break_after(Some(writes));
         let before = go_on(&it, &profiles);
-        let failed = store.has_failed();
+        let failed = disk.is_broken();
         assert_eq!(leaves(&before), leaves(&whole)[..before.len()]);
         // Twice in a row, the second time soon after it has started again.
-        store.fail_after(writes % 4);
+        disk.break_after(Some(writes % 4));
         go_on(&it, &profiles);
-        store.fail_after(u64::MAX);
+        disk.break_after(None);
         archive.sweep().unwrap();
         let after = go_on(&it, &profiles);
         assert_eq!(leaves(&after), leaves(&whole), "after {writes} writes");

@@ -96,11 +96,24 @@ fn stored(bytes: u64, stores: &[String]) -> Vec<u64> {
     (0..stores.len() as u64).map(word).collect()
 }
 
+/// Whether all that is not a number, of which there is much, has this one spelling.
+fn canonical(bytes: u64, stores: &[String], quiet: u64, infinity: u64) {
+    let sign = 1_u64 << (bytes * 8 - 1);
+    let mut seen = 0;
+    for part in stores.chunks(400) {
+        for (bits, store) in stored(bytes, part).into_iter().zip(part) {
+            let is_nan = bits & !sign > infinity;
+            seen += usize::from(is_nan);
+            assert!(!is_nan || bits == quiet, "{store}: {bits:#x}");
+        }
+    }
+    assert!(seen > 500, "{seen}");
+}
+
 /// All of it for one type of float.
 fn all(ty: &str, patterns: &[u64], quiet: u64, infinity: u64) {
     let (bytes, int) = if ty == "f32" { (4, "i32") } else { (8, "i64") };
     let sign = 1_u64 << (bytes * 8 - 1);
-    let is_nan = |bits: u64| bits & !sign > infinity;
     let float = |bits: u64| format!("({ty}.reinterpret_{int} ({int}.const {bits:#x}))");
     let back = |value: String| format!("({int}.reinterpret_{ty} {value})");
     let mut stores = Vec::new();
@@ -120,14 +133,7 @@ fn all(ty: &str, patterns: &[u64], quiet: u64, infinity: u64) {
             }
         }
     }
-    let mut seen = 0;
-    for part in stores.chunks(400) {
-        for (bits, store) in stored(bytes, part).into_iter().zip(part) {
-            seen += usize::from(is_nan(bits));
-            assert!(!is_nan(bits) || bits == quiet, "{store}: {bits:#x}");
-        }
-    }
-    assert!(seen > 500, "{seen}");
+    canonical(bytes, &stores, quiet, infinity);
     // Bits that are moved stay what they are, by whichever way.
     let mut moves = Vec::new();
     for a in patterns {
@@ -213,7 +219,6 @@ fn conversions_are_canonical_too() {
 fn lanes(ty: &str, int: &str, count: usize, patterns: &[u64], quiet: u64, infinity: u64) {
     let bytes = 16 / count as u64;
     let sign = 1_u64 << (bytes * 8 - 1);
-    let is_nan = |bits: u64| bits & !sign > infinity;
     // As many patterns as there are lanes, from one on.
     let vector = |from: usize| {
         let lanes = (0..count).map(|lane| patterns[(from + lane) % patterns.len()]);
@@ -237,14 +242,7 @@ fn lanes(ty: &str, int: &str, count: usize, patterns: &[u64], quiet: u64, infini
             }
         }
     }
-    let mut seen = 0;
-    for part in stores.chunks(400) {
-        for (bits, store) in stored(bytes, part).into_iter().zip(part) {
-            seen += usize::from(is_nan(bits));
-            assert!(!is_nan(bits) || bits == quiet, "{store}: {bits:#x}");
-        }
-    }
-    assert!(seen > 500, "{seen}");
+    canonical(bytes, &stores, quiet, infinity);
     // What moves bits, or chooses one of two, leaves them as they are.
     let less = |a: u64, b: u64| match bytes {
         4 => f32::from_bits(a as u32) < f32::from_bits(b as u32),

@@ -12,7 +12,7 @@ use tokio::process::{Child, ChildStdin, Command};
 use super::plan::{Member, Plan, culprit};
 use super::{DevnetError, Options, client, until};
 use crate::client::Client;
-use crate::config::RoleName;
+use crate::config::{FILE_ENV, RoleName, Setting};
 use crate::fault::Fault;
 use crate::shell::Shell;
 
@@ -176,7 +176,15 @@ async fn launch(
         what: "this program".into(),
         error,
     })?;
-    let mut child = Command::new(program)
+    let mut command = Command::new(program);
+    // All that a node is told stands in its file. What the shell says of another network or node is not for it.
+    for setting in Setting::ALL {
+        if !matches!(setting, Setting::Log | Setting::LogFormat) {
+            command.env_remove(setting.env());
+        }
+    }
+    let mut child = command
+        .env_remove(FILE_ENV)
         .args(["--json", "node", "run", "--until-stdin-closes", "--dir"])
         .arg(&member.dir)
         .stdin(Stdio::piped())
@@ -216,6 +224,12 @@ async fn launch(
         }
     });
     let said: Value = serde_json::from_str(&line).map_err(|_| failed())?;
+    if let Some(why) = said.pointer("/error/message").and_then(Value::as_str) {
+        let node = index.saturating_add(1);
+        return Err(DevnetError::Other(format!(
+            "node {node} does not start: {why}"
+        )));
+    }
     let data = said.get("data").ok_or_else(failed)?;
     let http = data
         .get("http")

@@ -2,12 +2,12 @@
 //! still be challenged.
 
 use surety_attest::audit::Auditor;
-use surety_attest::effect::{Effect, Job};
+use surety_attest::effect::Effect;
 use surety_protocol::machine::Outbox;
 use surety_protocol::time::Tick;
 use surety_slashing::ledger::Ledger;
 
-use super::{Role, Setting};
+use super::{Role, Setting, accuse_by_signatures};
 use crate::archive::{Archive, ArchiveError};
 use crate::config::RoleName;
 use crate::core::{Shared, Signal};
@@ -66,22 +66,7 @@ impl Role for AuditorRole {
             Signal::Executed(executed) => {
                 self.machine.executed((*executed).clone(), claims, out);
             }
-            Signal::Double {
-                process,
-                slot,
-                first,
-                second,
-            } => out.push(Effect::Execute(Job::AccuseScheduler {
-                process: *process,
-                slot: *slot,
-                first: *first,
-                second: *second,
-            })),
-            Signal::Contradiction(contradiction) => {
-                let job = Job::AccuseClaimant((*contradiction).clone());
-                out.push(Effect::Execute(job));
-            }
-            _ => {}
+            _ => accuse_by_signatures(signal, out),
         }
     }
 }

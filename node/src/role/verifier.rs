@@ -1,12 +1,12 @@
 //! The verifier role: a [`Verifier`] machine fed with claims, blocks and executions.
 
-use surety_attest::effect::{Effect, Job};
+use surety_attest::effect::Effect;
 use surety_attest::verify::Verifier;
 use surety_protocol::machine::Outbox;
 use surety_protocol::time::Tick;
 use surety_slashing::ledger::Ledger;
 
-use super::{Role, Setting};
+use super::{Role, Setting, accuse_by_signatures};
 use crate::archive::{Archive, ArchiveError};
 use crate::config::RoleName;
 use crate::core::{Shared, Signal, Signed};
@@ -68,24 +68,7 @@ impl Role for VerifierRole {
                         .approved(approval.as_ref().clone(), process, out);
                 }
             }
-            Signal::Double {
-                process,
-                slot,
-                first,
-                second,
-            } => {
-                out.push(Effect::Execute(Job::AccuseScheduler {
-                    process: *process,
-                    slot: *slot,
-                    first: *first,
-                    second: *second,
-                }));
-            }
-            Signal::Contradiction(contradiction) => {
-                let job = Job::AccuseClaimant((*contradiction).clone());
-                out.push(Effect::Execute(job));
-            }
-            _ => {}
+            _ => accuse_by_signatures(signal, out),
         }
     }
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use surety_harness::built;
 use tempfile::TempDir;
 
-use crate::program::{Devnet, get, text};
+use crate::program::{Devnet, body, get, text};
 
 /// The node, its directory, and the network's wallet as its operator.
 pub(crate) struct Newcomer {
@@ -101,12 +101,7 @@ impl Newcomer {
 
     /// What its metrics say.
     pub(crate) fn metrics(&self) -> Option<String> {
-        let url = format!("{}/metrics", self.http);
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .ok()?;
-        runtime.block_on(async { reqwest::get(url).await.ok()?.text().await.ok() })
+        String::from_utf8(body(&format!("{}/metrics", self.http))?).ok()
     }
 
     pub(crate) fn get(&self, path: &str) -> Option<Value> {

@@ -54,13 +54,19 @@ pub(crate) fn text(value: &Value, name: &str) -> String {
     value[name].as_str().unwrap_or_default().to_owned()
 }
 
-/// The JSON at an address, if there is any.
-pub(crate) fn get(url: &str) -> Option<Value> {
+/// What is at an address, if there is anything.
+pub(crate) fn body(url: &str) -> Option<Vec<u8>> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .ok()?;
-    runtime.block_on(async { reqwest::get(url).await.ok()?.json().await.ok() })
+    let bytes = runtime.block_on(async { reqwest::get(url).await?.bytes().await });
+    Some(bytes.ok()?.to_vec())
+}
+
+/// The JSON at an address, if there is any.
+pub(crate) fn get(url: &str) -> Option<Value> {
+    serde_json::from_slice(&body(url)?).ok()
 }
 
 /// A local network that stays.
@@ -80,6 +86,9 @@ impl Devnet {
             .args(["--json", "devnet", "--keep", "--dir"])
             .arg(dir.path())
             .args(extra)
+            // As in a shell that has been told how to use another network.
+            .env("SURETY_DIR", "/nowhere")
+            .env("SURETY_PASSWORD_FILE", "/nowhere")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
@@ -168,13 +177,7 @@ impl Devnet {
 
     /// The bytes of an answer.
     pub(crate) fn bytes(&self, path: &str) -> Vec<u8> {
-        let url = format!("{}{path}", text(&self.ready, "http"));
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        let bytes = runtime.block_on(async { reqwest::get(url).await?.bytes().await });
-        bytes.expect(path).to_vec()
+        body(&format!("{}{path}", text(&self.ready, "http"))).expect(path)
     }
 
     fn try_get(&self, path: &str) -> Option<Value> {
