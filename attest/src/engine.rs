@@ -31,6 +31,8 @@
 //! - `[EN-8]` A witness is invalid if its root differs, or if executing touches a page that it
 //!   lacks; both are deterministic, and neither is confused with a guest's own access out of
 //!   bounds, which is a result.
+//! - `[EN-9]` Whatever becomes of a step, each byte of its input's items costs gas on top, which is part of no limit of
+//!   the step: it is what everybody keeps, passes on, and puts into evidence.
 //!
 //! Gas and stack are counted by the module's own rewritten code (rules GA-1 to GA-5), so that engines
 //! and engine versions agree.

@@ -3,7 +3,7 @@
 use surety_protocol::assignment::Assignment;
 use surety_protocol::execution::{self, Execution, ExecutionRequest};
 
-use crate::engine::{Engine, EngineError, Judged, Start};
+use crate::engine::{Engine, EngineError, Judged, Start, WitnessFault};
 use crate::message;
 
 /// Executes a request statelessly (rules EX-1, EX-2, VM-3).
@@ -19,6 +19,7 @@ pub fn execute(engine: &dyn Engine, request: &ExecutionRequest) -> Execution {
             None => return Execution::Invalid("an input is not executable".into()),
         }
     }
+    let unpacked;
     let start = match &request.start {
         execution::Start::Genesis => {
             let first = request
@@ -32,7 +33,16 @@ pub fn execute(engine: &dyn Engine, request: &ExecutionRequest) -> Execution {
                 _ => return Execution::Invalid("nothing to execute".into()),
             }
         }
-        execution::Start::Witness { root, witness } => Start::Witness { root, witness },
+        execution::Start::Witness { root, witness } => {
+            unpacked = match witness.unpack() {
+                Ok(witness) => witness,
+                Err(fault) => return Execution::Invalid(WitnessFault::from(fault).to_string()),
+            };
+            Start::Witness {
+                root,
+                witness: &unpacked,
+            }
+        }
     };
     match engine.judge(&program, start, &messages, &request.traced) {
         Ok(Judged {

@@ -303,6 +303,31 @@ fn what_is_excluded_is_not_given() {
     }
 }
 
+/// Rule EN-9.
+#[test]
+fn every_byte_of_its_items_counts_whatever_is_given() {
+    let process = process_of(&key(2), &[("Cron-Interval", "5-seconds")]);
+    let item = signed(&key(1), to(&process).carrying(vec![b'x'; 5000]));
+    let cases = [
+        input(&process, 0, None, &[], None),
+        input(&process, 4, Some(&item), &[], None),
+        input(
+            &process,
+            4,
+            Some(&item),
+            &["Data", "Tags", "Signature"],
+            None,
+        ),
+        input(&process, 4, None, &[], Some("0-5-seconds")),
+    ];
+    for given in cases {
+        let assignment = given.assignment.bytes().len();
+        let bytes = assignment + given.message.as_ref().map_or(0, |it| it.bytes().len());
+        let message = message(&process, &given).unwrap();
+        assert_eq!(message.item_bytes, bytes as u64);
+    }
+}
+
 /// Rule ME-6.
 #[test]
 fn a_tick_is_from_the_owner_of_the_process() {

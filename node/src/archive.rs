@@ -6,6 +6,7 @@
 //! - `[AC-2]` What is read back is checked like what comes from outside: canonical bytes, ids, signatures. A damaged value
 //!   is an error that names column and key, never a default.
 
+mod evidence;
 mod guarded;
 mod index;
 mod key;
@@ -24,7 +25,7 @@ use surety_protocol::claim::{Leaf, SignedClaim};
 use surety_protocol::codec::{self, CodecError, Wire};
 use surety_protocol::execution::Input;
 use surety_protocol::hashpath::Hashpath;
-use surety_protocol::id::{Address, ClaimId, Digest, EvidenceId, ItemId, ProcessId};
+use surety_protocol::id::{Address, ClaimId, Digest, ItemId, ProcessId};
 use surety_protocol::item::Item;
 use surety_protocol::profiles::Ruling;
 use surety_protocol::time::{Height, Slot};
@@ -35,6 +36,7 @@ use crate::store::{Batch, Column, Direction, Store, StoreError};
 /// Pairs of keys that one operator can have registered: more than the ledger lets it have.
 const REGISTRATIONS_MAX: usize = 8192;
 
+pub use evidence::EVIDENCE_PIECE;
 pub use guarded::ReservedSlots;
 pub use index::{Search, SearchError};
 pub use key::remembers;
@@ -362,28 +364,6 @@ impl Archive {
     /// If the store fails or a value is damaged.
     pub fn all_claims(&self, limit: usize) -> Result<Vec<SignedClaim>, ArchiveError> {
         self.scan(Column::Claims, &[], limit)
-    }
-
-    /// An evidence file.
-    ///
-    /// # Errors
-    /// If the store fails.
-    pub fn evidence(&self, id: &EvidenceId) -> Result<Option<Vec<u8>>, ArchiveError> {
-        Ok(self.store.get(Column::Evidence, id.as_bytes())?)
-    }
-
-    /// The ids of all evidence files here.
-    ///
-    /// # Errors
-    /// If the store fails.
-    pub fn evidence_ids(&self, limit: usize) -> Result<Vec<EvidenceId>, ArchiveError> {
-        let found = self
-            .store
-            .scan(Column::Evidence, &[], &[], limit, Direction::Forward)?;
-        Ok(found
-            .iter()
-            .filter_map(|(key, _)| Digest::try_from(key.as_slice()).ok().map(EvidenceId::from))
-            .collect())
     }
 
     /// A block.

@@ -7,6 +7,7 @@
 //! - `[XC-2]` An answer is believed only as far as it can be checked: ids, signatures, roots.
 //! - `[XC-3]` A node answers from its archive; what it has not got it says so.
 
+mod evidence;
 mod fetch;
 mod hedge;
 mod requests;
@@ -181,14 +182,16 @@ impl Wire for ClaimsAnswer {
     const BYTES_MAX: usize = 16 << 20;
 }
 
-/// Asks for an evidence file; the answer is the file.
+/// Asks for a piece of an evidence file; the answer is that piece, or nothing (rule XC-5).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
 pub(crate) struct EvidenceRequest {
     pub(crate) evidence: EvidenceId,
+    pub(crate) piece: u32,
 }
 
 impl Wire for EvidenceRequest {
     const KIND: u8 = 76;
+    const VERSION: u8 = 2;
     const BYTES_MAX: usize = 64;
 }
 
@@ -213,3 +216,6 @@ impl Wire for BlocksAnswer {
     const KIND: u8 = 78;
     const BYTES_MAX: usize = 16 << 20;
 }
+
+#[cfg(test)]
+mod tests;

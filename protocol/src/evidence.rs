@@ -21,10 +21,11 @@ use crate::id::{Digest, EvidenceId, NetworkId};
 use crate::merkle::{MultiProof, Proof};
 use crate::profiles::Profiles;
 use crate::trace::TraceProof;
-use crate::witness::Witness;
+use crate::witness::PackedWitness;
 
-/// Bytes of an evidence file: a module, a witness of the whole stride, and its messages.
-pub const EVIDENCE_BYTES_MAX: usize = 64 << 20;
+/// Bytes of an evidence file: whatever a stride can be made of, be it incompressible (rule PR-7). Evidence about AOS has one to
+/// ten MiB.
+pub const EVIDENCE_BYTES_MAX: usize = 352 << 20;
 
 /// What an operator can be proven to have done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -102,7 +103,7 @@ pub struct Stretch {
     /// The process item.
     pub process: ByteBuf,
     /// The pages touched, of the state in the first leaf; none if the stretch starts at slot 0.
-    pub witness: Option<Witness>,
+    pub witness: Option<PackedWitness>,
     /// The leaves of the stretch as claimed: the one with the state before (absent at slot 0), then one for each input.
     pub leaves: Vec<Leaf>,
     /// Their path to the claimed history root.
@@ -124,7 +125,7 @@ pub struct FalseClaim {
 
 impl Wire for FalseClaim {
     const KIND: u8 = 10;
-    const VERSION: u8 = 2;
+    const VERSION: u8 = 3;
     const BYTES_MAX: usize = EVIDENCE_BYTES_MAX;
 }
 
@@ -145,6 +146,7 @@ pub struct FalseTrace {
 
 impl Wire for FalseTrace {
     const KIND: u8 = 13;
+    const VERSION: u8 = 2;
     const BYTES_MAX: usize = EVIDENCE_BYTES_MAX;
 }
 

@@ -16,7 +16,7 @@ use crate::id::Digest;
 use crate::item::Item;
 use crate::profile::Profile;
 use crate::verified::Authentic;
-use crate::witness::Witness;
+use crate::witness::PackedWitness;
 
 /// One input of a process' log.
 #[derive(Debug, Clone)]
@@ -37,7 +37,7 @@ pub enum Start {
         /// The state's root.
         root: Digest,
         /// The touched pages and the path to the root.
-        witness: Box<Witness>,
+        witness: Box<PackedWitness>,
     },
 }
 

@@ -9,17 +9,28 @@
 //!   `stride_gas_max`, whichever comes first; so a stride holds less than `stride_gas_max + gas_max` of gas.
 //! - `[PR-6]` Every number is at least 1 and bounded: stack and memory by those of profile 1, the others by
 //!   [`FACTOR_MAX`] times those.
+//! - `[PR-7]` All that evidence about a stride can need fits an evidence file, whatever the stride does: a module, a process, all of
+//!   its memory and all its inputs. So there is no claim that could be false and not be refuted.
 
 use serde_tuple::{Deserialize_tuple, Serialize_tuple};
 
 use crate::codec::{self, CodecError, Wire};
+use crate::evidence::EVIDENCE_BYTES_MAX;
 use crate::hash::{Domain, digest};
 use crate::id::ProfileId;
+use crate::limits::ITEM_BYTES_MAX;
+use crate::witness::{PAGE_BYTES, packed_bytes_max};
 
 /// How much more than the first profile another may let an execution take.
 const FACTOR_MAX: u64 = 16;
 /// The version that this program executes.
 const VERSION: u32 = 1;
+/// Gas of a byte of an input's items (rule EN-9).
+const GAS_PER_ITEM_BYTE: u64 = 128;
+/// Bytes of an input's items at most: an assignment and a message.
+const INPUT_BYTES_MAX: u64 = 2 * ITEM_BYTES_MAX as u64;
+/// Bytes in an evidence file that grow neither with memory nor with items: leaves, paths, profiles, signatures.
+const EVIDENCE_FRAME: u64 = 1 << 20;
 
 /// The numbers of one profile.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
@@ -61,8 +72,8 @@ impl Profile {
             // More than AOS needs for coroutines nested as deep as Lua lets them, the host's share included; natively a slot
             // takes about ten bytes.
             stack_slots_max: 262_144,
-            // Everything that a 32-bit module can address.
-            memory_bytes_max: 1 << 32,
+            // What a witness can hold.
+            memory_bytes_max: 256 << 20,
             // AOS has 0.8 MB, AOS with SQLite 3.2 MB.
             module_bytes_max: 8 << 20,
             reply_bytes_max: 8 << 20,
@@ -82,7 +93,39 @@ impl Profile {
         self.version == VERSION
     }
 
-    /// Whether an execution under it is bounded (rule PR-6).
+    /// Gas of an input for the bytes of its items (rule EN-9).
+    pub const fn input_gas(bytes: u64) -> u64 {
+        bytes.saturating_mul(GAS_PER_ITEM_BYTE)
+    }
+
+    /// Gas that a stride holds less than (rule PR-2).
+    pub const fn stride_gas_bound(&self) -> u64 {
+        let last = self
+            .gas_max
+            .saturating_add(Profile::input_gas(INPUT_BYTES_MAX));
+        self.stride_gas_max.saturating_add(last)
+    }
+
+    /// Bytes of an evidence file about a stride at most (rule PR-7).
+    fn evidence_bytes(&self) -> u64 {
+        let memory_bytes = usize::try_from(self.memory_bytes_max).unwrap_or(usize::MAX);
+        let witness = packed_bytes_max(memory_bytes.div_ceil(PAGE_BYTES));
+        // The process, the registration, and whatever is around a module.
+        let items = 3 * ITEM_BYTES_MAX as u64;
+        // All but the last are paid for before a root is due.
+        let inputs = self.stride_gas_max / GAS_PER_ITEM_BYTE;
+        [
+            witness as u64,
+            self.module_bytes_max,
+            items,
+            inputs,
+            INPUT_BYTES_MAX,
+        ]
+        .into_iter()
+        .fold(EVIDENCE_FRAME, u64::saturating_add)
+    }
+
+    /// Whether an execution under it is bounded (rule PR-6), and a lie about it can be proven (rule PR-7).
     pub fn bounded(&self) -> bool {
         let v1 = Profile::v1();
         let within = |number: u64, most: u64| (1..=most).contains(&number);
@@ -94,6 +137,7 @@ impl Profile {
             && within(self.memory_bytes_max, v1.memory_bytes_max)
             && factor(self.module_bytes_max, v1.module_bytes_max)
             && factor(self.reply_bytes_max, v1.reply_bytes_max)
+            && self.evidence_bytes() <= EVIDENCE_BYTES_MAX as u64
     }
 
     /// Whether a state root is due after an input (rule PR-2): `inputs` and `gas` count from the last root, this input included.
@@ -155,5 +199,35 @@ mod tests {
         assert!(v1.ends_stride(16, 1));
         assert!(!v1.ends_stride(1, v1.stride_gas_max - 1));
         assert!(v1.ends_stride(1, v1.stride_gas_max));
+    }
+
+    #[test]
+    fn what_could_not_be_proven_is_no_profile() {
+        let v1 = Profile::v1();
+        assert!(v1.bounded());
+        let larger = [
+            Profile {
+                memory_bytes_max: v1.memory_bytes_max + 1,
+                ..v1.clone()
+            },
+            Profile {
+                module_bytes_max: v1.module_bytes_max * 8,
+                ..v1.clone()
+            },
+            Profile {
+                stride_gas_max: v1.stride_gas_max * 8,
+                ..v1.clone()
+            },
+        ];
+        for profile in larger {
+            assert!(!profile.bounded(), "{profile:?}");
+        }
+        // Less memory leaves room for more of something else.
+        let other = Profile {
+            memory_bytes_max: v1.memory_bytes_max / 2,
+            module_bytes_max: v1.module_bytes_max * 8,
+            ..v1
+        };
+        assert!(other.bounded());
     }
 }

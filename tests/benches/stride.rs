@@ -2,6 +2,7 @@
 
 use surety_attest::engine::{Engine, Judged, Message, Program, Start, WasmEngine, on_deep_stack};
 use surety_protocol::codec;
+use surety_protocol::witness::{PAGE_BYTES, PackedWitness};
 
 use crate::processor::processor;
 
@@ -12,7 +13,7 @@ const STRIDE: usize = 16;
 pub(crate) struct Stride {
     pub(crate) pages: usize,
     pub(crate) bytes: usize,
-    /// The same compressed with LZ4.
+    /// The same as evidence has it, compressed.
     pub(crate) compressed: usize,
     pub(crate) execute: f64,
     pub(crate) build: f64,
@@ -47,15 +48,19 @@ pub(crate) fn measure(
             }
             process.state_root().expect("a root")
         });
-        let (build, witness) = processor(|| engine.witness(program, &start, stride));
-        let witness = witness.expect("a witness");
-        let encoded = codec::encode(&witness).expect("it fits");
-        let compressed = lz4_flex::compress(&encoded).len();
-        let from = Start::Witness {
-            root: &root,
-            witness: &witness,
-        };
+        let (build, (witness, packed)) = processor(|| {
+            let witness = engine.witness(program, &start, stride).expect("a witness");
+            let packed = PackedWitness::of(&witness).expect("it is well-formed");
+            (witness, packed)
+        });
+        let bytes = witness.pages.len() * PAGE_BYTES + witness.siblings.len() * 32;
+        let compressed = codec::encode(&packed).expect("it fits").len();
         let check = |judge: bool| {
+            let witness = packed.unpack().expect("it was packed");
+            let from = Start::Witness {
+                root: &root,
+                witness: &witness,
+            };
             let given = match judge {
                 false => engine
                     .reexecute(program, from, stride, &[])
@@ -73,7 +78,7 @@ pub(crate) fn measure(
         outcome.expect("it runs");
         Stride {
             pages: witness.pages.len(),
-            bytes: encoded.len(),
+            bytes,
             compressed,
             execute,
             build,

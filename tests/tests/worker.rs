@@ -266,16 +266,16 @@ fn a_killed_worker_is_an_abstention_and_another_is_started() {
 #[test]
 fn a_worker_that_takes_too_much_memory_is_ended() {
     let dir = tempfile::tempdir().unwrap();
-    let (engine, worker) = engine(&dir, 256 << 20);
-    // Each page of three gibibytes, again and again.
+    let (engine, worker) = engine(&dir, 128 << 20);
+    // Each page of 256 MiB, again and again.
     let greedy = module(
-        "(drop (memory.grow (i32.const 49151)))
+        "(drop (memory.grow (i32.const 4095)))
         (loop $again
           (local.set 0 (i32.const 0x10000))
           (loop $next
             (i32.store (local.get 0) (i32.const 1))
             (local.set 0 (i32.add (local.get 0) (i32.const 4096)))
-            (br_if $next (i32.lt_u (local.get 0) (i32.const 0xbfff0000))))
+            (br_if $next (i32.lt_u (local.get 0) (i32.const 0x0fff0000))))
           (br $again))",
     );
     let mut resident = engine.boot(&greedy, CLOCK).unwrap();

@@ -222,9 +222,13 @@ impl<V: Vm> Execution<V> {
             self.settle(&mut instance)?;
         }
         let (clock, text) = (message.timestamp, json(message));
+        // [EN-9]
+        let paid = Profile::input_gas(message.item_bytes);
         let result = match self.call(&mut instance, allowance, clock, &text) {
-            Ok((reply, gas)) => ProcessResult::from_reply(&reply, gas),
-            Err(Stop::Failed(why)) => ProcessResult::failed(&why, allowance.gas),
+            Ok((reply, gas)) => ProcessResult::from_reply(&reply, gas.saturating_add(paid)),
+            Err(Stop::Failed(why)) => {
+                ProcessResult::failed(&why, allowance.gas.saturating_add(paid))
+            }
             Err(Stop::Error(error)) => return Err(error),
         };
         let gas = result.gas;

@@ -71,6 +71,9 @@ pub struct Message {
     /// Whether it is only asked what it would do.
     #[serde(rename = "Read-Only", default, skip_serializing_if = "is_false")]
     pub read_only: bool,
+    /// Bytes of the items that it comes in, of which the module is not told (rule EN-9); none if it comes in none.
+    #[serde(skip)]
+    pub item_bytes: u64,
 }
 
 /// A process or a module, as its environment names it.

@@ -149,24 +149,27 @@ fn replies_that_are_nowhere_too_long_or_no_text() {
         "(i32.store (i32.const 0xfffc) (i32.const -1)) (return (i32.const 0xfffc))",
     ));
     assert_eq!(error(&outcome), "surety: trap: memory access out of bounds");
-    // Nearly a gibibyte without a zero: no more of it is read than a reply may have.
+    // One that asks for a gibibyte, fills all that it gets, and replies with it: no more of it is read than a reply may have.
     let program = Program {
         memory_limit: 1 << 30,
         compute_limit: 9_000_000_000,
         ..deed(
             "(drop (memory.grow (i32.const 16000)))
+            (loop $next (br_if $next (i32.ne (memory.grow (i32.const 1)) (i32.const -1))))
             (local.set $n (i32.const 0x10000))
             (loop $next
               (i64.store (local.get $n) (i64.const -1))
               (local.set $n (i32.add (local.get $n) (i32.const 8)))
-              (br_if $next (i32.lt_u (local.get $n) (i32.const 0x3e810000))))
+              (br_if $next (i32.lt_u (local.get $n) (i32.shl (memory.size) (i32.const 16)))))
             (return (i32.const 0x10000))",
         )
     };
-    let mut process = ENGINE.boot(&program, CLOCK).unwrap();
-    let outcome = process.step(&action(1, "Hello")).unwrap();
-    assert_eq!(error(&outcome), "surety: the reply is too long");
-    assert_eq!(process.snapshot().unwrap().wasm_pages, 1);
+    for engine in [&ENGINE, &OTHER] {
+        let mut process = engine.boot(&program, CLOCK).unwrap();
+        let outcome = process.step(&action(1, "Hello")).unwrap();
+        assert_eq!(error(&outcome), "surety: the reply is too long");
+        assert_eq!(process.snapshot().unwrap().wasm_pages, 1);
+    }
     // What is no UTF-8 becomes U+FFFD, within texts and outside of them.
     let reply = |bytes: &str| {
         step(&text(&format!(

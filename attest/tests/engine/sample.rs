@@ -1,10 +1,34 @@
 //! The sample module, step by step.
 
 use serde_json::json;
-use surety_attest::engine::Engine;
+use surety_attest::engine::{Engine, Message};
 use surety_attest::state::head_root;
 
 use super::stage::{ENGINE, action, boot, counter, error, message};
+
+/// Rule EN-9: on top of what the step costs, also of one that fails, and of no limit of it.
+#[test]
+fn the_bytes_of_an_input_cost_gas() {
+    for (name, fails) in [
+        ("Hello", false),
+        ("Fail", true),
+        ("Trap", true),
+        ("Loop", true),
+    ] {
+        let gas = |item_bytes| {
+            let mut process = boot(&counter());
+            let message = Message {
+                item_bytes,
+                ..action(1, name)
+            };
+            let outcome = process.step(&message).unwrap();
+            assert_eq!(outcome.result.error.is_some(), fails);
+            assert_eq!(outcome.gas, outcome.result.gas);
+            outcome.gas
+        };
+        assert_eq!(gas(1_000_000), gas(0) + 128_000_000, "{name}");
+    }
+}
 
 #[test]
 fn it_counts_and_forwards() {

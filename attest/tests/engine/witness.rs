@@ -9,7 +9,7 @@ use surety_attest::state::Snapshot;
 use surety_protocol::codec::{decode, encode};
 use surety_protocol::id::Digest;
 use surety_protocol::profile::Profile;
-use surety_protocol::witness::{PAGE_BYTES, Witness};
+use surety_protocol::witness::{PAGE_BYTES, PackedWitness, Witness};
 
 use super::stage::{CLOCK, ENGINE, action, boot, counter, error, text};
 
@@ -96,8 +96,10 @@ fn a_stride_re_executes_from_its_witness_alone() {
     let stretch = sixteen(counter());
     let witness = stretch.witness();
     assert!(witness.pages.len() < 32, "{} pages", witness.pages.len());
-    let travelled: Witness = decode(&encode(&witness).unwrap()).unwrap();
-    assert_eq!(stretch.reexecute(&travelled), Ok(stretch.given));
+    let bytes = encode(&PackedWitness::of(&witness).unwrap()).unwrap();
+    let travelled: PackedWitness = decode(&bytes).unwrap();
+    let unpacked = travelled.unpack().unwrap();
+    assert_eq!(stretch.reexecute(&unpacked), Ok(stretch.given));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use surety_attest::effect::Source;
 use surety_protocol::hash::{Domain, digest};
-use surety_protocol::id::{Address, Digest, ItemId, ProcessId};
+use surety_protocol::id::{Address, Digest, EvidenceId, ItemId, ProcessId};
 use surety_protocol::origin::Registration;
 use surety_protocol::time::Slot;
 
@@ -32,6 +32,25 @@ pub(super) fn past(process: &ProcessId) -> Vec<u8> {
 /// `'r' || root`: the head of a state.
 pub(super) fn head(root: &Digest) -> Vec<u8> {
     [b"r", &root.as_bytes()[..]].concat()
+}
+
+/// What the sizes of evidence files start with.
+pub(super) const EVIDENCE: &[u8] = b"e";
+
+/// `'e' || evidence`: how many bytes an evidence file has.
+pub(super) fn evidence(id: &EvidenceId) -> Vec<u8> {
+    [EVIDENCE, &id.as_bytes()[..]].concat()
+}
+
+/// The evidence file of such a key.
+pub(super) fn evidence_of(key: &[u8]) -> Option<EvidenceId> {
+    let id = key.strip_prefix(EVIDENCE)?;
+    Some(Digest::try_from(id).ok()?.into())
+}
+
+/// `'p' || evidence || number`: a piece of an evidence file.
+pub(super) fn evidence_piece(id: &EvidenceId, number: u32) -> Vec<u8> {
+    [b"p", &id.as_bytes()[..], &number.to_be_bytes()].concat()
 }
 
 /// `'n' || digest`: a node of a tree over pages.

@@ -12,7 +12,7 @@ use surety_protocol::origin::Registration;
 use surety_protocol::time::Slot;
 
 use super::guarded::{Reserved, stored_guard};
-use super::{Archive, ArchiveError, StoredLeaf, StoredResult, damaged, key};
+use super::{Archive, ArchiveError, StoredLeaf, StoredResult, damaged, evidence, key};
 use crate::store::{Batch, Column, Direction};
 
 /// Adds a record to a batch (rule AC-1).
@@ -112,7 +112,7 @@ pub fn put(batch: &mut Batch, record: Record) -> Result<(), ArchiveError> {
             batch.put(Column::Meta, at, codec::encode(&claims)?);
         }
         Record::Evidence { id, bytes } => {
-            batch.put(Column::Evidence, *id.as_bytes(), bytes.to_vec());
+            evidence::put(batch, &id, &bytes);
         }
         Record::Outbox {
             source,

@@ -15,8 +15,8 @@ use surety_protocol::verified::Authentic;
 
 use super::{
     AskError, BlocksAnswer, BlocksRequest, ClaimsAnswer, ClaimsRequest, EndsAnswer, EndsRequest,
-    EvidenceRequest, ItemAnswer, ItemRequest, LogAnswer, LogRequest, PagesAnswer, PagesRequest,
-    Placed, Requests, hedge,
+    ItemAnswer, ItemRequest, LogAnswer, LogRequest, PagesAnswer, PagesRequest, Placed, Requests,
+    hedge,
 };
 use crate::archive::{Archive, Ask, Parts, Transfer, TransferError};
 use crate::core::{ENDS_MAX, Fetched};
@@ -92,6 +92,13 @@ impl Fetcher {
         if let Wanted::Want(Want::State { process, root, .. }) = wanted {
             return self.state(&peers, Transfer::new(*process, *root)).await;
         }
+        if let Wanted::Evidence(evidence, size) = wanted {
+            let bytes = self.evidence(&peers, *evidence, *size).await?;
+            return Some(Fetched::Evidence {
+                evidence: *evidence,
+                bytes,
+            });
+        }
         hedge::first(wanted, peers, |peer| self.ask(wanted, peer)).await
     }
 
@@ -149,8 +156,8 @@ impl Fetcher {
                 Ok(Some(Fetched::Log(slots)))
             }
             Wanted::Want(Want::Item(id)) => self.item(peer, *id).await,
-            // Not from one peer after another, but from all together and from one alone.
-            Wanted::Want(Want::State { .. } | Want::Ends { .. }) => Ok(None),
+            // Not from one peer or another, but from all together, and from one alone.
+            Wanted::Want(Want::State { .. } | Want::Ends { .. }) | Wanted::Evidence(..) => Ok(None),
             Wanted::Want(Want::Claims { root, claimant }) => {
                 self.claims(peer, *root, *claimant).await
             }
@@ -177,15 +184,6 @@ impl Fetcher {
                         root: *root,
                         leaves: it.leaves,
                     }))
-            }
-            Wanted::Evidence(evidence, _) => {
-                let request = codec::encode(&EvidenceRequest {
-                    evidence: *evidence,
-                })
-                .unwrap_or_default();
-                let bytes = self.requests.ask(peer, Protocol::Evidence, request).await?;
-                let evidence = *evidence;
-                Ok((!bytes.is_empty()).then_some(Fetched::Evidence { evidence, bytes }))
             }
             Wanted::Blocks(from) => {
                 let request = BlocksRequest { from: *from };
@@ -318,7 +316,7 @@ impl Fetcher {
     }
 
     /// A state, from each peer what it has, until all of it is here or a whole round of them had nothing more.
-    async fn state(&self, peers: &[PeerId], mut transfer: Transfer) -> Option<Fetched> {
+    pub(super) async fn state(&self, peers: &[PeerId], mut transfer: Transfer) -> Option<Fetched> {
         let mut silent = 0;
         for peer in peers.iter().cycle() {
             loop {
@@ -426,7 +424,18 @@ impl Fetcher {
         }
     }
 
-    async fn wrong(&self, peer: PeerId) -> Result<Option<Fetched>, AskError> {
+    /// Asks for bytes that are no object.
+    pub(super) async fn ask_for(
+        &self,
+        peer: PeerId,
+        protocol: Protocol,
+        request: Vec<u8>,
+    ) -> Result<Vec<u8>, AskError> {
+        self.requests.ask(peer, protocol, request).await
+    }
+
+    /// A peer answered something else than was asked for.
+    pub(super) async fn wrong(&self, peer: PeerId) -> Result<Option<Fetched>, AskError> {
         self.requests
             .net()
             .penalize(peer, WRONG_ANSWER_POINTS)

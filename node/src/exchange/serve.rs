@@ -31,7 +31,8 @@ pub fn serve(
             let Ok(asked) = codec::decode::<EvidenceRequest>(request) else {
                 return Ok(None);
             };
-            Ok(Some(archive.evidence(&asked.evidence)?.unwrap_or_default()))
+            let piece = archive.evidence_piece(&asked.evidence, asked.piece)?;
+            Ok(Some(piece.unwrap_or_default()))
         }
         Protocol::Blocks => blocks(archive, request),
         // The network layer answers these itself.

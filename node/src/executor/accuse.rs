@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_bytes::ByteBuf;
 use surety_attest::claims::Contradiction;
 use surety_attest::effect::Executed;
+use surety_attest::engine::{EngineError, WitnessFault};
 use surety_attest::message;
 use surety_protocol::approval::Approval;
 use surety_protocol::claim::{Claim, Leaf, SignedClaim};
@@ -22,6 +23,7 @@ use surety_protocol::profiles::{Profiles, Stride};
 use surety_protocol::time::{Height, Slot};
 use surety_protocol::trace;
 use surety_protocol::verified::Authentic;
+use surety_protocol::witness::PackedWitness;
 
 use super::reach::Target;
 use super::{Executor, Failure};
@@ -145,7 +147,10 @@ impl Executor {
                 let stamp = messages.first().map(|it| Height(it.block_height));
                 let profile = &profiles.at(stamp.unwrap_or_default()).profile;
                 let engine = self.engines.of(profile)?;
-                Some(engine.witness(&setting.program(profile), &snapshot, &messages)?)
+                let program = setting.program(profile);
+                let witness = engine.witness(&program, &snapshot, &messages)?;
+                let packed = PackedWitness::of(&witness).map_err(WitnessFault::from);
+                Some(packed.map_err(EngineError::from)?)
             }
         };
         let digests: Result<History, _> = history.iter().map(Leaf::digest).collect();

@@ -9,7 +9,6 @@
 use surety_attest::engine::{Message, StepOutcome};
 use surety_attest::state::Snapshot;
 use surety_protocol::id::ProcessId;
-use surety_protocol::profile::Profile;
 use surety_protocol::profiles::Profiles;
 use surety_protocol::time::{Height, Slot};
 
@@ -96,8 +95,10 @@ impl Executor {
             gas = gas.saturating_add(leaf.gas);
         }
         // Any place within a stride is reached from where it begins (rule PR-2).
-        let stride = |it: &Profile| it.stride_gas_max.saturating_add(it.gas_max);
-        let most = profiles.iter().map(|it| stride(&it.profile)).max();
+        let most = profiles
+            .iter()
+            .map(|it| it.profile.stride_gas_bound())
+            .max();
         if gas > most.unwrap_or(0) {
             return Err(far);
         }

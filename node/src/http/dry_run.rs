@@ -111,6 +111,7 @@ impl Question {
             hash_chain: Some(last.next_hash_chain().to_string()),
             cron: false,
             read_only: true,
+            item_bytes: 0,
         })
     }
 }

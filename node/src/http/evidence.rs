@@ -40,7 +40,7 @@ pub(super) async fn list(
             .filter(|it| *it >= from);
         let mut found: Vec<(EvidenceId, Value)> = Vec::new();
         for id in ids.take(limit.saturating_add(1)) {
-            let bytes = archive.evidence(&id)?.map_or(0, |it| it.len());
+            let bytes = archive.evidence_bytes(&id)?.unwrap_or_default();
             found.push((id, json!({ "evidence": id, "bytes": bytes })));
         }
         Ok(paged_by(found.into_iter(), limit))
@@ -76,7 +76,7 @@ pub(super) async fn post(
     let _place = api.uploads.try_acquire().map_err(busy)?;
     let id = Evidence::id_of(&bytes);
     let here = api
-        .read(move |archive| Ok(archive.evidence(&id)?.is_some()))
+        .read(move |archive| Ok(archive.evidence_bytes(&id)?.is_some()))
         .await?;
     if here {
         return Ok(Json(json!({ "evidence": id, "status": "stored" })).into_response());

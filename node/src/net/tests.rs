@@ -12,14 +12,14 @@ use super::*;
 const DEADLINE: Duration = Duration::from_secs(60);
 const NETWORK: NetworkId = NetworkId::new([9; 32]);
 
-async fn soon<F: Future>(future: F) -> F::Output {
+pub(crate) async fn soon<F: Future>(future: F) -> F::Output {
     tokio::time::timeout(DEADLINE, future)
         .await
         .expect("nothing happened in time")
 }
 
 #[derive(Clone, Copy)]
-enum Transport {
+pub(crate) enum Transport {
     Tcp,
     Quic,
 }
@@ -35,14 +35,14 @@ impl Transport {
 }
 
 /// A node and its owner's ends.
-struct Node {
-    handle: NetHandle,
-    events: mpsc::Receiver<NetEvent>,
+pub(crate) struct Node {
+    pub(crate) handle: NetHandle,
+    pub(crate) events: mpsc::Receiver<NetEvent>,
     shutdown: CancellationToken,
     task: JoinHandle<()>,
 }
 
-fn config(transport: Transport, bootstrap: &[&Node]) -> NetConfig {
+pub(crate) fn config(transport: Transport, bootstrap: &[&Node]) -> NetConfig {
     NetConfig {
         listen: vec![transport.any_port()],
         bootstrap: bootstrap.iter().map(|node| node.address()).collect(),
@@ -53,7 +53,7 @@ fn config(transport: Transport, bootstrap: &[&Node]) -> NetConfig {
 }
 
 impl Node {
-    async fn start(seed: u8, config: NetConfig) -> Self {
+    pub(crate) async fn start(seed: u8, config: NetConfig) -> Self {
         let shutdown = CancellationToken::new();
         let start = || {
             let keypair = identity::keypair_of(&mut [seed; 32]).unwrap();
@@ -80,7 +80,7 @@ impl Node {
         node
     }
 
-    fn id(&self) -> PeerId {
+    pub(crate) fn id(&self) -> PeerId {
         self.handle.local_peer_id()
     }
 
@@ -115,7 +115,7 @@ impl Node {
         }
     }
 
-    async fn connected(&mut self, other: PeerId) {
+    pub(crate) async fn connected(&mut self, other: PeerId) {
         self.until(|e| matches!(e, NetEvent::PeerConnected { peer } if *peer == other))
             .await;
     }

@@ -15,7 +15,9 @@ use surety_protocol::witness::Witness;
 
 use super::connection::{Connection, Worker};
 use super::resident::WorkerResident;
-use super::wire::{self, Answer, ProgramSaid, ReexecutionSaid, Request, StartSaid, StateSaid};
+use super::wire::{
+    self, Answer, MessageSaid, ProgramSaid, ReexecutionSaid, Request, StartSaid, StateSaid,
+};
 
 /// Bytes of the unit in which memory grows.
 const WASM_PAGE_BYTES: u64 = 65_536;
@@ -62,7 +64,7 @@ impl WorkerEngine {
             profile: self.profile.clone(),
             program: ProgramSaid::of(program),
             start: StartSaid::of(start),
-            inputs: inputs.to_vec(),
+            inputs: MessageSaid::all(inputs),
             traced: traced.to_vec(),
         });
         twice(|| ask_with(&*self.judging.connection()?, &program.bytes, &request))
@@ -119,7 +121,8 @@ impl Engine for WorkerEngine {
     ) -> Result<Witness, EngineError> {
         let connection = self.evaluating.connection()?;
         let (profile, said) = (self.profile.clone(), ProgramSaid::of(program));
-        let with = |state| Request::Witness(profile.clone(), said.clone(), state, inputs.to_vec());
+        let inputs = MessageSaid::all(inputs);
+        let with = |state| Request::Witness(profile, said, state, inputs);
         match ask_with_state(&connection, program, start, with)? {
             Answer::Witness(witness) => Ok(witness),
             _ => Err(Abstain::Worker.into()),

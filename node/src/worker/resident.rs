@@ -8,7 +8,7 @@ use surety_protocol::id::Digest;
 use surety_protocol::witness::GLOBALS_MAX;
 
 use super::connection::Connection;
-use super::wire::{self, Answer, Request};
+use super::wire::{self, Answer, MessageSaid, Request};
 
 /// Where the next changed pages begin, and whether there are more.
 struct Piece {
@@ -54,7 +54,7 @@ impl WorkerResident {
     fn apply(&self, message: &Message, dry: Option<u64>) -> Result<StepOutcome, EngineError> {
         let request = Request::Step {
             resident: self.number,
-            message: message.clone(),
+            message: MessageSaid::of(message),
             dry,
         };
         match self.connection.ask(&request)? {
@@ -134,7 +134,7 @@ impl Resident for WorkerResident {
         self.ahead = true;
         let request = Request::TracedStep {
             resident: self.number,
-            message: message.clone(),
+            message: MessageSaid::of(message),
             traced: traced.to_vec(),
         };
         match self.connection.ask(&request)? {

@@ -19,7 +19,7 @@ use surety_protocol::witness::PAGES;
 
 use super::connection::lock;
 use super::sandbox;
-use super::wire::{self, Answer, OutcomeSaid, ProgramSaid, Request, StateSaid};
+use super::wire::{self, Answer, MessageSaid, OutcomeSaid, ProgramSaid, Request, StateSaid};
 use crate::artefacts::Directory;
 use crate::engines::Engines;
 
@@ -170,8 +170,8 @@ impl Worker {
                 let held = self.resident(resident)?;
                 let resident = &mut lock(&held).resident;
                 let outcome = match dry {
-                    None => resident.step(&message)?,
-                    Some(gas_max) => resident.dry_run(&message, gas_max)?,
+                    None => resident.step(&message.read())?,
+                    Some(gas_max) => resident.dry_run(&message.read(), gas_max)?,
                 };
                 Ok(Answer::Outcome(OutcomeSaid::of(outcome)))
             }
@@ -181,6 +181,7 @@ impl Worker {
                 traced,
             } => {
                 let held = self.resident(resident)?;
+                let message = message.read();
                 let (outcome, traces) = lock(&held).resident.traced_step(&message, &traced)?;
                 Ok(Answer::Traced(OutcomeSaid::of(outcome), traces))
             }
@@ -196,6 +197,7 @@ impl Worker {
                 };
                 let state = self.state(state)?;
                 let engine = self.engines.of(&profile)?;
+                let inputs = MessageSaid::read_all(inputs);
                 Ok(Answer::Witness(engine.witness(&program, &state, &inputs)?))
             }
             Request::Reexecute(said) => {
@@ -204,7 +206,8 @@ impl Worker {
                 };
                 let engine = self.engines.of(&said.profile)?;
                 let start = said.start.start();
-                let given = engine.reexecute(&program, start, &said.inputs, &said.traced)?;
+                let inputs = MessageSaid::read_all(said.inputs);
+                let given = engine.reexecute(&program, start, &inputs, &said.traced)?;
                 let steps = given.steps.into_iter().map(OutcomeSaid::of).collect();
                 Ok(Answer::Reexecuted(steps, given.state_root, given.traces))
             }
@@ -214,7 +217,8 @@ impl Worker {
                 };
                 let engine = self.engines.of(&said.profile)?;
                 let start = said.start.start();
-                let given = engine.judge(&program, start, &said.inputs, &said.traced)?;
+                let inputs = MessageSaid::read_all(said.inputs);
+                let given = engine.judge(&program, start, &inputs, &said.traced)?;
                 let steps = given.steps.iter().map(|it| (it.result_root, it.gas));
                 Ok(Answer::Judged(
                     steps.collect(),

@@ -15,8 +15,8 @@ use surety_protocol::id::{Digest, ModuleId};
 use surety_protocol::profile::Profile;
 use surety_protocol::witness::Witness;
 
-/// Bytes of a frame: a module or a witness is the largest thing in one.
-const FRAME_BYTES_MAX: u32 = 256 << 20;
+/// Bytes of a frame: a witness of all memory and the inputs of a stride, in whose texts a byte can become three, are the largest.
+const FRAME_BYTES_MAX: u32 = 512 << 20;
 /// Pages in one piece.
 const PIECE_PAGES: usize = 4096;
 
@@ -31,6 +31,13 @@ pub(super) struct ProgramSaid {
     pub(super) environment: Environment,
     pub(super) memory_limit: u64,
     pub(super) compute_limit: u64,
+}
+
+/// An input, with what its text does not say.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct MessageSaid {
+    message: Message,
+    item_bytes: u64,
 }
 
 /// A state, whose pages were sent before under a number: so many.
@@ -55,7 +62,7 @@ pub(super) struct ReexecutionSaid {
     pub(super) profile: Profile,
     pub(super) program: ProgramSaid,
     pub(super) start: StartSaid,
-    pub(super) inputs: Vec<Message>,
+    pub(super) inputs: Vec<MessageSaid>,
     /// The keys under which the last step is traced.
     pub(super) traced: Vec<Digest>,
 }
@@ -76,20 +83,20 @@ pub(super) enum Request {
     Restore(Profile, ProgramSaid, StateSaid),
     Step {
         resident: u64,
-        message: Message,
+        message: MessageSaid,
         /// Of a dry run, the most gas.
         dry: Option<u64>,
     },
     /// A step that is traced under these keys.
     TracedStep {
         resident: u64,
-        message: Message,
+        message: MessageSaid,
         traced: Vec<Digest>,
     },
     /// What changed in a resident since this was asked last.
     Changes(u64),
     Drop(u64),
-    Witness(Profile, ProgramSaid, StateSaid, Vec<Message>),
+    Witness(Profile, ProgramSaid, StateSaid, Vec<MessageSaid>),
     Reexecute(ReexecutionSaid),
     Judge(ReexecutionSaid),
 }
@@ -173,6 +180,30 @@ impl OutcomeSaid {
             outcome.result.error = Some(serde_json::from_slice(error).ok()?);
         }
         Some(outcome)
+    }
+}
+
+impl MessageSaid {
+    pub(super) fn of(message: &Message) -> MessageSaid {
+        MessageSaid {
+            message: message.clone(),
+            item_bytes: message.item_bytes,
+        }
+    }
+
+    pub(super) fn all(messages: &[Message]) -> Vec<MessageSaid> {
+        messages.iter().map(MessageSaid::of).collect()
+    }
+
+    pub(super) fn read(self) -> Message {
+        Message {
+            item_bytes: self.item_bytes,
+            ..self.message
+        }
+    }
+
+    pub(super) fn read_all(said: Vec<MessageSaid>) -> Vec<Message> {
+        said.into_iter().map(MessageSaid::read).collect()
     }
 }
 

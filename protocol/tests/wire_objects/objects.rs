@@ -24,7 +24,7 @@ use surety_protocol::profiles::{Activation, Profiles};
 use surety_protocol::stake::Stake;
 use surety_protocol::time::{Height, Slot};
 use surety_protocol::trace::{self, TraceProof};
-use surety_protocol::witness::{PAGE_BYTES, PageNode, StateHead, Witness, WitnessPage};
+use surety_protocol::witness::{PackedWitness, PageNode, StateHead};
 
 pub(crate) fn named(name: &str) -> Digest {
     digest(Domain::OBJECT, &[name.as_bytes()])
@@ -144,20 +144,23 @@ pub(crate) fn certificate() -> Certificate {
     }
 }
 
-pub(crate) fn witness() -> Witness {
-    Witness {
+pub(crate) fn witness() -> PackedWitness {
+    // A page of zeros and one of ones, as LZ4 says it: one byte and the same again so often, twice; then five bytes as they are.
+    let again = [[0xff; 15].as_slice(), &[0xfb], &[0xff; 15], &[0xf6]];
+    let [first, first_rest, second, second_rest] = again;
+    let zeros = [&[0x1f, 0, 1, 0], first, first_rest].concat();
+    let ones = [
+        &[0x1f, 1, 1, 0],
+        second,
+        second_rest,
+        &[0x50, 1, 1, 1, 1, 1],
+    ]
+    .concat();
+    PackedWitness {
         wasm_pages: 2,
         globals: vec![0, u64::MAX],
-        pages: vec![
-            WitnessPage {
-                index: 0,
-                bytes: ByteBuf::new(),
-            },
-            WitnessPage {
-                index: 3,
-                bytes: ByteBuf::from(vec![1; PAGE_BYTES]),
-            },
-        ],
+        touched: ByteBuf::from(vec![0b1001]),
+        pieces: vec![ByteBuf::from([zeros, ones].concat())],
         siblings: vec![named("sibling")],
     }
 }

@@ -3,6 +3,7 @@
 //! What is right stays right, to the byte; what was altered is refused or is right by itself; nothing panics.
 
 use serde::Deserialize;
+use serde_bytes::ByteBuf;
 use serde_json::{Map, Value};
 use surety_attest::result::ProcessResult;
 use surety_protocol::approval::{Approval, ClaimBatch};
@@ -21,7 +22,9 @@ use surety_protocol::origin::{Action, Challenge, FalseApprovals, Registration, V
 use surety_protocol::profile::Profile;
 use surety_protocol::profiles::Activation;
 use surety_protocol::time::Height;
-use surety_protocol::witness::{PageNode, StateHead, Witness};
+use surety_protocol::witness::{
+    PAGE_BYTES, PackedWitness, PageNode, StateHead, Witness, WitnessPage,
+};
 
 use super::draw::{Draw, item};
 use super::mutate::mutate;
@@ -60,12 +63,13 @@ const CHECKS: &[(&str, Check)] = &[
     ("Segment", object::<Segment>),
     ("OperatorEntry", object::<OperatorEntry>),
     ("AttestedResult", object::<AttestedResult>),
-    ("Witness", object::<Witness>),
+    ("PackedWitness", object::<PackedWitness>),
     ("StateHead", object::<StateHead>),
     ("PageNode", object::<PageNode>),
     ("Activation", object::<Activation>),
     ("Profile", object::<Profile>),
     ("Accusation", accusations),
+    ("witnesses", witnesses),
     ("items", items),
     ("bundles", bundles),
     ("replies", replies),
@@ -100,6 +104,48 @@ fn object<T: Wire>(random: &mut Random) -> Result<bool, String> {
     }
     let noise = random.bytes();
     let _ = decode::<T>(&noise);
+    Ok(true)
+}
+
+/// A random witness, packed and unpacked; and altered when it is packed: what is unpacked then has its own packing.
+fn witnesses(random: &mut Random) -> Result<bool, String> {
+    let mut witness = Witness {
+        wasm_pages: random.next() as u32,
+        globals: vec![random.next()],
+        pages: Vec::new(),
+        siblings: Vec::new(),
+    };
+    let mut index = 0;
+    for _ in 0..random.between(0, 150) {
+        let bytes = match random.below(4) {
+            0 => Vec::new(),
+            kind => (0..PAGE_BYTES as u64)
+                .map(|at| (at % (kind * 50)) as u8 | 1)
+                .collect(),
+        };
+        let bytes = ByteBuf::from(bytes);
+        witness.pages.push(WitnessPage { index, bytes });
+        index += random.between(1, 20) as u32;
+    }
+    let packed = PackedWitness::of(&witness).map_err(|fault| fault.to_string())?;
+    if packed.unpack().as_ref() != Ok(&witness) {
+        return Err("another witness comes out".into());
+    }
+    for _ in 0..CHANGES {
+        let mut altered = packed.clone();
+        let piece = random.below(altered.pieces.len().max(1) as u64) as usize;
+        match altered.pieces.get_mut(piece).filter(|_| random.percent(70)) {
+            Some(piece) => mutate(piece, random),
+            None => mutate(&mut altered.touched, random),
+        }
+        let Ok(other) = altered.unpack() else {
+            continue;
+        };
+        let again = PackedWitness::of(&other).map_err(|fault| fault.to_string())?;
+        if again.unpack().as_ref() != Ok(&other) {
+            return Err("what an altered one says cannot be said again".into());
+        }
+    }
     Ok(true)
 }
 

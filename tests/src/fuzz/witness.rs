@@ -13,7 +13,7 @@ use surety_attest::state::Snapshot;
 use surety_protocol::codec::{decode, encode};
 use surety_protocol::id::{Digest, ModuleId};
 use surety_protocol::profile::Profile;
-use surety_protocol::witness::{PAGE_BYTES, Witness, WitnessPage};
+use surety_protocol::witness::{PAGE_BYTES, PackedWitness, Witness, WitnessPage};
 
 use super::modules::{KEYS, traced};
 use super::mutate::mutate;
@@ -108,9 +108,13 @@ impl Stride {
     /// Altered in any way, for the root of the true state.
     fn altered(&self, random: &mut Random) -> Result<(), String> {
         let witness = if random.percent(50) {
-            let mut bytes = encode(&self.witness).map_err(|error| error.to_string())?;
+            let packed = PackedWitness::of(&self.witness).map_err(|fault| fault.to_string())?;
+            let mut bytes = encode(&packed).map_err(|error| error.to_string())?;
             mutate(&mut bytes, random);
-            match decode(&bytes) {
+            let Ok(packed) = decode::<PackedWitness>(&bytes) else {
+                return Ok(());
+            };
+            match packed.unpack() {
                 Ok(witness) => witness,
                 Err(_) => return Ok(()),
             }

@@ -9,6 +9,7 @@ use surety_protocol::evidence::{
     DoubleAssignment, Evidence, FalseClaim, FalseTrace, InputBytes, Offence, OffenceKind, Stretch,
 };
 use surety_protocol::item::ItemView;
+use surety_protocol::witness::PackedWitness;
 
 use super::{read, refused};
 use crate::cli::Context;
@@ -68,7 +69,7 @@ fn stretch(stretch: &Stretch) -> Value {
         "module": item(&stretch.module),
         "process": item(&stretch.process),
         "start": if stretch.witness.is_some() { "witness" } else { "genesis" },
-        "witness_pages": stretch.witness.as_ref().map(|it| it.pages.len()),
+        "witness_pages": stretch.witness.as_ref().map(PackedWitness::page_count),
         "leaves": stretch.leaves.iter().map(leaf).collect::<Vec<_>>(),
         "inputs": stretch.inputs.iter().map(input).collect::<Vec<_>>(),
     })

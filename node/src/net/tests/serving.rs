@@ -45,9 +45,9 @@ async fn requests_go_both_ways_over_quic() {
 
 async fn largest(transport: Transport) {
     let (mut a, mut b) = pair(transport).await;
-    let most = vec![3; Protocol::Evidence.response_max()];
+    let most = vec![3; Protocol::Blocks.response_max()];
     a.handle
-        .request(1, b.id(), Protocol::Evidence, vec![0; limits::REQUEST_MAX])
+        .request(1, b.id(), Protocol::Blocks, vec![0; limits::REQUEST_MAX])
         .await
         .unwrap();
     let (_, _, token, data) = b.request().await;
@@ -164,10 +164,10 @@ async fn every_request_ends_with_exactly_one_response() {
 #[tokio::test]
 async fn own_requests_are_bounded_by_what_they_may_bring() {
     let (mut a, b) = pair(Transport::Tcp).await;
-    let most = (limits::REQUESTS_OUT_BYTES / limits::RESPONSE_EVIDENCE_MAX) as u64;
+    let most = (limits::REQUESTS_OUT_BYTES / limits::RESPONSE_RUN_MAX) as u64;
     for n in 0..=most {
         a.handle
-            .request(n, b.id(), Protocol::Evidence, vec![])
+            .request(n, b.id(), Protocol::Blocks, vec![])
             .await
             .unwrap();
     }

@@ -9,7 +9,7 @@ use surety_protocol::execution::{Execution, ExecutionRequest, Step};
 use surety_protocol::id::{ClaimId, NetworkId, ProcessId};
 use surety_protocol::origin::Challenge;
 use surety_protocol::time::Slot;
-use surety_protocol::witness::Witness;
+use surety_protocol::witness::PackedWitness;
 
 use super::process::history;
 use super::{Person, Process, World, profiles};
@@ -62,10 +62,11 @@ pub(crate) fn accusation(
         .rposition(|leaf| leaf.state_root.is_some());
     let leaves = claimed[start.unwrap_or(0)..=end].to_vec();
     let indices: Vec<u64> = leaves.iter().map(|leaf| leaf.slot.0).collect();
-    let witness = start.map(|_| Witness {
+    let witness = start.map(|_| PackedWitness {
         wasm_pages: 1,
         globals: vec![1],
-        pages: Vec::new(),
+        touched: ByteBuf::new(),
+        pieces: Vec::new(),
         siblings: Vec::new(),
     });
     let executed = leaves.iter().skip(usize::from(witness.is_some()));
