@@ -23,6 +23,10 @@ use surety_protocol::verified::Authentic;
 
 use crate::lone_process::{Failed, LoneProcess};
 
+/// A module, as text, whose strides are as hard to prove as can be: at its first input it fills all the memory that it gets with
+/// noise, and at each later one it touches every page.
+pub const ALL_OF_MEMORY: &str = include_str!("one_lie/all_of_memory.wat");
+
 /// What is claimed falsely.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Falsehood {

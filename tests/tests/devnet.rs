@@ -39,6 +39,7 @@ use std::path::PathBuf;
 
 use program::{Devnet, surety, text, until};
 use serde_json::Value;
+use surety_harness::one_lie::ALL_OF_MEMORY;
 use surety_protocol::bundle;
 use surety_protocol::item::{Item, ItemDraft, ItemKey};
 
@@ -113,8 +114,8 @@ fn caught(fault: &str, kind: &str, slot: u64, more: &[&str]) {
     assert_eq!(verified.code, 0, "{}{}", verified.stdout, verified.stderr);
     assert_eq!(text(&verified.data(), "offender"), offender);
     let mut bytes = std::fs::read(file).unwrap();
-    let middle = bytes.len() / 2;
-    bytes[middle] ^= 4;
+    // In what is signed. Pages can be compressed in more than one way (rule W-4).
+    bytes[300] ^= 4;
     let altered = dir.path().join("altered.cbor");
     std::fs::write(&altered, bytes).unwrap();
     assert_eq!(
@@ -142,6 +143,17 @@ fn a_false_state_of_aos_is_caught() {
 #[test]
 fn a_false_result_is_caught() {
     caught("compute:wrong-result@7", "false-claim", 7, &[]);
+}
+
+/// The file, of 24 MiB that nothing compresses, goes from node to node in pieces (rule XC-5).
+#[test]
+fn a_lie_that_takes_much_to_prove_is_caught() {
+    let dir = tempfile::tempdir().unwrap();
+    let module = dir.path().join("all_of_memory.wasm");
+    let text = ALL_OF_MEMORY.replace(" 65536)", " 384)");
+    std::fs::write(&module, wat::parse_str(text).unwrap()).unwrap();
+    let more = ["--module", module.to_str().unwrap()];
+    caught("compute:wrong-result@3", "false-claim", 3, &more);
 }
 
 #[test]

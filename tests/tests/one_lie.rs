@@ -17,7 +17,7 @@ use std::process::Command;
 use surety_attest::effect::Finding as Found;
 use surety_attest::engine::WasmEngine;
 use surety_harness::built;
-use surety_harness::one_lie::{Falsehood, Lie, hundred, tell, tell_under};
+use surety_harness::one_lie::{ALL_OF_MEMORY, Falsehood, Lie, hundred, tell, tell_under};
 use surety_node::engines::Engines;
 use surety_protocol::codec;
 use surety_protocol::evidence::{Evidence, FalseClaim, Offence};
@@ -126,32 +126,6 @@ fn no_flipped_byte_is_accepted() {
         }
     }
 }
-
-/// Fills all the memory that it gets with noise at its first input, and touches every page at each later one.
-const ALL_OF_MEMORY: &str = r#"(module
-    (memory (export "memory") 2 65536)
-    (data (i32.const 64) "{\"ok\":true,\"response\":{}}\00")
-    (global $full (mut i32) (i32.const 0))
-    (func (export "malloc") (param i32) (result i32) (i32.const 0x10000))
-    (func (export "handle") (param i32 i32) (result i32) (local $at i32) (local $noise i64)
-      (local.set $at (i32.const 0x1000))
-      (if (global.get $full) (then
-        (loop $next
-          (i32.store (local.get $at) (i32.add (i32.const 1) (i32.load (local.get $at))))
-          (local.set $at (i32.add (local.get $at) (i32.const 0x1000)))
-          (br_if $next (i32.lt_u (local.get $at) (i32.shl (memory.size) (i32.const 16))))))
-      (else
-        (global.set $full (i32.const 1))
-        (loop $more (br_if $more (i32.ne (memory.grow (i32.const 1)) (i32.const -1))))
-        (local.set $noise (i64.const 1))
-        (loop $next
-          (local.set $noise (i64.xor (local.get $noise) (i64.shl (local.get $noise) (i64.const 13))))
-          (local.set $noise (i64.xor (local.get $noise) (i64.shr_u (local.get $noise) (i64.const 7))))
-          (local.set $noise (i64.xor (local.get $noise) (i64.shl (local.get $noise) (i64.const 17))))
-          (i64.store (local.get $at) (local.get $noise))
-          (local.set $at (i32.add (local.get $at) (i32.const 8)))
-          (br_if $next (i32.lt_u (local.get $at) (i32.shl (memory.size) (i32.const 16)))))))
-      (i32.const 64)))"#;
 
 #[test]
 fn a_lie_about_all_of_memory_and_the_largest_inputs_is_proven() {
