@@ -3,7 +3,7 @@
 use surety_protocol::assignment::Assignment;
 use surety_protocol::execution::{self, Execution, ExecutionRequest};
 
-use crate::engine::{Engine, EngineError, Judged, Start, WitnessFault};
+use crate::engine::{Abstain, Engine, EngineError, Judged, Start, WitnessFault};
 use crate::message;
 
 /// Executes a request statelessly (rules EX-1, EX-2, VM-3).
@@ -54,6 +54,7 @@ pub fn execute(engine: &dyn Engine, request: &ExecutionRequest) -> Execution {
             state_root,
             traces,
         },
+        Err(EngineError::Abstain(Abstain::Differ)) => Execution::Differed,
         Err(EngineError::Abstain(why)) => Execution::Abstained(why.to_string()),
         Err(why) => Execution::Invalid(why.to_string()),
     }

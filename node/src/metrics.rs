@@ -74,6 +74,7 @@ metrics! {
     abstentions: Counter = "Executions that this node could not finish and abstained from.";
     certificates: Counter = "Certificates that the ledger recorded.";
     signatures_refused: Counter = "Signatures that the guard refused.";
+    engine_incidents: Counter = "Cases about which this node's two engines differ.";
     evidence_found: Counter = "Faults that this node found and proved.";
     slashings: Counter = "Penalties that the ledger applied.";
     gossip_accepted: Family<TopicLabel, Counter> = "Gossip accepted and forwarded.";

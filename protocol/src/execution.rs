@@ -83,4 +83,6 @@ pub enum Execution {
     Invalid(String),
     /// This host cannot tell.
     Abstained(String),
+    /// Nobody can: two engines gave different outcomes, so one of them is at fault (rule VM-3).
+    Differed,
 }

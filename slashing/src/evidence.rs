@@ -114,6 +114,9 @@ pub enum Refused {
     /// This host could not execute it.
     #[error("this host could not execute it: {0}")]
     Abstained(String),
+    /// Two engines gave different outcomes (rule VM-3).
+    #[error("two engines gave different outcomes: one of them is at fault, and nobody is judged")]
+    Differed,
     /// Everything is as claimed.
     #[error("nothing false is in it")]
     Innocent,

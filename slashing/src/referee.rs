@@ -4,7 +4,8 @@
 //!
 //! - `[RF-1]` A validator judges every open case of which it is an elector and not the accused, once.
 //! - `[RF-2]` What the file proves must be what the challenge says. If it is not, or the file proves nothing, or its profiles
-//!   are not the network's, the verdict is innocent; if this host could not tell, there is no verdict.
+//!   are not the network's, the verdict is innocent; if this host could not tell, or its engines differ, there is no
+//!   verdict.
 //! - `[RF-3]` A file that does not have the announced id, or more bytes than announced, is not the file.
 
 use surety_protocol::evidence::Evidence;
@@ -70,7 +71,7 @@ pub fn conclude(
 ) -> Option<bool> {
     match pending.judge(execution) {
         Ok(proven) => Some(agrees(ledger, evidence, &proven)),
-        Err(Refused::Abstained(_)) => None,
+        Err(Refused::Abstained(_) | Refused::Differed) => None,
         Err(_) => Some(false),
     }
 }

@@ -112,6 +112,21 @@ fn the_program_judges_the_file_offline() {
 }
 
 #[test]
+fn if_two_engines_differ_nobody_is_judged() {
+    // Another engine, to which the same instructions mean something else: they end earlier.
+    let other = Profile {
+        gas_max: 1000,
+        ..Profile::v1()
+    };
+    let other = WasmEngine::interpreting(other).unwrap();
+    let judge = Judge(WasmEngine::new(Profile::v1()).unwrap().judging_with(other));
+    for falsehood in [Falsehood::Result, Falsehood::Nothing] {
+        let evidence = sample(77, falsehood).evidence;
+        assert_eq!(judge.judge(&evidence), Err(Refused::Differed));
+    }
+}
+
+#[test]
 fn no_flipped_byte_is_accepted() {
     let judge = Judge::new();
     let evidence = sample(77, Falsehood::Result).evidence;

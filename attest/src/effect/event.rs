@@ -77,6 +77,11 @@ pub enum Event {
         /// The claim.
         claim: ClaimId,
     },
+    /// This node's two engines differ about a case: one of them is at fault, and nobody is judged (rule VM-3).
+    EnginesDiffer {
+        /// What was judged.
+        evidence: EvidenceId,
+    },
     /// A claim was to be executed here by an auditor, and was not: more came than its budget allows, or what it needs did not.
     Unaudited {
         /// The process.

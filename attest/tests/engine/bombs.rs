@@ -19,22 +19,22 @@ pub(crate) const MEMORY: &str = r#"(memory (export "memory") 1)"#;
 
 /// The reason for which both machines refuse a module.
 pub(crate) fn refused(program: &Program) -> ModuleRefused {
-    let refusal = |engine: &WasmEngine| match engine.boot(program, CLOCK).map(drop) {
+    let refusal = |engine: &dyn Engine| match engine.boot(program, CLOCK).map(drop) {
         Err(EngineError::Refused(why)) => why,
         other => panic!("{other:?}"),
     };
-    let why = refusal(&ENGINE);
-    assert_eq!(refusal(&OTHER), why);
+    let why = refusal(&*ENGINE);
+    assert_eq!(refusal(&*OTHER), why);
     why
 }
 
 /// One step, which gives the same in both machines.
 pub(crate) fn step(program: &Program) -> (StepOutcome, Box<dyn Resident>) {
-    let run = |engine: &WasmEngine| {
+    let run = |engine: &dyn Engine| {
         let mut process = engine.boot(program, CLOCK).unwrap();
         (process.step(&action(1, "Hello")).unwrap(), process)
     };
-    let (mut ours, mut theirs) = (run(&ENGINE), run(&OTHER));
+    let (mut ours, mut theirs) = (run(&*ENGINE), run(&*OTHER));
     assert_eq!(ours.0, theirs.0);
     assert_eq!(ours.1.state_root().unwrap(), theirs.1.state_root().unwrap());
     ours
@@ -164,7 +164,7 @@ fn replies_that_are_nowhere_too_long_or_no_text() {
             (return (i32.const 0x10000))",
         )
     };
-    for engine in [&ENGINE, &OTHER] {
+    for engine in [&*ENGINE as &dyn Engine, &*OTHER] {
         let mut process = engine.boot(&program, CLOCK).unwrap();
         let outcome = process.step(&action(1, "Hello")).unwrap();
         assert_eq!(error(&outcome), "surety: the reply is too long");

@@ -78,13 +78,13 @@ fn stored(bytes: u64, stores: &[String]) -> Vec<u64> {
         (func (export "handle") (param i32 i32) (result i32) {code} (i32.const 64))"#
     ));
     let other = WasmEngine::interpreting(Profile::v1()).unwrap();
-    let run = |engine: &WasmEngine| {
+    let run = |engine: &dyn Engine| {
         let mut process = engine.boot(&program, CLOCK).unwrap();
         let outcome = process.step(&action(1, "Hello")).unwrap();
         assert_eq!(outcome.result.error, None);
         process.snapshot().unwrap()
     };
-    let state = run(&ENGINE);
+    let state = run(&*ENGINE);
     assert_eq!(run(&other), state);
     let byte = |at: u64| u64::from(state.page((at / 4096) as u32)[(at % 4096) as usize]);
     let word = |index: u64| {

@@ -74,6 +74,9 @@ impl Core {
         let Some(Some(pending)) = self.cases.remove(&evidence) else {
             return;
         };
+        if *execution == Execution::Differed {
+            out.push(Effect::Notify(Event::EnginesDiffer { evidence }));
+        }
         // [RF-2]
         if let Some(guilty) = referee::conclude(&self.ledger, &evidence, pending, execution) {
             self.say(evidence, guilty, out);

@@ -370,6 +370,10 @@ impl Driver {
                 self.metrics.claims_unaudited.inc();
                 tracing::warn!(%process, %claim, "a claim was not looked at");
             }
+            Event::EnginesDiffer { evidence } => {
+                self.metrics.engine_incidents.inc();
+                tracing::error!(%evidence, "two engines differ about a case: one of them is at fault; keep the file");
+            }
             Event::Accused { .. } => {
                 self.metrics.evidence_found.inc();
             }

@@ -121,6 +121,7 @@ pub(super) async fn post(
 fn refused(error: Refused) -> Problem {
     let (status, code) = match error {
         Refused::Abstained(_) => (StatusCode::SERVICE_UNAVAILABLE, "engine-abstained"),
+        Refused::Differed => (StatusCode::SERVICE_UNAVAILABLE, "engines-differ"),
         _ => (StatusCode::UNPROCESSABLE_ENTITY, "evidence-refused"),
     };
     Problem::new(status, code, error.to_string())

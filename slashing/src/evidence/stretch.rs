@@ -187,6 +187,7 @@ impl<'a> Outcome<'a> {
             }),
             Execution::Invalid(why) => Err(Refused::Execution(why.clone())),
             Execution::Abstained(why) => Err(Refused::Abstained(why.clone())),
+            Execution::Differed => Err(Refused::Differed),
         }
     }
 }

@@ -6,7 +6,8 @@
 //!   case that the validators of that height judge, without the accused.
 //! - `[L-31]` More than two thirds of their stake (nobody tombstoned among them) with one outcome settles a case. Guilty: the offender's stake moves to
 //!   escrow at once and it is tombstoned; the bond returns. Innocent: the bond burns. No outcome in time: the bond
-//!   returns and nothing else happens.
+//!   returns, nothing else happens, and the same evidence may be shown again: whoever judges may have had an engine at fault, or
+//!   no memory, and has not for ever.
 //! - `[L-32]` One offence (operator, kind, process, slot) is punished once. An open case with other evidence is no
 //!   obstacle to a challenge: nobody can shield an offender by accusing it badly.
 //! - `[L-33]` When the escrow's window closes, the challenger gets its share and the rest burns.
@@ -160,7 +161,10 @@ impl Ledger {
         let stands = challenge
             .claim
             .is_some_and(|claim| self.is_certified_claim(&challenge.process, &claim));
-        if self.cases.contains_key(&challenge.evidence) || (punished && !stands) {
+        // [L-31]
+        let known = self.cases.get(&challenge.evidence);
+        let known = known.is_some_and(|case| case.state != CaseState::Expired);
+        if known || (punished && !stands) {
             return Err(ItemRefused::Known);
         }
         let offender = self.operators.get(&challenge.offender);

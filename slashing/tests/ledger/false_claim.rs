@@ -207,5 +207,6 @@ fn an_execution_that_does_not_finish_proves_nothing() {
     let judge = |outcome: Execution| evidence::judge(&file, |_| outcome).unwrap_err();
     assert_eq!(judge(Execution::Invalid("why".into())), invalid);
     assert_eq!(judge(Execution::Abstained("why".into())), abstained);
+    assert_eq!(judge(Execution::Differed), Refused::Differed);
     assert!(matches!(judge(empty), Refused::Execution(_)));
 }

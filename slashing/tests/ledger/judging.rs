@@ -1,5 +1,6 @@
 //! Cases: who judges, how they end, and what nobody can do about them (rules L-12, L-30 to L-32, RF-1 to RF-3).
 
+use surety_protocol::evidence::EVIDENCE_BYTES_MAX;
 use surety_protocol::execution::Execution;
 use surety_protocol::id::EvidenceId;
 use surety_protocol::origin::{Action, Challenge, Verdict};
@@ -171,6 +172,12 @@ fn a_case_that_nobody_settles_expires_and_returns_the_bond() {
     assert_eq!(trial.world.balance(&trial.auditor), ao(100));
     assert_eq!(trial.world.ledger.burned(), ao(0));
     assert!(trial.world.ledger.slashings().is_empty());
+    // The same evidence, once those who could not tell can.
+    trial.open(&it);
+    assert!(trial.case(&it).verdicts.is_empty());
+    trial.say(&it, 0..3, true);
+    assert_eq!(trial.case(&it).state, CaseState::Guilty);
+    assert_eq!(trial.world.ledger.slashings().len(), 1);
 }
 
 #[test]
@@ -292,7 +299,7 @@ fn a_case_needs_a_bond_and_a_file_of_bounded_size() {
         ItemRefused::Balance
     );
     let large = Challenge {
-        bytes: (64 << 20) + 1,
+        bytes: EVIDENCE_BYTES_MAX as u64 + 1,
         ..it.challenge.clone()
     };
     let large = Action::Challenge {
@@ -394,6 +401,7 @@ fn a_validator_judges_the_announced_file_and_nothing_else() {
         Some(false)
     );
     assert_eq!(conclude(&|_| Execution::Abstained("memory".into())), None);
+    assert_eq!(conclude(&|_| Execution::Differed), None);
     assert!(matches!(
         referee::open(ledger, &id, &altered),
         Judgement::Verdict(false)

@@ -43,6 +43,10 @@ pub(super) fn judged(bytes: &[u8]) -> Result<(Proven, Duration), CliError> {
             CliError::new(Exit::Failure, "abstained", message)
                 .with_help("try a machine with more memory; the file may still prove the offence")
         }
+        Refused::Differed => CliError::new(Exit::Failure, "engines-differ", why.to_string())
+            .with_help(
+                "keep the file and tell the developers: nobody is punished until it is mended",
+            ),
         why => refused(&why.to_string()),
     })?;
     Ok((proven, started.elapsed()))

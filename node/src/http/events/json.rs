@@ -82,6 +82,9 @@ fn of_role(event: &Event) -> Value {
         Event::Unaudited { process, claim } => {
             json!({ "kind": "unaudited", "process": process, "claim": claim })
         }
+        Event::EnginesDiffer { evidence } => {
+            json!({ "kind": "engines-differ", "evidence": evidence })
+        }
         Event::Refuted {
             process,
             claim,
