@@ -69,14 +69,15 @@ impl Survey {
         }
     }
 
-    /// Takes the next operator, and the operands on the stack after it.
-    pub(super) fn operator(&mut self, operator: &Operator<'_>, operands: u32) {
+    /// Takes the next operator, and the operands on the stack after it; nothing if it has no price.
+    #[must_use]
+    pub(super) fn operator(&mut self, operator: &Operator<'_>, operands: u32) -> Option<()> {
         self.operands_max = self.operands_max.max(operands);
         self.calls |= matches!(
             operator,
             Operator::Call { .. } | Operator::CallIndirect { .. }
         );
-        self.blocks.operator(operator);
+        self.blocks.operator(operator)
     }
 }
 

@@ -223,7 +223,11 @@ fn survey(
         if !fits(validator.operand_stack_height()) {
             return Err(ModuleRefused::Function);
         }
-        survey.operator(&operator, validator.operand_stack_height());
+        let unpriced = ModuleRefused::Invalid {
+            offset: u64::try_from(offset).unwrap_or(u64::MAX),
+        };
+        let priced = survey.operator(&operator, validator.operand_stack_height());
+        priced.ok_or(unpriced)?;
         scales.operator(&operator)?;
     }
     operators.finish().map_err(invalid)?;

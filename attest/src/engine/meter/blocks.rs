@@ -54,9 +54,9 @@ impl Blocks {
         blocks
     }
 
-    /// Takes the next operator.
-    pub(super) fn operator(&mut self, operator: &Operator<'_>) {
-        self.cost((self.costs.operator)(operator));
+    /// Takes the next operator; nothing if it has no price.
+    pub(super) fn operator(&mut self, operator: &Operator<'_>) -> Option<()> {
+        self.cost(self.costs.of(operator)?);
         self.next += 1;
         match operator {
             Operator::Block { .. } => self.enter(false, false),
@@ -93,6 +93,7 @@ impl Blocks {
             Operator::Unreachable => self.open = None,
             _ => {}
         }
+        Some(())
     }
 
     /// The blocks that cost something or are checked, in order.

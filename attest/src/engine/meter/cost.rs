@@ -12,7 +12,7 @@ use wasmparser::Operator;
 #[derive(Debug, Clone, Copy)]
 pub(in crate::engine) struct Costs {
     pub(super) entry: u64,
-    pub(super) operator: fn(&Operator<'_>) -> u64,
+    pub(super) operator: fn(&Operator<'_>) -> Option<u64>,
 }
 
 impl Costs {
@@ -22,8 +22,8 @@ impl Costs {
         operator: v1,
     };
 
-    /// What an operator costs.
-    pub(in crate::engine) fn of(&self, operator: &Operator<'_>) -> u64 {
+    /// What an operator costs; nothing if it has no price.
+    pub(in crate::engine) fn of(&self, operator: &Operator<'_>) -> Option<u64> {
         (self.operator)(operator)
     }
 }
@@ -34,27 +34,30 @@ impl Costs {
     /// one for the entry of a function.
     pub(in crate::engine) const FUEL: Self = Self {
         entry: 1,
-        operator: |operator| match operator {
-            Operator::Nop
-            | Operator::Drop
-            | Operator::Block { .. }
-            | Operator::Loop { .. }
-            | Operator::Unreachable
-            | Operator::Return
-            | Operator::Else
-            | Operator::End => 0,
-            _ => 1,
+        operator: |operator| {
+            Some(match operator {
+                Operator::Nop
+                | Operator::Drop
+                | Operator::Block { .. }
+                | Operator::Loop { .. }
+                | Operator::Unreachable
+                | Operator::Return
+                | Operator::Else
+                | Operator::End => 0,
+                _ => 1,
+            })
         },
     };
 }
 
-/// Control flow that takes no time of its own is free: what branches pays.
-const fn v1(operator: &Operator<'_>) -> u64 {
+/// Control flow that takes no time of its own is free: what branches pays. What has no price is refused (rule MO-1): no operator that
+/// a later version of the parser may know gets in without one.
+const fn v1(operator: &Operator<'_>) -> Option<u64> {
     use Operator as O;
     if let Some(cost) = vector::cost(operator) {
-        return cost;
+        return Some(cost);
     }
-    match operator {
+    Some(match operator {
         O::Nop
         | O::Block { .. }
         | O::Loop { .. }
@@ -136,7 +139,86 @@ const fn v1(operator: &Operator<'_>) -> u64 {
         | O::F64ConvertI64U
         | O::F32DemoteF64
         | O::F64PromoteF32 => 12,
-        // Locals, constants, comparisons, and what integers do in one step. The check lets nothing else through (MO-1).
-        _ => 1,
-    }
+        O::Select
+        | O::LocalGet { .. }
+        | O::LocalSet { .. }
+        | O::LocalTee { .. }
+        | O::I32Const { .. }
+        | O::I64Const { .. }
+        | O::F32Const { .. }
+        | O::F64Const { .. }
+        | O::I32Eqz
+        | O::I32Eq
+        | O::I32Ne
+        | O::I32LtS
+        | O::I32LtU
+        | O::I32GtS
+        | O::I32GtU
+        | O::I32LeS
+        | O::I32LeU
+        | O::I32GeS
+        | O::I32GeU
+        | O::I64Eqz
+        | O::I64Eq
+        | O::I64Ne
+        | O::I64LtS
+        | O::I64LtU
+        | O::I64GtS
+        | O::I64GtU
+        | O::I64LeS
+        | O::I64LeU
+        | O::I64GeS
+        | O::I64GeU
+        | O::F32Eq
+        | O::F32Ne
+        | O::F32Lt
+        | O::F32Gt
+        | O::F32Le
+        | O::F32Ge
+        | O::F64Eq
+        | O::F64Ne
+        | O::F64Lt
+        | O::F64Gt
+        | O::F64Le
+        | O::F64Ge
+        | O::I32Add
+        | O::I32Sub
+        | O::I32And
+        | O::I32Or
+        | O::I32Xor
+        | O::I32Shl
+        | O::I32ShrS
+        | O::I32ShrU
+        | O::I32Rotl
+        | O::I32Rotr
+        | O::I64Add
+        | O::I64Sub
+        | O::I64And
+        | O::I64Or
+        | O::I64Xor
+        | O::I64Shl
+        | O::I64ShrS
+        | O::I64ShrU
+        | O::I64Rotl
+        | O::I64Rotr
+        | O::F32Abs
+        | O::F32Neg
+        | O::F32Copysign
+        | O::F64Abs
+        | O::F64Neg
+        | O::F64Copysign
+        | O::I32WrapI64
+        | O::I64ExtendI32S
+        | O::I64ExtendI32U
+        | O::I32ReinterpretF32
+        | O::I64ReinterpretF64
+        | O::F32ReinterpretI32
+        | O::F64ReinterpretI64
+        | O::I32Extend8S
+        | O::I32Extend16S
+        | O::I64Extend8S
+        | O::I64Extend16S
+        | O::I64Extend32S => 1,
+        _ => return None,
+    })
 }

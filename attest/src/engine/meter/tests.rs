@@ -4,7 +4,7 @@ use arbitrary::Unstructured;
 use surety_protocol::hash::{Domain, digest};
 use wasm_smith::{Config, Module as Smithed};
 use wasmparser::{Operator, Parser, Payload};
-use wasmtime::{Engine, Func, Instance, Module, Store, Trap, Val};
+use wasmtime::{Engine, Func, Instance, Module, Store, StoreLimits, StoreLimitsBuilder, Trap, Val};
 
 use super::cost::Costs;
 use super::{FRAME_SLOTS, GAS, LEAF_SLOTS, STACK};
@@ -15,7 +15,7 @@ const STACK_LIMIT: i32 = 10_000;
 
 /// An instance and its store.
 struct Run {
-    store: Store<()>,
+    store: Store<StoreLimits>,
     instance: Instance,
 }
 
@@ -28,7 +28,10 @@ impl Run {
             .wasm_memory64(true);
         let engine = Engine::new(&config).unwrap();
         let module = Module::new(&engine, module).unwrap();
-        let mut store = Store::new(&engine, ());
+        // Where memory has no end of its own.
+        let limits = StoreLimitsBuilder::new().memory_size(4 << 20).build();
+        let mut store = Store::new(&engine, limits);
+        store.limiter(|limits| limits);
         if fuel {
             store.set_fuel(u64::MAX).unwrap();
         }
@@ -58,11 +61,30 @@ impl Run {
         }
     }
 
-    /// Calls a function with zeros; gives the bits of its results.
-    fn call(&mut self, function: Func) -> Result<Vec<u64>, Trap> {
+    /// Calls a function with arguments that nobody chose; gives the bits of its results.
+    fn call(&mut self, function: Func) -> Result<Vec<u128>, Trap> {
         let ty = function.ty(&self.store);
         let zeros = |it: wasmtime::ValType| Val::default_for_ty(&it).unwrap();
-        let args: Vec<Val> = ty.params().map(zeros).collect();
+        let chosen = |(at, it): (u64, wasmtime::ValType)| {
+            let [a, b, ..] = *noise(at, 32).as_chunks::<8>().0 else {
+                return zeros(it);
+            };
+            let bits = u64::from_le_bytes(a);
+            match it {
+                // Often small, as lengths and places are.
+                wasmtime::ValType::I32 if at % 2 == 0 => Val::I32((bits % 100) as i32),
+                wasmtime::ValType::I32 => Val::I32(bits as i32),
+                wasmtime::ValType::I64 => Val::I64(bits.cast_signed() >> (bits % 64)),
+                wasmtime::ValType::F32 => Val::F32(bits as u32),
+                wasmtime::ValType::F64 => Val::F64(bits),
+                wasmtime::ValType::V128 => {
+                    let both = u128::from_le_bytes([a, b].concat().try_into().unwrap());
+                    Val::V128(both.into())
+                }
+                it => zeros(it),
+            }
+        };
+        let args: Vec<Val> = (0..).zip(ty.params()).map(chosen).collect();
         let mut results: Vec<Val> = ty.results().map(zeros).collect();
         match function.call(&mut self.store, &args, &mut results) {
             Ok(()) => Ok(results.iter().map(bits).collect()),
@@ -78,24 +100,25 @@ impl Run {
         memories.iter().map(bytes).collect()
     }
 
-    fn call_named(&mut self, name: &str) -> Result<Vec<u64>, Trap> {
+    fn call_named(&mut self, name: &str) -> Result<Vec<u128>, Trap> {
         let function = self.instance.get_func(&mut self.store, name).unwrap();
         self.call(function)
     }
 }
 
-fn bits(value: &Val) -> u64 {
+fn bits(value: &Val) -> u128 {
     match value {
-        Val::I32(it) => u64::from(it.cast_unsigned()),
-        Val::I64(it) => it.cast_unsigned(),
-        Val::F32(it) => u64::from(*it),
-        Val::F64(it) => *it,
+        Val::I32(it) => it.cast_unsigned().into(),
+        Val::I64(it) => it.cast_unsigned().into(),
+        Val::F32(it) => (*it).into(),
+        Val::F64(it) => (*it).into(),
+        Val::V128(it) => it.as_u128(),
         other => panic!("{other:?}"),
     }
 }
 
 /// A random module of what the profile allows.
-fn smithed(seed: &[u8]) -> Option<Vec<u8>> {
+fn smithed(seed: &[u8], vectors: bool) -> Option<Vec<u8>> {
     let config = Config {
         bulk_memory_enabled: false,
         exceptions_enabled: false,
@@ -112,7 +135,7 @@ fn smithed(seed: &[u8]) -> Option<Vec<u8>> {
         reference_types_enabled: false,
         relaxed_simd_enabled: false,
         shared_everything_threads_enabled: false,
-        simd_enabled: false,
+        simd_enabled: vectors,
         tail_call_enabled: false,
         threads_enabled: false,
         wide_arithmetic_enabled: false,
@@ -167,18 +190,20 @@ fn noise(seed: u64, bytes: u64) -> Vec<u8> {
 
 #[test]
 fn gas_is_the_engines_fuel_where_both_count_alike() {
-    let (mut modules, mut returned) = (0, 0);
-    for seed in 0..400 {
-        if let Some(module) = smithed(&noise(seed, 4096)) {
-            modules += 1;
-            returned += compare(&module);
+    for (vectors, seeds) in [(false, 0..400), (true, 400..1200)] {
+        let (mut modules, mut returned) = (0, 0);
+        for seed in seeds {
+            if let Some(module) = smithed(&noise(seed, 4096), vectors) {
+                modules += 1;
+                returned += compare(&module);
+            }
         }
+        assert!(modules > 100, "{modules} modules");
+        assert!(
+            returned > 100,
+            "{returned} calls of {modules} modules returned"
+        );
     }
-    assert!(modules > 100, "{modules} modules");
-    assert!(
-        returned > 100,
-        "{returned} calls of {modules} modules returned"
-    );
 }
 
 /// A module with these functions and an exported one named `f`.

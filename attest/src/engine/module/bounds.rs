@@ -103,7 +103,7 @@ impl Scales {
         let mut points = match operator {
             Operator::CallIndirect { .. } => 25,
             Operator::Call { .. } => 8,
-            other if Costs::V1.of(other) >= 12 => 8,
+            other if Costs::V1.of(other).is_some_and(|it| it >= 12) => 8,
             _ => 2,
         };
         match operator {
