@@ -187,17 +187,35 @@ fn what_fails_leaves_no_trace() {
 #[test]
 fn the_limits_of_lua_come_before_those_of_the_host() {
     let codes = [
-        "local function f(n) return 1 + f(n + 1) end return tostring(select(2, pcall(f, 1)))",
-        "local function co(n) return coroutine.wrap(function() return co(n + 1) end)() end return tostring(select(2, pcall(co, 1)))",
-        "return tostring(select(2, pcall(string.rep, 'x', 1000000000)))",
-        "local s = string.rep('(', 300) .. string.rep(')', 300); return tostring(select(2, pcall(string.find, 'x', s)))",
-        "return tostring(select(2, load('return ' .. ('('):rep(1000) .. '1' .. (')'):rep(1000))))",
+        (
+            "local function f(n) return 1 + f(n + 1) end return tostring(select(2, pcall(f, 1)))",
+            "stack overflow",
+        ),
+        (
+            "local function co(n) return coroutine.wrap(function() return co(n + 1) end)() end return tostring(select(2, pcall(co, 1)))",
+            "C stack overflow",
+        ),
+        (
+            "return tostring(select(2, pcall(string.rep, 'x', 1000000000)))",
+            "not enough memory",
+        ),
+        (
+            "local s = string.rep('(', 300) .. string.rep(')', 300); return tostring(select(2, pcall(string.find, 'x', s)))",
+            "too many captures",
+        ),
+        (
+            "return tostring(select(2, load('return ' .. ('('):rep(1000) .. '1' .. (')'):rep(1000))))",
+            "too many C levels",
+        ),
+        // And it goes on.
+        ("return 6 * 7", "42"),
     ];
     for (name, program) in modules() {
         let (mut one, mut other) = (booted(&program), booted(&program));
-        for (nonce, code) in (1..).zip(codes) {
+        for (nonce, (code, said)) in (1..).zip(codes) {
             let outcome = one.step(&eval(nonce, code)).unwrap();
             assert_eq!(error(&outcome), "", "{name}: {code}");
+            assert!(data(&outcome).contains(said), "{name}: {code}");
             assert_eq!(other.step(&eval(nonce, code)).unwrap(), outcome);
             assert_eq!(one.state_root().unwrap(), other.state_root().unwrap());
         }
