@@ -158,10 +158,12 @@ ao-loader: setup loader
 	  cargo test --locked --profile $(PROFILE) --workspace --test ao_loader -- --nocapture
 
 .PHONY: bench-exec
-## What AOS costs per message, beside AO's own loader in the same run.
-bench-exec: setup loader
+## What AOS costs per message, beside AO's own loader in the same run; what proofs of it cost, and what a node keeps of it.
+bench-exec: build loader
 	SURETY_AOS_MODULES=$(AOS_MODULES) SURETY_AO_LOADER=$(LOADER) \
 	  cargo bench --locked --profile $(PROFILE) --package surety-harness --bench execution
+	SURETY_AOS_MODULES=$(AOS_MODULES) \
+	  cargo bench --locked --profile $(PROFILE) --package surety-harness --bench processes -- keeping
 
 .PHONY: bench-units
 ## What AO's units cost their users, beside WAO's in the same run, and beside AO's own if SURETY_AO_SU and SURETY_AO_CU say where they are.

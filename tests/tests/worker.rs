@@ -41,7 +41,11 @@ fn engine(dir: &tempfile::TempDir, memory_bytes: u64) -> (WorkerEngine, Arc<Work
 }
 
 fn with(args: Vec<std::ffi::OsString>, memory_bytes: u64) -> (WorkerEngine, Arc<Worker>) {
-    let worker = Arc::new(Worker::new(built::surety().unwrap(), args, memory_bytes));
+    over(Worker::new(built::surety().unwrap(), args, memory_bytes))
+}
+
+fn over(worker: Worker) -> (WorkerEngine, Arc<Worker>) {
+    let worker = Arc::new(worker);
     let (evaluating, judging) = (Arc::clone(&worker), Arc::clone(&worker));
     let engine = WorkerEngine::new(Profile::v1(), evaluating, judging);
     (engine, worker)
@@ -252,15 +256,47 @@ fn a_killed_worker_is_an_abstention_and_another_is_started() {
     let mut again = engine.restore(&program, &state).unwrap();
     again.step(&message(2, "Hello")).unwrap();
     assert_ne!(worker.process().unwrap(), first);
-    // In the middle of something long, too.
-    let endless = module("(loop (br 0))");
-    let mut long = engine.boot(&endless, CLOCK).unwrap();
-    let waiting = std::thread::spawn(move || long.step(&message(1, "Hello")));
-    while again.dry_run(&message(3, "Hello"), u64::MAX).is_err() {}
-    kill();
-    // It had spent its gas just before, or it was lost.
-    let outcome = waiting.join().unwrap();
-    assert!(outcome == lost || outcome.is_ok(), "{outcome:?}");
+    // In the middle of something long, too; where this machine was so slow that it was over by then, another time.
+    let lost_within = || {
+        let mut again = engine.restore(&program, &state).unwrap();
+        let mut long = engine.boot(&endless(), CLOCK).unwrap();
+        let waiting = std::thread::spawn(move || long.step(&message(1, "Hello")));
+        again.dry_run(&message(3, "Hello"), u64::MAX).unwrap();
+        kill();
+        let outcome = waiting.join().unwrap();
+        assert!(outcome == lost || outcome.is_ok(), "{outcome:?}");
+        outcome == lost
+    };
+    assert!((0..5).any(|_| lost_within()));
+}
+
+/// As much gas as the profile allows: some seconds.
+fn endless() -> Program {
+    Program {
+        compute_limit: u64::MAX,
+        ..module("(loop (br 0))")
+    }
+}
+
+#[test]
+fn a_worker_that_takes_too_long_is_ended() {
+    let dir = tempfile::tempdir().unwrap();
+    let worker = Worker::new(built::surety().unwrap(), args(&dir, 4096), 8 << 30);
+    let (engine, worker) = over(worker.within(Duration::from_millis(300)));
+    let mut resident = loop {
+        // Compiling takes its time too, but is not forgotten.
+        match engine.boot(&endless(), CLOCK) {
+            Ok(resident) => break resident,
+            Err(error) => assert_eq!(error, EngineError::Abstain(Abstain::Worker)),
+        }
+    };
+    let first = worker.process().unwrap();
+    let outcome = resident.step(&message(1, "Hello"));
+    assert_eq!(outcome, Err(EngineError::Abstain(Abstain::Worker)));
+    // The next one is served by another.
+    let mut other = engine.boot(&of(sample::WASM.to_vec()), CLOCK).unwrap();
+    other.step(&message(1, "Hello")).unwrap();
+    assert_ne!(worker.process().unwrap(), first);
 }
 
 #[test]

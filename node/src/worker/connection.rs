@@ -33,6 +33,7 @@ pub struct Worker {
     program: PathBuf,
     args: Vec<OsString>,
     memory_bytes: u64,
+    deadline: Duration,
     running: Mutex<Option<Arc<Connection>>>,
 }
 
@@ -43,8 +44,15 @@ impl Worker {
             program,
             args,
             memory_bytes,
+            deadline: DEADLINE,
             running: Mutex::new(None),
         }
+    }
+
+    /// The same, which may take another time for one request.
+    #[must_use]
+    pub fn within(self, deadline: Duration) -> Worker {
+        Worker { deadline, ..self }
     }
 
     /// The process id of the worker, while it runs.
@@ -60,10 +68,11 @@ impl Worker {
         if let Some(connection) = running.as_ref().filter(|it| !it.ended()) {
             return Ok(Arc::clone(connection));
         }
-        let connection = Connection::start(&self.program, &self.args).map_err(|error| {
-            warn!(%error, "a worker does not start");
-            EngineError::from(Abstain::Worker)
-        })?;
+        let connection =
+            Connection::start(&self.program, &self.args, self.deadline).map_err(|error| {
+                warn!(%error, "a worker does not start");
+                EngineError::from(Abstain::Worker)
+            })?;
         let (watched, bytes) = (Arc::downgrade(&connection), self.memory_bytes);
         let watching = std::thread::Builder::new().spawn(move || watch(&watched, bytes));
         watching.map_err(|_| Abstain::Memory)?;
@@ -84,12 +93,13 @@ pub(super) struct Connection {
     /// The same, for ending it while somebody writes.
     ending: UnixStream,
     numbers: AtomicU64,
+    deadline: Duration,
     /// Nothing once the worker has ended.
     waiting: Arc<Mutex<Option<Waiting>>>,
 }
 
 impl Connection {
-    fn start(program: &Path, args: &[OsString]) -> io::Result<Arc<Connection>> {
+    fn start(program: &Path, args: &[OsString], deadline: Duration) -> io::Result<Arc<Connection>> {
         let (ours, theirs) = UnixStream::pair()?;
         let (reading, ending) = (ours.try_clone()?, ours.try_clone()?);
         ours.set_write_timeout(Some(WRITE_TIMEOUT))?;
@@ -105,6 +115,7 @@ impl Connection {
             socket: Mutex::new(ours),
             ending,
             numbers: AtomicU64::new(1),
+            deadline,
             waiting: Arc::new(Mutex::new(Some(BTreeMap::new()))),
         };
         let waiting = Arc::clone(&connection.waiting);
@@ -134,7 +145,7 @@ impl Connection {
         if lock(&self.socket).write_all(&frame).is_err() {
             self.end();
         }
-        match answer.recv_timeout(DEADLINE) {
+        match answer.recv_timeout(self.deadline) {
             Ok(Answer::Failed(error)) => Err(error),
             Ok(answer) => Ok(answer),
             Err(RecvTimeoutError::Timeout) => {
