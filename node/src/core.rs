@@ -375,7 +375,7 @@ impl Core {
                 self.signal(now, &Signal::Material, out);
             }
             Fetched::State => self.signal(now, &Signal::Material, out),
-            Fetched::Evidence { evidence, bytes } => self.evidence(evidence, bytes, out),
+            Fetched::Evidence(file) => self.evidence(*file, out),
             Fetched::Blocks(blocks) => {
                 for block in blocks {
                     self.block(now, block, out);

@@ -18,6 +18,7 @@ mod certify;
 mod entries;
 mod entry;
 mod false_approval;
+mod penalty;
 mod profile;
 mod view;
 
@@ -41,8 +42,9 @@ use surety_protocol::validators::ValidatorSet;
 
 pub use action::{Admissible, End, ItemRefused, Subject};
 pub use bond::{Operator, Unbonding};
-pub use case::{Case, CaseState, Slashing};
+pub use case::{Case, CaseState};
 use entries::Entries;
+pub use penalty::Slashing;
 
 /// Heights whose beacon and validator set are kept, and so the age at which a claim can still be certified.
 pub const RECENT_HEIGHTS: u64 = 4096;

@@ -15,6 +15,36 @@ use surety_protocol::id::{Address, EvidenceId};
 use crate::evidence::{self, Opened, Pending, Proven, Refused};
 use crate::ledger::{CaseState, Ledger};
 
+/// An evidence file that was read. That takes a time which grows with the file and needs no ledger, so whoever gets a file reads it
+/// before it comes to who keeps the ledger.
+#[derive(Debug)]
+pub struct File {
+    id: EvidenceId,
+    bytes: Vec<u8>,
+    opened: Result<Opened, Refused>,
+}
+
+impl File {
+    /// Reads a file.
+    pub fn read(bytes: Vec<u8>) -> File {
+        File {
+            id: Evidence::id_of(&bytes),
+            opened: evidence::open(&bytes),
+            bytes,
+        }
+    }
+
+    /// Its id.
+    pub const fn id(&self) -> EvidenceId {
+        self.id
+    }
+
+    /// Its bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
 /// What to do about a file.
 #[derive(Debug)]
 pub enum Judgement {
@@ -39,18 +69,17 @@ pub fn is_elector(ledger: &Ledger, evidence: &EvidenceId, validator: &Address) -
     })
 }
 
-/// Whether these bytes are the file of a case (rule RF-3).
-pub fn is_file(ledger: &Ledger, evidence: &EvidenceId, bytes: &[u8]) -> bool {
-    ledger.case(evidence).is_some_and(|case| {
-        u64::try_from(bytes.len()).is_ok_and(|length| length == case.challenge.bytes)
-            && Evidence::id_of(bytes) == *evidence
-    })
+/// Whether this is the file of a case (rule RF-3).
+pub fn is_file(ledger: &Ledger, file: &File) -> bool {
+    let length = u64::try_from(file.bytes.len());
+    let case = ledger.case(&file.id);
+    case.is_some_and(|case| length == Ok(case.challenge.bytes))
 }
 
-/// Reads the file of a case.
-pub fn open(ledger: &Ledger, evidence: &EvidenceId, bytes: &[u8]) -> Judgement {
-    match evidence::open(bytes) {
-        Ok(Opened::Proven(proven)) => Judgement::Verdict(agrees(ledger, evidence, &proven)),
+/// Judges the file of a case, as far as can be without executing; gives its bytes back.
+pub fn open(ledger: &Ledger, file: File) -> (Judgement, Vec<u8>) {
+    let judgement = match file.opened {
+        Ok(Opened::Proven(proven)) => Judgement::Verdict(agrees(ledger, &file.id, &proven)),
         Ok(Opened::Execute { request, pending }) => {
             let last = pending.profiles().last();
             match ledger.profiles().iter().any(|it| it.id == last.id) {
@@ -59,7 +88,8 @@ pub fn open(ledger: &Ledger, evidence: &EvidenceId, bytes: &[u8]) -> Judgement {
             }
         }
         Err(_) => Judgement::Verdict(false),
-    }
+    };
+    (judgement, file.bytes)
 }
 
 /// Judges by the outcome of an execution; none if this host could not tell (rule RF-2).

@@ -111,12 +111,13 @@ fn run(args: &Run, shell: &Shell, quiet: bool) -> Result<(), CliError> {
         shell.progress(pace.describe());
     }
     if unclean.is_empty() {
-        if args.seeds > 1 {
-            let verdict = format!("all {} seeds are clean", args.seeds);
-            match quiet && !shell.json() {
-                true => shell.data(&verdict, &Value::Null)?,
-                false => shell.progress(verdict),
-            }
+        let verdict = match args.seeds {
+            1 => "no violation".to_owned(),
+            seeds => format!("all {seeds} seeds are clean"),
+        };
+        match quiet && !shell.json() {
+            true => shell.data(&verdict, &Value::Null)?,
+            false => shell.progress(verdict),
         }
         return Ok(());
     }

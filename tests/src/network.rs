@@ -17,6 +17,7 @@ use surety_node::core::Fetched;
 use surety_protocol::block::Block;
 use surety_protocol::id::{Digest, EvidenceId, ProcessId};
 use surety_protocol::time::{Height, Slot};
+use surety_slashing::referee::File;
 
 use crate::node::Node;
 use crate::random::Random;
@@ -109,10 +110,9 @@ pub fn serve(node: &Node, wanted: &Wanted) -> Result<Option<Answer>, ArchiveErro
             };
             (!leaves.is_empty()).then_some(found)
         }
-        Wanted::Evidence(evidence) => archive.evidence(evidence)?.map(|bytes| Fetched::Evidence {
-            evidence: *evidence,
-            bytes,
-        }),
+        Wanted::Evidence(evidence) => archive
+            .evidence(evidence)?
+            .map(|bytes| Fetched::Evidence(Box::new(File::read(bytes)))),
         Wanted::Blocks(from) => {
             let mut blocks: Vec<Block> = Vec::new();
             let mut height = *from;

@@ -8,7 +8,7 @@ use super::{Archive, ArchiveError, damaged, key};
 use crate::store::{Batch, Column, Direction};
 
 /// Bytes of a piece; the last one has what is left.
-pub const EVIDENCE_PIECE: usize = 4 << 20;
+pub const EVIDENCE_PIECE: usize = 1 << 20;
 
 impl Archive {
     /// An evidence file.

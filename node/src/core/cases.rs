@@ -33,24 +33,23 @@ impl Core {
             .filter(|(_, it)| it.is_none())
             .map(|(id, _)| *id)
             .collect();
-        for evidence in waiting {
+        // There may be no room for all of them at once (rule XC-6): each is the first in turn.
+        let turn = self.ledger.height().0.checked_rem(waiting.len() as u64);
+        let turn = usize::try_from(turn.unwrap_or(0)).unwrap_or(0);
+        let (later, first) = waiting.split_at_checked(turn).unwrap_or_default();
+        for evidence in first.iter().chain(later).copied() {
             self.cases.remove(&evidence);
             self.case_opened(evidence, out);
         }
     }
 
-    pub(super) fn evidence(
-        &mut self,
-        evidence: EvidenceId,
-        bytes: Vec<u8>,
-        out: &mut Outbox<Effect>,
-    ) {
+    pub(super) fn evidence(&mut self, file: referee::File, out: &mut Outbox<Effect>) {
+        let evidence = file.id();
         // [RF-3]
-        if !self.cases.contains_key(&evidence) || !referee::is_file(&self.ledger, &evidence, &bytes)
-        {
+        if !self.cases.contains_key(&evidence) || !referee::is_file(&self.ledger, &file) {
             return;
         }
-        let judgement = referee::open(&self.ledger, &evidence, &bytes);
+        let (judgement, bytes) = referee::open(&self.ledger, file);
         let record = Record::Evidence {
             id: evidence,
             bytes: bytes.into(),

@@ -10,6 +10,7 @@ use surety_protocol::item::Item;
 use surety_protocol::origin::Verdict;
 use surety_protocol::time::Timestamp;
 use surety_protocol::verified::Authentic;
+use surety_slashing::referee;
 
 use crate::archive::LogSlot;
 use crate::net::Topic;
@@ -104,13 +105,8 @@ pub enum Fetched {
     },
     /// A state is in the archive now.
     State,
-    /// An evidence file.
-    Evidence {
-        /// Its id.
-        evidence: EvidenceId,
-        /// Its bytes.
-        bytes: Vec<u8>,
-    },
+    /// An evidence file, read.
+    Evidence(Box<referee::File>),
     /// Blocks of the ledger.
     Blocks(Vec<Block>),
 }

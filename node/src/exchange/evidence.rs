@@ -3,16 +3,31 @@
 //! # Rules
 //!
 //! - `[XC-5]` A file comes in pieces of [`EVIDENCE_PIECE`] bytes, of which only all together can be checked. What a peer does not
-//!   give, the next one is asked for from there on. A file that is wrong is thrown away; where one peer gave all of it, that peer is at fault.
+//!   give within [`PIECE_TIMEOUT`], the next one is asked for from there on. A file that is wrong is thrown away, and the next peer
+//!   asked for all of it. Nobody is blamed: how long the file is, is the word of who accuses.
+//! - `[XC-6]` The files on their way have [`ROOM_MIB`] together, and each its time; for what has no room now it is asked again
+//!   later.
+
+use std::time::Duration;
 
 use surety_protocol::codec;
 use surety_protocol::evidence::Evidence;
 use surety_protocol::id::EvidenceId;
+use surety_slashing::referee::File;
+use tokio::time::timeout;
 
 use super::fetch::Fetcher;
 use super::{AskError, EvidenceRequest};
 use crate::archive::EVIDENCE_PIECE;
 use crate::net::{PeerId, Protocol};
+
+/// MiB of all files that are on their way: two of the largest.
+pub(super) const ROOM_MIB: usize = 720;
+/// How long a peer may take for a piece.
+const PIECE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a file may take, and how much longer for each MiB of it.
+const FILE_TIME: Duration = Duration::from_secs(60);
+const FILE_TIME_PER_MIB: Duration = Duration::from_millis(500);
 
 /// A file of which the first pieces are here.
 struct Partial {
@@ -36,13 +51,22 @@ impl Partial {
 }
 
 impl Fetcher {
-    /// Gets a file of so many bytes from these peers, one after another (rule XC-5).
+    /// Gets a file of so many bytes from these peers, one after another (rules XC-5 and XC-6).
     pub(super) async fn evidence(
         &self,
         peers: &[PeerId],
         evidence: EvidenceId,
         size: u64,
-    ) -> Option<Vec<u8>> {
+    ) -> Option<File> {
+        let mib = u32::try_from(size >> 20).ok()?.saturating_add(1);
+        let _room = self.evidence_room.try_acquire_many(mib).ok()?;
+        let time = FILE_TIME.saturating_add(FILE_TIME_PER_MIB.saturating_mul(mib));
+        timeout(time, self.whole(peers, evidence, size))
+            .await
+            .ok()?
+    }
+
+    async fn whole(&self, peers: &[PeerId], evidence: EvidenceId, size: u64) -> Option<File> {
         let size = usize::try_from(size).ok()?;
         let nothing = || Partial {
             evidence,
@@ -51,7 +75,6 @@ impl Fetcher {
         };
         let mut partial = nothing();
         for peer in peers {
-            let alone = partial.bytes.is_empty();
             if let Err(error) = self.continue_with(*peer, &mut partial).await {
                 tracing::debug!(%peer, %evidence, %error, "a piece of evidence did not come");
             }
@@ -59,13 +82,11 @@ impl Fetcher {
                 continue;
             }
             let bytes = std::mem::replace(&mut partial, nothing()).bytes;
-            let id = tokio::task::block_in_place(|| Evidence::id_of(&bytes));
-            if id == evidence {
-                return Some(bytes);
+            let read = move || (Evidence::id_of(&bytes) == evidence).then(|| File::read(bytes));
+            if let Some(file) = tokio::task::block_in_place(read) {
+                return Some(file);
             }
-            if alone {
-                let _ = self.wrong(*peer).await;
-            }
+            tracing::debug!(%peer, %evidence, "what came is another file");
         }
         None
     }
@@ -78,12 +99,12 @@ impl Fetcher {
                 piece,
             };
             let request = codec::encode(&request).unwrap_or_default();
-            let bytes = self.ask_for(peer, Protocol::Evidence, request).await?;
-            if bytes.is_empty() {
-                return Ok(());
-            }
+            let asked = self.ask_for(peer, Protocol::Evidence, request);
+            let Ok(bytes) = timeout(PIECE_TIMEOUT, asked).await else {
+                return Err(AskError::Nobody);
+            };
+            let bytes = bytes?;
             if bytes.len() != length {
-                let _ = self.wrong(peer).await;
                 return Ok(());
             }
             partial.bytes.extend_from_slice(&bytes);

@@ -12,7 +12,10 @@ use surety_protocol::id::{Address, Digest, EvidenceId, ItemId, ProcessId};
 use surety_protocol::item::Item;
 use surety_protocol::time::Height;
 use surety_protocol::verified::Authentic;
+use surety_slashing::referee::File;
+use tokio::sync::Semaphore;
 
+use super::evidence::ROOM_MIB;
 use super::{
     AskError, BlocksAnswer, BlocksRequest, ClaimsAnswer, ClaimsRequest, EndsAnswer, EndsRequest,
     ItemAnswer, ItemRequest, LogAnswer, LogRequest, PagesAnswer, PagesRequest, Placed, Requests,
@@ -45,6 +48,8 @@ pub struct Fetcher {
     requests: Requests,
     archive: Archive,
     under_way: Arc<Mutex<BTreeSet<Wanted>>>,
+    /// In MiB (rule XC-6).
+    pub(super) evidence_room: Arc<Semaphore>,
 }
 
 impl Fetcher {
@@ -54,6 +59,7 @@ impl Fetcher {
             requests,
             archive,
             under_way: Arc::default(),
+            evidence_room: Arc::new(Semaphore::new(ROOM_MIB)),
         }
     }
 
@@ -93,11 +99,8 @@ impl Fetcher {
             return self.state(&peers, Transfer::new(*process, *root)).await;
         }
         if let Wanted::Evidence(evidence, size) = wanted {
-            let bytes = self.evidence(&peers, *evidence, *size).await?;
-            return Some(Fetched::Evidence {
-                evidence: *evidence,
-                bytes,
-            });
+            let file = self.evidence(&peers, *evidence, *size).await?;
+            return Some(Fetched::Evidence(Box::new(file)));
         }
         hedge::first(wanted, peers, |peer| self.ask(wanted, peer)).await
     }
@@ -106,10 +109,7 @@ impl Fetcher {
         match wanted {
             Wanted::Evidence(evidence, _) => {
                 let bytes = self.archive.evidence(evidence).ok()??;
-                Some(Fetched::Evidence {
-                    evidence: *evidence,
-                    bytes,
-                })
+                Some(Fetched::Evidence(Box::new(File::read(bytes))))
             }
             Wanted::Want(Want::Item(id)) => self.archive.item(id).ok()?.map(Fetched::Item),
             // This node's own from before a restart, of which nobody else may have heard.

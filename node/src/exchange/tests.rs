@@ -8,6 +8,7 @@ use surety_attest::state::{Snapshot, ZERO_PAGE};
 use surety_protocol::evidence::Evidence;
 use surety_protocol::id::{EvidenceId, ProcessId};
 
+use super::evidence::ROOM_MIB;
 use super::fetch::Fetcher;
 use super::*;
 use crate::archive::{Archive, EVIDENCE_PIECE, Series, Transfer, write};
@@ -113,13 +114,14 @@ impl Town {
     /// The peers, by their places, that were reported for something.
     async fn reported(&self) -> Vec<usize> {
         let peers = self.net.peers().await.unwrap();
-        let bad = |id: &PeerId| peers.iter().all(|it| it.peer != *id || it.score <= -20);
+        let bad = |id: &PeerId| peers.iter().all(|it| it.peer != *id || it.score < 0);
         let at = self.peers.iter().enumerate();
         at.filter(|(_, id)| bad(id)).map(|(at, _)| at).collect()
     }
 
     async fn evidence(&self, id: EvidenceId, bytes: usize) -> Option<Vec<u8>> {
-        soon(self.fetcher.evidence(&self.peers, id, bytes as u64)).await
+        let file = soon(self.fetcher.evidence(&self.peers, id, bytes as u64)).await;
+        file.map(|it| it.bytes().to_vec())
     }
 
     async fn state(&self, root: Digest) -> Option<Fetched> {
@@ -179,7 +181,7 @@ async fn what_one_peer_does_not_give_another_does() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_gives_a_wrong_file_is_at_fault() {
+async fn after_a_wrong_file_another_peer_is_asked_for_all_of_it() {
     let (id, bytes) = file();
     let peers: Vec<(Archive, Manner)> = vec![
         (with_file(), lies),
@@ -189,9 +191,16 @@ async fn who_gives_a_wrong_file_is_at_fault() {
     let town = Town::of(peers).await;
     assert_eq!(town.evidence(id, bytes.len()).await, Some(bytes.clone()));
     assert_eq!(town.answers(), [3, 1, 3]);
-    assert_eq!(town.reported().await, [0, 1]);
     // Of another length it is another file.
-    assert_eq!(town.evidence(id, bytes.len() - 1).await, None);
+    for wrong in [0, 1, EVIDENCE_PIECE, bytes.len() - 1, bytes.len() + 1] {
+        assert_eq!(town.evidence(id, wrong).await, None, "{wrong}");
+    }
+    // Whoever announces a wrong length can so have nobody thrown out.
+    assert_eq!(town.reported().await, Vec::<usize>::new());
+    // More than there is room for at once.
+    let largest = (ROOM_MIB << 20) as u64;
+    let file = town.fetcher.evidence(&town.peers, id, largest).await;
+    assert!(file.is_none());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -204,9 +213,7 @@ async fn a_file_of_several_that_is_wrong_is_thrown_away() {
     ];
     let town = Town::of(peers).await;
     assert_eq!(town.evidence(id, bytes.len()).await, Some(bytes));
-    // Nobody can say which of the first two it was.
     assert_eq!(town.answers(), [1, 2, 3]);
-    assert_eq!(town.reported().await, Vec::<usize>::new());
 }
 
 /// Of some thousand pages.

@@ -83,6 +83,7 @@ pub(super) async fn post(
     }
     let executor = Arc::clone(&api.node.handle.executor);
     let view = api.now();
+    let metrics = Arc::clone(&api.node.handle.metrics);
     let proven = api
         .execute(move |archive| {
             let execute = |request: &ExecutionRequest| {
@@ -92,18 +93,27 @@ pub(super) async fn post(
                     false => Execution::Invalid("its profile is not one of the network's".into()),
                 }
             };
-            let proven = evidence::judge(&bytes, execute).map_err(refused)?;
-            concerns(&view.ledger, &proven)?;
-            let mut batch = Batch::new();
-            write::put(
-                &mut batch,
-                Record::Evidence {
-                    id,
-                    bytes: bytes.into(),
-                },
-            )?;
-            archive.write(batch)?;
-            Ok(proven)
+            let proven = evidence::judge(&bytes, execute);
+            if let Ok(proven) = &proven {
+                concerns(&view.ledger, proven)?;
+            }
+            // [VM-3] What two engines differ about is kept, for those who look into it.
+            if matches!(&proven, Ok(_) | Err(Refused::Differed)) {
+                let mut batch = Batch::new();
+                write::put(
+                    &mut batch,
+                    Record::Evidence {
+                        id,
+                        bytes: bytes.into(),
+                    },
+                )?;
+                archive.write(batch)?;
+            }
+            if proven == Err(Refused::Differed) {
+                metrics.engine_incidents.inc();
+                tracing::error!(evidence = %id, "two engines differ about a file: one of them is at fault; keep the file");
+            }
+            proven.map_err(refused)
         })
         .await?;
     let stored = json!({

@@ -38,7 +38,7 @@ pub const RESPONSE_RUN_MAX: usize = 16 << 20;
 /// Bytes of a response that carries memory pages: a thousand pages of 4 KiB.
 pub const RESPONSE_PAGES_MAX: usize = 4 << 20;
 /// Bytes of a response that carries a piece of evidence.
-pub const RESPONSE_EVIDENCE_MAX: usize = 4 << 20;
+pub const RESPONSE_EVIDENCE_MAX: usize = 1 << 20;
 /// Bytes of a response that names peers.
 pub const RESPONSE_PEERS_MAX: usize = 16 << 10;
 /// Bytes reserved before any content came; the rest grows with what really arrives.

@@ -16,7 +16,7 @@ use surety_protocol::profile::Profile;
 use surety_protocol::witness::Witness;
 
 /// Bytes of a frame: a witness of all memory and the inputs of a stride, in whose texts a byte can become three, are the largest.
-const FRAME_BYTES_MAX: u32 = 512 << 20;
+const FRAME_BYTES_MAX: u32 = 1 << 30;
 /// Pages in one piece.
 const PIECE_PAGES: usize = 4096;
 

@@ -6,10 +6,10 @@
 //!   case that the validators of that height judge, without the accused.
 //! - `[L-31]` More than two thirds of their stake (nobody tombstoned among them) with one outcome settles a case. Guilty: the offender's stake moves to
 //!   escrow at once and it is tombstoned; the bond returns. Innocent: the bond burns. No outcome in time: the bond
-//!   returns, nothing else happens, and the same evidence may be shown again: whoever judges may have had an engine at fault, or
-//!   no memory, and has not for ever.
+//!   returns and nothing else happens. There is a block more of time for each MiB of the file.
 //! - `[L-32]` One offence (operator, kind, process, slot) is punished once. An open case with other evidence is no
-//!   obstacle to a challenge: nobody can shield an offender by accusing it badly.
+//!   obstacle to a challenge: nobody can shield an offender by accusing it badly. Once it is punished by means of a claim, other
+//!   open cases of the same claim there close without an outcome.
 //! - `[L-33]` When the escrow's window closes, the challenger gets its share and the rest burns.
 //! - `[L-34]` If a claim proven false was certified, every certificate that reaches the false slot is taken back, even where
 //!   the offence was punished by means of another claim. What is settled stays.
@@ -19,11 +19,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use surety_protocol::evidence::OffenceKind;
-use surety_protocol::id::{Address, ClaimId, EvidenceId, ProcessId};
+use surety_protocol::codec::Wire;
+use surety_protocol::evidence::{Evidence, OffenceKind};
+use surety_protocol::id::{Address, ClaimId, EvidenceId};
 use surety_protocol::origin::{Challenge, Verdict};
 use surety_protocol::stake::{Fraction, Stake};
-use surety_protocol::time::{Height, Slot};
+use surety_protocol::time::Height;
 use surety_protocol::validators::ValidatorSet;
 
 use super::{BlockError, ItemRefused, Ledger, LedgerEvent};
@@ -89,41 +90,6 @@ pub struct Case {
     pub state: CaseState,
 }
 
-/// What was done, by whom and where, and what proves it.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Offence {
-    pub(super) evidence: EvidenceId,
-    pub(super) offender: Address,
-    pub(super) kind: OffenceKind,
-    pub(super) process: ProcessId,
-    pub(super) slot: Slot,
-}
-
-/// Stake taken for an offence.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Slashing {
-    /// The proof.
-    pub evidence: EvidenceId,
-    /// Whose stake.
-    pub offender: Address,
-    /// For what.
-    pub kind: OffenceKind,
-    /// In which process.
-    pub process: ProcessId,
-    /// At which slot.
-    pub slot: Slot,
-    /// How much.
-    pub amount: Stake,
-    /// Who gets the reward.
-    pub challenger: Address,
-    /// When it was taken.
-    pub height: Height,
-    /// When the escrow ends.
-    pub escrow_until: Height,
-    /// Whether it has ended.
-    pub released: bool,
-}
-
 impl Ledger {
     pub(super) fn challenge(
         &mut self,
@@ -161,10 +127,7 @@ impl Ledger {
         let stands = challenge
             .claim
             .is_some_and(|claim| self.is_certified_claim(&challenge.process, &claim));
-        // [L-31]
-        let known = self.cases.get(&challenge.evidence);
-        let known = known.is_some_and(|case| case.state != CaseState::Expired);
-        if known || (punished && !stands) {
+        if self.cases.contains_key(&challenge.evidence) || (punished && !stands) {
             return Err(ItemRefused::Known);
         }
         let offender = self.operators.get(&challenge.offender);
@@ -184,18 +147,6 @@ impl Ledger {
             }
         }
         Ok(())
-    }
-
-    /// Whether the offence is punished (rule L-32).
-    pub fn is_punished(
-        &self,
-        offender: Address,
-        kind: OffenceKind,
-        process: ProcessId,
-        slot: Slot,
-    ) -> bool {
-        self.offences
-            .contains_key(&(offender, kind.number(), process, slot))
     }
 
     /// Whether a claim was proven false (rule L-35).
@@ -260,8 +211,8 @@ impl Ledger {
         if open >= OPEN_MAX {
             return Err(ItemRefused::TooMany);
         }
-        let too_big = surety_protocol::evidence::EVIDENCE_BYTES_MAX;
-        if usize::try_from(challenge.bytes).map_or(true, |bytes| bytes > too_big) {
+        let sizes = 1..=Evidence::BYTES_MAX as u64;
+        if !sizes.contains(&challenge.bytes) {
             return Err(ItemRefused::Challenge);
         }
         let bond = self.params.challenge_bond;
@@ -332,7 +283,11 @@ impl Ledger {
             .cases
             .iter()
             .filter(|(_, case)| case.state == CaseState::Open)
-            .map(|(id, case)| (*id, case.opened.plus(wait) <= height))
+            .map(|(id, case)| {
+                // [L-31]
+                let wait = wait.saturating_add(case.challenge.bytes >> 20);
+                (*id, case.opened.plus(wait) <= height)
+            })
             .collect();
         for (id, late) in open {
             let settled = self.outcome(&id)?;
@@ -396,100 +351,32 @@ impl Ledger {
             self.accounts.insert(challenger, balance);
         }
         let kind = OffenceKind::from_number(challenge.kind);
-        if let Some(kind) = kind.filter(|_| state == CaseState::Guilty) {
+        let punished = kind.filter(|_| state == CaseState::Guilty);
+        if let Some(kind) = punished {
             self.slash(challenger, &challenge, kind, events)?;
         }
         events.push(LedgerEvent::Closed { evidence, state });
-        Ok(())
-    }
-
-    /// Punishes what a challenge said, and whoever approved what is taken back with it.
-    fn slash(
-        &mut self,
-        challenger: Address,
-        challenge: &Challenge,
-        kind: OffenceKind,
-        events: &mut Vec<LedgerEvent>,
-    ) -> Result<(), BlockError> {
-        // [L-34]
-        let voided = challenge
-            .claim
-            .map(|claim| self.void(&challenge.process, &claim, challenge.slot));
-        let offence = Offence {
-            evidence: challenge.evidence,
-            offender: challenge.offender,
-            kind,
-            process: challenge.process,
-            slot: challenge.slot,
-        };
-        self.punish(challenger, offence, events)?;
-        // [L-36]
-        for offender in voided.unwrap_or_default() {
-            let kind = OffenceKind::FalseApproval;
-            let offence = Offence {
-                offender,
-                kind,
-                ..offence
-            };
-            self.punish(challenger, offence, events)?;
+        if punished.is_some() {
+            self.close_copies(&challenge, events)?;
         }
         Ok(())
     }
 
-    /// Takes the stake of an offender, once for each offence (rule L-32).
-    pub(super) fn punish(
+    /// Closes the open cases that say the same as one that is proven (rule L-32): one lie has as many files as there are ways to
+    /// pack its pages.
+    fn close_copies(
         &mut self,
-        challenger: Address,
-        offence: Offence,
+        proven: &Challenge,
         events: &mut Vec<LedgerEvent>,
     ) -> Result<(), BlockError> {
-        let Offence {
-            evidence,
-            offender,
-            kind,
-            process,
-            slot,
-        } = offence;
-        if self.is_punished(offender, kind, process, slot) {
-            return Ok(());
+        let said = |it: &Challenge| (it.offender, it.kind, it.process, it.slot, it.claim);
+        let same =
+            |case: &Case| case.state == CaseState::Open && said(&case.challenge) == said(proven);
+        let copies = self.cases.iter().filter(|(_, case)| same(case));
+        let copies: Vec<EvidenceId> = copies.map(|(id, _)| *id).collect();
+        for copy in copies {
+            self.close(copy, CaseState::Expired, events)?;
         }
-        self.offences
-            .insert((offender, kind.number(), process, slot), ());
-        let Some(operator) = self.operators.get_mut(&offender) else {
-            return Ok(());
-        };
-        let amount = operator.slashable()?.share(self.params.penalty)?;
-        let mut owed = amount;
-        let from_bond = owed.min(operator.bonded);
-        operator.bonded = operator.bonded.minus(from_bond)?;
-        owed = owed.minus(from_bond)?;
-        for piece in &mut operator.unbonding {
-            let part = owed.min(piece.amount);
-            piece.amount = piece.amount.minus(part)?;
-            owed = owed.minus(part)?;
-        }
-        operator
-            .unbonding
-            .retain(|piece| piece.amount > Stake::ZERO);
-        operator.escrow = operator.escrow.plus(amount)?;
-        operator.tombstoned = true;
-        let slashing = Slashing {
-            evidence,
-            offender,
-            kind,
-            process,
-            slot,
-            amount,
-            challenger,
-            height: self.height,
-            escrow_until: self.height.plus(self.params.escrow_blocks),
-            released: false,
-        };
-        let number = self.slashings.len();
-        self.releasing.insert((slashing.escrow_until, number));
-        self.slashings.insert(number, slashing.clone());
-        events.push(LedgerEvent::Slashed(slashing));
-        events.push(LedgerEvent::Operator(offender));
         Ok(())
     }
 }

@@ -12,7 +12,8 @@ use surety_protocol::evidence::OffenceKind;
 use surety_protocol::id::{Address, Digest};
 use surety_protocol::origin::FalseApprovals;
 
-use super::case::{CaseState, Offence};
+use super::case::CaseState;
+use super::penalty::Offence;
 use super::{BlockError, ItemRefused, Ledger, LedgerEvent};
 
 impl Ledger {

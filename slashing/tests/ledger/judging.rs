@@ -1,15 +1,16 @@
 //! Cases: who judges, how they end, and what nobody can do about them (rules L-12, L-30 to L-32, RF-1 to RF-3).
 
-use surety_protocol::evidence::EVIDENCE_BYTES_MAX;
+use surety_protocol::codec::Wire;
+use surety_protocol::evidence::Evidence;
 use surety_protocol::execution::Execution;
 use surety_protocol::id::EvidenceId;
 use surety_protocol::origin::{Action, Challenge, Verdict};
 use surety_protocol::params::Params;
 use surety_protocol::time::{Height, Slot};
 use surety_slashing::ledger::{CaseState, ItemRefused, LedgerEvent};
-use surety_slashing::referee::{self, Judgement};
+use surety_slashing::referee::{self, File, Judgement};
 
-use crate::support::{Person, Trial, ao, honest, params, refusals};
+use crate::support::{Accusation, Person, Trial, ao, honest, params, refusals};
 
 #[test]
 fn more_than_two_thirds_settle_it_and_the_stake_moves_at_once() {
@@ -156,15 +157,49 @@ fn an_innocent_verdict_burns_the_bond() {
     assert_eq!(again, ItemRefused::Known);
 }
 
+/// As other bytes are: what they say is judged elsewhere.
+fn copy(it: &Accusation, byte: u8, bytes: u64) -> Accusation {
+    Accusation {
+        bytes: it.bytes.clone(),
+        challenge: Challenge {
+            evidence: EvidenceId::new([byte; 32]),
+            bytes,
+            ..it.challenge.clone()
+        },
+    }
+}
+
+#[test]
+fn with_one_file_that_proves_a_lie_the_others_about_it_are_done_with() {
+    let mut trial = Trial::new(params(), 4);
+    let it = trial.accuse(&trial.lying(8, 6), 0, 6);
+    let same = copy(&it, 1, 1000);
+    let mut other = copy(&it, 2, 1000);
+    other.challenge.slot = Slot(5);
+    for it in [&it, &same, &other] {
+        trial.open(it);
+    }
+    let bonds = trial.world.balance(&trial.auditor);
+    trial.say(&it, 0..3, true);
+    assert_eq!(trial.case(&it).state, CaseState::Guilty);
+    assert_eq!(trial.case(&same).state, CaseState::Expired);
+    assert_eq!(trial.case(&other).state, CaseState::Open);
+    let bond = trial.world.ledger.params().challenge_bond;
+    let both = bonds.plus(bond).unwrap().plus(bond).unwrap();
+    assert_eq!(trial.world.balance(&trial.auditor), both);
+}
+
 #[test]
 fn a_case_that_nobody_settles_expires_and_returns_the_bond() {
     let mut trial = Trial::new(params(), 4);
     let it = trial.accuse(&trial.lying(8, 6), 0, 6);
+    // Three blocks more, as many as it has whole MiB.
+    let it = copy(&it, 1, (4 << 20) - 1);
     trial.open(&it);
     let opened = trial.case(&it).opened;
     trial.say(&it, 0..2, true);
     trial.say(&it, 2..4, false);
-    let until = opened.plus(trial.world.ledger.params().verdict_blocks);
+    let until = opened.plus(trial.world.ledger.params().verdict_blocks + 3);
     trial.world.pass_to(until.minus(1));
     assert_eq!(trial.case(&it).state, CaseState::Open);
     trial.world.block();
@@ -172,12 +207,6 @@ fn a_case_that_nobody_settles_expires_and_returns_the_bond() {
     assert_eq!(trial.world.balance(&trial.auditor), ao(100));
     assert_eq!(trial.world.ledger.burned(), ao(0));
     assert!(trial.world.ledger.slashings().is_empty());
-    // The same evidence, once those who could not tell can.
-    trial.open(&it);
-    assert!(trial.case(&it).verdicts.is_empty());
-    trial.say(&it, 0..3, true);
-    assert_eq!(trial.case(&it).state, CaseState::Guilty);
-    assert_eq!(trial.world.ledger.slashings().len(), 1);
 }
 
 #[test]
@@ -298,18 +327,19 @@ fn a_case_needs_a_bond_and_a_file_of_bounded_size() {
         trial.world.refused(&poor.wallet, action.clone()),
         ItemRefused::Balance
     );
-    let large = Challenge {
-        bytes: EVIDENCE_BYTES_MAX as u64 + 1,
-        ..it.challenge.clone()
-    };
-    let large = Action::Challenge {
-        challenge: large,
-        evidence: None,
-    };
-    assert_eq!(
-        trial.world.refused(&trial.auditor.wallet, large),
-        ItemRefused::Challenge
-    );
+    for bytes in [0, Evidence::BYTES_MAX as u64 + 1] {
+        let sized = Action::Challenge {
+            challenge: Challenge {
+                bytes,
+                ..it.challenge.clone()
+            },
+            evidence: None,
+        };
+        assert_eq!(
+            trial.world.refused(&trial.auditor.wallet, sized),
+            ItemRefused::Challenge
+        );
+    }
     let inside = Action::Challenge {
         challenge: it.challenge.clone(),
         evidence: Some(it.bytes.clone()),
@@ -381,16 +411,17 @@ fn a_validator_judges_the_announced_file_and_nothing_else() {
         &EvidenceId::default(),
         &trial.judges[0].address()
     ));
-    assert!(referee::is_file(ledger, &id, &it.bytes));
-    assert!(!referee::is_file(ledger, &id, &it.bytes[1..]));
+    let is_file = |bytes: &[u8]| referee::is_file(ledger, &File::read(bytes.to_vec()));
+    assert!(is_file(&it.bytes));
+    assert!(!is_file(&it.bytes[1..]));
     let mut altered = it.bytes.clone();
     altered[100] ^= 1;
-    assert!(!referee::is_file(ledger, &id, &altered));
+    assert!(!is_file(&altered));
 
     let conclude =
         |execution: &dyn Fn(&surety_protocol::execution::ExecutionRequest) -> Execution| {
-            let Judgement::Execute { request, pending } = referee::open(ledger, &id, &it.bytes)
-            else {
+            let file = File::read(it.bytes.clone());
+            let (Judgement::Execute { request, pending }, _) = referee::open(ledger, file) else {
                 panic!("a false claim is executed");
             };
             referee::conclude(ledger, &id, pending, &execution(&request))
@@ -402,10 +433,9 @@ fn a_validator_judges_the_announced_file_and_nothing_else() {
     );
     assert_eq!(conclude(&|_| Execution::Abstained("memory".into())), None);
     assert_eq!(conclude(&|_| Execution::Differed), None);
-    assert!(matches!(
-        referee::open(ledger, &id, &altered),
-        Judgement::Verdict(false)
-    ));
+    let (judgement, bytes) = referee::open(ledger, File::read(altered.clone()));
+    assert!(matches!(judgement, Judgement::Verdict(false)));
+    assert_eq!(bytes, altered);
     trial.say(&it, 0..1, true);
     assert!(!referee::is_elector(
         &trial.world.ledger,
@@ -439,7 +469,8 @@ fn a_true_file_under_a_false_announcement_is_innocent() {
         };
         assert!(refusals(&world.act(&trial.auditor.wallet, action)).is_empty());
         let id = it.challenge.evidence;
-        let Judgement::Execute { request, pending } = referee::open(&world.ledger, &id, &it.bytes)
+        let file = File::read(it.bytes.clone());
+        let (Judgement::Execute { request, pending }, _) = referee::open(&world.ledger, file)
         else {
             panic!("a false claim is executed");
         };

@@ -33,6 +33,10 @@ pub(super) fn run(args: &Replay, shell: &Shell) -> Result<(), CliError> {
         Some(file) => recorded(file)?,
         None => args.planned.plan(args.planned.seed),
     };
+    if let Some(until) = args.until.filter(|it| *it < args.from) {
+        let message = format!("nothing lies from event {} to event {until}", args.from);
+        return Err(CliError::new(Exit::Usage, "no-events", message));
+    }
     let (from, node, json) = (args.from, args.node, shell.json());
     let (outcome, standings) = replay(&plan, args.until, move |it| {
         let about = |node: usize| it.who.is_none_or(|who| who == node);
@@ -58,6 +62,12 @@ pub(super) fn run(args: &Replay, shell: &Shell) -> Result<(), CliError> {
     let (lines, data): (Vec<String>, Vec<Value>) = standings
         .map(|(who, it)| (human(who, it), data(who, it)))
         .unzip();
+    if from > outcome.events {
+        let events = outcome.events;
+        shell.progress(format!(
+            "the run has no event {from}: it ended after {events}"
+        ));
+    }
     let violation = outcome.violation.as_ref().map(ToString::to_string);
     let said = json!({
         "events": outcome.events,
@@ -67,7 +77,10 @@ pub(super) fn run(args: &Replay, shell: &Shell) -> Result<(), CliError> {
     });
     let verdict = match &violation {
         Some(violation) => format!("VIOLATION at event {}: {violation}", outcome.events),
-        None => format!("event {}, {} ms", outcome.events, outcome.virtual_ms),
+        None => format!(
+            "no violation up to event {}, {} ms",
+            outcome.events, outcome.virtual_ms
+        ),
     };
     shell.data(format!("{verdict}\n{}", lines.join("\n")), &said)
 }

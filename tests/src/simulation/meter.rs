@@ -131,7 +131,7 @@ fn weight(answer: &Answer) -> u64 {
             let items = blocks.iter().flat_map(|it| &it.items);
             items.map(|it| length(it)).sum()
         }
-        Answer::Fetched(Fetched::Evidence { bytes, .. }) => length(bytes),
+        Answer::Fetched(Fetched::Evidence(file)) => length(file.bytes()),
         // Digests.
         Answer::Fetched(_) => 0,
     }

@@ -47,7 +47,7 @@ mod tests {
             const RECENT: usize = 4;
             const NEXT: usize = 3;
             // Ages are told apart no finer than inputs come: by a few steps.
-            const STEPS: u64 = 4 * 40;
+            const STEPS: u64 = 8 * 40;
             let (mut kept, mut newest, mut certified) = (Vec::new(), 0, 0);
             let mut starts = None;
             for (at, step) in steps.into_iter().enumerate() {
