@@ -26,7 +26,8 @@ use crate::core::{ENDS_MAX, Fetched};
 use crate::location;
 use crate::net::{PeerId, Protocol};
 
-/// Fetches under way at once; what does not fit is asked for again by who needs it.
+/// Fetches under way at once, evidence apart, of which there are no more than open cases; what does not fit is asked for again by
+/// who needs it.
 const UNDER_WAY_MAX: usize = 256;
 /// Penalty for an answer that is not what was asked for.
 const WRONG_ANSWER_POINTS: u32 = 20;
@@ -69,7 +70,9 @@ impl Fetcher {
             .under_way
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        under_way.len() < UNDER_WAY_MAX && under_way.insert(wanted.clone())
+        let evidence = |it: &Wanted| matches!(it, Wanted::Evidence(..));
+        let others = under_way.iter().filter(|it| !evidence(it)).count();
+        (evidence(wanted) || others < UNDER_WAY_MAX) && under_way.insert(wanted.clone())
     }
 
     /// It is not being got any more.
