@@ -5,8 +5,8 @@
 //! - `[XC-5]` A file comes in pieces of [`EVIDENCE_PIECE`] bytes, of which only all together can be checked. What a peer does not
 //!   give within [`PIECE_TIMEOUT`], the next one is asked for from there on. A file that is wrong is thrown away, and the next peer
 //!   asked for all of it. Nobody is blamed: how long the file is, is the word of who accuses.
-//! - `[XC-6]` The files on their way have [`ROOM_MIB`] together, and each its time; for what has no room now it is asked again
-//!   later.
+//! - `[XC-6]` The files on their way have [`ROOM_MIB`] together, those of more than [`SMALL_MIB`] and all others apart, and each
+//!   its time; for what has no room now it is asked again later.
 
 use std::time::Duration;
 
@@ -21,8 +21,10 @@ use super::{AskError, EvidenceRequest};
 use crate::archive::EVIDENCE_PIECE;
 use crate::net::{PeerId, Protocol};
 
-/// MiB of all files that are on their way: two of the largest.
-pub(super) const ROOM_MIB: usize = 720;
+/// MiB of the large files that are on their way, and of the others: one of the largest.
+pub(super) const ROOM_MIB: usize = 360;
+/// Files up to this size do not wait for larger ones.
+const SMALL_MIB: u32 = 32;
 /// How long a peer may take for a piece.
 const PIECE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a file may take, and how much longer for each MiB of it.
@@ -59,7 +61,9 @@ impl Fetcher {
         size: u64,
     ) -> Option<File> {
         let mib = u32::try_from(size >> 20).ok()?.saturating_add(1);
-        let _room = self.evidence_room.try_acquire_many(mib).ok()?;
+        let [small, large] = &*self.evidence_room;
+        let room = if mib > SMALL_MIB { large } else { small };
+        let _room = room.try_acquire_many(mib).ok()?;
         let time = FILE_TIME.saturating_add(FILE_TIME_PER_MIB.saturating_mul(mib));
         timeout(time, self.whole(peers, evidence, size))
             .await

@@ -49,8 +49,8 @@ pub struct Fetcher {
     requests: Requests,
     archive: Archive,
     under_way: Arc<Mutex<BTreeSet<Wanted>>>,
-    /// In MiB (rule XC-6).
-    pub(super) evidence_room: Arc<Semaphore>,
+    /// In MiB, for small files and for large ones (rule XC-6).
+    pub(super) evidence_room: Arc<[Semaphore; 2]>,
 }
 
 impl Fetcher {
@@ -60,7 +60,7 @@ impl Fetcher {
             requests,
             archive,
             under_way: Arc::default(),
-            evidence_room: Arc::new(Semaphore::new(ROOM_MIB)),
+            evidence_room: Arc::new([(); 2].map(|()| Semaphore::new(ROOM_MIB))),
         }
     }
 
@@ -110,7 +110,12 @@ impl Fetcher {
 
     fn here(&self, wanted: &Wanted) -> Option<Fetched> {
         match wanted {
-            Wanted::Evidence(evidence, _) => {
+            Wanted::Evidence(evidence, size) => {
+                let here = self.archive.evidence_bytes(evidence).ok()??;
+                let announced = u64::try_from(here).is_ok_and(|it| it == *size);
+                if !announced {
+                    return None;
+                }
                 let bytes = self.archive.evidence(evidence).ok()??;
                 Some(Fetched::Evidence(Box::new(File::read(bytes))))
             }

@@ -22,7 +22,7 @@ use surety_protocol::stake::{AmountError, Stake};
 use surety_protocol::time::Height;
 use surety_protocol::validators::{Validator, ValidatorSet};
 
-use super::{BlockError, CaseState, ItemRefused, Ledger, LedgerEvent};
+use super::{BlockError, Case, CaseState, ItemRefused, Ledger, LedgerEvent};
 
 /// Pieces of stake that one operator may have unbonding at once.
 const UNBONDING_MAX: usize = 16;
@@ -240,15 +240,13 @@ impl Ledger {
 
     pub(super) fn withdraw(&mut self, signer: Address) -> Result<(), ItemRefused> {
         // [L-14] A case that was opened before the stake was free is closed by then.
-        let accused = self
-            .cases
-            .values()
-            .any(|case| case.state == CaseState::Open && case.challenge.offender == signer);
-        let hold = if accused {
-            self.params.verdict_blocks
-        } else {
-            0
-        };
+        let accused =
+            |case: &&Case| case.state == CaseState::Open && case.challenge.offender == signer;
+        let cases = self.cases.values().filter(accused);
+        let longest = cases
+            .map(|case| case.lasts(self.params.verdict_blocks))
+            .max();
+        let hold = longest.unwrap_or(0);
         let height = self.height;
         let mut balance = self.balance(&signer);
         let operator = self

@@ -6,7 +6,8 @@
 //!   case that the validators of that height judge, without the accused.
 //! - `[L-31]` More than two thirds of their stake (nobody tombstoned among them) with one outcome settles a case. Guilty: the offender's stake moves to
 //!   escrow at once and it is tombstoned; the bond returns. Innocent: the bond burns. No outcome in time: the bond
-//!   returns and nothing else happens. There is a block more of time for each MiB of the file.
+//!   returns and nothing else happens. There is a block more of time for each MiB of the file. If nobody said anything, the same
+//!   evidence may be shown again: it may have been announced wrong, so that there was no such file.
 //! - `[L-32]` One offence (operator, kind, process, slot) is punished once. An open case with other evidence is no
 //!   obstacle to a challenge: nobody can shield an offender by accusing it badly. Once it is punished by means of a claim, other
 //!   open cases of the same claim there close without an outcome.
@@ -90,6 +91,18 @@ pub struct Case {
     pub state: CaseState,
 }
 
+impl Case {
+    /// Blocks until it expires (rule L-31).
+    pub(super) fn lasts(&self, verdict_blocks: u64) -> u64 {
+        verdict_blocks.saturating_add(self.challenge.bytes >> 20)
+    }
+
+    /// Whether the same evidence may be shown again: what nobody said anything about had no file.
+    fn is_void(&self) -> bool {
+        self.state == CaseState::Expired && self.verdicts.is_empty()
+    }
+}
+
 impl Ledger {
     pub(super) fn challenge(
         &mut self,
@@ -127,7 +140,9 @@ impl Ledger {
         let stands = challenge
             .claim
             .is_some_and(|claim| self.is_certified_claim(&challenge.process, &claim));
-        if self.cases.contains_key(&challenge.evidence) || (punished && !stands) {
+        // [L-31]
+        let known = self.cases.get(&challenge.evidence);
+        if known.is_some_and(|it| !it.is_void()) || (punished && !stands) {
             return Err(ItemRefused::Known);
         }
         let offender = self.operators.get(&challenge.offender);
@@ -283,11 +298,7 @@ impl Ledger {
             .cases
             .iter()
             .filter(|(_, case)| case.state == CaseState::Open)
-            .map(|(id, case)| {
-                // [L-31]
-                let wait = wait.saturating_add(case.challenge.bytes >> 20);
-                (*id, case.opened.plus(wait) <= height)
-            })
+            .map(|(id, case)| (*id, case.opened.plus(case.lasts(wait)) <= height))
             .collect();
         for (id, late) in open {
             let settled = self.outcome(&id)?;
@@ -338,7 +349,9 @@ impl Ledger {
         state: CaseState,
         events: &mut Vec<LedgerEvent>,
     ) -> Result<(), BlockError> {
-        let Some(case) = self.cases.get_mut(&evidence) else {
+        // Another that was closed just now may have closed it (rule L-32).
+        let open = |case: &&mut Case| case.state == CaseState::Open;
+        let Some(case) = self.cases.get_mut(&evidence).filter(open) else {
             return Ok(());
         };
         case.state = state;

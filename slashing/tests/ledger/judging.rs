@@ -207,6 +207,34 @@ fn a_case_that_nobody_settles_expires_and_returns_the_bond() {
     assert_eq!(trial.world.balance(&trial.auditor), ao(100));
     assert_eq!(trial.world.ledger.burned(), ao(0));
     assert!(trial.world.ledger.slashings().is_empty());
+    // What was said is said for good.
+    let again = Action::Challenge {
+        challenge: it.challenge.clone(),
+        evidence: None,
+    };
+    let again = trial.world.refused(&trial.auditor.wallet, again);
+    assert_eq!(again, ItemRefused::Known);
+}
+
+/// Who announces a file wrong, so that there is none, does not shield the offender from it.
+#[test]
+fn evidence_that_nobody_had_anything_to_say_about_may_be_shown_again() {
+    let mut trial = Trial::new(params(), 4);
+    let it = trial.accuse(&trial.lying(8, 6), 0, 6);
+    let wrong = Accusation {
+        bytes: it.bytes.clone(),
+        challenge: Challenge {
+            bytes: 1,
+            ..it.challenge.clone()
+        },
+    };
+    trial.open(&wrong);
+    let until = trial.world.ledger.params().verdict_blocks;
+    trial.world.pass(until);
+    assert_eq!(trial.case(&wrong).state, CaseState::Expired);
+    trial.open(&it);
+    trial.say(&it, 0..3, true);
+    assert_eq!(trial.case(&it).state, CaseState::Guilty);
 }
 
 #[test]
@@ -219,13 +247,18 @@ fn a_fallen_elector_is_not_heard_and_its_stake_is_not_counted() {
         5,
     );
     let it = trial.accuse(&trial.lying(8, 6), 0, 6);
-    trial.open(&it);
-    // Three of five are not enough.
-    trial.say(&it, 0..3, true);
-    assert_eq!(trial.case(&it).state, CaseState::Open);
+    let same = copy(&it, 2, 1000);
+    for it in [&it, &same] {
+        trial.open(it);
+        // Three of five are not enough.
+        trial.say(it, 0..3, true);
+        assert_eq!(trial.case(it).state, CaseState::Open);
+    }
     tombstone(&mut trial, 3, [1; 32]);
-    // Three of the four that are left: the block that removed the fourth settled it.
-    assert_eq!(trial.case(&it).state, CaseState::Guilty);
+    // Three of the four that are left: the block that removed the fourth settled it; one of the two, which closed the other.
+    let mut states = [trial.case(&it).state, trial.case(&same).state];
+    states.sort_by_key(|it| it.name());
+    assert_eq!(states, [CaseState::Expired, CaseState::Guilty]);
 }
 
 #[test]
