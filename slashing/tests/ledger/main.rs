@@ -28,3 +28,4 @@ mod penalties;
 mod profiles;
 mod support;
 mod taken_back;
+mod unsettled;
