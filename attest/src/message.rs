@@ -63,12 +63,7 @@ pub fn clock(first: &Assignment) -> u64 {
 /// What the module is given for an input (rules ME-1 to ME-3 and ME-5); nothing if the assignment is malformed.
 pub fn message(process: &Item, input: &Input) -> Option<Message> {
     let assignment = Assignment::from_item(&input.assignment).ok()?;
-    let items = [Some(&input.assignment), input.message.as_ref()];
-    let item_bytes = items
-        .into_iter()
-        .flatten()
-        .map(|it| it.bytes().len() as u64);
-    let item_bytes = item_bytes.sum();
+    let item_bytes = input.item_bytes();
     if let (Some(timer), None) = (&assignment.timer, &input.message) {
         let tick = tick(process, &assignment, timer)?;
         return Some(Message { item_bytes, ..tick });

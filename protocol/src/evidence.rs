@@ -23,8 +23,7 @@ use crate::profiles::Profiles;
 use crate::trace::TraceProof;
 use crate::witness::PackedWitness;
 
-/// Bytes of an evidence file: whatever a stride can be made of, be it incompressible (rule PR-7). Evidence about AOS has one to
-/// ten MiB.
+/// Bytes of an evidence file: whatever a stride can be made of, be it incompressible (rule PR-7).
 pub const EVIDENCE_BYTES_MAX: usize = 352 << 20;
 
 /// What an operator can be proven to have done.

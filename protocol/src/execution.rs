@@ -27,6 +27,14 @@ pub struct Input {
     pub message: Option<Authentic<Item>>,
 }
 
+impl Input {
+    /// Bytes of its items (rule EN-9).
+    pub fn item_bytes(&self) -> u64 {
+        let message = self.message.as_ref().map_or(0, |it| it.bytes().len());
+        (self.assignment.bytes().len() as u64).saturating_add(message as u64)
+    }
+}
+
 /// The state before the first input.
 #[derive(Debug, Clone)]
 pub enum Start {

@@ -21,7 +21,7 @@ use serde_tuple::{Deserialize_tuple, Serialize_tuple};
 use crate::codec::Wire;
 use crate::id::Digest;
 
-pub use packed::{PIECE_PAGES, PackedWitness, packed_bytes_max};
+pub use packed::{PackedWitness, packed_bytes_max};
 
 /// Bytes of one page of a state.
 pub const PAGE_BYTES: usize = 4096;

@@ -13,7 +13,6 @@
     reason = "a benchmark that cannot go on stops, and its figures are for people"
 )]
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -108,21 +107,13 @@ fn milliseconds<T>(work: impl FnOnce() -> T) -> (f64, T) {
     (begin.elapsed().as_secs_f64() * 1000.0, done)
 }
 
-fn worker_args(dir: &Path) -> Vec<OsString> {
-    let options = ["worker", "--log", "warn", "--log-format", "text"];
-    let mut args: Vec<OsString> = options.map(Into::into).into();
-    args.extend(["--artefacts".into(), dir.join("artefacts").into()]);
-    args.extend(["--process-mib".into(), "1024".into()]);
-    args
-}
-
 fn town(store: &Arc<Counting>, resident_bytes: u64, module: &[u8]) -> Town {
     let archive = town::archive(store);
     let network = NetworkId::from(digest(Domain::OBJECT, &[b"processes"]));
     let worker = || {
         Worker::new(
             built::surety().expect("a path"),
-            worker_args(store.path()),
+            built::worker_args(&store.path().join("artefacts"), 1024),
             16 << 30,
         )
     };

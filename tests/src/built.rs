@@ -1,7 +1,8 @@
 //! The programs of this workspace as cargo built them, beside whatever asks for them: a test, a benchmark, another program.
 
+use std::ffi::OsString;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Where `surety` lies.
 ///
@@ -10,6 +11,15 @@ use std::path::PathBuf;
 /// If the path of the running program is unknown.
 pub fn surety() -> io::Result<PathBuf> {
     beside("surety")
+}
+
+/// The arguments with which `surety` is a worker that keeps what it compiles here, and whose processes may have so many MiB.
+pub fn worker_args(artefacts: &Path, process_mib: u64) -> Vec<OsString> {
+    let options = ["worker", "--log", "warn", "--log-format", "text"];
+    let mut args: Vec<OsString> = options.map(Into::into).into();
+    args.extend(["--artefacts".into(), artefacts.into()]);
+    args.extend(["--process-mib".into(), process_mib.to_string().into()]);
+    args
 }
 
 /// Where another program of the workspace lies.

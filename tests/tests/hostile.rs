@@ -55,10 +55,7 @@ mod stage {
     impl Lasting {
         fn start() -> Lasting {
             let artefacts = tempfile::tempdir().expect("a folder");
-            let options = ["worker", "--log", "warn", "--log-format", "text"];
-            let mut args: Vec<std::ffi::OsString> = options.map(Into::into).into();
-            args.extend(["--artefacts".into(), artefacts.path().into()]);
-            args.extend(["--process-mib".into(), "4096".into()]);
+            let args = built::worker_args(artefacts.path(), 4096);
             let worker = Arc::new(Worker::new(built::surety().expect("built"), args, 8 << 30));
             let (evaluating, judging) = (Arc::clone(&worker), Arc::clone(&worker));
             let engine = WorkerEngine::new(Profile::v1(), evaluating, judging);

@@ -27,12 +27,7 @@ use surety_protocol::profile::Profile;
 const CLOCK: u64 = 1_700_000_000_000;
 
 fn args(dir: &tempfile::TempDir, process_mib: u64) -> Vec<std::ffi::OsString> {
-    let artefacts = dir.path().join("artefacts");
-    let options = ["worker", "--log", "warn", "--log-format", "text"];
-    let mut args: Vec<std::ffi::OsString> = options.map(Into::into).into();
-    args.extend(["--artefacts".into(), artefacts.into()]);
-    args.extend(["--process-mib".into(), process_mib.to_string().into()]);
-    args
+    built::worker_args(&dir.path().join("artefacts"), process_mib)
 }
 
 /// An engine in a worker that may take so many bytes, and the worker.

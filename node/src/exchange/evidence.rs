@@ -11,7 +11,6 @@
 use std::time::Duration;
 
 use surety_protocol::codec;
-use surety_protocol::evidence::Evidence;
 use surety_protocol::id::EvidenceId;
 use surety_slashing::referee::File;
 use tokio::time::timeout;
@@ -86,8 +85,8 @@ impl Fetcher {
                 continue;
             }
             let bytes = std::mem::replace(&mut partial, nothing()).bytes;
-            let read = move || (Evidence::id_of(&bytes) == evidence).then(|| File::read(bytes));
-            if let Some(file) = tokio::task::block_in_place(read) {
+            let file = tokio::task::block_in_place(|| File::read(bytes));
+            if file.id() == evidence {
                 return Some(file);
             }
             tracing::debug!(%peer, %evidence, "what came is another file");

@@ -8,7 +8,8 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use surety_attest::effect::Record;
-use surety_protocol::evidence::{EVIDENCE_BYTES_MAX, Evidence};
+use surety_protocol::codec::Wire;
+use surety_protocol::evidence::Evidence;
 use surety_protocol::execution::{Execution, ExecutionRequest};
 use surety_protocol::id::EvidenceId;
 use surety_slashing::evidence::{self, Proven, Refused};
@@ -22,7 +23,7 @@ use crate::archive::write;
 use crate::store::Batch;
 
 /// Bytes of a file that is handed in.
-const FILE_MAX: usize = EVIDENCE_BYTES_MAX + 1024;
+const FILE_MAX: usize = Evidence::BYTES_MAX;
 
 /// Evidence files that are listed; a node makes and receives few.
 const LISTED_MAX: usize = 1000;
@@ -93,27 +94,25 @@ pub(super) async fn post(
                     false => Execution::Invalid("its profile is not one of the network's".into()),
                 }
             };
-            let proven = evidence::judge(&bytes, execute);
-            if let Ok(proven) = &proven {
-                concerns(&view.ledger, proven)?;
-            }
-            // [VM-3] What two engines differ about is kept, for those who look into it.
-            if matches!(&proven, Ok(_) | Err(Refused::Differed)) {
-                let mut batch = Batch::new();
-                write::put(
-                    &mut batch,
-                    Record::Evidence {
-                        id,
-                        bytes: bytes.into(),
-                    },
-                )?;
-                archive.write(batch)?;
-            }
-            if proven == Err(Refused::Differed) {
-                metrics.engine_incidents.inc();
-                tracing::error!(evidence = %id, "two engines differ about a file: one of them is at fault; keep the file");
-            }
-            proven.map_err(refused)
+            let proven = evidence::judge(&bytes, execute).map_err(|why| {
+                // [VM-3]
+                if why == Refused::Differed {
+                    metrics.engine_incidents.inc();
+                    tracing::error!(evidence = %id, "two engines differ about a file: one of them is at fault; keep the file");
+                }
+                refused(why)
+            })?;
+            concerns(&view.ledger, &proven)?;
+            let mut batch = Batch::new();
+            write::put(
+                &mut batch,
+                Record::Evidence {
+                    id,
+                    bytes: bytes.into(),
+                },
+            )?;
+            archive.write(batch)?;
+            Ok(proven)
         })
         .await?;
     let stored = json!({

@@ -14,7 +14,7 @@ use crate::codec::Wire;
 use crate::id::Digest;
 
 /// Pages in one piece.
-pub const PIECE_PAGES: usize = 64;
+const PIECE_PAGES: usize = 64;
 /// Pages that one byte of the map tells of.
 const PER_BYTE: usize = 8;
 

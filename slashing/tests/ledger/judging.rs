@@ -11,7 +11,6 @@ use surety_slashing::ledger::{CaseState, ItemRefused, LedgerEvent};
 use surety_slashing::referee::{self, File, Judgement};
 
 use crate::support::{Person, Trial, ao, honest, params, refusals};
-use crate::unsettled::copy;
 
 #[test]
 fn more_than_two_thirds_settle_it_and_the_stake_moves_at_once() {
@@ -168,7 +167,7 @@ fn a_fallen_elector_is_not_heard_and_its_stake_is_not_counted() {
         5,
     );
     let it = trial.accuse(&trial.lying(8, 6), 0, 6);
-    let same = copy(&it, 2, 1000);
+    let same = it.under(2, 1000);
     for it in [&it, &same] {
         trial.open(it);
         // Three of five are not enough.

@@ -107,10 +107,14 @@ fn stake_does_not_leave_while_a_case_is_open() {
     trial.world.pass_to(free_from.minus(2));
     // The latest moment at which evidence is still about stake that is bound.
     let it = trial.accuse(&trial.lying(8, 6), 0, 6);
+    // A file of eight MiB has eight blocks more.
+    let it = it.under(1, 8 << 20);
     trial.open(&it);
-    trial.world.pass_to(free_from);
-    trial.world.act(&claimant.wallet, Action::Withdraw);
-    assert_eq!(trial.world.balance(&claimant), ao(500));
+    for at in [free_from, free_from.plus(8)] {
+        trial.world.pass_to(at);
+        trial.world.act(&claimant.wallet, Action::Withdraw);
+        assert_eq!(trial.world.balance(&claimant), ao(500));
+    }
     trial.say(&it, 0..3, true);
     assert_eq!(trial.world.ledger.slashings()[0].amount, ao(500));
 }

@@ -1,30 +1,17 @@
 //! Cases that end without a verdict of their own (rules L-31 and L-32).
 
-use surety_protocol::id::EvidenceId;
 use surety_protocol::origin::{Action, Challenge};
 use surety_protocol::time::Slot;
 use surety_slashing::ledger::{CaseState, ItemRefused};
 
 use crate::support::{Accusation, Trial, ao, params};
 
-/// As other bytes are: what they say is judged elsewhere.
-pub(crate) fn copy(it: &Accusation, byte: u8, bytes: u64) -> Accusation {
-    Accusation {
-        bytes: it.bytes.clone(),
-        challenge: Challenge {
-            evidence: EvidenceId::new([byte; 32]),
-            bytes,
-            ..it.challenge.clone()
-        },
-    }
-}
-
 #[test]
 fn with_one_file_that_proves_a_lie_the_others_about_it_are_done_with() {
     let mut trial = Trial::new(params(), 4);
     let it = trial.accuse(&trial.lying(8, 6), 0, 6);
-    let same = copy(&it, 1, 1000);
-    let mut other = copy(&it, 2, 1000);
+    let same = it.under(1, 1000);
+    let mut other = it.under(2, 1000);
     other.challenge.slot = Slot(5);
     for it in [&it, &same, &other] {
         trial.open(it);
@@ -44,7 +31,7 @@ fn a_case_that_nobody_settles_expires_and_returns_the_bond() {
     let mut trial = Trial::new(params(), 4);
     let it = trial.accuse(&trial.lying(8, 6), 0, 6);
     // Three blocks more, as many as it has whole MiB.
-    let it = copy(&it, 1, (4 << 20) - 1);
+    let it = it.under(1, (4 << 20) - 1);
     trial.open(&it);
     let opened = trial.case(&it).opened;
     trial.say(&it, 0..2, true);

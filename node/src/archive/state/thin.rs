@@ -46,8 +46,8 @@ mod tests {
         ) {
             const RECENT: usize = 4;
             const NEXT: usize = 3;
-            // Ages are told apart no finer than inputs come: by a few steps.
-            const STEPS: u64 = 8 * 40;
+            // Ages are told apart no finer than inputs come, and what has no gaps is thinned out that much later than its age says.
+            const STEPS: u64 = (RECENT + NEXT) as u64 * 40;
             let (mut kept, mut newest, mut certified) = (Vec::new(), 0, 0);
             let mut starts = None;
             for (at, step) in steps.into_iter().enumerate() {

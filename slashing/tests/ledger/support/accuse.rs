@@ -6,7 +6,7 @@ use surety_protocol::claim::{Leaf, Statement};
 use surety_protocol::codec;
 use surety_protocol::evidence::{Evidence, FalseClaim, InputBytes, Offence, OffenceKind, Stretch};
 use surety_protocol::execution::{Execution, ExecutionRequest, Step};
-use surety_protocol::id::{ClaimId, NetworkId, ProcessId};
+use surety_protocol::id::{ClaimId, EvidenceId, NetworkId, ProcessId};
 use surety_protocol::origin::Challenge;
 use surety_protocol::time::Slot;
 use surety_protocol::witness::PackedWitness;
@@ -18,6 +18,20 @@ use super::{Person, Process, World, profiles};
 pub(crate) struct Accusation {
     pub(crate) bytes: Vec<u8>,
     pub(crate) challenge: Challenge,
+}
+
+impl Accusation {
+    /// What says the same in other bytes, so many.
+    pub(crate) fn under(&self, id: u8, bytes: u64) -> Accusation {
+        Accusation {
+            bytes: self.bytes.clone(),
+            challenge: Challenge {
+                evidence: EvidenceId::new([id; 32]),
+                bytes,
+                ..self.challenge.clone()
+            },
+        }
+    }
 }
 
 /// Wraps an offence and announces it.
