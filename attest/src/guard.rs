@@ -19,7 +19,7 @@ use surety_protocol::approval::Approval;
 use surety_protocol::claim::{Claim, Leaf};
 use surety_protocol::codec::CodecError;
 use surety_protocol::hash::{Domain, digest};
-use surety_protocol::id::{AssignmentId, ClaimId, Digest, EvidenceId, ProcessId};
+use surety_protocol::id::{AssignmentId, CaseId, ClaimId, Digest, ProcessId};
 use surety_protocol::time::Slot;
 
 use crate::reservation::Reservation;
@@ -62,8 +62,8 @@ pub enum GuardRecord {
     },
     /// A verdict.
     Verdict {
-        /// On which evidence.
-        evidence: EvidenceId,
+        /// In which case.
+        case: CaseId,
         /// What was said.
         guilty: bool,
     },
@@ -94,7 +94,7 @@ pub enum Unsafe {
     #[error("another assignment was signed for slot {0}")]
     Assignment(Slot),
     /// The other verdict was signed.
-    #[error("the other verdict was signed on this evidence")]
+    #[error("the other verdict was signed in this case")]
     Verdict,
     /// A thing that cannot be encoded.
     #[error(transparent)]
@@ -120,14 +120,14 @@ pub struct Guard {
     leaves: BTreeMap<(ProcessId, Slot, AssignmentId), Digest>,
     heads: BTreeMap<(ProcessId, u64, Digest), Digest>,
     assignments: BTreeMap<(ProcessId, Slot), Digest>,
-    verdicts: BTreeMap<EvidenceId, bool>,
+    verdicts: BTreeMap<CaseId, bool>,
 }
 
 /// A verdict to be signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VerdictDraft {
-    /// On which evidence.
-    pub evidence: EvidenceId,
+    /// In which case.
+    pub case: CaseId,
     /// What is said.
     pub guilty: bool,
 }
@@ -152,8 +152,8 @@ impl Guard {
             } => {
                 self.heads.insert((process, size, root), head);
             }
-            GuardRecord::Verdict { evidence, guilty } => {
-                self.verdicts.insert(evidence, guilty);
+            GuardRecord::Verdict { case, guilty } => {
+                self.verdicts.insert(case, guilty);
             }
             GuardRecord::Assignment {
                 process,
@@ -263,7 +263,7 @@ impl Guard {
         Ok((SafeToSign(reservation), records))
     }
 
-    /// Clears a verdict: one is given on any evidence.
+    /// Clears a verdict: one is given in any case.
     ///
     /// # Errors
     /// If the other was given.
@@ -271,15 +271,11 @@ impl Guard {
         &mut self,
         draft: VerdictDraft,
     ) -> Result<(SafeToSign<VerdictDraft>, GuardRecord), Unsafe> {
-        let VerdictDraft { evidence, guilty } = draft;
-        if self
-            .verdicts
-            .get(&evidence)
-            .is_some_and(|was| *was != guilty)
-        {
+        let VerdictDraft { case, guilty } = draft;
+        if self.verdicts.get(&case).is_some_and(|was| *was != guilty) {
             return Err(Unsafe::Verdict);
         }
-        let record = GuardRecord::Verdict { evidence, guilty };
+        let record = GuardRecord::Verdict { case, guilty };
         self.restore(record.clone());
         Ok((SafeToSign(draft), record))
     }

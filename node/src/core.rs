@@ -42,18 +42,18 @@ use surety_attest::schedule::ALREADY;
 use surety_attest::tally::Tally;
 use surety_protocol::block::Genesis;
 use surety_protocol::bls::SecretKey;
-use surety_protocol::id::{Address, Digest, EvidenceId, ItemId, ModuleId, NetworkId, ProcessId};
+use surety_protocol::id::{Address, Digest, ItemId, ModuleId, NetworkId, ProcessId};
 use surety_protocol::item::Item;
 use surety_protocol::machine::Outbox;
 use surety_protocol::origin::Action;
 use surety_protocol::time::{Height, Tick, Timestamp};
 use surety_protocol::verified::Authentic;
-use surety_slashing::evidence::Pending;
 use surety_slashing::ledger::{BlockError, Ledger};
 use surety_slashing::order::Proposer;
 use surety_slashing::replica::Replica;
 
 use crate::role::Role;
+use cases::Bench;
 use catch_up::Sent;
 use checks::{Brought, Checks};
 
@@ -106,7 +106,7 @@ pub struct Core {
     tally: Tally,
     checks: Checks,
     roles: Vec<Box<dyn Role>>,
-    cases: BTreeMap<EvidenceId, Option<Pending>>,
+    bench: Bench,
     /// Logs that are longer elsewhere: how long, and since when that is known.
     longer: BTreeMap<ProcessId, (u64, Height)>,
     /// When operators last said where the logs end that they schedule.
@@ -165,7 +165,7 @@ impl Core {
             replica: Replica::default(),
             proposer,
             roles,
-            cases: BTreeMap::new(),
+            bench: Bench::default(),
             longer: BTreeMap::new(),
             told: BTreeMap::new(),
             asked: Address::default(),

@@ -8,6 +8,7 @@
 //! - `[DR-3]` If the store fails the node stops: to go on without memory could make it sign against itself.
 
 mod act;
+mod get;
 mod handle;
 mod waiters;
 
@@ -379,6 +380,9 @@ impl Driver {
                     Effect::Persist(Write::Block(block)) => write::put_block(&mut batch, &block)?,
                     Effect::Persist(Write::Certified(process, size)) => {
                         write::put_certified(&mut batch, &process, size);
+                    }
+                    Effect::Persist(Write::EvidenceDropped(id)) => {
+                        write::drop_evidence(&mut batch, &id);
                     }
                     Effect::Persist(Write::Registration {
                         operator,

@@ -10,6 +10,8 @@
 //!   which a scheduler, a messenger or the guard remembers something. It signs nothing false by that.
 //! - `[FA-4]` A verifier's fault concerns every claim that says what the slot gave, of any process: it finds it true without executing
 //!   it, or false without executing it. One that is to be a no-show finds nothing of any claim from that slot on.
+//! - `[FA-5]` A verifier that accuses wrong has the right file, and says that the offence is at the next slot: it loses its bond, and
+//!   whoever says it right of the same file is heard.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,6 +21,7 @@ use surety_protocol::claim::{Claim, Leaf};
 use surety_protocol::hash::{Domain, digest};
 use surety_protocol::history::Frontier;
 use surety_protocol::id::Digest;
+use surety_protocol::origin::Challenge;
 use surety_protocol::time::Slot;
 
 /// A fault and its slot.
@@ -36,6 +39,8 @@ pub enum Fault {
     BlindApproval(Slot),
     /// Accuse whoever claims anything of the slot (rule FA-4).
     FalseAccusation(Slot),
+    /// Accuse whoever lies at the slot with the file that proves it, and say that it is about the next (rule FA-5).
+    WrongAccusation(Slot),
     /// Draw claims from the slot on and do nothing (rule FA-4).
     NoShow(Slot),
     /// Crash at this batch (rule FA-3).
@@ -52,7 +57,7 @@ pub enum Fault {
 #[error(
     "not a fault: use compute:wrong-state@SLOT, compute:wrong-result@SLOT, compute:equivocate@SLOT, \
      scheduler:double-assign@SLOT, verifier:blind-approval@SLOT, verifier:false-accusation@SLOT, \
-     verifier:no-show@SLOT, store:crash-before@BATCH or store:crash-after@BATCH"
+     verifier:wrong-accusation@SLOT, verifier:no-show@SLOT, store:crash-before@BATCH or store:crash-after@BATCH"
 )]
 pub struct NotAFault;
 
@@ -75,6 +80,7 @@ impl FromStr for Fault {
             "scheduler:double-assign" if slot > Slot(0) => Ok(Fault::DoubleAssign(slot)),
             "verifier:blind-approval" => Ok(Fault::BlindApproval(slot)),
             "verifier:false-accusation" => Ok(Fault::FalseAccusation(slot)),
+            "verifier:wrong-accusation" => Ok(Fault::WrongAccusation(slot)),
             "verifier:no-show" => Ok(Fault::NoShow(slot)),
             "store:crash-before" | "store:crash-after" => Ok(Fault::Crash {
                 batch: number,
@@ -94,6 +100,7 @@ impl fmt::Display for Fault {
             Fault::DoubleAssign(slot) => write!(f, "scheduler:double-assign@{slot}"),
             Fault::BlindApproval(slot) => write!(f, "verifier:blind-approval@{slot}"),
             Fault::FalseAccusation(slot) => write!(f, "verifier:false-accusation@{slot}"),
+            Fault::WrongAccusation(slot) => write!(f, "verifier:wrong-accusation@{slot}"),
             Fault::NoShow(slot) => write!(f, "verifier:no-show@{slot}"),
             Fault::Crash { batch, after } => {
                 let when = if *after { "after" } else { "before" };
@@ -128,6 +135,17 @@ impl Fault {
     pub const fn blind_slot(&self) -> Option<Slot> {
         match self {
             Fault::BlindApproval(slot) => Some(*slot),
+            _ => None,
+        }
+    }
+
+    /// What is said in place of a challenge (rule FA-5).
+    pub fn misled(&self, challenge: &Challenge) -> Option<Challenge> {
+        match self {
+            Fault::WrongAccusation(slot) if challenge.slot == *slot => Some(Challenge {
+                slot: slot.next(),
+                ..challenge.clone()
+            }),
             _ => None,
         }
     }

@@ -19,7 +19,7 @@ use surety_protocol::codec::{self, CodecError};
 use surety_protocol::history::Frontier;
 use surety_protocol::id::{Address, ItemId, NetworkId, ProcessId};
 use surety_protocol::item::{Item, ItemError, ItemKey};
-use surety_protocol::origin::Verdict;
+use surety_protocol::origin::{Action, Verdict};
 use surety_protocol::time::{Slot, Timestamp};
 use surety_protocol::trace;
 use surety_protocol::verified::Authentic;
@@ -165,13 +165,20 @@ impl Signer {
                 let draft = cleared.into_inner();
                 Signed::Verdict(Verdict::sign(
                     &self.network,
-                    draft.evidence,
+                    draft.case,
                     draft.guilty,
                     self.operator,
                     &self.hot_key,
                 ))
             }
-            Signing::Action { action, expires } => {
+            Signing::Action {
+                mut action,
+                expires,
+            } => {
+                if let Action::Challenge { challenge, .. } = &mut action {
+                    let misled = self.faults.iter().find_map(|it| it.misled(challenge));
+                    *challenge = misled.unwrap_or_else(|| challenge.clone());
+                }
                 let draft = action.draft(&self.network, expires)?;
                 Signed::Action(self.item_key.sign_item(&draft)?)
             }

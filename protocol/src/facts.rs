@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::attested::Segment;
-use crate::id::{Address, ClaimId, Digest, EvidenceId, ProcessId};
+use crate::id::{Address, CaseId, ClaimId, Digest, ProcessId};
 use crate::time::{Height, Slot};
 use crate::validators::ValidatorSet;
 
@@ -29,8 +29,8 @@ pub struct BlockFacts {
 /// A claim that was proven false.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Refuted {
-    /// The evidence that proved it.
-    pub evidence: EvidenceId,
+    /// The case that proved it.
+    pub case: CaseId,
     /// Which.
     pub claim: ClaimId,
     /// Where it is false.

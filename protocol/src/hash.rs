@@ -56,7 +56,9 @@ domains! {
     SORTITION_TICKET = "sortition-ticket";
     /// The id of an evidence file.
     EVIDENCE = "evidence";
-    /// What a validator signs about evidence.
+    /// The id of a case.
+    CASE = "case";
+    /// What a validator signs about a case.
     VERDICT = "verdict";
     /// The header of a ledger block.
     BLOCK = "block";

@@ -170,6 +170,10 @@ id! {
     EvidenceId
 }
 id! {
+    /// A case: the digest of what its challenge says.
+    CaseId
+}
+id! {
     /// A block of the ledger: the digest of its header.
     BlockId
 }
@@ -207,7 +211,7 @@ macro_rules! is_a_digest {
         }
     )*};
 }
-is_a_digest!(ClaimId, EvidenceId, BlockId, NetworkId, ProfileId);
+is_a_digest!(ClaimId, EvidenceId, CaseId, BlockId, NetworkId, ProfileId);
 
 #[cfg(test)]
 mod tests {

@@ -17,7 +17,7 @@ use crate::certificate::Certificate;
 use crate::claim::Claim;
 use crate::codec::{self, CodecError, Wire};
 use crate::hash::{Domain, digest};
-use crate::id::{Address, ClaimId, Digest, EvidenceId, NetworkId, ProcessId};
+use crate::id::{Address, CaseId, ClaimId, Digest, EvidenceId, NetworkId, ProcessId};
 use crate::item::{Item, ItemDraft};
 use crate::profiles::Activation;
 use crate::stake::Stake;
@@ -60,6 +60,29 @@ pub struct Challenge {
     pub claim: Option<ClaimId>,
 }
 
+impl Challenge {
+    /// Whether it accuses of the same offence as another, by whatever file.
+    pub fn accuses_as(&self, other: &Challenge) -> bool {
+        let said = |it: &Challenge| (it.offender, it.kind, it.process, it.slot, it.claim);
+        said(self) == said(other)
+    }
+
+    /// The case that it opens. It is named by all that is said, so that who says it wrong is no obstacle to who says it right of
+    /// the same file.
+    pub fn case(&self) -> CaseId {
+        let parts: [&[u8]; 7] = [
+            self.evidence.as_bytes(),
+            &self.bytes.to_be_bytes(),
+            &[self.kind],
+            self.offender.as_bytes(),
+            self.process.as_bytes(),
+            &self.slot.0.to_be_bytes(),
+            self.claim.as_ref().map_or(&[], |it| it.as_bytes()),
+        ];
+        CaseId::new(*digest(Domain::CASE, &parts).as_bytes())
+    }
+}
+
 impl Wire for Challenge {
     const KIND: u8 = 21;
     const BYTES_MAX: usize = 512;
@@ -68,8 +91,8 @@ impl Wire for Challenge {
 /// Approvals of a claim that a closed case has proven false.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
 pub struct FalseApprovals {
-    /// The evidence that proved it.
-    pub evidence: EvidenceId,
+    /// The case that proved it.
+    pub case: CaseId,
     /// The claim, which says for which leaves its approvers answer.
     pub claim: Claim,
     /// The approvals, by verifier in ascending order, at most [`FALSE_APPROVALS_MAX`].
@@ -92,6 +115,7 @@ pub const FALSE_APPROVALS_MAX: usize = 64;
 
 impl Wire for FalseApprovals {
     const KIND: u8 = 24;
+    const VERSION: u8 = 2;
     const BYTES_MAX: usize = 16 * 1024;
 }
 
@@ -106,12 +130,12 @@ impl FalseApprovals {
     }
 }
 
-/// What a validator found when it checked evidence.
+/// What a validator found when it checked the evidence of a case.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
 pub struct Verdict {
-    /// The evidence.
-    pub evidence: EvidenceId,
-    /// Whether it proves the offence.
+    /// The case.
+    pub case: CaseId,
+    /// Whether its file proves what its challenge says.
     pub guilty: bool,
     /// The validator.
     pub validator: Address,
@@ -121,14 +145,15 @@ pub struct Verdict {
 
 impl Wire for Verdict {
     const KIND: u8 = 22;
+    const VERSION: u8 = 2;
     const BYTES_MAX: usize = 512;
 }
 
-/// What a validator signs about evidence.
-pub fn verdict_digest(network: &NetworkId, evidence: &EvidenceId, guilty: bool) -> Digest {
+/// What a validator signs about a case.
+pub fn verdict_digest(network: &NetworkId, case: &CaseId, guilty: bool) -> Digest {
     digest(
         Domain::VERDICT,
-        &[network.as_bytes(), evidence.as_bytes(), &[u8::from(guilty)]],
+        &[network.as_bytes(), case.as_bytes(), &[u8::from(guilty)]],
     )
 }
 
@@ -136,14 +161,14 @@ impl Verdict {
     /// Signs a verdict.
     pub fn sign(
         network: &NetworkId,
-        evidence: EvidenceId,
+        case: CaseId,
         guilty: bool,
         validator: Address,
         key: &SecretKey,
     ) -> Verdict {
-        let signature = key.sign(&verdict_digest(network, &evidence, guilty));
+        let signature = key.sign(&verdict_digest(network, &case, guilty));
         Verdict {
-            evidence,
+            case,
             guilty,
             validator,
             signature,
@@ -154,7 +179,7 @@ impl Verdict {
     pub fn signed_by(&self, network: &NetworkId, key: &PublicKey) -> bool {
         verify(
             key,
-            &verdict_digest(network, &self.evidence, self.guilty),
+            &verdict_digest(network, &self.case, self.guilty),
             &self.signature,
         )
     }

@@ -31,7 +31,7 @@ use surety_protocol::block::{self, Block, Commit, Genesis, next_beacon};
 use surety_protocol::bls::{self, PublicKey, SignedDigest};
 use surety_protocol::codec::CodecError;
 use surety_protocol::id::{
-    Address, BlockId, ClaimId, Digest, EvidenceId, ItemId, NetworkId, ProcessId,
+    Address, BlockId, CaseId, ClaimId, Digest, EvidenceId, ItemId, NetworkId, ProcessId,
 };
 use surety_protocol::merkle::KeyedTree;
 use surety_protocol::params::Params;
@@ -75,7 +75,7 @@ pub struct Ledger {
     /// When the window of a process' certificate closes.
     closing: OrdSet<(Height, ProcessId)>,
     approvers: Entries<ClaimId, certify::Approvers>,
-    cases: Entries<EvidenceId, Case>,
+    cases: Entries<CaseId, Case>,
     offences: Entries<(Address, u8, ProcessId, Slot), ()>,
     /// What was taken, by its number.
     slashings: Entries<u64, Slashing>,
@@ -119,10 +119,17 @@ pub enum LedgerEvent {
         size: u64,
     },
     /// A case was opened; validators are to judge it.
-    Opened(EvidenceId),
+    Opened {
+        /// The case.
+        case: CaseId,
+        /// Its evidence.
+        evidence: EvidenceId,
+    },
     /// A case was closed.
     Closed {
         /// The case.
+        case: CaseId,
+        /// Its evidence.
         evidence: EvidenceId,
         /// How.
         state: CaseState,

@@ -6,14 +6,37 @@
 //! - `[RF-2]` What the file proves must be what the challenge says. If it is not, or the file proves nothing, or its profiles
 //!   are not the network's, the verdict is innocent; if this host could not tell, or its engines differ, there is no
 //!   verdict.
-//! - `[RF-3]` A file that does not have the announced id, or more bytes than announced, is not the file.
+//! - `[RF-3]` A file that does not have the announced id, or not as many bytes as announced, is not the file. Where several cases
+//!   are about one file, it is fetched and judged once.
+//! - `[RF-4]` The file of a case that was lost, or that closed because another proved the same, is dropped, unless a case that is
+//!   open or proven is about it, or this node is about to accuse with it: nobody fills the disks of all with files that prove nothing
+//!   new. The files of proven cases stay, as do those that nobody could tell about.
 
 use surety_protocol::evidence::Evidence;
 use surety_protocol::execution::{Execution, ExecutionRequest};
-use surety_protocol::id::{Address, EvidenceId};
+use surety_protocol::id::{Address, CaseId, EvidenceId};
+use surety_protocol::origin::Challenge;
 
 use crate::evidence::{self, Opened, Pending, Proven, Refused};
 use crate::ledger::{CaseState, Ledger};
+
+/// A file as challenges announce it (rule RF-3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Announced {
+    /// Its id.
+    pub evidence: EvidenceId,
+    /// How many bytes it has.
+    pub bytes: u64,
+}
+
+impl From<&Challenge> for Announced {
+    fn from(challenge: &Challenge) -> Announced {
+        Announced {
+            evidence: challenge.evidence,
+            bytes: challenge.bytes,
+        }
+    }
+}
 
 /// An evidence file that was read. That takes a time which grows with the file and needs no ledger, so whoever gets a file reads it
 /// before it comes to who keeps the ledger.
@@ -34,9 +57,12 @@ impl File {
         }
     }
 
-    /// Its id.
-    pub const fn id(&self) -> EvidenceId {
-        self.id
+    /// How it has to be announced.
+    pub const fn announced(&self) -> Announced {
+        Announced {
+            evidence: self.id,
+            bytes: self.bytes.len() as u64,
+        }
     }
 
     /// Its bytes.
@@ -45,11 +71,25 @@ impl File {
     }
 }
 
+/// What a file proves, if anything.
+#[derive(Debug)]
+pub struct Proof(Option<Box<Proven>>);
+
+impl Proof {
+    /// Whether that is what the challenge of a case says (rule RF-2).
+    pub fn convicts(&self, ledger: &Ledger, case: &CaseId) -> bool {
+        let case = ledger.case(case);
+        let proven = self.0.as_ref();
+        case.zip(proven)
+            .is_some_and(|(case, proven)| ledger.fits(&case.challenge, proven))
+    }
+}
+
 /// What to do about a file.
 #[derive(Debug)]
 pub enum Judgement {
     /// Say so.
-    Verdict(bool),
+    Found(Proof),
     /// Execute first.
     Execute {
         /// What.
@@ -60,8 +100,8 @@ pub enum Judgement {
 }
 
 /// Whether a validator has a say in a case that is still open (rule RF-1).
-pub fn is_elector(ledger: &Ledger, evidence: &EvidenceId, validator: &Address) -> bool {
-    ledger.case(evidence).is_some_and(|case| {
+pub fn is_elector(ledger: &Ledger, case: &CaseId, validator: &Address) -> bool {
+    ledger.case(case).is_some_and(|case| {
         case.state == CaseState::Open
             && case.challenge.offender != *validator
             && !case.verdicts.contains_key(validator)
@@ -69,45 +109,27 @@ pub fn is_elector(ledger: &Ledger, evidence: &EvidenceId, validator: &Address) -
     })
 }
 
-/// Whether this is the file of a case (rule RF-3).
-pub fn is_file(ledger: &Ledger, file: &File) -> bool {
-    let length = u64::try_from(file.bytes.len());
-    let case = ledger.case(&file.id);
-    case.is_some_and(|case| length == Ok(case.challenge.bytes))
-}
-
-/// Judges the file of a case, as far as can be without executing; gives its bytes back.
+/// Judges a file, as far as can be without executing; gives its bytes back.
 pub fn open(ledger: &Ledger, file: File) -> (Judgement, Vec<u8>) {
     let judgement = match file.opened {
-        Ok(Opened::Proven(proven)) => Judgement::Verdict(agrees(ledger, &file.id, &proven)),
+        Ok(Opened::Proven(proven)) => Judgement::Found(Proof(Some(proven))),
         Ok(Opened::Execute { request, pending }) => {
             let last = pending.profiles().last();
             match ledger.profiles().iter().any(|it| it.id == last.id) {
                 true => Judgement::Execute { request, pending },
-                false => Judgement::Verdict(false),
+                false => Judgement::Found(Proof(None)),
             }
         }
-        Err(_) => Judgement::Verdict(false),
+        Err(_) => Judgement::Found(Proof(None)),
     };
     (judgement, file.bytes)
 }
 
 /// Judges by the outcome of an execution; none if this host could not tell (rule RF-2).
-pub fn conclude(
-    ledger: &Ledger,
-    evidence: &EvidenceId,
-    pending: Pending,
-    execution: &Execution,
-) -> Option<bool> {
+pub fn conclude(pending: Pending, execution: &Execution) -> Option<Proof> {
     match pending.judge(execution) {
-        Ok(proven) => Some(agrees(ledger, evidence, &proven)),
+        Ok(proven) => Some(Proof(Some(Box::new(proven)))),
         Err(Refused::Abstained(_) | Refused::Differed) => None,
-        Err(_) => Some(false),
+        Err(_) => Some(Proof(None)),
     }
-}
-
-fn agrees(ledger: &Ledger, evidence: &EvidenceId, proven: &Proven) -> bool {
-    ledger
-        .case(evidence)
-        .is_some_and(|case| ledger.fits(&case.challenge, proven))
 }

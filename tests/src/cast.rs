@@ -198,6 +198,7 @@ impl Plan {
             0 | 1 => Some(Fault::BlindApproval(slot)),
             2 => Some(Fault::FalseAccusation(slot)),
             3 => Some(Fault::NoShow(slot)),
+            4 => Some(Fault::WrongAccusation(slot)),
             _ => None,
         };
         faults.extend(verifier);

@@ -15,7 +15,7 @@ use surety_attest::effect::Want;
 use surety_node::archive::{Archive, ArchiveError, Ask, LOG_PAGE_MAX, Parts};
 use surety_node::core::Fetched;
 use surety_protocol::block::Block;
-use surety_protocol::id::{Digest, EvidenceId, ProcessId};
+use surety_protocol::id::{Address, Digest, EvidenceId, ProcessId};
 use surety_protocol::time::{Height, Slot};
 use surety_slashing::referee::File;
 
@@ -31,7 +31,7 @@ pub enum Wanted {
     /// What a role lacks.
     Want(Want),
     /// An evidence file.
-    Evidence(EvidenceId),
+    Evidence(EvidenceId, Address),
     /// Blocks from a height on.
     Blocks(Height),
 }
@@ -110,7 +110,7 @@ pub fn serve(node: &Node, wanted: &Wanted) -> Result<Option<Answer>, ArchiveErro
             };
             (!leaves.is_empty()).then_some(found)
         }
-        Wanted::Evidence(evidence) => archive
+        Wanted::Evidence(evidence, _) => archive
             .evidence(evidence)?
             .map(|bytes| Fetched::Evidence(Box::new(File::read(bytes)))),
         Wanted::Blocks(from) => {

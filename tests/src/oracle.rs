@@ -14,9 +14,11 @@
 //! - `[OC-6]` Whoever lied loses all that it bonded.
 //! - `[OC-8]` Who approved without executing, and whose approval counted at an honest node that executed the claim and has not crashed
 //!   since, is punished; no honest verifier is ever found blind.
+//! - `[OC-9]` In the end no honest node keeps a file of which it was found that it proves nothing.
 //! - `[OC-7]` What an honest node puts on the ledger is refused only because others were faster or time passed.
 
 mod blind;
+pub(crate) mod disk;
 mod publish;
 mod truth;
 
@@ -27,7 +29,7 @@ use surety_node::core::{Core, Write};
 use surety_protocol::certificate::CertificateError;
 use surety_protocol::evidence::OffenceKind;
 use surety_protocol::id::{
-    Address, AssignmentId, BlockId, ClaimId, Digest, EvidenceId, ItemId, MessageId, ProcessId,
+    Address, AssignmentId, BlockId, CaseId, ClaimId, Digest, ItemId, MessageId, ProcessId,
 };
 use surety_protocol::item::Item;
 use surety_protocol::profiles::Profiles;
@@ -79,7 +81,7 @@ pub struct Oracle {
     pushed: BTreeMap<ItemId, ProcessId>,
     assigned: BTreeMap<(ProcessId, Slot), [u8; 48]>,
     stood: BTreeMap<(Address, ProcessId, AssignmentId), Digest>,
-    verdicts: BTreeMap<(Address, EvidenceId), bool>,
+    verdicts: BTreeMap<(Address, CaseId), bool>,
     /// The items that honest nodes have for the ledger.
     items: BTreeSet<ItemId>,
     /// Every published claim, and where it lies.
@@ -275,9 +277,9 @@ impl Oracle {
                 ));
             }
         }
-        for (evidence, case) in ledger.cases() {
+        for (id, case) in ledger.cases() {
             if case.state == CaseState::Innocent && self.honest.contains(&case.challenger) {
-                let what = format!("case {evidence} of {} was lost", case.challenger);
+                let what = format!("case {id} of {} was lost", case.challenger);
                 return Err(Violation::new("honest-challenge", what));
             }
         }

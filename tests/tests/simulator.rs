@@ -76,7 +76,12 @@ fn three_hundred_seeds_are_clean() {
         faults.contains("blind-approval") && it["slashed"].as_u64() > Some(1)
     };
     assert!(runs.iter().any(both), "an approver is punished");
-    for villain in ["blind-approval", "false-accusation", "no-show"] {
+    for villain in [
+        "blind-approval",
+        "false-accusation",
+        "wrong-accusation",
+        "no-show",
+    ] {
         let plays = |it: &Value| it["faults"].to_string().contains(villain);
         assert!(runs.iter().any(plays), "{villain}");
     }

@@ -96,7 +96,7 @@ impl Lies {
             let approvals = lie.approvals.values().take(FALSE_APPROVALS_MAX);
             out.push(Effect::Submit(Action::FalseApprovals(Box::new(
                 FalseApprovals {
-                    evidence: lie.refuted.evidence,
+                    case: lie.refuted.case,
                     claim: lie.claim.clone(),
                     approvals: approvals.cloned().collect(),
                 },

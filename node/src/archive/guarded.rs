@@ -128,8 +128,8 @@ pub(super) fn stored_guard(record: &GuardRecord) -> Result<(Vec<u8>, Vec<u8>), C
             root,
             head,
         } => (HISTORY, process, *size, *root, *head),
-        GuardRecord::Verdict { evidence, guilty } => {
-            let name = Digest::new(*evidence.as_bytes());
+        GuardRecord::Verdict { case, guilty } => {
+            let name = Digest::new(*case.as_bytes());
             (
                 VERDICT,
                 &ProcessId::default(),
@@ -183,7 +183,7 @@ fn record(stored: Guarded) -> Option<GuardRecord> {
             head: value,
         }),
         VERDICT => Some(GuardRecord::Verdict {
-            evidence: name.into(),
+            case: name.into(),
             guilty: position == 1,
         }),
         ASSIGNMENT => Some(GuardRecord::Assignment {

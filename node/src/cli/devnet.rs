@@ -23,7 +23,7 @@ pub(super) struct DevnetArgs {
     module: Option<PathBuf>,
     /// A fault that the second node commits on the first process: compute:wrong-state@SLOT, compute:wrong-result@SLOT,
     /// compute:equivocate@SLOT or scheduler:double-assign@SLOT; or the third: verifier:blind-approval@SLOT,
-    /// verifier:false-accusation@SLOT or verifier:no-show@SLOT
+    /// verifier:false-accusation@SLOT, verifier:wrong-accusation@SLOT or verifier:no-show@SLOT
     #[arg(long = "fault", value_name = "KIND@SLOT", value_parser = lie)]
     faults: Vec<Fault>,
     /// Let every verifier commit the faults of verifiers, not only the third node: who is left to find a lie is an auditor

@@ -7,7 +7,7 @@ use surety_protocol::attested::{Backing, Segment};
 use surety_protocol::block::Block;
 use surety_protocol::codec;
 use surety_protocol::facts::{BlockFacts, Refuted};
-use surety_protocol::id::{ClaimId, EvidenceId};
+use surety_protocol::id::{CaseId, ClaimId};
 use surety_protocol::item::Item;
 use surety_protocol::machine::Outbox;
 use surety_protocol::merkle;
@@ -92,7 +92,10 @@ impl Core {
         self.absorb(now, &facts, out);
         for event in &events {
             match event {
-                LedgerEvent::Opened(evidence) => self.case_opened(*evidence, out),
+                LedgerEvent::Opened { case, .. } => self.case_opened(*case, out),
+                LedgerEvent::Closed { case, evidence, .. } => {
+                    self.case_closed(case, *evidence, out);
+                }
                 LedgerEvent::Refused {
                     item,
                     reason: ItemRefused::TooMany | ItemRefused::Balance,
@@ -179,9 +182,10 @@ impl Core {
                 }
                 LedgerEvent::Slashed(slashing) => facts.tombstoned.push(slashing.offender),
                 LedgerEvent::Closed {
-                    evidence,
+                    case,
                     state: CaseState::Guilty,
-                } => self.refuted(*evidence, &mut facts),
+                    ..
+                } => self.refuted(*case, &mut facts),
                 _ => {}
             }
         }
@@ -190,15 +194,15 @@ impl Core {
 
     /// A claim was proven false, whoever is punished for it: what was certified with it is taken back, and the process goes on from
     /// what is left.
-    fn refuted(&self, evidence: EvidenceId, facts: &mut BlockFacts) {
-        let Some(case) = self.ledger.case(&evidence) else {
+    fn refuted(&self, id: CaseId, facts: &mut BlockFacts) {
+        let Some(case) = self.ledger.case(&id) else {
             return;
         };
         let Some(claim) = case.challenge.claim else {
             return;
         };
         facts.refuted.push(Refuted {
-            evidence,
+            case: id,
             claim,
             slot: case.challenge.slot,
             challenger: case.challenger,

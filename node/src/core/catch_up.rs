@@ -61,7 +61,7 @@ const HELD_MAX: usize = 4096;
 /// Something of this node for the ledger, until a block has carried it.
 #[derive(Debug)]
 pub(super) struct Sent {
-    action: Action,
+    pub(super) action: Action,
     /// Since when it is on its way.
     since: Height,
     /// Whether the ledger has refused it, but may take it later.
@@ -98,9 +98,12 @@ impl Core {
         self.unconfirmed.retain(|item, sent| {
             let wanted = match &sent.action {
                 Action::Verdict(verdict) => ledger
-                    .case(&verdict.evidence)
+                    .case(&verdict.case)
                     .is_some_and(|case| case.state == CaseState::Open),
-                Action::Challenge { challenge, .. } => ledger.case(&challenge.evidence).is_none(),
+                // Somebody else's may be open, and come to nothing.
+                Action::Challenge { challenge, .. } => ledger
+                    .case(&challenge.case())
+                    .is_none_or(|case| case.state == CaseState::Open || case.is_void()),
                 _ => false,
             };
             wanted && (sent.refused || !ledger.has_seen(item))

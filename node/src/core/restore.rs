@@ -14,7 +14,7 @@ use std::sync::Arc;
 use surety_attest::claims::CLAIMS_MAX;
 use surety_attest::effect::Offer;
 use surety_protocol::facts::BlockFacts;
-use surety_protocol::id::{EvidenceId, ItemId, ProcessId};
+use surety_protocol::id::{CaseId, ItemId, ProcessId};
 use surety_protocol::machine::Outbox;
 use surety_protocol::profiles::Profiles;
 use surety_protocol::time::{Height, Slot, Tick};
@@ -72,9 +72,9 @@ impl Core {
         for facts in recent {
             self.absorb(Tick(0), &facts, &mut out);
         }
-        let open: Vec<EvidenceId> = self.ledger.cases().map(|(evidence, _)| *evidence).collect();
-        for evidence in open {
-            self.case_opened(evidence, &mut out);
+        let cases: Vec<CaseId> = self.ledger.cases().map(|(case, _)| *case).collect();
+        for case in cases {
+            self.case_opened(case, &mut out);
         }
         Ok(out.drain())
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use surety_attest::effect::{Assign, Event, Offer, Want};
+use surety_attest::effect::{Event, Offer};
 use surety_attest::schedule::ALREADY;
 use surety_protocol::codec;
 use surety_protocol::execution::Execution;
@@ -15,7 +15,7 @@ use super::handle::{Accepted, OfferError};
 use super::waiters::{accept, answer, awaited, of_ledger};
 use super::{Completion, Driver, DriverError};
 use crate::archive::ArchiveError;
-use crate::core::{Checking, Effect, Fetched, Input, Signing};
+use crate::core::{Checking, Effect, Input, Signing};
 use crate::exchange::{Fetcher, ItemRequest, Placed, Receipt, Wanted};
 use crate::metrics::TopicLabel;
 use crate::net::{Acceptance, PeerId, Topic};
@@ -61,9 +61,15 @@ impl Driver {
             }
             Effect::Fetch(want) => self.fetch(Wanted::Want(want)),
             Effect::FetchEvidence {
-                evidence, bytes, ..
+                evidence,
+                bytes,
+                challenger,
             } => {
-                self.fetch(Wanted::Evidence(evidence, bytes));
+                self.fetch(Wanted::Evidence {
+                    id: evidence,
+                    bytes,
+                    challenger,
+                });
             }
             Effect::FetchBlocks { from } => self.fetch(Wanted::Blocks(from)),
             Effect::Deliver { offer, to } => self.deliver(offer, &to),
@@ -176,118 +182,6 @@ impl Driver {
         self.metrics.gossip_sent.get_or_create(&label).inc();
         if let Err(error) = self.net.publish(topic, data).await {
             tracing::warn!(%error, topic = topic.name(), "not published");
-        }
-    }
-
-    fn fetch(&self, wanted: Wanted) {
-        if !self.fetcher.begin(&wanted) {
-            return;
-        }
-        let first = self
-            .holder(&wanted)
-            .and_then(|operator| peer_of(self.core.ledger(), &operator));
-        let fetcher = self.fetcher.clone();
-        let completions = self.completions.clone();
-        let executor = Arc::clone(&self.executor);
-        let executions = Arc::clone(&self.executions);
-        let ledger = self.core.ledger();
-        let profiles = (ledger.profiles_shared(), ledger.height());
-        tokio::spawn(async move {
-            let fetched = fetcher.get(&wanted, first).await;
-            if let Some(Fetched::Item(item)) = &fetched
-                && item.tag("Type") == Some("Module")
-            {
-                // Compiled when it comes, so that no claim waits for it; a refusal shows when it is executed.
-                let item = item.clone();
-                let _permit = executions.acquire_owned().await;
-                let compiled = tokio::task::spawn_blocking(move || {
-                    let (profiles, height) = profiles;
-                    let engine = executor.engine(&profiles.at(height).profile);
-                    drop(engine.and_then(|it| it.check(item.data())));
-                });
-                drop(compiled.await);
-            }
-            if let Some(fetched) = fetched {
-                let input = Box::new(Input::Fetched(fetched));
-                let _ = completions.send(Completion::Input(input)).await;
-            }
-            fetcher.end(&wanted);
-        });
-    }
-
-    /// Finds an item here or elsewhere, to be assigned to a process.
-    fn find(&self, assign: Assign) {
-        let Assign {
-            process,
-            item,
-            exclude,
-        } = assign;
-        let wanted = Wanted::Want(Want::Item(item));
-        let (archive, fetcher) = (self.archive.clone(), self.fetcher.clone());
-        let completions = self.completions.clone();
-        tokio::spawn(async move {
-            let here = tokio::task::spawn_blocking(move || archive.item(&item)).await;
-            let found = match here {
-                Ok(Ok(Some(item))) => Some(item),
-                // Being got already, or too much is: the messenger asks again.
-                _ if !fetcher.begin(&wanted) => return,
-                _ => {
-                    let fetched = fetcher.get(&wanted, None).await;
-                    fetcher.end(&wanted);
-                    match fetched {
-                        Some(Fetched::Item(item)) => Some(item),
-                        _ => None,
-                    }
-                }
-            };
-            let Some(found) = found else {
-                tracing::warn!(%item, %process, "an item that is to be assigned was not found");
-                return;
-            };
-            let offer = Offer::Assign {
-                process,
-                item: found,
-                exclude,
-            };
-            let input = Box::new(Input::Deliver(offer));
-            let _ = completions.send(Completion::Input(input)).await;
-        });
-    }
-
-    /// Reads a page of what is to arrive at a process.
-    fn recall(&self, process: ProcessId, after: Vec<u8>) {
-        let (archive, completions) = (self.archive.clone(), self.completions.clone());
-        tokio::spawn(async move {
-            let read = tokio::task::spawn_blocking(move || archive.outbox(process, &after)).await;
-            match read {
-                Ok(Ok(recalled)) => {
-                    let input = Box::new(Input::Recalled(recalled));
-                    // The driver may have stopped.
-                    let _ = completions.send(Completion::Input(input)).await;
-                }
-                Ok(Err(error)) => tracing::error!(%error, %process, "the outbox was not read"),
-                Err(error) => tracing::error!(%error, %process, "reading the outbox ended"),
-            }
-        });
-    }
-
-    /// The operator that should have something.
-    fn holder(&self, wanted: &Wanted) -> Option<Address> {
-        let ledger = self.core.ledger();
-        match wanted {
-            Wanted::Want(Want::Log { process, .. }) => {
-                let log = self.core.shared().logs.get(process)?;
-                ledger.operator_of_item_key(&log.scheduler)
-            }
-            Wanted::Want(
-                Want::Claims { claimant, .. }
-                | Want::State { claimant, .. }
-                | Want::Leaves { claimant, .. },
-            ) => Some(*claimant),
-            Wanted::Want(Want::Ends { operator }) => Some(*operator),
-            Wanted::Want(Want::Item(_)) => None,
-            Wanted::Evidence(evidence, _) => Some(ledger.case(evidence)?.challenger),
-            Wanted::Blocks(_) => Some(ledger.proposer()),
         }
     }
 

@@ -86,7 +86,7 @@ impl Fetcher {
             }
             let bytes = std::mem::replace(&mut partial, nothing()).bytes;
             let file = tokio::task::block_in_place(|| File::read(bytes));
-            if file.id() == evidence {
+            if file.announced().evidence == evidence {
                 return Some(file);
             }
             tracing::debug!(%peer, %evidence, "what came is another file");

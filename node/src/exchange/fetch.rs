@@ -37,8 +37,15 @@ const WRONG_ANSWER_POINTS: u32 = 20;
 pub enum Wanted {
     /// What a role lacks.
     Want(Want),
-    /// An evidence file of this many bytes.
-    Evidence(EvidenceId, u64),
+    /// An evidence file.
+    Evidence {
+        /// Its id.
+        id: EvidenceId,
+        /// How many bytes it has.
+        bytes: u64,
+        /// Who says so.
+        challenger: Address,
+    },
     /// Blocks from a height on.
     Blocks(Height),
 }
@@ -70,9 +77,16 @@ impl Fetcher {
             .under_way
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        let evidence = |it: &Wanted| matches!(it, Wanted::Evidence(..));
-        let others = under_way.iter().filter(|it| !evidence(it)).count();
-        (evidence(wanted) || others < UNDER_WAY_MAX) && under_way.insert(wanted.clone())
+        let file = |it: &Wanted| match it {
+            Wanted::Evidence { id, bytes, .. } => Some((*id, *bytes)),
+            _ => None,
+        };
+        let room = match file(wanted) {
+            // Whoever announced it.
+            Some(_) => under_way.iter().all(|it| file(it) != file(wanted)),
+            None => under_way.iter().filter(|it| file(it).is_none()).count() < UNDER_WAY_MAX,
+        };
+        room && under_way.insert(wanted.clone())
     }
 
     /// It is not being got any more.
@@ -101,8 +115,8 @@ impl Fetcher {
         if let Wanted::Want(Want::State { process, root, .. }) = wanted {
             return self.state(&peers, Transfer::new(*process, *root)).await;
         }
-        if let Wanted::Evidence(evidence, size) = wanted {
-            let file = self.evidence(&peers, *evidence, *size).await?;
+        if let Wanted::Evidence { id, bytes, .. } = wanted {
+            let file = self.evidence(&peers, *id, *bytes).await?;
             return Some(Fetched::Evidence(Box::new(file)));
         }
         hedge::first(wanted, peers, |peer| self.ask(wanted, peer)).await
@@ -110,13 +124,13 @@ impl Fetcher {
 
     fn here(&self, wanted: &Wanted) -> Option<Fetched> {
         match wanted {
-            Wanted::Evidence(evidence, size) => {
-                let here = self.archive.evidence_bytes(evidence).ok()??;
-                let announced = u64::try_from(here).is_ok_and(|it| it == *size);
+            Wanted::Evidence { id, bytes, .. } => {
+                let here = self.archive.evidence_bytes(id).ok()??;
+                let announced = u64::try_from(here).is_ok_and(|it| it == *bytes);
                 if !announced {
                     return None;
                 }
-                let bytes = self.archive.evidence(evidence).ok()??;
+                let bytes = self.archive.evidence(id).ok()??;
                 Some(Fetched::Evidence(Box::new(File::read(bytes))))
             }
             Wanted::Want(Want::Item(id)) => self.archive.item(id).ok()?.map(Fetched::Item),
@@ -165,7 +179,9 @@ impl Fetcher {
             }
             Wanted::Want(Want::Item(id)) => self.item(peer, *id).await,
             // Not from one peer or another, but from all together, and from one alone.
-            Wanted::Want(Want::State { .. } | Want::Ends { .. }) | Wanted::Evidence(..) => Ok(None),
+            Wanted::Want(Want::State { .. } | Want::Ends { .. }) | Wanted::Evidence { .. } => {
+                Ok(None)
+            }
             Wanted::Want(Want::Claims { root, claimant }) => {
                 self.claims(peer, *root, *claimant).await
             }

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use surety_protocol::evidence::OffenceKind;
-use surety_protocol::id::{Address, EvidenceId, ProcessId, base64url};
+use surety_protocol::id::{Address, CaseId, ProcessId, base64url};
 use surety_slashing::ledger::{Case, Ledger, Operator, Slashing};
 
 use super::Api;
@@ -136,10 +136,11 @@ fn kind(number: u8) -> &'static str {
     OffenceKind::from_number(number).map_or("unknown", OffenceKind::name)
 }
 
-fn case_json(evidence: &EvidenceId, it: &Case) -> Value {
+fn case_json(id: &CaseId, it: &Case) -> Value {
     let guilty = it.verdicts.values().filter(|guilty| **guilty).count();
     json!({
-        "evidence": evidence,
+        "case": id,
+        "evidence": it.challenge.evidence,
         "kind": kind(it.challenge.kind),
         "bytes": it.challenge.bytes,
         "offender": it.challenge.offender,
@@ -156,16 +157,16 @@ fn case_json(evidence: &EvidenceId, it: &Case) -> Value {
     })
 }
 
-/// `GET /v1/cases?from=&limit=`: the cases that validators judge or have judged, by the id of their evidence.
+/// `GET /v1/cases?from=&limit=`: the cases that validators judge or have judged, by their ids.
 pub(super) async fn cases(
     State(api): State<Api>,
-    Ask(page): Ask<Page<EvidenceId>>,
+    Ask(page): Ask<Page<CaseId>>,
 ) -> Result<Response, Problem> {
     let (limit, from) = (page.limit()?, page.from.unwrap_or_default());
     let ledger = &api.now().ledger;
-    let cases = ledger.cases().skip_while(|(evidence, _)| **evidence < from);
+    let cases = ledger.cases().skip_while(|(id, _)| **id < from);
     Ok(paged_by(
-        cases.map(|(evidence, it)| (*evidence, case_json(evidence, it))),
+        cases.map(|(id, it)| (*id, case_json(id, it))),
         limit,
     ))
 }

@@ -267,13 +267,7 @@ pub(crate) fn challenge() -> Challenge {
 }
 
 pub(crate) fn verdict() -> Verdict {
-    Verdict::sign(
-        &network(),
-        named("evidence").into(),
-        true,
-        address(2),
-        &key(2),
-    )
+    Verdict::sign(&network(), named("case").into(), true, address(2), &key(2))
 }
 
 pub(crate) fn false_approvals() -> FalseApprovals {
@@ -285,7 +279,7 @@ pub(crate) fn false_approvals() -> FalseApprovals {
         signature: key(number).sign(&digest),
     };
     FalseApprovals {
-        evidence: named("evidence").into(),
+        case: named("case").into(),
         claim,
         approvals: vec![approval(2), approval(3)],
     }

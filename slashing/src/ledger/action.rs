@@ -179,7 +179,7 @@ impl Ledger {
             Action::FalseApprovals(it) => {
                 let approvers = it.approvals.iter();
                 let approvers: Vec<u8> = approvers.flat_map(|it| *it.verifier.as_bytes()).collect();
-                let parts: [&[u8]; 3] = [b"false-approvals", it.evidence.as_bytes(), &approvers];
+                let parts: [&[u8]; 3] = [b"false-approvals", it.case.as_bytes(), &approvers];
                 Subject::FalseApprovals(digest(Domain::OBJECT, &parts))
             }
             _ => Subject::Other,

@@ -7,10 +7,10 @@
 //! - `[L-31]` More than two thirds of their stake (nobody tombstoned among them) with one outcome settles a case. Guilty: the offender's stake moves to
 //!   escrow at once and it is tombstoned; the bond returns. Innocent: the bond burns. No outcome in time: the bond
 //!   returns and nothing else happens. There is a block more of time for each MiB of the file. If nobody said anything, the same
-//!   evidence may be shown again: it may have been announced wrong, so that there was no such file.
-//! - `[L-32]` One offence (operator, kind, process, slot) is punished once. An open case with other evidence is no
-//!   obstacle to a challenge: nobody can shield an offender by accusing it badly. Once it is punished by means of a claim, other
-//!   open cases of the same claim there close without an outcome.
+//!   challenge may be made again: the file may not have been there.
+//! - `[L-32]` One offence (operator, kind, process, slot) is punished once. A case is named by all that its challenge says, so
+//!   another one is no obstacle to a challenge, be it about the same file: nobody can shield an offender by accusing it badly.
+//!   Once it is punished by means of a claim, other open cases that say the same close without an outcome.
 //! - `[L-33]` When the escrow's window closes, the challenger gets its share and the rest burns.
 //! - `[L-34]` If a claim proven false was certified, every certificate that reaches the false slot is taken back, even where
 //!   the offence was punished by means of another claim. What is settled stays.
@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use surety_protocol::codec::Wire;
 use surety_protocol::evidence::{Evidence, OffenceKind};
-use surety_protocol::id::{Address, ClaimId, EvidenceId};
+use surety_protocol::id::{Address, CaseId, ClaimId};
 use surety_protocol::origin::{Challenge, Verdict};
 use surety_protocol::stake::{Fraction, Stake};
 use surety_protocol::time::Height;
@@ -97,8 +97,8 @@ impl Case {
         verdict_blocks.saturating_add(self.challenge.bytes >> 20)
     }
 
-    /// Whether the same evidence may be shown again: what nobody said anything about had no file.
-    fn is_void(&self) -> bool {
+    /// Whether the same challenge may be made again: what nobody said anything about had no file.
+    pub fn is_void(&self) -> bool {
         self.state == CaseState::Expired && self.verdicts.is_empty()
     }
 }
@@ -141,7 +141,7 @@ impl Ledger {
             .claim
             .is_some_and(|claim| self.is_certified_claim(&challenge.process, &claim));
         // [L-31]
-        let known = self.cases.get(&challenge.evidence);
+        let known = self.cases.get(&challenge.case());
         if known.is_some_and(|it| !it.is_void()) || (punished && !stands) {
             return Err(ItemRefused::Known);
         }
@@ -187,12 +187,13 @@ impl Ledger {
         if !self.fits(challenge, &proven) {
             return Ok(Err(ItemRefused::Challenge));
         }
-        let evidence = challenge.evidence;
         self.slash(challenger, challenge, proven.kind, events)?;
         events.push(LedgerEvent::Closed {
-            evidence,
+            case: challenge.case(),
+            evidence: challenge.evidence,
             state: CaseState::Guilty,
         });
+        self.close_copies(challenge, events)?;
         Ok(Ok(()))
     }
 
@@ -238,7 +239,7 @@ impl Ledger {
         self.accounts.insert(challenger, left);
         // The set of the height before: the one of this height is not made yet.
         let electors = self.validators_at(self.height.minus(1)).unwrap_or_default();
-        let evidence = challenge.evidence;
+        let (id, evidence) = (challenge.case(), challenge.evidence);
         let case = Case {
             challenge,
             challenger,
@@ -248,8 +249,8 @@ impl Ledger {
             verdicts: BTreeMap::new(),
             state: CaseState::Open,
         };
-        self.cases.insert(evidence, case);
-        events.push(LedgerEvent::Opened(evidence));
+        self.cases.insert(id, case);
+        events.push(LedgerEvent::Opened { case: id, evidence });
         Ok(())
     }
 
@@ -259,7 +260,7 @@ impl Ledger {
         events: &mut Vec<LedgerEvent>,
     ) -> Result<Result<(), ItemRefused>, BlockError> {
         let network = self.network;
-        let Some(case) = self.cases.get_mut(&verdict.evidence) else {
+        let Some(case) = self.cases.get_mut(&verdict.case) else {
             return Ok(Err(ItemRefused::NoCase));
         };
         if case.state != CaseState::Open {
@@ -285,8 +286,8 @@ impl Ledger {
             return Ok(Err(ItemRefused::Seen));
         }
         case.verdicts.insert(verdict.validator, verdict.guilty);
-        if let Some(state) = self.outcome(&verdict.evidence)? {
-            self.close(verdict.evidence, state, events)?;
+        if let Some(state) = self.outcome(&verdict.case)? {
+            self.close(verdict.case, state, events)?;
         }
         Ok(Ok(()))
     }
@@ -294,7 +295,7 @@ impl Ledger {
     /// Closes the cases that nobody settled in time, and those that the fall of an elector settles.
     pub(super) fn close_cases(&mut self, events: &mut Vec<LedgerEvent>) -> Result<(), BlockError> {
         let (height, wait) = (self.height, self.params.verdict_blocks);
-        let open: Vec<(EvidenceId, bool)> = self
+        let open: Vec<(CaseId, bool)> = self
             .cases
             .iter()
             .filter(|(_, case)| case.state == CaseState::Open)
@@ -310,8 +311,8 @@ impl Ledger {
     }
 
     /// The outcome that more than two thirds of the electors' stake agree on (rule L-31).
-    fn outcome(&self, evidence: &EvidenceId) -> Result<Option<CaseState>, BlockError> {
-        let Some(case) = self.cases.get(evidence) else {
+    fn outcome(&self, id: &CaseId) -> Result<Option<CaseState>, BlockError> {
+        let Some(case) = self.cases.get(id) else {
             return Ok(None);
         };
         // [L-12] An elector that was proven to have lied is none any more.
@@ -345,13 +346,13 @@ impl Ledger {
     /// Closes a case (rule L-31).
     fn close(
         &mut self,
-        evidence: EvidenceId,
+        id: CaseId,
         state: CaseState,
         events: &mut Vec<LedgerEvent>,
     ) -> Result<(), BlockError> {
         // Another that was closed just now may have closed it (rule L-32).
         let open = |case: &&mut Case| case.state == CaseState::Open;
-        let Some(case) = self.cases.get_mut(&evidence).filter(open) else {
+        let Some(case) = self.cases.get_mut(&id).filter(open) else {
             return Ok(());
         };
         case.state = state;
@@ -368,7 +369,11 @@ impl Ledger {
         if let Some(kind) = punished {
             self.slash(challenger, &challenge, kind, events)?;
         }
-        events.push(LedgerEvent::Closed { evidence, state });
+        events.push(LedgerEvent::Closed {
+            case: id,
+            evidence: challenge.evidence,
+            state,
+        });
         if punished.is_some() {
             self.close_copies(&challenge, events)?;
         }
@@ -382,11 +387,9 @@ impl Ledger {
         proven: &Challenge,
         events: &mut Vec<LedgerEvent>,
     ) -> Result<(), BlockError> {
-        let said = |it: &Challenge| (it.offender, it.kind, it.process, it.slot, it.claim);
-        let same =
-            |case: &Case| case.state == CaseState::Open && said(&case.challenge) == said(proven);
+        let same = |case: &Case| case.state == CaseState::Open && case.challenge.accuses_as(proven);
         let copies = self.cases.iter().filter(|(_, case)| same(case));
-        let copies: Vec<EvidenceId> = copies.map(|(id, _)| *id).collect();
+        let copies: Vec<CaseId> = copies.map(|(id, _)| *id).collect();
         for copy in copies {
             self.close(copy, CaseState::Expired, events)?;
         }

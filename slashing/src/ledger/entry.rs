@@ -94,12 +94,8 @@ impl Ledger {
             let value = it.map(|it| [&it.seeded.0.to_be_bytes()[..], &it.bits].concat());
             [inner(class::APPROVERS, claim.as_bytes(), value)]
         });
-        self.cases.commit(state, |evidence, case| {
-            [inner(
-                class::CASE,
-                evidence.as_bytes(),
-                case.map(Case::details),
-            )]
+        self.cases.commit(state, |id, case| {
+            [inner(class::CASE, id.as_bytes(), case.map(Case::details))]
         });
         self.seen.commit(state, |item, expires| {
             let expires = expires.map(|it| it.0.to_be_bytes().to_vec());

@@ -38,7 +38,7 @@ impl Ledger {
     pub(super) fn convicted(&self, told: &FalseApprovals) -> Result<Vec<Offence>, ItemRefused> {
         let case = self
             .cases
-            .get(&told.evidence)
+            .get(&told.case)
             .filter(|case| case.state == CaseState::Guilty)
             .ok_or(ItemRefused::NoCase)?;
         let (claim, slot) = (&told.claim, case.challenge.slot);
@@ -66,7 +66,7 @@ impl Ledger {
                 continue;
             }
             offences.push(Offence {
-                evidence: told.evidence,
+                evidence: case.challenge.evidence,
                 offender,
                 kind,
                 process: claim.process,

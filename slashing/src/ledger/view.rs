@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use surety_protocol::attested::Segment;
 use surety_protocol::bls::PublicKey;
-use surety_protocol::id::{Address, BlockId, Digest, EvidenceId, ItemId, NetworkId, ProcessId};
+use surety_protocol::id::{Address, BlockId, CaseId, Digest, ItemId, NetworkId, ProcessId};
 use surety_protocol::params::Params;
 use surety_protocol::stake::Stake;
 use surety_protocol::time::Height;
@@ -159,12 +159,12 @@ impl Ledger {
     }
 
     /// A case.
-    pub fn case(&self, evidence: &EvidenceId) -> Option<&Case> {
-        self.cases.get(evidence)
+    pub fn case(&self, id: &CaseId) -> Option<&Case> {
+        self.cases.get(id)
     }
 
     /// All cases.
-    pub fn cases(&self) -> impl Iterator<Item = (&EvidenceId, &Case)> {
+    pub fn cases(&self) -> impl Iterator<Item = (&CaseId, &Case)> {
         self.cases.iter()
     }
 

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use proptest::collection;
 use proptest::prelude::*;
-use surety_protocol::id::{ClaimId, EvidenceId, ProcessId};
+use surety_protocol::id::{CaseId, ClaimId, EvidenceId, ProcessId};
 use surety_protocol::origin::{Action, Challenge, Registration, Verdict};
 use surety_protocol::params::Params;
 use surety_protocol::stake::{Fraction, Stake};
 use surety_protocol::time::Slot;
-use surety_slashing::ledger::{Ledger, LedgerEvent};
+use surety_slashing::ledger::{CaseState, Ledger, LedgerEvent};
 
 use crate::support::{Person, World, ao, params};
 
@@ -170,7 +170,14 @@ fn items(world: &mut World, what: &Try, before: &[Vec<u8>]) -> Vec<Vec<u8>> {
 }
 
 fn verdict(world: &World, who: u8, evidence: u8, guilty: bool) -> Action {
-    let (network, id) = (world.ledger.network(), EvidenceId::new([evidence; 32]));
+    let (network, evidence) = (world.ledger.network(), EvidenceId::new([evidence; 32]));
+    let about = world
+        .ledger
+        .cases()
+        .filter(|(_, it)| it.challenge.evidence == evidence);
+    // The first that is open, else any, else one that is none.
+    let case = about.min_by_key(|(_, it)| it.state != CaseState::Open);
+    let id = case.map_or(CaseId::default(), |(id, _)| *id);
     let person = Person::new(who);
     Action::Verdict(Verdict::sign(
         &network,

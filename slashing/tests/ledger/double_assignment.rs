@@ -152,14 +152,14 @@ fn a_case_without_the_file_is_punished_once_too() {
     for judge in [&auditor, &Person::new(3)] {
         let verdict = surety_protocol::origin::Verdict::sign(
             &world.ledger.network(),
-            it.challenge.evidence,
+            it.challenge.case(),
             true,
             judge.address(),
             &judge.key,
         );
         world.act(&judge.node, Action::Verdict(verdict));
     }
-    let case = world.ledger.case(&it.challenge.evidence).unwrap();
+    let case = world.ledger.case(&it.challenge.case()).unwrap();
     assert_eq!(case.state, CaseState::Guilty);
     assert_eq!(world.ledger.slashings().len(), 1);
     assert_eq!(world.ledger.slashings()[0].kind.name(), "double-assignment");

@@ -4,7 +4,7 @@ use serde_bytes::ByteBuf;
 use surety_protocol::approval;
 use surety_protocol::claim::Claim;
 use surety_protocol::evidence::OffenceKind;
-use surety_protocol::id::{Address, EvidenceId};
+use surety_protocol::id::{Address, CaseId};
 use surety_protocol::origin::{
     Action, FALSE_APPROVALS_MAX, FalseApproval, FalseApprovals, Registration,
 };
@@ -32,11 +32,11 @@ fn approval(claim: &Claim, by: &Person) -> FalseApproval {
 }
 
 /// What tells the ledger who approved a claim.
-fn told(evidence: EvidenceId, claim: &Claim, approvals: Vec<FalseApproval>) -> Action {
+fn told(case: CaseId, claim: &Claim, approvals: Vec<FalseApproval>) -> Action {
     let mut approvals = approvals;
     approvals.sort_by_key(|it| it.verifier);
     Action::FalseApprovals(Box::new(FalseApprovals {
-        evidence,
+        case,
         claim: claim.clone(),
         approvals,
     }))
@@ -52,22 +52,22 @@ fn punished(trial: &Trial) -> Vec<Address> {
 }
 
 /// A claim of four leaves of which the third is proven false, by the word of as many as that takes.
-fn refuted(judges: u8) -> (Trial, Claim, EvidenceId) {
+fn refuted(judges: u8) -> (Trial, Claim, CaseId) {
     let mut trial = Trial::new(long_window(), judges);
     let leaves = trial.lying(4, 2);
     let claim = trial.claim(&leaves, 0);
     let it = trial.accuse(&leaves, 0, 2);
     trial.open(&it);
     trial.say(&it, 0..usize::from(judges) * 2 / 3 + 1, true);
-    (trial, claim, it.challenge.evidence)
+    (trial, claim, it.challenge.case())
 }
 
 #[test]
 fn an_approver_of_a_false_claim_is_punished_once_by_its_signature() {
-    let (mut trial, claim, evidence) = refuted(5);
+    let (mut trial, claim, case) = refuted(5);
     let (lazy, reporter) = (&trial.judges[1], &trial.judges[0]);
     let approvals = vec![approval(&claim, lazy)];
-    let action = told(evidence, &claim, approvals.clone());
+    let action = told(case, &claim, approvals.clone());
     let staked = |trial: &Trial, it: &Address| trial.world.ledger.operator(it).unwrap().bonded;
     let before = staked(&trial, &lazy.address());
     let (lazy, by) = (lazy.address(), reporter.address());
@@ -75,6 +75,7 @@ fn an_approver_of_a_false_claim_is_punished_once_by_its_signature() {
     let Some(LedgerEvent::Slashed(slashing)) = events.first() else {
         panic!("{events:?}");
     };
+    let evidence = trial.world.ledger.case(&case).unwrap().challenge.evidence;
     assert_eq!(
         (slashing.offender, slashing.challenger, slashing.evidence),
         (lazy, by, evidence)
@@ -88,14 +89,14 @@ fn an_approver_of_a_false_claim_is_punished_once_by_its_signature() {
     assert_eq!(again, ItemRefused::Known);
     // With one who is not punished yet it is news.
     let more = [approvals, vec![approval(&claim, &trial.judges[2])]].concat();
-    let more = told(evidence, &claim, more);
+    let more = told(case, &claim, more);
     trial.world.act(&trial.judges[0].node, more);
     assert_eq!(punished(&trial), [lazy, trial.judges[2].address()]);
 }
 
 #[test]
 fn an_approver_answers_with_the_key_that_it_had() {
-    let (mut trial, claim, evidence) = refuted(5);
+    let (mut trial, claim, case) = refuted(5);
     let approvals = vec![approval(&claim, &trial.judges[1])];
     let other = Person::new(0x50);
     let registration = Registration {
@@ -105,16 +106,16 @@ fn an_approver_answers_with_the_key_that_it_had() {
     let action = Action::Register(Box::new(registration));
     let events = trial.world.act(&trial.judges[1].wallet, action);
     assert!(refusals(&events).is_empty(), "{events:?}");
-    let action = told(evidence, &claim, approvals);
+    let action = told(case, &claim, approvals);
     trial.world.act(&trial.judges[0].node, action);
     assert_eq!(punished(&trial), [trial.judges[1].address()]);
 }
 
 #[test]
 fn what_does_not_prove_every_approval_punishes_nobody() {
-    let (mut trial, claim, evidence) = refuted(5);
+    let (mut trial, claim, case) = refuted(5);
     let good = approval(&claim, &trial.judges[1]);
-    let of = |it: FalseApproval| told(evidence, &claim, vec![good.clone(), it]);
+    let of = |it: FalseApproval| told(case, &claim, vec![good.clone(), it]);
     let by = |index: usize| approval(&claim, &trial.judges[index]);
     let forged = FalseApproval {
         signature: by(3).signature,
@@ -131,18 +132,18 @@ fn what_does_not_prove_every_approval_punishes_nobody() {
     };
     let list = |approvals: Vec<FalseApproval>| {
         Action::FalseApprovals(Box::new(FalseApprovals {
-            evidence,
+            case,
             claim: claim.clone(),
             approvals,
         }))
     };
-    let never = EvidenceId::from(named("never"));
+    let never = CaseId::from(named("never"));
     let cases = [
         (of(forged), ItemRefused::Forged),
         (of(foreign), ItemRefused::NotRegistered),
         (of(unknown), ItemRefused::NotRegistered),
         (
-            told(evidence, &other, vec![approval(&other, &trial.judges[1])]),
+            told(case, &other, vec![approval(&other, &trial.judges[1])]),
             ItemRefused::Challenge,
         ),
         (told(never, &claim, vec![good.clone()]), ItemRefused::NoCase),
@@ -173,7 +174,7 @@ fn an_approver_answers_for_the_new_leaves_alone() {
     trial.open(&it);
     trial.say(&it, 0..4, true);
     let approvals = vec![approval(&claim, &trial.judges[1])];
-    let action = told(it.challenge.evidence, &claim, approvals);
+    let action = told(it.challenge.case(), &claim, approvals);
     let refused = trial.world.refused(&trial.auditor.wallet, action);
     assert_eq!(refused, ItemRefused::Challenge);
 }
@@ -223,8 +224,8 @@ fn who_approved_what_comes_after_a_settled_lie_is_free() {
 
 #[test]
 fn of_one_subject_one_costly_item_waits() {
-    let (mut trial, claim, evidence) = refuted(5);
-    let action = told(evidence, &claim, vec![approval(&claim, &trial.judges[1])]);
+    let (mut trial, claim, case) = refuted(5);
+    let action = told(case, &claim, vec![approval(&claim, &trial.judges[1])]);
     let world = &mut trial.world;
     let mut submit = |wallet| {
         let item = world.item(wallet, &action);
@@ -240,13 +241,13 @@ fn of_one_subject_one_costly_item_waits() {
 
 #[test]
 fn strangers_make_nobody_verify_signatures_and_forgers_are_heard_once_a_block() {
-    let (mut trial, claim, evidence) = refuted(5);
+    let (mut trial, claim, case) = refuted(5);
     let good = approval(&claim, &trial.judges[1]);
     let forged = FalseApproval {
         signature: approval(&claim, &trial.judges[3]).signature,
         ..good.clone()
     };
-    let forgery = told(evidence, &claim, vec![forged]);
+    let forgery = told(case, &claim, vec![forged]);
     let stranger = Person::new(0x56);
     let refused = trial.world.refused(&stranger.wallet, forgery.clone());
     assert_eq!(refused, ItemRefused::NotActive);
@@ -256,7 +257,7 @@ fn strangers_make_nobody_verify_signatures_and_forgers_are_heard_once_a_block() 
         world.proposer.submit(&world.ledger, item)
     };
     let (liar, auditor) = (&trial.judges[4].node, &trial.auditor.wallet);
-    let truth = told(evidence, &claim, vec![good]);
+    let truth = told(case, &claim, vec![good]);
     let refused = NotQueued::Refused(ItemRefused::Forged);
     assert_eq!(submit(liar, &forgery), Err(refused));
     assert_eq!(submit(liar, &truth), Err(NotQueued::Full));

@@ -3,14 +3,14 @@
 use surety_protocol::codec::Wire;
 use surety_protocol::evidence::Evidence;
 use surety_protocol::execution::Execution;
-use surety_protocol::id::EvidenceId;
+use surety_protocol::id::{CaseId, EvidenceId};
 use surety_protocol::origin::{Action, Challenge, Verdict};
 use surety_protocol::params::Params;
 use surety_protocol::time::{Height, Slot};
 use surety_slashing::ledger::{CaseState, ItemRefused, LedgerEvent};
-use surety_slashing::referee::{self, File, Judgement};
+use surety_slashing::referee::{self, Announced, File, Judgement};
 
-use crate::support::{Person, Trial, ao, honest, params, refusals};
+use crate::support::{Accusation, Person, Trial, ao, honest, params, refusals};
 
 #[test]
 fn more_than_two_thirds_settle_it_and_the_stake_moves_at_once() {
@@ -84,12 +84,12 @@ fn only_the_electors_are_heard_and_each_once() {
     assert!(trial.world.ledger.is_active(&late.address()));
 
     let network = trial.world.ledger.network();
-    let id = it.challenge.evidence;
+    let id = it.challenge.case();
     let judge = &trial.judges[0];
-    let sign = |evidence, guilty, person: &Person, key: &Person| {
+    let sign = |case, guilty, person: &Person, key: &Person| {
         Action::Verdict(Verdict::sign(
             &network,
-            evidence,
+            case,
             guilty,
             person.address(),
             &key.key,
@@ -120,7 +120,7 @@ fn only_the_electors_are_heard_and_each_once() {
         ),
         (flipped, ItemRefused::NotElector),
         (
-            sign(EvidenceId::default(), true, judge, judge),
+            sign(CaseId::default(), true, judge, judge),
             ItemRefused::NoCase,
         ),
     ];
@@ -204,12 +204,14 @@ fn tombstone(trial: &mut Trial, judge: usize, evidence: [u8; 32]) {
     let evidence = EvidenceId::new(evidence);
     let it = trial.accuse(&trial.lying(8, 6), 0, 6).challenge;
     let offender = trial.judges[judge].address();
+    let challenge = Challenge {
+        evidence,
+        offender,
+        ..it
+    };
+    let case = challenge.case();
     let action = Action::Challenge {
-        challenge: Challenge {
-            evidence,
-            offender,
-            ..it
-        },
+        challenge,
         evidence: None,
     };
     trial.world.act(&trial.auditor.wallet, action);
@@ -221,11 +223,33 @@ fn tombstone(trial: &mut Trial, judge: usize, evidence: [u8; 32]) {
         .take(3);
     let mut items = Vec::new();
     for judge in others.chain([&trial.claimant]) {
-        let verdict = Verdict::sign(&network, evidence, true, judge.address(), &judge.key);
+        let verdict = Verdict::sign(&network, case, true, judge.address(), &judge.key);
         items.push(trial.world.item(&judge.node, &Action::Verdict(verdict)));
     }
     assert!(refusals(&trial.world.block_of(items)).is_empty());
     assert!(trial.world.ledger.operator(&offender).unwrap().tombstoned);
+}
+
+/// Nor does who shows the very file that proves the lie, and says something wrong of it, so that it is found to prove nothing.
+#[test]
+fn a_file_is_not_used_up_by_whoever_announces_it_wrong() {
+    let mut trial = Trial::new(params(), 4);
+    let it = trial.accuse(&trial.lying(8, 6), 0, 6);
+    let wrong = Accusation {
+        bytes: it.bytes.clone(),
+        challenge: Challenge {
+            slot: Slot(5),
+            ..it.challenge.clone()
+        },
+    };
+    trial.open(&wrong);
+    trial.say(&wrong, 0..3, false);
+    assert_eq!(trial.case(&wrong).state, CaseState::Innocent);
+    trial.open(&it);
+    trial.say(&it, 0..3, true);
+    assert_eq!(trial.case(&it).state, CaseState::Guilty);
+    assert_eq!(trial.world.ledger.slashings()[0].slot, Slot(6));
+    assert_eq!(trial.world.ledger.burned(), ao(5));
 }
 
 #[test]
@@ -252,7 +276,7 @@ fn a_bad_accusation_does_not_shield_the_offender() {
     // Whatever comes of the other case, nobody is punished again or paid for it.
     trial.world.pass(8);
     assert_eq!(
-        trial.world.ledger.case(&shield.evidence).unwrap().state,
+        trial.world.ledger.case(&shield.case()).unwrap().state,
         CaseState::Expired
     );
     assert_eq!(trial.world.ledger.slashings().len(), 1);
@@ -354,17 +378,18 @@ fn a_validator_judges_the_announced_file_and_nothing_else() {
     let it = trial.accuse(&trial.lying(8, 6), 0, 6);
     trial.open(&it);
     let ledger = &trial.world.ledger;
-    let id = it.challenge.evidence;
+    let id = it.challenge.case();
     assert!(referee::is_elector(ledger, &id, &trial.judges[0].address()));
     for stranger in [&trial.claimant, &trial.auditor] {
         assert!(!referee::is_elector(ledger, &id, &stranger.address()));
     }
     assert!(!referee::is_elector(
         ledger,
-        &EvidenceId::default(),
+        &CaseId::default(),
         &trial.judges[0].address()
     ));
-    let is_file = |bytes: &[u8]| referee::is_file(ledger, &File::read(bytes.to_vec()));
+    let announced = Announced::from(&it.challenge);
+    let is_file = |bytes: &[u8]| File::read(bytes.to_vec()).announced() == announced;
     assert!(is_file(&it.bytes));
     assert!(!is_file(&it.bytes[1..]));
     let mut altered = it.bytes.clone();
@@ -377,7 +402,8 @@ fn a_validator_judges_the_announced_file_and_nothing_else() {
             let (Judgement::Execute { request, pending }, _) = referee::open(ledger, file) else {
                 panic!("a false claim is executed");
             };
-            referee::conclude(ledger, &id, pending, &execution(&request))
+            let proof = referee::conclude(pending, &execution(&request));
+            proof.map(|it| it.convicts(ledger, &id))
         };
     assert_eq!(conclude(&honest), Some(true));
     assert_eq!(
@@ -387,7 +413,7 @@ fn a_validator_judges_the_announced_file_and_nothing_else() {
     assert_eq!(conclude(&|_| Execution::Abstained("memory".into())), None);
     assert_eq!(conclude(&|_| Execution::Differed), None);
     let (judgement, bytes) = referee::open(ledger, File::read(altered.clone()));
-    assert!(matches!(judgement, Judgement::Verdict(false)));
+    assert!(matches!(judgement, Judgement::Found(proof) if !proof.convicts(ledger, &id)));
     assert_eq!(bytes, altered);
     trial.say(&it, 0..1, true);
     assert!(!referee::is_elector(
@@ -416,19 +442,19 @@ fn a_true_file_under_a_false_announcement_is_innocent() {
     ];
     for challenge in cases {
         let mut world = Trial::new(params(), 4).world;
+        let id = challenge.case();
         let action = Action::Challenge {
             challenge,
             evidence: None,
         };
         assert!(refusals(&world.act(&trial.auditor.wallet, action)).is_empty());
-        let id = it.challenge.evidence;
         let file = File::read(it.bytes.clone());
         let (Judgement::Execute { request, pending }, _) = referee::open(&world.ledger, file)
         else {
             panic!("a false claim is executed");
         };
-        let found = referee::conclude(&world.ledger, &id, pending, &honest(&request));
-        assert_eq!(found, Some(false));
+        let proof = referee::conclude(pending, &honest(&request)).unwrap();
+        assert!(!proof.convicts(&world.ledger, &id));
     }
 }
 

@@ -204,6 +204,7 @@ fn nothing_settles_while_a_case_is_open() {
     assert_eq!((trial.segments(), trial.settled()), (vec![4], None));
     let events = trial.say(&it, 0..4, false);
     let closed = LedgerEvent::Closed {
+        case: it.challenge.case(),
         evidence: it.challenge.evidence,
         state: CaseState::Innocent,
     };

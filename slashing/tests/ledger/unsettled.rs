@@ -1,10 +1,10 @@
 //! Cases that end without a verdict of their own (rules L-31 and L-32).
 
-use surety_protocol::origin::{Action, Challenge};
+use surety_protocol::origin::Action;
 use surety_protocol::time::Slot;
 use surety_slashing::ledger::{CaseState, ItemRefused};
 
-use crate::support::{Accusation, Trial, ao, params};
+use crate::support::{Trial, ao, params};
 
 #[test]
 fn with_one_file_that_proves_a_lie_the_others_about_it_are_done_with() {
@@ -53,22 +53,15 @@ fn a_case_that_nobody_settles_expires_and_returns_the_bond() {
     assert_eq!(again, ItemRefused::Known);
 }
 
-/// Who announces a file wrong, so that there is none, does not shield the offender from it.
+/// Who opens a case and shows nobody the file does not shield the offender from it.
 #[test]
-fn evidence_that_nobody_had_anything_to_say_about_may_be_shown_again() {
+fn a_challenge_that_nobody_had_anything_to_say_about_may_be_made_again() {
     let mut trial = Trial::new(params(), 4);
     let it = trial.accuse(&trial.lying(8, 6), 0, 6);
-    let wrong = Accusation {
-        bytes: it.bytes.clone(),
-        challenge: Challenge {
-            bytes: 1,
-            ..it.challenge.clone()
-        },
-    };
-    trial.open(&wrong);
+    trial.open(&it);
     let until = trial.world.ledger.params().verdict_blocks;
     trial.world.pass(until);
-    assert_eq!(trial.case(&wrong).state, CaseState::Expired);
+    assert_eq!(trial.case(&it).state, CaseState::Expired);
     trial.open(&it);
     trial.say(&it, 0..3, true);
     assert_eq!(trial.case(&it).state, CaseState::Guilty);

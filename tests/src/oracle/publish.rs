@@ -166,13 +166,13 @@ impl Oracle {
             return Ok(());
         }
         if let Ok((Action::Verdict(verdict), _)) = Action::from_item(network, &item) {
-            let key = (who, verdict.evidence);
+            let key = (who, verdict.case);
             if self
                 .verdicts
                 .insert(key, verdict.guilty)
                 .is_some_and(|was| was != verdict.guilty)
             {
-                let what = format!("{who} gives two verdicts on {}", verdict.evidence);
+                let what = format!("{who} gives two verdicts in {}", verdict.case);
                 return Err(Violation::new("one-verdict-per-case", what));
             }
         }

@@ -39,9 +39,11 @@ impl Simulation {
             Effect::Publish { topic, data } => self.publish(who, topic, data)?,
             Effect::Report { token, acceptance } => self.report(who, token, acceptance)?,
             Effect::Fetch(want) => self.fetch(who, Wanted::Want(want))?,
-            Effect::FetchEvidence { evidence, .. } => {
-                self.fetch(who, Wanted::Evidence(evidence))?;
-            }
+            Effect::FetchEvidence {
+                evidence,
+                challenger,
+                ..
+            } => self.fetch(who, Wanted::Evidence(evidence, challenger))?,
             Effect::FetchBlocks { from } => self.fetch(who, Wanted::Blocks(from))?,
             Effect::Deliver { offer, to } => {
                 if let (Some(node), Some(to)) = (self.nodes.get(who), self.node_of(&to)) {

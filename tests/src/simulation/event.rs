@@ -14,6 +14,7 @@ use crate::cast::Weakness;
 use crate::network::{Answer, Wanted};
 use crate::node::Heard;
 use crate::oracle::Violation;
+use crate::oracle::disk::no_refuse;
 
 /// How long a user waits for a slot before it asks again.
 const USER_PATIENCE: u64 = 700;
@@ -391,6 +392,11 @@ impl Simulation {
         }
         self.done = true;
         let honest = self.cast.all_honest();
+        for node in honest.iter().filter_map(|who| self.nodes.get(*who)) {
+            if let Some(running) = &node.running {
+                no_refuse(&node.archive, running.core.ledger())?;
+            }
+        }
         let first = honest.first().and_then(|who| self.core(*who));
         first.map_or(Ok(()), |core| self.oracle.conclude(core.ledger()))
     }

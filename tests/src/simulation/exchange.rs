@@ -28,7 +28,7 @@ impl Simulation {
         }
         let life = node.life;
         // What is here already needs nobody.
-        if matches!(wanted, Wanted::Evidence(_) | Wanted::Want(Want::Item(_))) {
+        if matches!(wanted, Wanted::Evidence(..) | Wanted::Want(Want::Item(_))) {
             let here = serve(node, &wanted);
             if let Some(answer) = here.map_err(|it| Violation::new("archive", it))? {
                 let answer = Box::new(answer);
@@ -78,7 +78,7 @@ impl Simulation {
             ) => Some(*claimant),
             Wanted::Want(Want::Ends { operator }) => Some(*operator),
             Wanted::Want(Want::Item(_)) => None,
-            Wanted::Evidence(evidence) => Some(core.ledger().case(evidence)?.challenger),
+            Wanted::Evidence(_, challenger) => Some(*challenger),
             Wanted::Blocks(_) => Some(core.ledger().proposer()),
         }
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use surety_attest::effect::Event;
-use surety_protocol::id::EvidenceId;
+use surety_protocol::id::{CaseId, EvidenceId};
 use surety_protocol::time::Height;
 use surety_slashing::ledger::LedgerEvent;
 
@@ -147,9 +147,14 @@ async fn of_ledger(api: &Api, height: Height, event: &LedgerEvent) -> Value {
         } => {
             json!({ "kind": "certified", "process": process, "claim": claim, "size": size })
         }
-        LedgerEvent::Opened(evidence) => opened(api, height, evidence).await,
-        LedgerEvent::Closed { evidence, state } => {
-            json!({ "kind": "closed", "evidence": evidence, "state": state.name() })
+        LedgerEvent::Opened { case, evidence } => opened(api, height, case, evidence).await,
+        LedgerEvent::Closed {
+            case,
+            evidence,
+            state,
+        } => {
+            let state = state.name();
+            json!({ "kind": "closed", "case": case, "evidence": evidence, "state": state })
         }
         LedgerEvent::Profile(added) => json!({ "kind": "profile", "from": added.from }),
         LedgerEvent::Slashed(slashing) => {
@@ -164,15 +169,16 @@ async fn of_ledger(api: &Api, height: Height, event: &LedgerEvent) -> Value {
 }
 
 /// A case, with what the ledger knows of it.
-async fn opened(api: &Api, height: Height, evidence: &EvidenceId) -> Value {
+async fn opened(api: &Api, height: Height, case: &CaseId, evidence: &EvidenceId) -> Value {
     let mut views = api.node.handle.view.clone();
     let reached = views.wait_for(|view| view.ledger.height() >= height);
     // Without its snapshot the event is told with what it says itself.
     let _ = tokio::time::timeout(SNAPSHOT, reached).await;
     let view = api.now();
-    let challenge = view.ledger.case(evidence).map(|case| &case.challenge);
+    let challenge = view.ledger.case(case).map(|case| &case.challenge);
     json!({
         "kind": "opened",
+        "case": case,
         "evidence": evidence,
         "offender": challenge.map(|it| it.offender),
         "process": challenge.map(|it| it.process),

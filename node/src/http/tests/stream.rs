@@ -8,7 +8,7 @@ use futures::StreamExt;
 use serde_json::Value;
 use surety_attest::effect::Event;
 use surety_protocol::evidence::OffenceKind;
-use surety_protocol::id::{Address, ClaimId, EvidenceId, ProcessId};
+use surety_protocol::id::{Address, CaseId, ClaimId, EvidenceId, ProcessId};
 use surety_protocol::stake::Stake;
 use surety_protocol::time::{Height, Slot};
 use surety_slashing::ledger::{LedgerEvent, Slashing};
@@ -175,7 +175,10 @@ async fn ledger_events_carry_their_height_and_wait_for_their_snapshot() {
         });
     };
     push(LedgerEvent::Slashed(slashing));
-    push(LedgerEvent::Opened(EvidenceId::new([2; 32])));
+    push(LedgerEvent::Opened {
+        case: CaseId::new([1; 32]),
+        evidence: EvidenceId::new([2; 32]),
+    });
     let claim = Event::Claimed {
         process: ProcessId::new([4; 32]),
         claim: ClaimId::new([6; 32]),

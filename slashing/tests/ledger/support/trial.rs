@@ -85,17 +85,19 @@ impl Trial {
         };
         let events = self.world.act(&self.auditor.wallet, action);
         assert!(
-            events.contains(&LedgerEvent::Opened(it.challenge.evidence)),
+            events.contains(&LedgerEvent::Opened {
+                case: it.challenge.case(),
+                evidence: it.challenge.evidence
+            }),
             "{events:?}"
         );
     }
 
     pub(crate) fn verdict(&self, it: &Accusation, judge: &Person, guilty: bool) -> Action {
         let network = self.world.ledger.network();
-        let evidence = it.challenge.evidence;
         Action::Verdict(Verdict::sign(
             &network,
-            evidence,
+            it.challenge.case(),
             guilty,
             judge.address(),
             &judge.key,
@@ -120,7 +122,7 @@ impl Trial {
     }
 
     pub(crate) fn case(&self, it: &Accusation) -> &Case {
-        self.world.ledger.case(&it.challenge.evidence).unwrap()
+        self.world.ledger.case(&it.challenge.case()).unwrap()
     }
 
     /// Certifies a claim by all judges, as soon as enough of their tickets have a say.
