@@ -10,7 +10,8 @@
 //! - `[CU-3]` An equal claim of another operator is signed rather than cutting an own one, so that approvals are shared.
 //! - `[CU-4]` A claim starts where the last one ended. If nothing of what waits is certified for [`PATIENCE_BLOCKS`]
 //!   blocks, the next claim starts at the certified end, however many claims were signed since.
-//! - `[CU-5]` Signed claims are committed by one digest for each block, again if a block did not carry it.
+//! - `[CU-5]` Signed claims are committed by one digest for each block, again if a block did not carry it. Which
+//!   claims they are is told once a block has it, since that is what makes others believe it.
 //! - `[CU-6]` The claim is cleared by the guard; a refusal is reported and nothing is signed.
 //! - `[CU-7]` Roots are what evaluating costs beside the execution itself. So they are taken where strides and jobs end, and
 //!   claims end there. A job ends where a stride does.
@@ -293,8 +294,10 @@ impl Compute {
     pub fn block(&mut self, facts: &BlockFacts, out: &mut Outbox<Effect>) {
         self.height = facts.height;
         for (claimant, root) in &facts.committed {
-            if *claimant == self.operator {
-                self.submitted.remove(root);
+            if *claimant == self.operator
+                && let Some((_, batch)) = self.submitted.remove(root)
+            {
+                out.push(Effect::Broadcast(Gossip::Batch(batch)));
             }
         }
         for operator in &facts.tombstoned {
@@ -357,8 +360,7 @@ impl Compute {
         };
         let root = batch.root();
         self.submitted.insert(root, (height, batch.clone()));
-        out.push(Effect::Persist(Record::Batch(batch.clone())));
-        out.push(Effect::Broadcast(Gossip::Batch(batch)));
+        out.push(Effect::Persist(Record::Batch(batch)));
         out.push(Effect::Submit(Action::Claims(root)));
     }
 

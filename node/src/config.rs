@@ -93,6 +93,10 @@ pub const WORKER_MIB: u64 = 16_384;
 /// Inputs that an auditor executes in a minute unless the configuration says otherwise: a hundred a second.
 pub const AUDIT_INPUTS: u64 = 6_000;
 
+/// What is logged unless the configuration says otherwise. Gossipsub warns of every message that others were faster with, which is
+/// how a mesh works.
+pub const LOG: &str = "info,libp2p_gossipsub=error";
+
 /// What the command line says, as text; a list may come as several values or separated by commas.
 pub type Overrides = BTreeMap<Setting, Vec<String>>;
 
@@ -172,7 +176,7 @@ impl NodeConfig {
             worker_mib: WORKER_MIB,
             audit_processes: Vec::new(),
             audit_inputs: AUDIT_INPUTS,
-            log: "info".to_owned(),
+            log: LOG.to_owned(),
             log_format: LogFormat::Text,
             faults: Vec::new(),
             origins: BTreeMap::new(),

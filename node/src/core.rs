@@ -20,12 +20,14 @@
 //!   forged is rejected, gossip that is merely not useful is ignored, and only what is both valid and new is passed on.
 //! - `[CO-3]` A second assignment for a slot is passed on: others need it as evidence.
 
+mod batches;
 mod blocks;
 mod cases;
 mod catch_up;
 mod checks;
 mod claims;
 mod effect;
+mod fetched;
 mod gossip;
 mod input;
 mod restore;
@@ -43,19 +45,18 @@ use surety_attest::tally::Tally;
 use surety_protocol::block::Genesis;
 use surety_protocol::bls::SecretKey;
 use surety_protocol::id::{Address, Digest, ItemId, ModuleId, NetworkId, ProcessId};
-use surety_protocol::item::Item;
 use surety_protocol::machine::Outbox;
 use surety_protocol::origin::Action;
 use surety_protocol::time::{Height, Tick, Timestamp};
-use surety_protocol::verified::Authentic;
 use surety_slashing::ledger::{BlockError, Ledger};
 use surety_slashing::order::Proposer;
 use surety_slashing::replica::Replica;
 
 use crate::role::Role;
+use batches::EarlyBatches;
 use cases::Bench;
 use catch_up::Sent;
-use checks::{Brought, Checks};
+use checks::Checks;
 
 pub use catch_up::ENDS_MAX;
 pub use checks::Checking;
@@ -115,6 +116,8 @@ pub struct Core {
     asked: Address,
     /// Digests on the ledger whose claims may not all be here.
     committed: BTreeMap<(Address, Height), Digest>,
+    /// Batches whose digest is not on the ledger here.
+    early: EarlyBatches,
     /// Modules of logs that are not here.
     lacking: BTreeSet<ModuleId>,
     /// Messages for what is no process, or none that is known here yet.
@@ -170,6 +173,7 @@ impl Core {
             told: BTreeMap::new(),
             asked: Address::default(),
             committed: BTreeMap::new(),
+            early: EarlyBatches::new(),
             lacking: BTreeSet::new(),
             held: VecDeque::new(),
             unconfirmed: BTreeMap::new(),
@@ -351,39 +355,6 @@ impl Core {
         }
     }
 
-    fn fetched(&mut self, now: Tick, fetched: Fetched, out: &mut Outbox<Effect>) {
-        match fetched {
-            Fetched::Log(slots) => {
-                for (assignment, message) in slots {
-                    self.append(now, assignment, message, out);
-                }
-            }
-            Fetched::Ends { operator, ends } => self.told_ends(operator, &ends, out),
-            Fetched::Item(item) => self.got_item(now, item, out),
-            Fetched::Claims { batch, claims } => {
-                for claim in claims {
-                    self.claim(claim, Brought::Asked);
-                }
-                self.batch(now, batch, out);
-            }
-            Fetched::Leaves {
-                process,
-                root,
-                leaves,
-            } => {
-                self.shared.claims.insert_leaves(process, root, leaves);
-                self.signal(now, &Signal::Material, out);
-            }
-            Fetched::State => self.signal(now, &Signal::Material, out),
-            Fetched::Evidence(file) => self.evidence(*file, out),
-            Fetched::Blocks(blocks) => {
-                for block in blocks {
-                    self.block(now, block, out);
-                }
-            }
-        }
-    }
-
     /// Something that wants a slot, or an item for the ledger.
     fn offer(&mut self, now: Tick, offer: Offer, wall: Timestamp, out: &mut Outbox<Effect>) {
         if let Offer::Item(item) = &offer
@@ -445,24 +416,6 @@ impl Core {
         } else {
             self.hold(offer);
         }
-    }
-
-    /// A data item came that was asked for.
-    fn got_item(&mut self, now: Tick, item: Authentic<Item>, out: &mut Outbox<Effect>) {
-        let module = ModuleId::from(item.id());
-        out.push(Effect::Persist(Write::Record(Record::Item(item))));
-        self.shared.modules.insert(module);
-        let waiting: Vec<ProcessId> = self
-            .shared
-            .logs
-            .iter()
-            .filter(|(_, log)| log.module == module)
-            .map(|(process, _)| *process)
-            .collect();
-        for process in waiting {
-            self.signal(now, &Signal::LogGrew(process), out);
-        }
-        self.signal(now, &Signal::Material, out);
     }
 }
 

@@ -131,6 +131,11 @@ impl Fault {
         }
     }
 
+    /// Whether it is a verifier that commits it.
+    pub const fn is_a_verifiers(&self) -> bool {
+        self.judged_slot().is_some() || matches!(self, Fault::WrongAccusation(_))
+    }
+
     /// The slot whose claims a verifier finds true without looking (rule FA-4).
     pub const fn blind_slot(&self) -> Option<Slot> {
         match self {

@@ -50,7 +50,7 @@ impl Wire for Approval {
 /// The claims that one claimant committed with one digest root.
 ///
 /// Only the root is on the ledger, so that its load does not grow with the number of processes; the list
-/// travels by gossip and is authentic because it gives the root.
+/// follows it by gossip and is authentic because it gives the root.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
 pub struct ClaimBatch {
     /// The claimant.

@@ -20,8 +20,8 @@ use crate::profiles::Profiles;
 use crate::stake::Stake;
 use crate::time::Height;
 
-/// Bytes of items in one block.
-pub const BLOCK_BYTES_MAX: usize = 8 << 20;
+/// Bytes of items in one block: one with an accusation of the largest kind has room for others, and the block can be gossiped.
+pub const BLOCK_BYTES_MAX: usize = 3 << 20;
 
 /// Who starts with what.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]

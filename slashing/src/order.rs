@@ -12,6 +12,8 @@
 //! - `[OR-4]` What makes everybody verify many signatures is verified when it comes. Of the same false approvals one waits at
 //!   most, of certificates of one process [`CERTIFICATES_MAX`], each of which continues the one before. Who made the proposer
 //!   verify forged ones is heard of no more of them before the next block.
+//! - `[OR-6]` Of what else one signer sends [`OTHERS_MAX`] items wait at most, of [`OTHERS_BYTES_MAX`] bytes together: nobody takes
+//!   the room of all.
 //! - `[OR-5]` Of one claimant's digests a block carries one ([L-20]); at most [`DIGESTS_MAX`] wait for the next blocks.
 
 mod queue;
@@ -27,7 +29,9 @@ use surety_protocol::id::{Address, ItemId};
 
 use crate::ledger::{BlockError, ItemRefused, Ledger};
 
-pub use queue::{CERTIFICATES_MAX, DIGESTS_MAX, WAITING_BYTES_MAX, WAITING_MAX};
+pub use queue::{
+    CERTIFICATES_MAX, DIGESTS_MAX, OTHERS_BYTES_MAX, OTHERS_MAX, WAITING_BYTES_MAX, WAITING_MAX,
+};
 use queue::{Queue, block_bytes};
 
 /// Orders the items of blocks.
@@ -76,6 +80,9 @@ impl Proposer {
         let subject = ledger.subject(&item);
         if self.waiting.contains(&id) || self.waiting.has_enough_of(&subject) {
             return Err(NotQueued::Waiting);
+        }
+        if self.waiting.has_share(&subject, bytes.len()) {
+            return Err(NotQueued::Full);
         }
         // [OR-4]
         if item.costly() {

@@ -5,7 +5,7 @@
 //! - `[CA-1]` The first two nodes schedule one process each, evaluate and push; the third evaluates; all verify. One of all
 //!   orders blocks.
 //! - `[CA-2]` A claim's fault is committed by one of those who evaluate, a double assignment by one of those who schedule, a
-//!   verifier's fault by one of those who only verify. Villains do not crash, so that what they did stays done; everybody else may.
+//!   verifier's fault by one of those who only verify, a second one's by the next of them. Villains do not crash, so that what they did stays done; everybody else may.
 //! - `[CA-3]` A spammer says over and over what is altered, cut, forged, or not its own to say, to the end. It approves in the name
 //!   of others before they do, and nothing itself.
 //! - `[CA-4]` Whoever comes late has a genesis and an empty disk, and finds a network that has worked for a while.
@@ -104,11 +104,15 @@ pub enum Weakness {
     TrustingNodes,
     /// Nodes do not listen to who has spoken already, though nobody has verified that it was he.
     HastyNodes,
+    /// Where those who drew a claim do not show up, nobody else has a say.
+    Uncovered,
+    /// Nodes do not ask others for what gossip did not bring.
+    NeverAsking,
 }
 
 impl Weakness {
     /// All of them.
-    pub const ALL: [Weakness; 10] = [
+    pub const ALL: [Weakness; 12] = [
         Weakness::UnsyncedDisk,
         Weakness::Amnesia,
         Weakness::BlindVerifiers,
@@ -119,6 +123,8 @@ impl Weakness {
         Weakness::UncomparedTraces,
         Weakness::TrustingNodes,
         Weakness::HastyNodes,
+        Weakness::Uncovered,
+        Weakness::NeverAsking,
     ];
 
     /// Its name on the command line.
@@ -134,6 +140,8 @@ impl Weakness {
             Weakness::UncomparedTraces => "uncompared-traces",
             Weakness::TrustingNodes => "trusting-nodes",
             Weakness::HastyNodes => "hasty-nodes",
+            Weakness::Uncovered => "uncovered",
+            Weakness::NeverAsking => "never-asking",
         }
     }
 }
@@ -148,7 +156,7 @@ impl fmt::Display for Weakness {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "not a weakness: use unsynced-disk, amnesia, blind-verifiers, bribed-judges, endless-loss, free-exit, forgiven-approvers, \
-     uncompared-traces, trusting-nodes or hasty-nodes"
+     uncompared-traces, trusting-nodes, hasty-nodes, uncovered or never-asking"
 )]
 pub struct NotAWeakness;
 
@@ -269,16 +277,23 @@ impl Cast {
         let (liar, double, proposer) = (one(COMPUTERS), one(SCHEDULERS), one(plan.nodes));
         let verifiers = plan.nodes.saturating_sub(COMPUTERS);
         let blind = COMPUTERS + one(verifiers);
+        // The next of them, for each further fault.
+        let judges = (COMPUTERS..plan.nodes)
+            .cycle()
+            .skip(blind.saturating_sub(COMPUTERS));
+        let judging = plan.faults.iter().filter(|it| it.is_a_verifiers());
+        let judges: Vec<usize> = judges.take(judging.count().max(1)).collect();
         let spammer = (plan.spam > 0).then(|| COMPUTERS + one(verifiers));
         // The others need two thirds of the stake to go on without them.
         let late = (COMPUTERS..plan.nodes)
-            .filter(|it| *it != proposer && *it != blind && Some(*it) != spammer)
+            .filter(|it| *it != proposer && !judges.contains(it) && Some(*it) != spammer)
             .take(plan.late)
             .collect();
         let mut faults = vec![Vec::new(); plan.nodes];
+        let mut judges = judges.into_iter();
         for fault in &plan.faults {
             let villain = match fault {
-                _ if fault.judged_slot().is_some() => blind,
+                _ if fault.is_a_verifiers() => judges.next().unwrap_or(blind),
                 _ if fault.claim_slot().is_some() => liar,
                 _ => double,
             };

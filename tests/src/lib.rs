@@ -21,6 +21,7 @@ pub mod clock;
 pub mod disk;
 pub mod economy;
 pub mod fuzz;
+pub mod listener;
 pub mod lone_process;
 pub mod network;
 pub mod node;

@@ -4,6 +4,7 @@ mod act;
 mod event;
 mod exchange;
 mod meter;
+mod record;
 mod replay;
 mod spam;
 
@@ -16,7 +17,7 @@ use surety_node::core::{Core, Effect, Input, Write};
 use surety_node::fault::Fault;
 use surety_node::store::Batch;
 use surety_protocol::id::{Address, Digest};
-use surety_protocol::time::{Tick, Timestamp};
+use surety_protocol::time::{Height, Tick, Timestamp};
 
 use crate::cast::{Cast, NODES_MAX, NODES_MIN, Plan, Weakness};
 use crate::clock::Agenda;
@@ -30,6 +31,7 @@ use crate::world::{OPENING, World};
 use event::Event;
 
 pub use meter::{Meter, run_metered};
+pub use record::{Said, record};
 pub use replay::{Moment, Standing, replay};
 
 /// How often a core is told that time passed.
@@ -135,9 +137,13 @@ struct Simulation {
     fled: BTreeSet<usize>,
     /// What the spammer has said under signatures that are for something else.
     forgeries: BTreeSet<Digest>,
+    /// Digests on the ledger whose claims it has not heard yet: the claimant, the height, the digest.
+    preempting: Vec<(Address, Height, Digest)>,
     /// What it has heard of late.
     overheard: VecDeque<Heard>,
     meter: Option<Meter>,
+    /// What was said, if it is to be kept.
+    record: Option<Vec<Said>>,
     watch: Watch,
     /// Whether every event is shown, and not only what nodes tell.
     shows: bool,
@@ -185,6 +191,7 @@ impl Simulation {
             done: false,
             fled: BTreeSet::new(),
             forgeries: BTreeSet::new(),
+            preempting: Vec::new(),
             overheard: VecDeque::new(),
             plan,
             cast,
@@ -192,6 +199,7 @@ impl Simulation {
             random,
             nodes,
             meter: None,
+            record: None,
             watch,
             shows: false,
             stops: None,

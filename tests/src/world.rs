@@ -95,6 +95,11 @@ pub fn params(plan: &Plan) -> Params {
             evidence_age_blocks: 0,
             ..Params::devnet()
         },
+        // No later tranche ever comes.
+        Some(Weakness::Uncovered) => Params {
+            tranche_blocks: 1_000_000,
+            ..Params::devnet()
+        },
         _ => Params::devnet(),
     }
 }

@@ -142,7 +142,9 @@ fn a_false_state_of_aos_is_caught() {
 
 #[test]
 fn a_false_result_is_caught() {
-    caught("compute:wrong-result@7", "false-claim", 7, &[]);
+    // Though somebody says of the same file that it is about another slot.
+    let more = ["--fault", "verifier:wrong-accusation@7"];
+    caught("compute:wrong-result@7", "false-claim", 7, &more);
 }
 
 /// The file, of 5 MiB that nothing compresses, goes from node to node in pieces (rule XC-5).

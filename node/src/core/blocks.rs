@@ -90,6 +90,7 @@ impl Core {
         out.push(Effect::Persist(Write::Block(block)));
         let facts = self.facts(height, &events);
         self.absorb(now, &facts, out);
+        self.early_batches(now, out);
         for event in &events {
             match event {
                 LedgerEvent::Opened { case, .. } => self.case_opened(*case, out),

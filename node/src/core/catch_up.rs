@@ -47,7 +47,7 @@ pub const ENDS_MAX: usize = 4096;
 /// Blocks within which gossip has arrived.
 const GOSSIP_BLOCKS: u64 = 2;
 /// Blocks after which claims that nobody had are left: no verifier waits longer.
-const CLAIM_BLOCKS: u64 = surety_attest::verify::PATIENCE_BLOCKS;
+pub(super) const CLAIM_BLOCKS: u64 = surety_attest::verify::PATIENCE_BLOCKS;
 /// Digests of one claimant whose claims are asked for at once: a node that was away finds one for every block.
 const DIGESTS_ASKED: u32 = 8;
 

@@ -1,10 +1,9 @@
-//! Claims, their batches and approvals, from anywhere: cheap rules first, signatures together and later (rules CK-1 to CK-3).
+//! Claims and approvals, from anywhere: cheap rules first, signatures together and later (rules CK-1 to CK-3).
 
 use surety_attest::tally::Admitted;
-use surety_protocol::approval::{Approval, ClaimBatch};
+use surety_protocol::approval::Approval;
 use surety_protocol::bls::{PublicKey, SignedDigest};
 use surety_protocol::claim::SignedClaim;
-use surety_protocol::codec;
 use surety_protocol::id::ClaimId;
 use surety_protocol::machine::Outbox;
 use surety_protocol::time::{Height, Tick};
@@ -119,35 +118,6 @@ impl Core {
             self.signal(now, &Signal::Contradiction(&contradiction), out);
         }
         self.signal(now, &Signal::Claim(&claim), out);
-        self.signal(now, &Signal::Material, out);
-        Acceptance::Accept
-    }
-
-    pub(super) fn batch_gossip(
-        &mut self,
-        now: Tick,
-        data: &[u8],
-        out: &mut Outbox<Effect>,
-    ) -> Acceptance {
-        let Ok(batch) = codec::decode::<ClaimBatch>(data) else {
-            return Acceptance::Reject;
-        };
-        self.batch(now, batch, out)
-    }
-
-    /// Takes a batch from anywhere.
-    pub(super) fn batch(
-        &mut self,
-        now: Tick,
-        batch: ClaimBatch,
-        out: &mut Outbox<Effect>,
-    ) -> Acceptance {
-        if !batch.well_formed() {
-            return Acceptance::Reject;
-        }
-        if !self.ledger.answers(&batch.claimant) || !self.shared.claims.insert_batch(batch) {
-            return Acceptance::Ignore;
-        }
         self.signal(now, &Signal::Material, out);
         Acceptance::Accept
     }

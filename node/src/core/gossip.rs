@@ -51,7 +51,7 @@ impl Core {
                     Ok(claim) => return self.claim(claim, Brought::Gossip(teller)),
                     Err(_) => Acceptance::Reject,
                 },
-                Some(ClaimBatch::KIND) => self.batch_gossip(now, data, out),
+                Some(ClaimBatch::KIND) => return self.batch_gossip(now, teller, data, out),
                 _ => Acceptance::Reject,
             },
             Topic::Approvals => match codec::decode(data) {
@@ -65,8 +65,6 @@ impl Core {
                 },
                 _ => self.item_gossip(data),
             },
-            // Evidence is announced on the ledger and fetched; records are on the ledger.
-            Topic::Evidence | Topic::Records => Acceptance::Ignore,
         };
         Some(acceptance)
     }

@@ -118,7 +118,7 @@ impl Network {
                 .faults
                 .iter()
                 .filter(|it| {
-                    let too = options.every_verifier && it.judged_slot().is_some();
+                    let too = options.every_verifier && it.is_a_verifiers();
                     culprit(it) == index || (too && member.roles.contains(&RoleName::Verifier))
                 })
                 .copied()

@@ -119,9 +119,9 @@ fn directory(options: &Options) -> Result<PathBuf, DevnetError> {
 
 /// The index of the node that commits a fault: node 2, and node 3 for what only a verifier does.
 pub(super) const fn culprit(fault: &Fault) -> usize {
-    match fault.judged_slot() {
-        Some(_) => 2,
-        None => 1,
+    match fault.is_a_verifiers() {
+        true => 2,
+        false => 1,
     }
 }
 

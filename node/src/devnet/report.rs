@@ -163,9 +163,9 @@ impl Report {
         let culprits = |blind: bool| {
             let those = faults
                 .iter()
-                .filter(move |it| match it.judged_slot() {
-                    None => !blind,
-                    Some(_) => blind && it.blind_slot().is_some(),
+                .filter(move |it| match it.is_a_verifiers() {
+                    false => !blind,
+                    true => blind && it.blind_slot().is_some(),
                 })
                 .map(culprit);
             let names = those.filter_map(|it| self.names.get(it));

@@ -77,7 +77,7 @@ pub(super) async fn play(
         certified(api, &first, shell).await?;
         certified(api, &second, shell).await?;
         // A verifier's fault may have concerned nothing.
-        if options.faults.iter().any(|it| it.judged_slot().is_none()) {
+        if options.faults.iter().any(|it| !it.is_a_verifiers()) {
             until("the fault is punished", || async {
                 let slashings = api.get("/v1/slashings").await.ok()?;
                 (!list(&slashings).is_empty()).then_some(())

@@ -185,7 +185,7 @@ mod tests {
         for _ in 0..limits::WAITING_MESSAGES {
             assert_eq!(waiting.push(Topic::Claims, vec![0; 10], now), 0);
         }
-        assert_eq!(waiting.push(Topic::Records, vec![0; 10], now), 1);
+        assert_eq!(waiting.push(Topic::Ledger, vec![0; 10], now), 1);
         assert_eq!(
             waiting.push(Topic::Ledger, vec![0; limits::WAITING_BYTES], now),
             256

@@ -21,25 +21,19 @@ pub enum Topic {
     Assignments,
     /// Claims of compute units, with their new leaves.
     Claims,
-    /// Announcements and approvals of verifiers.
+    /// Approvals of verifiers.
     Approvals,
-    /// Evidence and its verdicts.
-    Evidence,
-    /// Ledger items, votes and blocks.
+    /// Ledger items and blocks.
     Ledger,
-    /// Records that bind an operator's keys.
-    Records,
 }
 
 impl Topic {
     /// All topics.
-    pub const ALL: [Topic; 6] = [
+    pub const ALL: [Topic; 4] = [
         Topic::Assignments,
         Topic::Claims,
         Topic::Approvals,
-        Topic::Evidence,
         Topic::Ledger,
-        Topic::Records,
     ];
 
     /// The topic's part of its name.
@@ -48,9 +42,7 @@ impl Topic {
             Topic::Assignments => "assignments",
             Topic::Claims => "claims",
             Topic::Approvals => "approvals",
-            Topic::Evidence => "evidence",
             Topic::Ledger => "ledger",
-            Topic::Records => "records",
         }
     }
 }
@@ -201,6 +193,6 @@ mod tests {
         assert_eq!(id.0.len(), 20);
         assert_eq!(id, message_id(&message(Topic::Claims, b"x", Some(7))));
         assert_ne!(id, message_id(&message(Topic::Claims, b"y", None)));
-        assert_ne!(id, message_id(&message(Topic::Records, b"x", None)));
+        assert_ne!(id, message_id(&message(Topic::Ledger, b"x", None)));
     }
 }

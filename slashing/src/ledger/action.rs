@@ -4,6 +4,8 @@
 //!
 //! - `[L-6]` What makes everybody verify many signatures, a certificate or false approvals, is signed by an operator with active
 //!   stake or by somebody who has the bond of a challenge; the proposer verifies it before it orders it.
+//! - `[L-7]` Whoever signs an item has a balance, or is an operator or its data-item key. Who has nothing has nothing to say: it would
+//!   cost nothing to say it to everybody.
 
 use surety_protocol::hash::{Domain, digest};
 use surety_protocol::id::{Address, Digest, ItemId, ProcessId};
@@ -47,6 +49,9 @@ pub enum ItemRefused {
     /// The signer has no active stake.
     #[error("operator has no active stake")]
     NotActive,
+    /// The signer has no balance, and is no operator.
+    #[error("signer has no balance and is no operator")]
+    Stranger,
     /// The signer was proven to have lied.
     #[error("operator is tombstoned")]
     Tombstoned,
@@ -116,8 +121,8 @@ pub enum Subject {
     Certificate(ProcessId, End),
     /// False approvals, the same for the same ones.
     FalseApprovals(Digest),
-    /// Anything else.
-    Other,
+    /// Anything else, of this signer.
+    Other(Address),
 }
 
 impl Admissible {
@@ -170,7 +175,7 @@ impl Ledger {
         match &item.action {
             Action::Claims(_) => {
                 let claimant = self.operator_behind(&item.signer);
-                claimant.map_or(Subject::Other, Subject::Digest)
+                claimant.map_or(Subject::Other(item.signer), Subject::Digest)
             }
             Action::Certificate(it) => {
                 let claim = &it.claim;
@@ -182,7 +187,7 @@ impl Ledger {
                 let parts: [&[u8]; 3] = [b"false-approvals", it.case.as_bytes(), &approvers];
                 Subject::FalseApprovals(digest(Domain::OBJECT, &parts))
             }
-            _ => Subject::Other,
+            _ => Subject::Other(item.signer),
         }
     }
 
@@ -203,10 +208,14 @@ impl Ledger {
         }
     }
 
-    /// What makes everybody verify many signatures needs a signer with something to lose (rule L-6).
+    /// What makes everybody verify many signatures needs a signer with something to lose (rule L-6), and everything one who has
+    /// something at all (rule L-7).
     fn may_sign(&self, signer: &Address, action: &Action) -> Result<(), ItemRefused> {
         let costly = matches!(action, Action::Certificate(_) | Action::FalseApprovals(_));
         let operator = self.operator_behind(signer);
+        if operator.is_none() && self.balance(signer) == Stake::ZERO {
+            return Err(ItemRefused::Stranger);
+        }
         let known = operator.is_some_and(|it| self.is_active(&it))
             || self.balance(signer) >= self.params.challenge_bond;
         if costly && !known {

@@ -16,6 +16,10 @@ pub const WAITING_BYTES_MAX: usize = 64 << 20;
 pub const DIGESTS_MAX: usize = 8;
 /// Certificates of one process that may wait (rule OR-4).
 pub const CERTIFICATES_MAX: usize = 16;
+/// Other items of one signer that may wait (rule OR-6).
+pub const OTHERS_MAX: usize = 256;
+/// Their bytes.
+pub const OTHERS_BYTES_MAX: usize = 8 << 20;
 /// Bytes that a block needs for an item beside the item's own.
 const ITEM_HEAD_BYTES: usize = 5;
 
@@ -37,6 +41,8 @@ pub(super) struct Queue {
     /// How many certificates of a process wait, and where the last of them ends.
     certificates: BTreeMap<ProcessId, (usize, End)>,
     approvals: BTreeSet<Digest>,
+    /// How many other items of a signer wait, and their bytes.
+    others: BTreeMap<Address, (usize, usize)>,
 }
 
 impl Queue {
@@ -52,6 +58,15 @@ impl Queue {
         self.ids.contains(id)
     }
 
+    /// Whether one signer has its share of what waits (rule OR-6).
+    pub(super) fn has_share(&self, subject: &Subject, bytes: usize) -> bool {
+        let Subject::Other(signer) = subject else {
+            return false;
+        };
+        let (count, before) = self.others.get(signer).copied().unwrap_or_default();
+        count >= OTHERS_MAX || before.saturating_add(bytes) > OTHERS_BYTES_MAX
+    }
+
     /// Whether as much of this subject waits as may.
     pub(super) fn has_enough_of(&self, subject: &Subject) -> bool {
         match subject {
@@ -63,7 +78,7 @@ impl Queue {
                 waiting.is_some_and(|(count, _)| *count >= CERTIFICATES_MAX)
             }
             Subject::FalseApprovals(subject) => self.approvals.contains(subject),
-            Subject::Other => false,
+            Subject::Other(_) => false,
         }
     }
 
@@ -88,7 +103,11 @@ impl Queue {
             Subject::FalseApprovals(subject) => {
                 self.approvals.insert(subject);
             }
-            Subject::Other => {}
+            Subject::Other(signer) => {
+                let (count, before) = self.others.entry(signer).or_default();
+                *count = count.saturating_add(1);
+                *before = before.saturating_add(bytes.len());
+            }
         }
         self.ids.insert(id);
         self.bytes = self.bytes.saturating_add(bytes.len());
@@ -148,7 +167,15 @@ impl Queue {
             Subject::FalseApprovals(subject) => {
                 self.approvals.remove(subject);
             }
-            Subject::Other => {}
+            Subject::Other(signer) => {
+                if let Some((count, bytes)) = self.others.get_mut(signer) {
+                    *count = count.saturating_sub(1);
+                    *bytes = bytes.saturating_sub(it.bytes.len());
+                    if *count == 0 {
+                        self.others.remove(signer);
+                    }
+                }
+            }
         }
     }
 }

@@ -12,7 +12,7 @@ use surety_protocol::params::Params;
 use surety_slashing::ledger::{ItemRefused, LedgerEvent};
 use surety_slashing::order::NotQueued;
 
-use crate::support::{Person, Trial, named, params, refusals};
+use crate::support::{Person, Trial, ao, named, params, refusals};
 
 fn long_window() -> Params {
     Params {
@@ -249,6 +249,14 @@ fn strangers_make_nobody_verify_signatures_and_forgers_are_heard_once_a_block() 
     };
     let forgery = told(case, &claim, vec![forged]);
     let stranger = Person::new(0x56);
+    let refused = trial.world.refused(&stranger.wallet, forgery.clone());
+    assert_eq!(refused, ItemRefused::Stranger);
+    // Nor one who has too little to lose.
+    let alms = Action::Transfer {
+        recipient: stranger.address(),
+        quantity: ao(1),
+    };
+    trial.world.act(&trial.auditor.wallet, alms);
     let refused = trial.world.refused(&stranger.wallet, forgery.clone());
     assert_eq!(refused, ItemRefused::NotActive);
     let world = &mut trial.world;

@@ -300,6 +300,11 @@ fn a_case_needs_a_bond_and_a_file_of_bounded_size() {
         challenge: it.challenge.clone(),
         evidence: None,
     };
+    let alms = Action::Transfer {
+        recipient: poor.address(),
+        quantity: ao(1),
+    };
+    trial.world.act(&trial.auditor.wallet, alms);
     assert_eq!(
         trial.world.refused(&poor.wallet, action.clone()),
         ItemRefused::Balance

@@ -1,12 +1,15 @@
-//! What may wait for a block together (rules OR-4, OR-5).
+//! What may wait for a block together (rules OR-4 to OR-6), and of whom (rule L-7).
 
 use surety_protocol::claim::Claim;
 use surety_protocol::id::Digest;
 use surety_protocol::origin::Action;
+use surety_protocol::stake::Stake;
 use surety_slashing::ledger::{ItemRefused, LedgerEvent};
-use surety_slashing::order::{CERTIFICATES_MAX, DIGESTS_MAX, NotQueued};
+use surety_slashing::order::{
+    CERTIFICATES_MAX, DIGESTS_MAX, NotQueued, OTHERS_BYTES_MAX, OTHERS_MAX,
+};
 
-use crate::support::{Certification, Person, Trial, World, commit, params, record, statement};
+use crate::support::{Certification, Person, Trial, World, ao, commit, params, record, statement};
 
 /// Enough blocks for every ticket to have a say.
 const LATE: u64 = 40;
@@ -111,4 +114,61 @@ fn a_block_carries_one_digest_of_a_claimant_and_the_next_ones_carry_the_others()
         assert_eq!(committed.collect::<Vec<_>>(), expected);
     }
     assert_eq!(world.proposer.waiting(), 0);
+}
+
+#[test]
+fn who_has_nothing_has_nothing_to_say() {
+    let (a, b) = (Person::new(1), Person::new(2));
+    let mut world = World::new(params(), &[&a]);
+    let nothing = Action::Transfer {
+        recipient: a.address(),
+        quantity: Stake::ZERO,
+    };
+    let actions = [
+        nothing,
+        Action::Claims(Digest::new([1; 32])),
+        Action::Bond(ao(1)),
+        Action::Withdraw,
+    ];
+    for action in actions {
+        let item = world.item(&b.wallet, &action);
+        let refused = NotQueued::Refused(ItemRefused::Stranger);
+        assert_eq!(world.proposer.submit(&world.ledger, item), Err(refused));
+    }
+    let item = world.register(&b);
+    let refused = world.ledger.admissible(&item).map(drop);
+    assert_eq!(refused, Err(ItemRefused::Stranger));
+    // Whoever stands for an operator need not have a balance of its own.
+    let items = vec![world.register(&a)];
+    world.block_of(items);
+    let item = world.item(&a.node, &Action::Claims(Digest::new([1; 32])));
+    assert_eq!(world.ledger.admissible(&item).map(drop), Ok(()));
+}
+
+#[test]
+fn nobody_takes_the_room_of_all() {
+    let (a, b) = (Person::new(1), Person::new(2));
+    let mut world = World::new(params(), &[&a, &b]);
+    let submit = |world: &mut World, who: &Person, bytes: usize| {
+        let expires = world.ledger.height().plus(5);
+        let draft = Action::Withdraw.draft(&world.ledger.network(), expires);
+        let item = world.sign(&who.wallet, draft.unwrap().carrying(vec![0; bytes]));
+        world.proposer.submit(&world.ledger, item).map(drop)
+    };
+    for _ in 0..OTHERS_MAX {
+        assert_eq!(submit(&mut world, &a, 0), Ok(()));
+    }
+    assert_eq!(submit(&mut world, &a, 0), Err(NotQueued::Full));
+    let large = OTHERS_BYTES_MAX / 4;
+    for _ in 0..3 {
+        assert_eq!(submit(&mut world, &b, large), Ok(()));
+    }
+    assert_eq!(submit(&mut world, &b, large), Err(NotQueued::Full));
+    assert_eq!(submit(&mut world, &b, 0), Ok(()));
+    // What blocks have carried waits no more.
+    while world.proposer.waiting() > 0 {
+        world.block();
+    }
+    assert_eq!(submit(&mut world, &a, 0), Ok(()));
+    assert_eq!(submit(&mut world, &b, large), Ok(()));
 }

@@ -63,11 +63,11 @@ fn what_cannot_hold_is_no_vote() {
     let from = world.ledger.height().plus(100);
     let good = vote(&wanted(from, 5));
     // The operator itself speaks, not its node.
-    for stranger in [&b.wallet, &a.node] {
-        assert_eq!(
-            world.refused(stranger, good.clone()),
-            ItemRefused::NotRegistered
-        );
+    for (other, reason) in [
+        (&b.wallet, ItemRefused::Stranger),
+        (&a.node, ItemRefused::NotRegistered),
+    ] {
+        assert_eq!(world.refused(other, good.clone()), reason);
     }
     let mut gone = World::staked(params(), &[&a, &b]);
     gone.act(&b.wallet, Action::Unbond(ao(500)));

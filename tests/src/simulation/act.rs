@@ -14,8 +14,8 @@ use surety_protocol::id::Digest;
 use surety_protocol::origin::Action;
 use surety_slashing::ledger::LedgerEvent;
 
-use super::Simulation;
 use super::event::{Event, Work};
+use super::{Said, Simulation};
 use crate::cast::Weakness;
 use crate::network::Wanted;
 use crate::node::Heard;
@@ -38,6 +38,7 @@ impl Simulation {
             Effect::Sign(signing) => self.beside(who, 4, Work::Sign(signing)),
             Effect::Publish { topic, data } => self.publish(who, topic, data)?,
             Effect::Report { token, acceptance } => self.report(who, token, acceptance)?,
+            Effect::Fetch(_) if self.plan.weakness == Some(Weakness::NeverAsking) => {}
             Effect::Fetch(want) => self.fetch(who, Wanted::Want(want))?,
             Effect::FetchEvidence {
                 evidence,
@@ -250,6 +251,10 @@ impl Simulation {
             from: who,
             origin: who,
         };
+        if let Some(record) = &mut self.record {
+            let data = Arc::clone(&heard.data);
+            record.push(Said { topic, data });
+        }
         self.relay(who, &heard);
         Ok(())
     }

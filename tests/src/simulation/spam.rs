@@ -37,26 +37,37 @@ impl Simulation {
     /// Says what every verifier will say of the claims that a block has committed to, before they can, under a signature for
     /// something else.
     pub(super) fn preempt(&mut self, who: usize, events: &[LedgerEvent]) -> Result<(), Violation> {
-        let Some(core) = self.core(who).filter(|_| self.cast.spammer == Some(who)) else {
+        if self.cast.spammer != Some(who) {
             return Ok(());
-        };
-        let mut batches = Vec::new();
-        for event in events {
-            if let LedgerEvent::Committed {
+        }
+        let committed = events.iter().filter_map(|event| match event {
+            LedgerEvent::Committed {
                 claimant,
                 height,
                 root,
-            } = event
-            {
-                let known = &core.shared().claims;
-                let batch = known.batch(root).into_iter();
-                let signed = batch.flat_map(|it| &it.claims).filter_map(|it| {
-                    let signed = known.signed_by(it, claimant)?;
-                    Some((*it, signed.statement.signature))
-                });
-                batches.push((*claimant, *height, signed.collect::<Vec<_>>()));
-            }
-        }
+            } => Some((*claimant, *height, *root)),
+            _ => None,
+        });
+        self.preempting.extend(committed);
+        let mut preempting = std::mem::take(&mut self.preempting);
+        let Some(core) = self.core(who) else {
+            return Ok(());
+        };
+        let known = &core.shared().claims;
+        let mut batches = Vec::new();
+        // Which claims they are is told after the block.
+        preempting.retain(|(claimant, height, root)| {
+            let Some(batch) = known.batch(root) else {
+                return true;
+            };
+            let signed = batch.claims.iter().filter_map(|it| {
+                let signed = known.signed_by(it, claimant)?;
+                Some((*it, signed.statement.signature))
+            });
+            batches.push((*claimant, *height, signed.collect::<Vec<_>>()));
+            false
+        });
+        self.preempting = preempting;
         let own = self.address(who);
         let verifiers: Vec<Address> = self.world.operators.iter().map(|it| it.address).collect();
         for (claimant, committed, claims) in batches {

@@ -80,7 +80,7 @@ async fn only_what_the_middle_accepts_reaches_the_far_end() {
         .unwrap();
     let (_, _, unjudged, _) = hub.gossip().await;
     near.handle
-        .publish(Topic::Records, b"last".to_vec())
+        .publish(Topic::Ledger, b"last".to_vec())
         .await
         .unwrap();
     let (_, _, last, _) = hub.gossip().await;
@@ -164,7 +164,7 @@ async fn who_is_rejected_again_and_again_is_thrown_out_and_stays_out() {
 async fn what_is_published_alone_waits_for_the_first_subscriber() {
     let hub = Node::start(1, config(Transport::Tcp, &[])).await;
     hub.handle
-        .publish(Topic::Records, b"early".to_vec())
+        .publish(Topic::Ledger, b"early".to_vec())
         .await
         .unwrap();
     let mut late = Node::start(2, config(Transport::Tcp, &[&hub])).await;
@@ -180,7 +180,7 @@ async fn an_owner_that_sleeps_loses_gossip_but_no_response() {
     let count = limits::GOSSIP_UNJUDGED_BYTES / size + 2;
     for n in 0..count {
         leaf.handle
-            .publish(Topic::Evidence, vec![n as u8; size])
+            .publish(Topic::Approvals, vec![n as u8; size])
             .await
             .unwrap();
     }

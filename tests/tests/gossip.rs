@@ -1,0 +1,152 @@
+//! The table of `specs/gossip.md`, row by row: a node that has heard what was said in a run is told each thing of the table.
+//!
+//! `SURETY_BLESS=1` writes `specs/vectors/gossip.json` anew, from which other nodes can be tried.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on fails"
+)]
+
+#[path = "gossip/assignments.rs"]
+mod assignments;
+#[path = "gossip/claims.rs"]
+mod claims;
+#[path = "gossip/ledger.rs"]
+mod ledger;
+#[path = "gossip/stage.rs"]
+mod stage;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+use stage::{Case, STAGE, Stage};
+use surety_harness::listener::Listener;
+use surety_node::net::Acceptance;
+use surety_protocol::codec;
+use surety_protocol::id::base64url;
+
+const VECTORS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../specs/vectors/gossip.json");
+
+/// The rows of the table: topic and case, and the verdict.
+fn rows() -> BTreeMap<(String, String), String> {
+    let text = include_str!("../../specs/gossip.md");
+    let rows = text.lines().filter_map(|line| {
+        let cells: Vec<&str> = line.strip_prefix("| ")?.split('|').map(str::trim).collect();
+        let [topic, case, _, verdict, _, _] = cells.as_slice() else {
+            return None;
+        };
+        let case = case.strip_prefix('`')?.strip_suffix('`')?;
+        Some(((topic.to_string(), case.to_owned()), verdict.to_string()))
+    });
+    rows.collect()
+}
+
+fn cases() -> Vec<Case> {
+    [assignments::cases(), claims::cases(), ledger::cases()].concat()
+}
+
+/// A node that has heard the run up to where the case begins.
+fn listener(stage: &Stage, case: &Case) -> Listener {
+    let mut listener = Listener::new(&stage.world.genesis).unwrap();
+    for said in &stage.said[..case.after] {
+        listener.hears(said.topic, &said.data);
+    }
+    for said in &case.before {
+        listener.hears(said.topic, &said.data);
+    }
+    listener
+}
+
+fn name(worth: Option<Acceptance>) -> &'static str {
+    match worth {
+        Some(Acceptance::Accept) => "accept",
+        Some(Acceptance::Ignore) => "ignore",
+        Some(Acceptance::Reject) => "reject",
+        None => "wait",
+    }
+}
+
+fn verdict(stage: &Stage, case: &Case) -> String {
+    let mut listener = listener(stage, case);
+    let first = listener.hears(case.said.topic, &case.said.data);
+    let token = listener.last();
+    if first.is_some() {
+        return name(first).to_owned();
+    }
+    // What comes then decides.
+    for said in &stage.said[case.after..] {
+        listener.hears(said.topic, &said.data);
+        if listener.worth(token).is_some() {
+            break;
+        }
+    }
+    format!("wait, {}", name(listener.worth(token)))
+}
+
+#[test]
+fn every_row_of_the_table_is_what_a_node_does() {
+    let (rows, cases) = (rows(), cases());
+    let mut found = BTreeMap::new();
+    for case in &cases {
+        let row = (case.said.topic.name().to_owned(), case.name.to_owned());
+        let twice = found.insert(row, verdict(&STAGE, case));
+        assert_eq!(twice, None, "{}", case.name);
+    }
+    let names: BTreeSet<_> = found.keys().chain(rows.keys()).collect();
+    let differ = names
+        .into_iter()
+        .filter(|it| found.get(*it) != rows.get(*it));
+    let differ: Vec<_> = differ.map(|it| (it, found.get(it), rows.get(it))).collect();
+    assert!(differ.is_empty(), "found, and in the table: {differ:#?}");
+}
+
+/// What everybody says in an honest run is passed on, by whoever hears it in that order.
+#[test]
+fn what_is_said_in_a_run_is_accepted() {
+    let mut listener = Listener::new(&STAGE.world.genesis).unwrap();
+    for (number, said) in STAGE.said.iter().enumerate() {
+        let worth = listener.hears(said.topic, &said.data);
+        assert_ne!(worth, Some(Acceptance::Reject), "{number} {:?}", said.topic);
+    }
+}
+
+fn vectors() -> Value {
+    let rows = rows();
+    let said = |said: &surety_harness::simulation::Said| json!({ "topic": said.topic.name(), "data": base64url(&said.data) });
+    let cases = cases();
+    let heard = cases.iter().map(|case| case.after).max().unwrap_or(0);
+    let told: Vec<Value> = cases
+        .iter()
+        .map(|case| {
+            let row = (case.said.topic.name().to_owned(), case.name.to_owned());
+            let before: Vec<Value> = case.before.iter().map(said).collect();
+            json!({
+                "case": case.name,
+                "after": case.after,
+                "before": before,
+                "topic": case.said.topic.name(),
+                "data": base64url(&case.said.data),
+                "verdict": rows.get(&row),
+            })
+        })
+        .collect();
+    let run: Vec<Value> = STAGE.said[..heard].iter().map(said).collect();
+    json!({
+        "genesis": base64url(&codec::encode(&STAGE.world.genesis).unwrap()),
+        "run": run,
+        "cases": told,
+    })
+}
+
+#[test]
+fn the_vectors_are_these() {
+    let text = serde_json::to_string_pretty(&vectors()).unwrap() + "\n";
+    if std::env::var_os("SURETY_BLESS").is_some() {
+        return std::fs::write(VECTORS, text).unwrap();
+    }
+    let here = std::fs::read_to_string(VECTORS).unwrap();
+    assert!(here == text, "specs/vectors/gossip.json is of another run");
+}

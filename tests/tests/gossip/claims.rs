@@ -1,0 +1,147 @@
+//! What is told of claims, of the batches that they are committed in, and of approvals.
+
+use surety_node::fault::Fault;
+use surety_node::net::Topic;
+use surety_protocol::approval::{Approval, ClaimBatch};
+use surety_protocol::bls::SecretKey;
+use surety_protocol::claim::{SignedClaim, Statement};
+use surety_protocol::codec;
+use surety_protocol::id::{Address, ClaimId, NetworkId, ProfileId};
+use surety_protocol::time::Slot;
+
+use crate::stage::{Case, STAGE, altered, case};
+
+pub(crate) fn cases() -> Vec<Case> {
+    [claims(), batches(), approvals()].concat()
+}
+
+fn claims() -> Vec<Case> {
+    let (at, claim) = STAGE.first::<SignedClaim>(Topic::Claims, |it| it.leaves.len() > 1);
+    let bytes = codec::encode(&claim).unwrap();
+    let claimant = STAGE.operator(&claim.statement.claimant);
+    let stranger = SecretKey::derive_from_seed(&[9; 32]).unwrap();
+    let nobody = Address::new([9; 32]);
+    let body = &claim.statement.claim;
+    let signed = |change: &dyn Fn(&mut SignedClaim), by: Address, key: &SecretKey| {
+        altered(&claim, |it| {
+            change(it);
+            it.statement = Statement::sign(it.statement.claim.clone(), by, key).unwrap();
+        })
+    };
+    let lie = Fault::WrongResult(Slot(body.size - 1));
+    let (lie, leaves) = lie.falsified(body, &claim.frontier, &claim.leaves).unwrap();
+    let contradict = |it: &mut SignedClaim| {
+        it.statement.claim = lie.clone();
+        it.leaves = leaves.clone();
+    };
+    let told = |name, after, data: Vec<u8>| case(name, after, Topic::Claims, data);
+    let own =
+        |change: &dyn Fn(&mut SignedClaim)| signed(change, claimant.address, &claimant.hot_key);
+    vec![
+        told("claim", at, bytes.clone()),
+        told("known-claim", at + 1, bytes.clone()),
+        told("contradiction", at + 1, own(&contradict)),
+        told("stranger", at, signed(&|_| {}, nobody, &stranger)),
+        told(
+            "other-profile",
+            at,
+            own(&|it| it.statement.claim.profile = ProfileId::new([9; 32])),
+        ),
+        told("malformed-claim", at, [&bytes[..], &[0]].concat()),
+        told(
+            "other-object",
+            at,
+            codec::encode(&STAGE.world.genesis).unwrap(),
+        ),
+        told(
+            "other-network",
+            at,
+            own(&|it| it.statement.claim.network = NetworkId::new([9; 32])),
+        ),
+        told("leaf-missing", at, own(&|it| it.leaves.truncate(1))),
+        told(
+            "leaf-altered",
+            at,
+            own(&|it| it.leaves[0].gas = it.leaves[0].gas.wrapping_add(1)),
+        ),
+        told(
+            "forged-claim",
+            at,
+            signed(&|_| {}, claimant.address, &stranger),
+        ),
+    ]
+}
+
+fn batches() -> Vec<Case> {
+    let (at, batch) = STAGE.first::<ClaimBatch>(Topic::Claims, |_| true);
+    let bytes = codec::encode(&batch).unwrap();
+    let told = |name, after, data: Vec<u8>| case(name, after, Topic::Claims, data);
+    let invented = altered(&batch, |it| it.claims = vec![ClaimId::new([9; 32])]);
+    let strange = altered(&batch, |it| it.claimant = Address::new([9; 32]));
+    let twice = altered(&batch, |it| it.claims.push(it.claims[0]));
+    vec![
+        told("batch", at, bytes.clone()),
+        told("known-batch", at + 1, bytes.clone()),
+        told("early-batch", before_digest(&batch), bytes),
+        told("invented-batch", at, invented),
+        told("batch-of-a-stranger", at, strange),
+        told("unordered-batch", at, twice),
+    ]
+}
+
+/// The place in the run of the block that has the digest of a batch.
+fn before_digest(batch: &ClaimBatch) -> usize {
+    use surety_protocol::block::Block;
+    use surety_protocol::item::Item;
+    use surety_protocol::origin::Action;
+    let has = |bytes: &[u8]| {
+        let item = Item::parse(bytes).unwrap();
+        let action = Action::from_item(&STAGE.world.network, &item);
+        matches!(action, Ok((Action::Claims(root), _)) if root == batch.root())
+    };
+    let of = |block: &Block| block.items.iter().any(|it| has(it));
+    STAGE.first::<Block>(Topic::Ledger, of).0
+}
+
+fn approvals() -> Vec<Case> {
+    let (at, approval) = STAGE.first::<Approval>(Topic::Approvals, |_| true);
+    let bytes = codec::encode(&approval).unwrap();
+    let (claimed, _) = STAGE.first::<SignedClaim>(Topic::Claims, |it| {
+        it.statement.claim.id().unwrap() == approval.claim
+    });
+    let (_, other) = STAGE.first::<Approval>(Topic::Approvals, |it| {
+        it.claim == approval.claim && it.verifier != approval.verifier
+    });
+    let told = |name, after, data: Vec<u8>| case(name, after, Topic::Approvals, data);
+    vec![
+        told("approval", at, bytes.clone()),
+        told("known-approval", at + 1, bytes.clone()),
+        told("early-approval", claimed, bytes.clone()),
+        told(
+            "uncommitted",
+            at,
+            altered(&approval, |it| it.committed = it.committed.minus(1)),
+        ),
+        told("malformed-approval", at, [&bytes[..], &[0]].concat()),
+        told(
+            "no-validator",
+            at,
+            altered(&approval, |it| it.verifier = Address::new([9; 32])),
+        ),
+        told(
+            "by-the-claimant",
+            at,
+            altered(&approval, |it| it.verifier = it.claimant),
+        ),
+        told(
+            "others-trace",
+            at,
+            altered(&approval, |it| it.trace = other.trace.clone()),
+        ),
+        told(
+            "forged-approval",
+            at,
+            altered(&approval, |it| it.signature = other.signature),
+        ),
+    ]
+}
