@@ -42,6 +42,8 @@ pub const CUT_TICKS: u64 = 400;
 pub const TURN_TICKS: u64 = 400;
 /// Blocks after which an uncertified end is given up.
 pub const PATIENCE_BLOCKS: u64 = 24;
+/// Blocks for which a digest that no block has carried may still come.
+const GIVEN_UP_BLOCKS: u64 = 64;
 /// Processes whose evaluation failed are tried again after this many milliseconds.
 const RETRY_TICKS: u64 = 1_000;
 
@@ -60,6 +62,8 @@ pub struct Compute {
     uncommitted: BTreeSet<ClaimId>,
     /// The digests that were submitted and have not been seen in a block.
     submitted: BTreeMap<Digest, (Height, ClaimBatch)>,
+    /// Those that were given up: a block may still carry one.
+    given_up: BTreeMap<Digest, (Height, ClaimBatch)>,
 }
 
 impl Compute {
@@ -74,6 +78,7 @@ impl Compute {
             rivals: BTreeSet::new(),
             uncommitted: BTreeSet::new(),
             submitted: BTreeMap::new(),
+            given_up: BTreeMap::new(),
         }
     }
 
@@ -295,7 +300,8 @@ impl Compute {
         self.height = facts.height;
         for (claimant, root) in &facts.committed {
             if *claimant == self.operator
-                && let Some((_, batch)) = self.submitted.remove(root)
+                && let Some((_, batch)) =
+                    (self.submitted.remove(root)).or_else(|| self.given_up.remove(root))
             {
                 out.push(Effect::Broadcast(Gossip::Batch(batch)));
             }
@@ -340,10 +346,13 @@ impl Compute {
             .map(|(root, _)| *root)
             .collect();
         for root in lost {
-            if let Some((_, batch)) = self.submitted.remove(&root) {
-                self.uncommitted.extend(batch.claims);
+            if let Some((at, batch)) = self.submitted.remove(&root) {
+                self.uncommitted.extend(batch.claims.iter().copied());
+                self.given_up.insert(root, (at, batch));
             }
         }
+        self.given_up
+            .retain(|_, (at, _)| height.since(*at) <= GIVEN_UP_BLOCKS);
         let mut claims = Vec::new();
         while claims.len() < BATCH_MAX {
             let Some(claim) = self.uncommitted.pop_first() else {

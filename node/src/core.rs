@@ -53,7 +53,7 @@ use surety_slashing::order::Proposer;
 use surety_slashing::replica::Replica;
 
 use crate::role::Role;
-use batches::EarlyBatches;
+use batches::Unproven;
 use cases::Bench;
 use catch_up::Sent;
 use checks::Checks;
@@ -117,7 +117,7 @@ pub struct Core {
     /// Digests on the ledger whose claims may not all be here.
     committed: BTreeMap<(Address, Height), Digest>,
     /// Batches whose digest is not on the ledger here.
-    early: EarlyBatches,
+    unproven: Unproven,
     /// Modules of logs that are not here.
     lacking: BTreeSet<ModuleId>,
     /// Messages for what is no process, or none that is known here yet.
@@ -173,7 +173,7 @@ impl Core {
             told: BTreeMap::new(),
             asked: Address::default(),
             committed: BTreeMap::new(),
-            early: EarlyBatches::new(),
+            unproven: Unproven::default(),
             lacking: BTreeSet::new(),
             held: VecDeque::new(),
             unconfirmed: BTreeMap::new(),
@@ -252,6 +252,7 @@ impl Core {
         if let Some(from) = self.replica.gap(&self.ledger) {
             out.push(Effect::FetchBlocks { from });
         }
+        self.late_batches(now, out);
         let height = self.ledger.height();
         self.signal(now, &Signal::Tick { wall, height }, out);
     }

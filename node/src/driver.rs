@@ -381,9 +381,6 @@ impl Driver {
                     Effect::Persist(Write::Certified(process, size)) => {
                         write::put_certified(&mut batch, &process, size);
                     }
-                    Effect::Persist(Write::EvidenceDropped(id)) => {
-                        write::drop_evidence(&mut batch, &id);
-                    }
                     Effect::Persist(Write::Registration {
                         operator,
                         registration,

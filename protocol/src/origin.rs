@@ -243,6 +243,9 @@ pub enum ActionError {
     /// No such action.
     #[error("unknown action")]
     Unknown,
+    /// Data where the action has none.
+    #[error("this action has no data")]
+    Bare,
     /// The data is not the canonical object that the action needs.
     #[error("data of the action: {0}")]
     Data(#[from] CodecError),
@@ -341,6 +344,10 @@ impl Action {
             }
         }
         let expires = argument(item, "Expires")?;
+        let bare = ["Transfer", "Bond", "Unbond", "Withdraw", "Claims"];
+        if item.tag("Action").is_some_and(|it| bare.contains(&it)) && !item.data().is_empty() {
+            return Err(ActionError::Bare);
+        }
         let quantity = || argument::<Stake>(item, "Quantity");
         let action = match item.tag("Action").ok_or(ActionError::Tag("Action"))? {
             "Transfer" => Action::Transfer {

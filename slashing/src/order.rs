@@ -12,8 +12,8 @@
 //! - `[OR-4]` What makes everybody verify many signatures is verified when it comes. Of the same false approvals one waits at
 //!   most, of certificates of one process [`CERTIFICATES_MAX`], each of which continues the one before. Who made the proposer
 //!   verify forged ones is heard of no more of them before the next block.
-//! - `[OR-6]` Of what else one signer sends [`OTHERS_MAX`] items wait at most, of [`OTHERS_BYTES_MAX`] bytes together: nobody takes
-//!   the room of all.
+//! - `[OR-6]` Of what else one signer sends [`OTHERS_MAX`] items wait at most, of [`OTHERS_BYTES_MAX`] bytes together: nobody
+//!   alone takes the room of all.
 //! - `[OR-5]` Of one claimant's digests a block carries one ([L-20]); at most [`DIGESTS_MAX`] wait for the next blocks.
 
 mod queue;

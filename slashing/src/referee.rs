@@ -8,9 +8,8 @@
 //!   verdict.
 //! - `[RF-3]` A file that does not have the announced id, or not as many bytes as announced, is not the file. Where several cases
 //!   are about one file, it is fetched and judged once.
-//! - `[RF-4]` The file of a case that was lost, or that closed because another proved the same, is dropped, unless a case that is
-//!   open or proven is about it, or this node is about to accuse with it: nobody fills the disks of all with files that prove nothing
-//!   new. The files of proven cases stay, as do those that nobody could tell about.
+//! - `[RF-4]` A validator keeps a file once it has found that it proves what a case says, or if its engines differ about it, and
+//!   no other: nobody fills the disks of all with files that prove nothing. Whoever accuses keeps what it accuses with.
 
 use surety_protocol::evidence::Evidence;
 use surety_protocol::execution::{Execution, ExecutionRequest};

@@ -16,6 +16,8 @@ pub struct Listener {
     now: Tick,
     token: u64,
     said: Vec<(u64, Acceptance)>,
+    /// Milliseconds from one message to the next.
+    pub pace: u64,
 }
 
 impl std::fmt::Debug for Listener {
@@ -40,15 +42,21 @@ impl Listener {
             now: Tick(0),
             token: 0,
             said: Vec::new(),
+            pace: MOMENT,
         })
     }
 
     /// Hears something, and gives a moment for its signatures to be verified; what it is worth, if that can be said by now.
     pub fn hears(&mut self, topic: Topic, data: &[u8]) -> Option<Acceptance> {
+        self.hears_from(Digest::default(), topic, data)
+    }
+
+    /// The same from a peer of this name.
+    pub fn hears_from(&mut self, peer: Digest, topic: Topic, data: &[u8]) -> Option<Acceptance> {
         self.token = self.token.saturating_add(1);
         let teller = Teller {
             token: self.token,
-            peer: Digest::default(),
+            peer,
         };
         let data = data.to_vec();
         self.step(Input::Gossip {
@@ -56,7 +64,7 @@ impl Listener {
             topic,
             data,
         });
-        self.now = self.now.plus(MOMENT);
+        self.now = self.now.plus(self.pace);
         self.step(Input::Tick(Timestamp(0)));
         self.worth(self.token)
     }

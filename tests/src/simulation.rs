@@ -350,10 +350,6 @@ impl Simulation {
                     write::put_certified(&mut batch, &process, size);
                     Ok(())
                 }
-                Write::EvidenceDropped(id) => {
-                    write::drop_evidence(&mut batch, &id);
-                    Ok(())
-                }
                 Write::Registration {
                     operator,
                     registration,

@@ -93,6 +93,22 @@ fn three_hundred_seeds_are_clean() {
     assert!(runs.iter().any(|it| it["nodes"].as_u64() > Some(6)));
 }
 
+/// Two cases about one file are open at once, and each ends as it should.
+#[test]
+fn who_announces_a_file_wrong_loses_a_bond_and_shields_nobody() {
+    let faults = ["compute:wrong-result@3", "verifier:wrong-accusation@3"];
+    let faults = faults.map(|it| ["--fault", it]).concat();
+    let lost = (1..=10).any(|seed: u64| {
+        let seed = seed.to_string();
+        let size = ["--seed", &seed, "--nodes", "6", "--messages", "6"];
+        let seen = surety(&[&["sim", "replay"], &size[..], &faults[..]].concat());
+        assert_eq!(seen.code, 0, "{}{}", seen.stdout, seen.stderr);
+        assert!(seen.stdout.contains("state: Guilty"), "{seed}");
+        seen.stdout.contains("state: Innocent")
+    });
+    assert!(lost, "in one of ten runs the villain draws the claim");
+}
+
 /// Fewer with real signatures, which nothing but time tells from the others.
 #[test]
 fn forty_seeds_are_clean_with_real_signatures() {

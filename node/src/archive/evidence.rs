@@ -76,14 +76,6 @@ impl Archive {
     }
 }
 
-/// Drops an evidence file, if it is here.
-pub(super) fn delete(batch: &mut Batch, id: &EvidenceId) {
-    batch.delete(Column::Evidence, key::evidence(id));
-    for number in (0..).take(Evidence::BYTES_MAX.div_ceil(EVIDENCE_PIECE)) {
-        batch.delete(Column::Evidence, key::evidence_piece(id, number));
-    }
-}
-
 /// Puts an evidence file.
 pub(super) fn put(batch: &mut Batch, id: &EvidenceId, bytes: &[u8]) {
     let size = (bytes.len() as u64).to_be_bytes();

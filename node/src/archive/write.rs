@@ -6,7 +6,7 @@ use surety_attest::effect::{Assign, Recalled, Record, Source};
 use surety_attest::push::Parcel;
 use surety_protocol::block::Block;
 use surety_protocol::codec::{self, Wire};
-use surety_protocol::id::{Address, EvidenceId, ProcessId};
+use surety_protocol::id::{Address, ProcessId};
 use surety_protocol::item::Item;
 use surety_protocol::origin::Registration;
 use surety_protocol::time::Slot;
@@ -167,11 +167,6 @@ pub fn put_block(batch: &mut Batch, block: &Block) -> Result<(), ArchiveError> {
         codec::encode(block)?,
     );
     Ok(())
-}
-
-/// Drops an evidence file.
-pub fn drop_evidence(batch: &mut Batch, id: &EvidenceId) {
-    evidence::delete(batch, id);
 }
 
 /// Says how many leaves of a process are certified.

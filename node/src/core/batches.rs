@@ -3,13 +3,14 @@
 //! # Rules
 //!
 //! - `[CO-16]` A batch is kept and passed on once the ledger here has its digest from its claimant, of the last [`CLAIM_BLOCKS`].
-//!   Until then it waits, for [`EARLY_BLOCKS`], [`EARLY_MAX`] of them at most and of one peer [`EARLY_SHARE`]: anybody can make one
-//!   up.
+//!   Until then it waits, for [`EARLY_BLOCKS`] and [`EARLY_MS`] at most, [`EARLY_MAX`] of them and of one peer [`EARLY_SHARE`]. Between
+//!   two blocks batches of one peer are looked at as long as they have [`CLAIMS_SHARE`] claims together: anybody can make one up.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use surety_protocol::approval::ClaimBatch;
 use surety_protocol::codec;
+use surety_protocol::id::{Address, Digest};
 use surety_protocol::machine::Outbox;
 use surety_protocol::time::{Height, Tick};
 
@@ -19,17 +20,44 @@ use crate::net::Acceptance;
 
 /// Blocks for which a batch waits for its digest: whoever sends it has applied the block already.
 const EARLY_BLOCKS: u64 = 8;
+/// Milliseconds for which it does: what is judged later cannot be passed on.
+const EARLY_MS: u64 = 7_000;
 /// Batches that wait: with 32 kB each, 32 MB.
 const EARLY_MAX: usize = 1024;
 /// Of these, the most that one peer brought.
 const EARLY_SHARE: usize = 32;
+/// Claims whose digest one peer has us compute between two blocks: some milliseconds.
+const CLAIMS_SHARE: usize = 8_192;
 
 /// A batch whose digest is not on the ledger here.
 #[derive(Debug)]
-pub(super) struct Early {
+struct Early {
     batch: ClaimBatch,
+    root: Digest,
     teller: Teller,
-    since: Height,
+    since: (Height, Tick),
+}
+
+/// Batches that nothing makes authentic yet.
+#[derive(Debug, Default)]
+pub(super) struct Unproven {
+    early: VecDeque<Early>,
+    /// Claims that each peer has brought since the last block.
+    brought: BTreeMap<Digest, usize>,
+}
+
+impl Unproven {
+    /// Whether a peer may bring so many claims now.
+    fn hears(&mut self, peer: Digest, claims: usize) -> bool {
+        let brought = self.brought.entry(peer).or_default();
+        *brought = brought.saturating_add(claims);
+        *brought <= CLAIMS_SHARE
+    }
+
+    fn has_room(&self, peer: &Digest) -> bool {
+        let brought = self.early.iter().filter(|it| it.teller.peer == *peer);
+        self.early.len() < EARLY_MAX && brought.count() < EARLY_SHARE
+    }
 }
 
 impl Core {
@@ -45,28 +73,32 @@ impl Core {
             Ok(batch) if batch.well_formed() => batch,
             _ => return Some(Acceptance::Reject),
         };
-        if self.has_committed(&batch) {
-            return Some(self.batch(now, batch, out));
-        }
-        let brought = self.early.iter().filter(|it| it.teller.peer == teller.peer);
-        let room = self.early.len() < EARLY_MAX && brought.count() < EARLY_SHARE;
-        if !room || !self.ledger.answers(&batch.claimant) {
+        let heard = self.unproven.hears(teller.peer, batch.claims.len());
+        if !heard || !self.ledger.answers(&batch.claimant) {
             return Some(Acceptance::Ignore);
         }
-        let since = self.ledger.height();
-        self.early.push_back(Early {
+        let root = batch.root();
+        if self.has_committed(batch.claimant, &root) {
+            return Some(self.batch(now, batch, out));
+        }
+        if !self.unproven.has_room(&teller.peer) {
+            return Some(Acceptance::Ignore);
+        }
+        let since = (self.ledger.height(), now);
+        self.unproven.early.push_back(Early {
             batch,
+            root,
             teller,
             since,
         });
         None
     }
 
-    /// Whether the ledger here has the digest of a batch from its claimant.
-    fn has_committed(&self, batch: &ClaimBatch) -> bool {
-        let (height, root) = (self.ledger.height(), batch.root());
-        let committed = |ago| self.ledger.digest_root(height.minus(ago), batch.claimant);
-        (0..CLAIM_BLOCKS).any(|ago| committed(ago) == Some(&root))
+    /// Whether the ledger here has a digest from a claimant.
+    fn has_committed(&self, claimant: Address, root: &Digest) -> bool {
+        let height = self.ledger.height();
+        let committed = |ago| self.ledger.digest_root(height.minus(ago), claimant);
+        (0..CLAIM_BLOCKS).any(|ago| committed(ago) == Some(root))
     }
 
     /// Takes a batch whose digest is on the ledger, or which was asked for because it is.
@@ -85,21 +117,32 @@ impl Core {
 
     /// A block was applied: what has waited for it goes on.
     pub(super) fn early_batches(&mut self, now: Tick, out: &mut Outbox<Effect>) {
+        self.unproven.brought.clear();
         let height = self.ledger.height();
-        for it in std::mem::take(&mut self.early) {
-            let acceptance = if self.has_committed(&it.batch) {
+        for it in std::mem::take(&mut self.unproven.early) {
+            let acceptance = if self.has_committed(it.batch.claimant, &it.root) {
                 self.batch(now, it.batch, out)
-            } else if height.since(it.since) >= EARLY_BLOCKS {
+            } else if height.since(it.since.0) >= EARLY_BLOCKS {
                 Acceptance::Ignore
             } else {
-                self.early.push_back(it);
+                self.unproven.early.push_back(it);
                 continue;
             };
             let token = it.teller.token;
             out.push(Effect::Report { token, acceptance });
         }
     }
-}
 
-/// The batches that wait.
-pub(super) type EarlyBatches = VecDeque<Early>;
+    /// Time passed, maybe without a block.
+    pub(super) fn late_batches(&mut self, now: Tick, out: &mut Outbox<Effect>) {
+        // The oldest first.
+        while let Some(it) =
+            (self.unproven.early).pop_front_if(|it| now.since(it.since.1) >= EARLY_MS)
+        {
+            out.push(Effect::Report {
+                token: it.teller.token,
+                acceptance: Acceptance::Ignore,
+            });
+        }
+    }
+}

@@ -94,12 +94,9 @@ impl Core {
         for event in &events {
             match event {
                 LedgerEvent::Opened { case, .. } => self.case_opened(*case, out),
-                LedgerEvent::Closed { case, evidence, .. } => {
-                    self.case_closed(case, *evidence, out);
-                }
                 LedgerEvent::Refused {
                     item,
-                    reason: ItemRefused::TooMany | ItemRefused::Balance,
+                    reason: ItemRefused::TooMany | ItemRefused::Balance | ItemRefused::Stranger,
                 } => self.refused_for_now(item),
                 _ => {}
             }

@@ -1,18 +1,28 @@
 //! This operator's part in cases, as one of the validators who judge (rules RF-1 to RF-4).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use surety_attest::effect::{Event, Record};
 use surety_attest::guard::VerdictDraft;
 use surety_protocol::execution::Execution;
 use surety_protocol::id::{CaseId, EvidenceId};
 use surety_protocol::machine::Outbox;
-use surety_protocol::origin::Action;
 use surety_slashing::evidence::Pending;
-use surety_slashing::ledger::{Case, CaseState};
+use surety_slashing::ledger::Case;
 use surety_slashing::referee::{self, Announced, Judgement, Proof};
 
 use super::{Core, Effect, Signing, Write, sign};
+
+/// Bytes of files whose execution is under way, if it is more than one.
+const EXECUTING_BYTES: u64 = 360 << 20;
+
+/// A file whose execution decides.
+#[derive(Debug)]
+struct Executing {
+    bytes: Arc<[u8]>,
+    pending: Pending,
+}
 
 /// The cases in which this operator has yet to speak.
 #[derive(Debug, Default)]
@@ -20,7 +30,7 @@ pub(super) struct Bench {
     /// With the file that each waits for.
     cases: BTreeMap<CaseId, Announced>,
     /// The files whose execution is under way.
-    executing: BTreeMap<Announced, Pending>,
+    executing: BTreeMap<Announced, Executing>,
 }
 
 impl Bench {
@@ -59,6 +69,8 @@ impl Core {
         bench
             .cases
             .retain(|case, _| referee::is_elector(ledger, case, operator));
+        let asked: BTreeSet<Announced> = bench.cases.values().copied().collect();
+        bench.executing.retain(|file, _| asked.contains(file));
         let cases = bench.cases.iter();
         let cases = cases.filter(|(_, file)| !bench.executing.contains_key(file));
         let waiting: Vec<(&CaseId, &Announced)> = cases.collect();
@@ -84,16 +96,19 @@ impl Core {
         if !wanted || self.bench.executing.contains_key(&announced) {
             return;
         }
+        // It is asked for again when there is room.
+        let executing = self.bench.executing.keys().map(|it| it.bytes);
+        let executing = executing.fold(0, u64::saturating_add);
+        if executing > 0 && executing.saturating_add(announced.bytes) > EXECUTING_BYTES {
+            return;
+        }
         let (judgement, bytes) = referee::open(&self.ledger, file);
-        let record = Record::Evidence {
-            id: announced.evidence,
-            bytes: bytes.into(),
-        };
-        out.push(Effect::Persist(Write::Record(record)));
+        let bytes = Arc::from(bytes);
         match judgement {
-            Judgement::Found(proof) => self.found(announced, &proof, out),
+            Judgement::Found(proof) => self.found(announced, bytes, &proof, out),
             Judgement::Execute { request, pending } => {
-                self.bench.executing.insert(announced, pending);
+                let executing = Executing { bytes, pending };
+                self.bench.executing.insert(announced, executing);
                 out.push(Effect::Judge {
                     evidence: announced.evidence,
                     request,
@@ -113,24 +128,38 @@ impl Core {
             .bench
             .executing
             .extract_if(.., |it, _| it.evidence == evidence);
-        let Some((announced, pending)) = of_file.next() else {
+        let Some((announced, Executing { bytes, pending })) = of_file.next() else {
             return;
         };
         drop(of_file);
         if *execution == Execution::Differed {
+            keep(evidence, Arc::clone(&bytes), out);
             out.push(Effect::Notify(Event::EnginesDiffer { evidence }));
         }
         // [RF-2]
         match referee::conclude(pending, execution) {
-            Some(proof) => self.found(announced, &proof, out),
+            Some(proof) => self.found(announced, bytes, &proof, out),
             None => drop(self.bench.take(announced)),
         }
     }
 
-    /// Speaks in every case about a file.
-    fn found(&mut self, file: Announced, proof: &Proof, out: &mut Outbox<Effect>) {
-        for case in self.bench.take(file) {
-            let guilty = proof.convicts(&self.ledger, &case);
+    /// Speaks in every case about a file, which is kept if it proves one (rule RF-4).
+    fn found(
+        &mut self,
+        file: Announced,
+        bytes: Arc<[u8]>,
+        proof: &Proof,
+        out: &mut Outbox<Effect>,
+    ) {
+        let cases = self.bench.take(file);
+        let cases = cases
+            .into_iter()
+            .map(|case| (case, proof.convicts(&self.ledger, &case)));
+        let cases: Vec<(CaseId, bool)> = cases.collect();
+        if cases.iter().any(|(_, guilty)| *guilty) {
+            keep(file.evidence, bytes, out);
+        }
+        for (case, guilty) in cases {
             match self
                 .shared
                 .guard
@@ -148,39 +177,12 @@ impl Core {
             }
         }
     }
+}
 
-    /// Drops the file of a case that proved nothing new (rule RF-4).
-    pub(super) fn case_closed(
-        &mut self,
-        id: &CaseId,
-        evidence: EvidenceId,
-        out: &mut Outbox<Effect>,
-    ) {
-        let Some(closed) = self.ledger.case(id) else {
-            return;
-        };
-        let proven = |it: &Case| it.state == CaseState::Guilty;
-        let copied = self
-            .ledger
-            .cases()
-            .any(|(_, it)| proven(it) && it.challenge.accuses_as(&closed.challenge));
-        let useless = match closed.state {
-            CaseState::Innocent => true,
-            CaseState::Expired => copied,
-            CaseState::Open | CaseState::Guilty => false,
-        };
-        let of_use = |it: &Case| it.state == CaseState::Open || proven(it);
-        let about = |it: &Case| it.challenge.evidence == evidence;
-        let needed = self.ledger.cases().any(|(_, it)| about(it) && of_use(it));
-        let sent = self.unconfirmed.values();
-        let accusing = sent.filter_map(|it| match &it.action {
-            Action::Challenge { challenge, .. } => Some(challenge.evidence),
-            _ => None,
-        });
-        if useless && !needed && !accusing.into_iter().any(|it| it == evidence) {
-            out.push(Effect::Persist(Write::EvidenceDropped(evidence)));
-        }
-    }
+/// Keeps a file, before anything is said about it.
+fn keep(id: EvidenceId, bytes: Arc<[u8]>, out: &mut Outbox<Effect>) {
+    let record = Record::Evidence { id, bytes };
+    out.push(Effect::Persist(Write::Record(record)));
 }
 
 /// What gets the file of a case.

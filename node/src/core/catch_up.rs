@@ -61,7 +61,7 @@ const HELD_MAX: usize = 4096;
 /// Something of this node for the ledger, until a block has carried it.
 #[derive(Debug)]
 pub(super) struct Sent {
-    pub(super) action: Action,
+    action: Action,
     /// Since when it is on its way.
     since: Height,
     /// Whether the ledger has refused it, but may take it later.

@@ -116,8 +116,6 @@ pub enum Write {
     Block(Block),
     /// How many leaves of a process are certified.
     Certified(ProcessId, u64),
-    /// That an evidence file is of no use any more.
-    EvidenceDropped(EvidenceId),
     /// The item with which an operator registered its keys.
     Registration {
         /// The operator.

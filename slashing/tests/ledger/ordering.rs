@@ -9,7 +9,9 @@ use surety_slashing::order::{
     CERTIFICATES_MAX, DIGESTS_MAX, NotQueued, OTHERS_BYTES_MAX, OTHERS_MAX,
 };
 
-use crate::support::{Certification, Person, Trial, World, ao, commit, params, record, statement};
+use crate::support::{
+    Certification, Person, Trial, World, ao, commit, groundless, params, record, statement,
+};
 
 /// Enough blocks for every ticket to have a say.
 const LATE: u64 = 40;
@@ -150,17 +152,15 @@ fn nobody_takes_the_room_of_all() {
     let (a, b) = (Person::new(1), Person::new(2));
     let mut world = World::new(params(), &[&a, &b]);
     let submit = |world: &mut World, who: &Person, bytes: usize| {
-        let expires = world.ledger.height().plus(5);
-        let draft = Action::Withdraw.draft(&world.ledger.network(), expires);
-        let item = world.sign(&who.wallet, draft.unwrap().carrying(vec![0; bytes]));
+        let item = world.item(&who.wallet, &groundless(who, bytes));
         world.proposer.submit(&world.ledger, item).map(drop)
     };
     for _ in 0..OTHERS_MAX {
         assert_eq!(submit(&mut world, &a, 0), Ok(()));
     }
     assert_eq!(submit(&mut world, &a, 0), Err(NotQueued::Full));
-    let large = OTHERS_BYTES_MAX / 4;
-    for _ in 0..3 {
+    let large = OTHERS_BYTES_MAX / 5;
+    for _ in 0..4 {
         assert_eq!(submit(&mut world, &b, large), Ok(()));
     }
     assert_eq!(submit(&mut world, &b, large), Err(NotQueued::Full));

@@ -7,7 +7,7 @@ mod process;
 mod trial;
 mod world;
 
-pub(crate) use accuse::{Accusation, accusation, announce, honest};
+pub(crate) use accuse::{Accusation, accusation, announce, groundless, honest};
 pub(crate) use claims::{Certification, certification, claim_of, commit, record, statement};
 pub(crate) use people::Person;
 pub(crate) use process::{Process, STAMP, history, leaves_root, profile, profiles};

@@ -89,6 +89,14 @@ fn batches() -> Vec<Case> {
     ]
 }
 
+/// A batch that nobody has committed, another one for each number.
+pub(crate) fn invented(number: u32) -> Vec<u8> {
+    let (_, batch) = STAGE.first::<ClaimBatch>(Topic::Claims, |_| true);
+    let mut claim = [9; 32];
+    claim[..4].copy_from_slice(&number.to_be_bytes());
+    altered(&batch, |it| it.claims = vec![ClaimId::new(claim)])
+}
+
 /// The place in the run of the block that has the digest of a batch.
 fn before_digest(batch: &ClaimBatch) -> usize {
     use surety_protocol::block::Block;

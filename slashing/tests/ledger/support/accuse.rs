@@ -7,7 +7,7 @@ use surety_protocol::codec;
 use surety_protocol::evidence::{Evidence, FalseClaim, InputBytes, Offence, OffenceKind, Stretch};
 use surety_protocol::execution::{Execution, ExecutionRequest, Step};
 use surety_protocol::id::{ClaimId, EvidenceId, NetworkId, ProcessId};
-use surety_protocol::origin::Challenge;
+use surety_protocol::origin::{Action, Challenge};
 use surety_protocol::time::Slot;
 use surety_protocol::witness::PackedWitness;
 
@@ -31,6 +31,23 @@ impl Accusation {
                 ..self.challenge.clone()
             },
         }
+    }
+}
+
+/// An accusation that proves nothing, with so many bytes of evidence.
+pub(crate) fn groundless(offender: &Person, bytes: usize) -> Action {
+    let challenge = Challenge {
+        evidence: EvidenceId::default(),
+        bytes: 1,
+        kind: OffenceKind::ClaimEquivocation.number(),
+        offender: offender.address(),
+        process: ProcessId::default(),
+        slot: Slot(1),
+        claim: None,
+    };
+    Action::Challenge {
+        challenge,
+        evidence: Some(vec![0; bytes]),
     }
 }
 
