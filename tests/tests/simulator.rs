@@ -103,8 +103,9 @@ fn who_announces_a_file_wrong_loses_a_bond_and_shields_nobody() {
         let size = ["--seed", &seed, "--nodes", "6", "--messages", "6"];
         let seen = surety(&[&["sim", "replay"], &size[..], &faults[..]].concat());
         assert_eq!(seen.code, 0, "{}{}", seen.stdout, seen.stderr);
-        assert!(seen.stdout.contains("state: Guilty"), "{seed}");
-        seen.stdout.contains("state: Innocent")
+        // What happens is told beside the outcome.
+        assert!(seen.stderr.contains("state: Guilty"), "{seed}");
+        seen.stderr.contains("state: Innocent")
     });
     assert!(lost, "in one of ten runs the villain draws the claim");
 }

@@ -204,7 +204,7 @@ async fn after_a_wrong_file_another_peer_is_asked_for_all_of_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_of_several_that_is_wrong_is_thrown_away() {
+async fn whoever_ends_a_wrong_file_of_several_is_asked_for_all_of_it() {
     let (id, bytes) = file();
     let peers: Vec<(Archive, Manner)> = vec![
         (with_file(), stops),
@@ -213,7 +213,13 @@ async fn a_file_of_several_that_is_wrong_is_thrown_away() {
     ];
     let town = Town::of(peers).await;
     assert_eq!(town.evidence(id, bytes.len()).await, Some(bytes));
-    assert_eq!(town.answers(), [1, 2, 3]);
+    assert_eq!(town.answers(), [1, 5, 3]);
+    // So the pieces of one that are wrong do not spoil another's.
+    let once: Manner = |nth, answer| (nth == 0).then(|| lies(nth, answer)).flatten();
+    let town = Town::of(vec![(with_file(), once), (with_file(), honest)]).await;
+    let (id, bytes) = file();
+    assert_eq!(town.evidence(id, bytes.len()).await, Some(bytes));
+    assert_eq!(town.answers(), [1, 5]);
 }
 
 /// Of some thousand pages.
