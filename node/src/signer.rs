@@ -176,8 +176,10 @@ impl Signer {
                 expires,
             } => {
                 if let Action::Challenge { challenge, .. } = &mut action {
-                    let misled = self.faults.iter().find_map(|it| it.misled(challenge));
-                    *challenge = misled.unwrap_or_else(|| challenge.clone());
+                    // [FA-5]
+                    if let Some(misled) = self.faults.iter().find_map(|it| it.misled(challenge)) {
+                        *challenge = misled;
+                    }
                 }
                 let draft = action.draft(&self.network, expires)?;
                 Signed::Action(self.item_key.sign_item(&draft)?)

@@ -105,6 +105,21 @@ pub struct Assignment {
 }
 
 impl Assignment {
+    /// What its scheduler signed, but for the anchor.
+    pub fn draft(&self) -> AssignmentDraft {
+        AssignmentDraft {
+            process: self.process,
+            epoch: self.epoch,
+            slot: self.slot,
+            hash_chain: self.hash_chain,
+            block_height: self.block_height,
+            timestamp: self.timestamp,
+            message: self.message,
+            exclude: self.exclude.clone(),
+            timer: self.timer.clone(),
+        }
+    }
+
     /// Reads the assignment that an item is.
     ///
     /// # Errors

@@ -129,15 +129,8 @@ fn draft_of(item: &Item) -> ItemDraft {
 
 fn as_drafted(read: &Assignment, anchor: Option<&[u8; 32]>) -> ItemDraft {
     let draft = AssignmentDraft {
-        process: read.process,
-        epoch: read.epoch,
-        slot: read.slot,
-        hash_chain: read.hash_chain,
-        block_height: read.block_height,
-        timestamp: read.timestamp,
-        message: read.message,
-        exclude: read.exclude.clone(),
         timer: None,
+        ..read.draft()
     };
     draft.to_item_draft(anchor.copied())
 }

@@ -5,7 +5,8 @@
 //! - `[CA-1]` The first two nodes schedule one process each, evaluate and push; the third evaluates; all verify. One of all
 //!   orders blocks.
 //! - `[CA-2]` A claim's fault is committed by one of those who evaluate, a double assignment by one of those who schedule, a
-//!   verifier's fault by one of those who only verify, a second one's by the next of them. Villains do not crash, so that what they did stays done; everybody else may.
+//!   verifier's fault by one of those who only verify, a second one's by the next of them. Villains do not crash, so that what
+//!   they did stays done; everybody else may.
 //! - `[CA-3]` A spammer says over and over what is altered, cut, forged, or not its own to say, to the end. It approves in the name
 //!   of others before they do, and nothing itself.
 //! - `[CA-4]` Whoever comes late has a genesis and an empty disk, and finds a network that has worked for a while.

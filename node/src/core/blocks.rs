@@ -5,7 +5,7 @@ use std::sync::Arc;
 use surety_attest::effect::Event;
 use surety_protocol::attested::{Backing, Segment};
 use surety_protocol::block::Block;
-use surety_protocol::codec;
+use surety_protocol::codec::{self, Wire};
 use surety_protocol::facts::{BlockFacts, Refuted};
 use surety_protocol::id::{CaseId, ClaimId};
 use surety_protocol::item::Item;
@@ -18,7 +18,10 @@ use surety_slashing::replica::Followed;
 
 use super::checks::Brought;
 use super::{Core, Effect, Signal, Write};
-use crate::net::{Acceptance, Topic};
+use crate::net::{Acceptance, Topic, limits};
+
+/// A block that nobody could gossip would be heard of only with the next.
+const _: () = assert!(Block::BYTES_MAX < limits::GOSSIP_BYTES_MAX);
 
 impl Core {
     /// Makes the next block if it is this node's turn and time (rule OR-1).

@@ -69,8 +69,6 @@ impl Core {
         bench
             .cases
             .retain(|case, _| referee::is_elector(ledger, case, operator));
-        let asked: BTreeSet<Announced> = bench.cases.values().copied().collect();
-        bench.executing.retain(|file, _| asked.contains(file));
         let cases = bench.cases.iter();
         let cases = cases.filter(|(_, file)| !bench.executing.contains_key(file));
         let waiting: Vec<(&CaseId, &Announced)> = cases.collect();

@@ -1,7 +1,7 @@
-//! What was asked for, and came.
+//! What is asked for: of whom, and what becomes of it when it comes.
 
-use surety_attest::effect::Record;
-use surety_protocol::id::{ModuleId, ProcessId};
+use surety_attest::effect::{Record, Want};
+use surety_protocol::id::{Address, ModuleId, ProcessId};
 use surety_protocol::item::Item;
 use surety_protocol::machine::Outbox;
 use surety_protocol::time::Tick;
@@ -11,6 +11,21 @@ use super::checks::Brought;
 use super::{Core, Effect, Fetched, Signal, Write};
 
 impl Core {
+    /// The operator that should have something: who schedules a log, or claims what is asked for.
+    pub fn holder(&self, want: &Want) -> Option<Address> {
+        match want {
+            Want::Log { process, .. } => {
+                let log = self.shared.logs.get(process)?;
+                self.ledger.operator_of_item_key(&log.scheduler)
+            }
+            Want::Claims { claimant, .. }
+            | Want::State { claimant, .. }
+            | Want::Leaves { claimant, .. } => Some(*claimant),
+            Want::Ends { operator } => Some(*operator),
+            Want::Item(_) => None,
+        }
+    }
+
     /// Takes it as if it had been told.
     pub(super) fn fetched(&mut self, now: Tick, fetched: Fetched, out: &mut Outbox<Effect>) {
         match fetched {

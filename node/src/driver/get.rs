@@ -106,21 +106,10 @@ impl Driver {
 
     /// The operator that should have something.
     fn holder(&self, wanted: &Wanted) -> Option<Address> {
-        let ledger = self.core.ledger();
         match wanted {
-            Wanted::Want(Want::Log { process, .. }) => {
-                let log = self.core.shared().logs.get(process)?;
-                ledger.operator_of_item_key(&log.scheduler)
-            }
-            Wanted::Want(
-                Want::Claims { claimant, .. }
-                | Want::State { claimant, .. }
-                | Want::Leaves { claimant, .. },
-            ) => Some(*claimant),
-            Wanted::Want(Want::Ends { operator }) => Some(*operator),
-            Wanted::Want(Want::Item(_)) => None,
+            Wanted::Want(want) => self.core.holder(want),
             Wanted::Evidence { challenger, .. } => Some(*challenger),
-            Wanted::Blocks(_) => Some(ledger.proposer()),
+            Wanted::Blocks(_) => Some(self.core.ledger().proposer()),
         }
     }
 }

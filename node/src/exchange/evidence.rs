@@ -4,7 +4,8 @@
 //!
 //! - `[XC-5]` A file comes in pieces of [`EVIDENCE_PIECE`] bytes, of which only all together can be checked. What a peer does not
 //!   give within [`PIECE_TIMEOUT`], the next one is asked for from there on. A file that is wrong is thrown away, and who gave the
-//!   last of it asked for all of it, then the next peer. None takes more than a third of the file's time. Nobody is blamed: how long the file is, is the word of who accuses.
+//!   last of it asked for all of it, then the next peer. None takes more than a third of the file's time. Nobody is blamed: how
+//!   long the file is, is the word of who accuses.
 //! - `[XC-6]` The files on their way have [`ROOM_MIB`] together, those of more than [`SMALL_MIB`] and all others apart, and each
 //!   its time; for what has no room now it is asked again later.
 

@@ -99,18 +99,7 @@ fn what_is_written_is_read() {
         assert_eq!(read.id, AssignmentId::from(item.id()));
         assert_eq!(read.signer, item.owner_address());
         assert_eq!(read.next_hash_chain(), draft.hash_chain.next(&read.id));
-        let again = AssignmentDraft {
-            process: read.process,
-            epoch: read.epoch,
-            slot: read.slot,
-            hash_chain: read.hash_chain,
-            block_height: read.block_height,
-            timestamp: read.timestamp,
-            message: read.message,
-            exclude: read.exclude,
-            timer: read.timer,
-        };
-        assert_eq!(again, draft);
+        assert_eq!(read.draft(), draft);
     }
 }
 

@@ -67,17 +67,7 @@ impl Simulation {
     fn holder(&self, who: usize, wanted: &Wanted) -> Option<Address> {
         let core = self.core(who)?;
         match wanted {
-            Wanted::Want(Want::Log { process, .. }) => {
-                let log = core.shared().logs.get(process)?;
-                core.ledger().operator_of_item_key(&log.scheduler)
-            }
-            Wanted::Want(
-                Want::Claims { claimant, .. }
-                | Want::State { claimant, .. }
-                | Want::Leaves { claimant, .. },
-            ) => Some(*claimant),
-            Wanted::Want(Want::Ends { operator }) => Some(*operator),
-            Wanted::Want(Want::Item(_)) => None,
+            Wanted::Want(want) => core.holder(want),
             Wanted::Evidence(_, challenger) => Some(*challenger),
             Wanted::Blocks(_) => Some(core.ledger().proposer()),
         }

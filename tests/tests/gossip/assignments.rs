@@ -39,20 +39,6 @@ fn forged(item: &Item) -> Item {
     Item::parse(bytes).unwrap()
 }
 
-fn draft(read: &Assignment) -> AssignmentDraft {
-    AssignmentDraft {
-        process: read.process,
-        epoch: read.epoch,
-        slot: read.slot,
-        hash_chain: read.hash_chain,
-        block_height: read.block_height,
-        timestamp: read.timestamp,
-        message: read.message,
-        exclude: read.exclude.clone(),
-        timer: read.timer.clone(),
-    }
-}
-
 pub(crate) fn cases() -> Vec<Case> {
     let all = all();
     let process = all[0].read.process;
@@ -72,7 +58,7 @@ pub(crate) fn cases() -> Vec<Case> {
     };
     let later = |by: u64| AssignmentDraft {
         timestamp: Timestamp(next.read.timestamp.0 + by),
-        ..draft(&next.read)
+        ..next.read.draft()
     };
     let message_of_nobody = strange
         .sign_item(&ItemDraft::default().tag("Type", "Message"))
@@ -83,25 +69,25 @@ pub(crate) fn cases() -> Vec<Case> {
     third.before = vec![said(Topic::Assignments, assign(&key, later(1)))];
     let broken = AssignmentDraft {
         hash_chain: first.read.hash_chain,
-        ..draft(&next.read)
+        ..next.read.draft()
     };
     let back = AssignmentDraft {
         timestamp: Timestamp(last.read.timestamp.0 - 1),
-        ..draft(&next.read)
+        ..next.read.draft()
     };
     let neither = AssignmentDraft {
         message: None,
-        ..draft(&next.read)
+        ..next.read.draft()
     };
     let neither = key.sign_item(&neither.to_item_draft(None)).unwrap();
     let repeated = AssignmentDraft {
         message: last.read.message,
-        ..draft(&next.read)
+        ..next.read.draft()
     };
     let repeated = key.sign_item(&repeated.to_item_draft(None)).unwrap();
     let beyond = AssignmentDraft {
         block_height: 1_000_000,
-        ..draft(&next.read)
+        ..next.read.draft()
     };
     vec![
         told("first", first.at, again(first)),
@@ -135,7 +121,7 @@ pub(crate) fn cases() -> Vec<Case> {
         told(
             "other-scheduler",
             next.at,
-            assign(&strange, draft(&next.read)),
+            assign(&strange, next.read.draft()),
         ),
         told(
             "other-message",
