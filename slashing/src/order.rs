@@ -14,6 +14,10 @@
 //!   verify forged ones is heard of no more of them before the next block.
 //! - `[OR-6]` Of what else one signer sends [`OTHERS_MAX`] items wait at most, of [`OTHERS_BYTES_MAX`] bytes together: nobody
 //!   alone takes the room of all.
+//! - `[OR-7]` There are three lines, each with room of its own: for what operators with stake send, and certificates and false
+//!   approvals of whomever; for challenges, one of each who can pay for its bond; and for the rest. Blocks begin with them in
+//!   turn, for half a block or one item, and are filled in that order. So nobody keeps digests, certificates and challenges out of
+//!   blocks by accounts that cost nothing, and a challenge that delays others has to be paid for.
 //! - `[OR-5]` Of one claimant's digests a block carries one ([L-20]); at most [`DIGESTS_MAX`] wait for the next blocks.
 
 mod queue;
@@ -32,7 +36,7 @@ use crate::ledger::{BlockError, ItemRefused, Ledger};
 pub use queue::{
     CERTIFICATES_MAX, DIGESTS_MAX, OTHERS_BYTES_MAX, OTHERS_MAX, WAITING_BYTES_MAX, WAITING_MAX,
 };
-use queue::{Queue, block_bytes};
+use queue::{Line, Queue, Waiting, block_bytes};
 
 /// Orders the items of blocks.
 #[derive(Debug, Default)]
@@ -72,11 +76,22 @@ impl Proposer {
         if block_bytes(&bytes) > BLOCK_BYTES_MAX {
             return Err(NotQueued::TooLarge { bytes: bytes.len() });
         }
-        if !self.waiting.has_room(bytes.len()) {
+        let room = |line| self.waiting.has_room(line, bytes.len());
+        if !Line::ALL.into_iter().any(room) {
             return Err(NotQueued::Full);
         }
         let item = ledger.admissible(&bytes)?;
         let (id, signer) = (item.id, item.signer);
+        // [OR-7]
+        let challenges = item.challenges() && ledger.affords_challenge(&signer);
+        let line = match ledger.acts_for_stake(&signer) || item.costly() {
+            true => Line::Staked,
+            false if challenges && !self.waiting.has_challenge_of(&signer) => Line::Challenges,
+            false => Line::Others,
+        };
+        if !room(line) {
+            return Err(NotQueued::Full);
+        }
         let subject = ledger.subject(&item);
         if self.waiting.contains(&id) || self.waiting.has_enough_of(&subject) {
             return Err(NotQueued::Waiting);
@@ -95,7 +110,7 @@ impl Proposer {
             }
             worth?;
         }
-        self.waiting.push(id, bytes, subject);
+        self.waiting.push(line, Waiting { id, bytes, subject });
         Ok(id)
     }
 

@@ -126,6 +126,11 @@ pub enum Subject {
 }
 
 impl Admissible {
+    /// Whether it is a challenge.
+    pub const fn challenges(&self) -> bool {
+        matches!(self.action, Action::Challenge { .. })
+    }
+
     /// Whether it makes everybody verify many signatures.
     pub const fn costly(&self) -> bool {
         matches!(

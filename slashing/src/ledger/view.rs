@@ -116,6 +116,17 @@ impl Ledger {
         stake.is_some_and(|it| it >= self.params.bond_min)
     }
 
+    /// Whether a signer is an operator that can lose stake, or its data-item key.
+    pub fn acts_for_stake(&self, signer: &Address) -> bool {
+        let operator = self.operator_behind(signer);
+        operator.is_some_and(|it| self.answers(&it))
+    }
+
+    /// Whether a signer can pay for the bond of a challenge.
+    pub fn affords_challenge(&self, signer: &Address) -> bool {
+        self.balance(signer) >= self.params.challenge_bond
+    }
+
     /// The digest root that a claimant committed at a height.
     pub fn digest_root(&self, height: Height, claimant: Address) -> Option<&Digest> {
         self.digests.get(&(height, claimant))

@@ -8,10 +8,10 @@ use surety_protocol::id::{Address, Digest, ItemId, ProcessId};
 
 use crate::ledger::{End, Subject};
 
-/// Items that may wait.
-pub const WAITING_MAX: usize = 16_384;
-/// Bytes that may wait.
-pub const WAITING_BYTES_MAX: usize = 64 << 20;
+/// Items that may wait in one line.
+pub const WAITING_MAX: usize = 8_192;
+/// Bytes that may wait in one line.
+pub const WAITING_BYTES_MAX: usize = 32 << 20;
 /// Digests of one claimant that may wait (rule OR-5).
 pub const DIGESTS_MAX: usize = 8;
 /// Certificates of one process that may wait (rule OR-4).
@@ -23,19 +23,54 @@ pub const OTHERS_BYTES_MAX: usize = 8 << 20;
 /// Bytes that a block needs for an item beside the item's own.
 const ITEM_HEAD_BYTES: usize = 5;
 
+/// An item that waits.
 #[derive(Debug)]
-struct Waiting {
-    id: ItemId,
-    bytes: Vec<u8>,
-    subject: Subject,
+pub(super) struct Waiting {
+    pub(super) id: ItemId,
+    pub(super) bytes: Vec<u8>,
+    pub(super) subject: Subject,
+}
+
+/// Which line an item waits in (rule OR-7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Line {
+    /// Of operators who can lose stake, and of what was verified when it came.
+    Staked,
+    /// One challenge of each of those who can pay for its bond.
+    Challenges,
+    /// Everything else.
+    Others,
+}
+
+impl Line {
+    /// In the order in which blocks are filled, but for what they begin with.
+    pub(super) const ALL: [Line; 3] = [Line::Staked, Line::Challenges, Line::Others];
+}
+
+/// Items in the order in which they came.
+#[derive(Debug, Default)]
+struct Items {
+    waiting: VecDeque<Waiting>,
+    bytes: usize,
+}
+
+/// What a block is to carry.
+#[derive(Debug, Default)]
+struct Taken {
+    items: Vec<ByteBuf>,
+    bytes: usize,
+    claimants: BTreeSet<Address>,
 }
 
 /// The items that wait.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    items: VecDeque<Waiting>,
+    lines: BTreeMap<Line, Items>,
+    /// How many blocks have been filled.
+    blocks: usize,
     ids: BTreeSet<ItemId>,
-    bytes: usize,
+    /// Whose challenges wait in their line.
+    challengers: BTreeSet<Address>,
     /// How many digests of a claimant wait.
     digests: BTreeMap<Address, usize>,
     /// How many certificates of a process wait, and where the last of them ends.
@@ -47,11 +82,14 @@ pub(super) struct Queue {
 
 impl Queue {
     pub(super) fn len(&self) -> usize {
-        self.items.len()
+        self.ids.len()
     }
 
-    pub(super) fn has_room(&self, bytes: usize) -> bool {
-        self.items.len() < WAITING_MAX && self.bytes.saturating_add(bytes) <= WAITING_BYTES_MAX
+    pub(super) fn has_room(&self, line: Line, bytes: usize) -> bool {
+        self.lines.get(&line).is_none_or(|items| {
+            let bytes = items.bytes.saturating_add(bytes);
+            items.waiting.len() < WAITING_MAX && bytes <= WAITING_BYTES_MAX
+        })
     }
 
     pub(super) fn contains(&self, id: &ItemId) -> bool {
@@ -90,7 +128,16 @@ impl Queue {
         self.certificates.get(process).map(|(_, end)| *end)
     }
 
-    pub(super) fn push(&mut self, id: ItemId, bytes: Vec<u8>, subject: Subject) {
+    /// Whether a challenge of somebody waits in the line for them.
+    pub(super) fn has_challenge_of(&self, signer: &Address) -> bool {
+        self.challengers.contains(signer)
+    }
+
+    pub(super) fn push(&mut self, line: Line, it: Waiting) {
+        let Waiting { id, bytes, subject } = it;
+        if let (Line::Challenges, Subject::Other(signer)) = (line, &subject) {
+            self.challengers.insert(*signer);
+        }
         match subject {
             Subject::Digest(claimant) => {
                 let count = self.digests.entry(claimant).or_default();
@@ -110,43 +157,63 @@ impl Queue {
             }
         }
         self.ids.insert(id);
-        self.bytes = self.bytes.saturating_add(bytes.len());
-        self.items.push_back(Waiting { id, bytes, subject });
+        let items = self.lines.entry(line).or_default();
+        items.bytes = items.bytes.saturating_add(bytes.len());
+        items.waiting.push_back(Waiting { id, bytes, subject });
     }
 
-    /// Takes out what a block of at most so many items carries.
+    /// Takes out what a block of at most so many items carries (rule OR-7).
     pub(super) fn take(&mut self, count: usize) -> Vec<ByteBuf> {
-        let (mut items, mut bytes) = (Vec::new(), 0_usize);
-        let mut claimants = BTreeSet::new();
+        let mut taken = Taken::default();
+        let first = self.blocks.checked_rem(Line::ALL.len());
+        self.blocks = self.blocks.wrapping_add(1);
+        if let Some(line) = first.and_then(|it| Line::ALL.get(it)) {
+            self.fill(&mut taken, *line, count / 2, BLOCK_BYTES_MAX / 2);
+        }
+        for line in Line::ALL {
+            self.fill(&mut taken, line, count, BLOCK_BYTES_MAX);
+        }
+        taken.items
+    }
+
+    /// Adds from a line as long as a block has no more items and bytes than this, or only one item.
+    fn fill(&mut self, taken: &mut Taken, line: Line, count: usize, bytes_max: usize) {
         let mut later = Vec::new();
-        while items.len() < count {
-            let Some(it) = self.items.pop_front() else {
+        while taken.items.len() < count.max(1) {
+            let items = self.lines.get_mut(&line);
+            let Some(it) = items.and_then(|it| it.waiting.pop_front()) else {
                 break;
             };
             // [OR-5]
             if let Subject::Digest(claimant) = it.subject
-                && !claimants.insert(claimant)
+                && !taken.claimants.insert(claimant)
             {
                 later.push(it);
                 continue;
             }
-            bytes = bytes.saturating_add(block_bytes(&it.bytes));
-            if bytes > BLOCK_BYTES_MAX {
+            let bytes = taken.bytes.saturating_add(block_bytes(&it.bytes));
+            if bytes > bytes_max && !taken.items.is_empty() {
                 later.push(it);
                 break;
             }
-            self.forget(&it);
-            items.push(ByteBuf::from(it.bytes));
+            taken.bytes = bytes;
+            self.forget(line, &it);
+            taken.items.push(ByteBuf::from(it.bytes));
         }
+        let items = self.lines.entry(line).or_default();
         for it in later.into_iter().rev() {
-            self.items.push_front(it);
+            items.waiting.push_front(it);
         }
-        items
     }
 
-    fn forget(&mut self, it: &Waiting) {
+    fn forget(&mut self, line: Line, it: &Waiting) {
         self.ids.remove(&it.id);
-        self.bytes = self.bytes.saturating_sub(it.bytes.len());
+        if let (Line::Challenges, Subject::Other(signer)) = (line, &it.subject) {
+            self.challengers.remove(signer);
+        }
+        if let Some(items) = self.lines.get_mut(&line) {
+            items.bytes = items.bytes.saturating_sub(it.bytes.len());
+        }
         match &it.subject {
             Subject::Digest(claimant) => {
                 if let Some(count) = self.digests.get_mut(claimant) {

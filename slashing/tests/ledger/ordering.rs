@@ -1,4 +1,4 @@
-//! What may wait for a block together (rules OR-4 to OR-6), and of whom (rule L-7).
+//! What may wait for a block together (rules OR-4 to OR-7), and of whom (rule L-7).
 
 use surety_protocol::claim::Claim;
 use surety_protocol::id::Digest;
@@ -6,7 +6,7 @@ use surety_protocol::origin::Action;
 use surety_protocol::stake::Stake;
 use surety_slashing::ledger::{ItemRefused, LedgerEvent};
 use surety_slashing::order::{
-    CERTIFICATES_MAX, DIGESTS_MAX, NotQueued, OTHERS_BYTES_MAX, OTHERS_MAX,
+    CERTIFICATES_MAX, DIGESTS_MAX, NotQueued, OTHERS_BYTES_MAX, OTHERS_MAX, WAITING_BYTES_MAX,
 };
 
 use crate::support::{
@@ -171,4 +171,61 @@ fn nobody_takes_the_room_of_all() {
     }
     assert_eq!(submit(&mut world, &a, 0), Ok(()));
     assert_eq!(submit(&mut world, &b, large), Ok(()));
+}
+
+/// Rule OR-7.
+#[test]
+fn accounts_that_cost_nothing_keep_no_operator_out_and_operators_keep_out_nobody() {
+    let operator = Person::new(1);
+    let crowd: Vec<Person> = (2..22).map(Person::new).collect();
+    let everybody: Vec<&Person> = crowd.iter().chain([&operator]).collect();
+    let mut world = World::new(params(), &everybody);
+    let bonded = vec![world.register(&operator)];
+    world.block_of(bonded);
+    let bond = world.item(&operator.wallet, &Action::Bond(ao(100)));
+    world.block_of(vec![bond]);
+    // It is active by then.
+    world.pass(LATE);
+    let submit = |world: &mut World, who: &Person, bytes: usize| {
+        let item = world.item(&who.wallet, &groundless(who, bytes));
+        world.proposer.submit(&world.ledger, item).map(drop)
+    };
+    // They take all the room that they have, with what fills blocks: first in the line for challenges, then in that for the rest.
+    let large = OTHERS_BYTES_MAX / 5;
+    let mut sent = 0;
+    while crowd
+        .iter()
+        .any(|it| submit(&mut world, it, large) == Ok(()))
+    {
+        sent += 1;
+    }
+    let room = 2 * WAITING_BYTES_MAX;
+    assert!(
+        (room - 4 * large..=room).contains(&(sent * large)),
+        "{sent}"
+    );
+    let digest = |world: &mut World, number: u8| {
+        let item = world.item(&operator.node, &Action::Claims(Digest::new([number; 32])));
+        world.proposer.submit(&world.ledger, item).map(drop)
+    };
+    let committed = |events: &[LedgerEvent]| {
+        let digests = |it: &&LedgerEvent| matches!(it, LedgerEvent::Committed { .. });
+        events.iter().filter(digests).count()
+    };
+    for number in 0..10 {
+        assert_eq!(digest(&mut world, number), Ok(()));
+        assert_eq!(committed(&world.block()), 1, "{number}");
+    }
+    // Operators keep out nobody either: in three blocks one of these items of each line.
+    let waiting = world.proposer.waiting();
+    for _ in 0..4 {
+        assert_eq!(submit(&mut world, &operator, large), Ok(()));
+    }
+    for _ in 0..3 {
+        world.block();
+    }
+    assert_eq!(world.proposer.waiting(), waiting + 4 - 3);
+    while world.proposer.waiting() > 0 {
+        world.block();
+    }
 }
