@@ -181,17 +181,14 @@ impl Auditor {
                 self.waiting.remove(at);
                 continue;
             };
-            let Some(lead) = claims.lead(claim) else {
-                // [AD-3]
-                it.next = height.next();
-                let body = &claim.statement.claim;
-                out.push(Effect::Fetch(Want::Leaves {
-                    process: body.process,
-                    root: body.base_root,
-                    size: body.first_new,
-                    claimant: it.claimant,
-                }));
-                continue;
+            let lead = match claims.lead(claim) {
+                Ok(lead) => lead,
+                Err(lacking) => {
+                    // [AD-3]
+                    it.next = height.next();
+                    out.push(Effect::Fetch(lacking));
+                    continue;
+                }
             };
             let it = *it;
             if !self.budget.spend(claim.leaves.len()) {
@@ -282,13 +279,9 @@ impl Auditor {
 
     /// Makes the evidence against who signed a claim.
     fn refute(&self, claim: &SignedClaim, slot: Slot, claims: &Claims, out: &mut Outbox<Effect>) {
-        if let Some(history) = claims.history(claim) {
+        if let Ok(lead) = claims.lead(claim) {
             let claim = Box::new(claim.clone());
-            out.push(Effect::Execute(Job::Accuse {
-                claim,
-                history,
-                slot,
-            }));
+            out.push(Effect::Execute(Job::Accuse { claim, lead, slot }));
         }
     }
 

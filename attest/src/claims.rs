@@ -3,24 +3,28 @@
 //! # Rules
 //!
 //! - `[KC-1]` Only authentic, well-formed claims of active operators are here.
-//! - `[KC-2]` A claim's new leaves are one segment from its base root to its history root. Leaves below a root are found by
-//!   walking segments back to the empty history, so a claim that builds on a lie is not mixed up with one
-//!   that does not.
+//! - `[KC-2]` A claim's new leaves are one segment from its base root to its history root. What a claim builds on is found by
+//!   walking segments back to a leaf with a state root, so a claim that builds on a lie is not mixed up with one
+//!   that does not; and it costs no more in a long history than in a short one.
 //! - `[KC-3]` Bounded: the oldest claims go first. Segments stay as long as claims do; what is needed from before is asked
 //!   for again.
 //! - `[KC-4]` Two claims of one signer that say different things of one input are remembered together: they prove each other's
 //!   signer guilty. Of each signer and process the last [`RECENT_MAX`] claims are compared with a new one.
 
 mod contradiction;
+mod lead;
 
 use std::collections::{BTreeMap, VecDeque};
 
 use surety_protocol::approval::ClaimBatch;
-use surety_protocol::claim::{Leaf, SignedClaim};
-use surety_protocol::history::Frontier;
+use surety_protocol::claim::SignedClaim;
 use surety_protocol::id::{Address, ClaimId, Digest, ProcessId};
 
+use crate::effect::Want;
+use lead::has_root;
+
 pub use contradiction::Contradiction;
+pub use lead::Lead;
 
 /// Claims kept.
 pub const CLAIMS_MAX: usize = 16_384;
@@ -31,13 +35,8 @@ pub const SEGMENTS_MAX: usize = 65_536;
 
 /// Claims of one signer and process that a new one is compared with.
 pub const RECENT_MAX: usize = 64;
-
-/// The leaves between two roots of a process' history.
-#[derive(Debug, Clone)]
-struct Segment {
-    base: Digest,
-    leaves: Vec<Leaf>,
-}
+/// Leaves without a state root that are looked through for one: more than any profile lets follow one another.
+pub const LEAD_MAX: usize = 1024;
 
 /// The claims that this node knows.
 #[derive(Debug, Default)]
@@ -48,7 +47,8 @@ pub struct Claims {
     recent: BTreeMap<(ProcessId, Address), VecDeque<ClaimId>>,
     batches: BTreeMap<Digest, ClaimBatch>,
     batch_order: VecDeque<Digest>,
-    segments: BTreeMap<(ProcessId, Digest), Segment>,
+    /// Segments by the root that they end with.
+    segments: BTreeMap<(ProcessId, Digest), Lead>,
     segment_order: VecDeque<(ProcessId, Digest)>,
 }
 
@@ -64,12 +64,7 @@ impl Claims {
         {
             return false;
         }
-        self.segment(
-            body.process,
-            body.history_root,
-            body.base_root,
-            claim.leaves.clone(),
-        );
+        self.segment(body.process, body.history_root, Lead::carried(&claim));
         let signers = self.claims.entry(id).or_default();
         if signers.is_empty() {
             self.order.push_back(id);
@@ -126,33 +121,28 @@ impl Claims {
         true
     }
 
-    /// Adds leaves that somebody sent on request; false if they do not give the root.
-    pub fn insert_leaves(&mut self, process: ProcessId, root: Digest, leaves: Vec<Leaf>) -> bool {
-        let mut frontier = Frontier::empty();
-        for leaf in &leaves {
-            let Ok(digest) = leaf.digest() else {
-                return false;
-            };
-            if frontier.append(digest).is_err() {
-                return false;
-            }
-        }
-        if frontier.root() != root || leaves.is_empty() {
+    /// Adds leaves that somebody sent on request; false if they do not give the root, or nothing to start from.
+    pub fn insert_leaves(&mut self, process: ProcessId, root: Digest, lead: Lead) -> bool {
+        let bounded = lead.leaves.len() <= LEAD_MAX;
+        let starts = lead.leaves.first().is_some_and(has_root);
+        if !bounded || !starts || lead.root() != Some(root) {
             return false;
         }
-        self.segment(process, root, Frontier::empty().root(), leaves);
+        if let Some(lead) = lead.since_root() {
+            self.segment(process, root, lead);
+        }
         true
     }
 
-    fn segment(&mut self, process: ProcessId, root: Digest, base: Digest, leaves: Vec<Leaf>) {
+    fn segment(&mut self, process: ProcessId, root: Digest, lead: Lead) {
         let key = (process, root);
         // A root commits to all leaves below it, so of two segments with one root the longer says more: the shorter may
         // build on a root that nobody can resolve.
         let known = self.segments.get(&key).map(|it| it.leaves.len());
-        if known.is_some_and(|known| known >= leaves.len()) {
+        if known.is_some_and(|known| known >= lead.leaves.len()) {
             return;
         }
-        self.segments.insert(key, Segment { base, leaves });
+        self.segments.insert(key, lead);
         if known.is_none() {
             self.segment_order.push_back(key);
         }
@@ -219,43 +209,34 @@ impl Claims {
             .filter(move |(_, it)| it.statement.claim.process == *process)
     }
 
-    /// The leaves below a root, from slot 0.
-    pub fn leaves_below(&self, process: &ProcessId, root: &Digest) -> Option<Vec<Leaf>> {
-        let empty = Frontier::empty().root();
-        let mut segments = Vec::new();
-        let mut at = *root;
-        while at != empty {
-            let segment = self.segments.get(&(*process, at))?;
-            segments.push(segment);
-            // A segment has at least one leaf, so its base is another root and the walk ends.
-            at = segment.base;
-        }
-        Some(
-            segments
-                .iter()
-                .rev()
-                .flat_map(|it| it.leaves.iter().cloned())
-                .collect(),
-        )
-    }
-
-    /// All leaves that a claim commits to.
-    pub fn history(&self, claim: &SignedClaim) -> Option<Vec<Leaf>> {
+    /// The leaves before a claim's new ones, from the last one with a state root on; none at the start (rule KC-2).
+    ///
+    /// # Errors
+    /// What is to be asked for if it is not here.
+    pub fn lead(&self, claim: &SignedClaim) -> Result<Lead, Want> {
         let body = &claim.statement.claim;
-        let mut leaves = self.leaves_below(&body.process, &body.base_root)?;
-        leaves.extend(claim.leaves.iter().cloned());
-        Some(leaves)
-    }
-
-    /// The leaves before a claim's new ones, from the last one with a state root on; none at the start.
-    pub fn lead(&self, claim: &SignedClaim) -> Option<Vec<Leaf>> {
-        let body = &claim.statement.claim;
-        if body.first_new == 0 {
-            return Some(Vec::new());
+        let (mut root, mut size) = (body.base_root, body.first_new);
+        let mut after = Vec::new();
+        while size > 0 {
+            let lacking = Want::Leaves {
+                process: body.process,
+                root,
+                size,
+                claimant: claim.statement.claimant,
+            };
+            let segment = self.segments.get(&(body.process, root));
+            let Some(segment) = segment.filter(|_| after.len() < LEAD_MAX) else {
+                return Err(lacking);
+            };
+            if let Some(mut lead) = segment.since_root() {
+                lead.leaves.extend(after);
+                return Ok(lead);
+            }
+            // A segment has at least one leaf, so its base is a shorter history and the walk ends.
+            after.splice(..0, segment.leaves.iter().cloned());
+            (root, size) = (segment.frontier.root(), segment.frontier.size());
         }
-        let below = self.leaves_below(&body.process, &body.base_root)?;
-        let start = below.iter().rposition(|leaf| leaf.state_root.is_some())?;
-        Some(below.into_iter().skip(start).collect())
+        Ok(Lead::default())
     }
 }
 

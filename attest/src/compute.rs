@@ -207,9 +207,11 @@ impl Compute {
                 break;
             }
             let (slot, gas) = (evaluated.leaf.slot, evaluated.leaf.gas);
+            let root = evaluated.leaf.state_root;
             out.push(Effect::Persist(Record::Evaluated {
                 process,
                 leaf: evaluated.leaf.clone(),
+                frontier: root.and_then(|_| it.history.frontier_at(slot.0)),
                 head: evaluated.head,
                 ruling: evaluated.ruling,
                 parts: evaluated.parts,

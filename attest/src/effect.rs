@@ -10,7 +10,7 @@ mod job;
 mod record;
 
 use surety_protocol::approval::{Approval, ClaimBatch};
-use surety_protocol::bls::SignedDigest;
+use surety_protocol::bls::{PublicKey, Signature, SignedDigest};
 use surety_protocol::claim::{Claim, Leaf, SignedClaim};
 use surety_protocol::history::Frontier;
 use surety_protocol::id::{Address, ClaimId, Digest, ItemId, ProcessId};
@@ -83,6 +83,15 @@ pub enum Effect {
         approval: Box<Approval>,
         /// Its verifier's signature on the trace that was seen here.
         signed: SignedDigest,
+    },
+    /// Verify that the trace proofs of a claim are all of one trace, whichever it is; answered if they are not.
+    VerifyTogether {
+        /// The claim.
+        claim: ClaimId,
+        /// The block that committed it.
+        committed: Height,
+        /// Verifiers' keys, and what each has signed.
+        proofs: Vec<(PublicKey, Signature)>,
     },
     /// Count an approval no more: its trace proof is false.
     Discredit(Box<Approval>),
@@ -221,7 +230,7 @@ pub enum Want {
         /// Who committed it.
         claimant: Address,
     },
-    /// The leaves below a history root.
+    /// How a history ends: its leaves from the last one with a state root on.
     Leaves {
         /// The process.
         process: ProcessId,

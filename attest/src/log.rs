@@ -14,12 +14,14 @@
 //! - `[LO-7]` A message enters a log once: a scheduler that assigns it again has ended the log there, and nobody's message is executed
 //!   twice.
 
+mod subject;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use surety_protocol::assignment::{Assignment, HashChain};
 use surety_protocol::hashpath::Hashpath;
-use surety_protocol::id::{Address, AssignmentId, ItemId, MessageId, ModuleId, ProcessId};
+use surety_protocol::id::{Address, AssignmentId, MessageId, ModuleId, ProcessId};
 use surety_protocol::item::Item;
 use surety_protocol::machine::Outbox;
 use surety_protocol::time::{Height, Slot, Timestamp};
@@ -27,6 +29,8 @@ use surety_protocol::verified::Authentic;
 
 use crate::cron::{Clockwork, Position};
 use crate::effect::{Effect, Record, Want};
+
+pub use subject::{assigns, begins, kind, subject};
 
 /// Inputs kept ahead of a gap.
 pub const AHEAD_MAX: usize = 256;
@@ -44,7 +48,7 @@ pub enum Appended {
     Nothing,
     /// By the scheduler, and not next: the log has at least so many slots elsewhere.
     Ahead(u64),
-    /// Not by the scheduler, malformed, or contradicting the log. The fault is the sender's.
+    /// Not by the scheduler, malformed, or contradicting the log.
     Refused(&'static str),
     /// The last slot was given up: the scheduler went on from another assignment of it.
     Shrank,
@@ -236,24 +240,13 @@ impl Log {
         if assignment.signer != self.scheduler {
             return Appended::Refused("not signed by the process' scheduler");
         }
-        let sound = match assignment.slot {
-            Slot(0) => assignment.message.is_none() && assignment.timer.is_none(),
-            _ => assignment.message.is_some() != assignment.timer.is_some(),
-        };
-        if !sound {
-            return Appended::Refused("assigns neither one message nor one tick");
+        if !assigns(&assignment, message.as_ref().map(|message| message.id())) {
+            return Appended::Refused("assigns not one message or tick, or comes with another");
         }
-        let given = message.as_ref().map(|message| message.id());
-        let named = match assignment.slot {
-            Slot(0) => Some(ItemId::from(assignment.process)),
-            _ => assignment.message.map(Into::into),
-        };
-        match (given, named) {
-            (given, named) if given == named => {}
-            // A large one does not travel with its assignment.
-            (None, Some(_)) if assignment.slot.0 < self.size => {}
-            (None, Some(_)) => return Appended::Ahead(assignment.slot.next().0),
-            _ => return Appended::Refused("comes with a message that it does not name"),
+        // A large one does not travel with its assignment.
+        let alone = message.is_none() && assignment.timer.is_none();
+        if alone && assignment.slot.0 >= self.size {
+            return Appended::Ahead(assignment.slot.next().0);
         }
         if assignment.slot.0 < self.size {
             return self.compare(&assignment, &item, message, out);
@@ -477,23 +470,4 @@ impl Log {
         }
         Some(Appended::Shrank)
     }
-}
-
-/// What an item says that it is: AO takes the tag in both spellings.
-pub fn kind(item: &Item) -> Option<&str> {
-    item.tag("Type").or_else(|| item.tag("type"))
-}
-
-/// Scheduler and module of the process that an item is, if a log can begin with it.
-pub fn begins(item: &Item) -> Option<(Address, ModuleId)> {
-    kind(item).filter(|it| *it == "Process")?;
-    let scheduler = item.tag("Scheduler")?.parse().ok()?;
-    Some((scheduler, item.tag("Module")?.parse().ok()?))
-}
-
-/// The message that an assignment is about; at slot 0 the process item.
-pub fn subject(assignment: &Assignment) -> MessageId {
-    assignment
-        .message
-        .unwrap_or(MessageId::new(*assignment.process.as_bytes()))
 }

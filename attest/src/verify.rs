@@ -20,8 +20,12 @@
 //!   once against each verifier.
 //! - `[VE-10]` Of each claim the own traces of up to four verifiers are compared besides, drawn by a signature that nobody is
 //!   shown.
+//! - `[VE-11]` Who has drawn a later tranche of a claim, and was spared by its certificate, compares the trace proofs of the approvals
+//!   with one another, of one claim in sixteen, drawn likewise: two pairings tell whether all are of one trace, which nobody who
+//!   compares them needs to know. If they are not, it executes the claim.
 
 mod accuse;
+mod together;
 mod traces;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,7 +33,7 @@ use std::sync::Arc;
 
 use serde_bytes::ByteBuf;
 use surety_protocol::approval::Approval;
-use surety_protocol::bls::SecretKey;
+use surety_protocol::bls::{SecretKey, Signature};
 use surety_protocol::facts::BlockFacts;
 use surety_protocol::id::{Address, ClaimId, Digest, ProcessId};
 use surety_protocol::machine::Outbox;
@@ -76,9 +80,11 @@ struct Duty {
     claimant: Address,
     committed: Height,
     from: Height,
-    sortition: surety_protocol::bls::Signature,
+    sortition: Signature,
     plan: Plan,
     stage: Stage,
+    /// The trace proofs of approvals that count, while the turn has not come.
+    heard: BTreeMap<Address, Signature>,
 }
 
 /// A digest on the ledger.
@@ -197,11 +203,7 @@ impl Verifier {
         self.accuse_suspects(claims, out);
         for (_, segment) in &facts.certified {
             // [VE-2]
-            if let Some(duty) = self.duties.get_mut(&segment.claim)
-                && duty.stage == Stage::Drawn
-            {
-                duty.stage = Stage::Done;
-            }
+            self.spared(&segment.claim, out);
         }
         self.draw(claims);
         self.proceed(claims, out);
@@ -292,6 +294,7 @@ impl Verifier {
                 sortition: proof,
                 plan,
                 stage: Stage::Drawn,
+                heard: BTreeMap::new(),
             };
             self.duties.insert(*id, duty);
             self.waiting.insert(*id);
@@ -315,8 +318,12 @@ impl Verifier {
             };
             let body = &claim.statement.claim;
             // [VE-4]
-            match claims.lead(claim).zip(duty.plan.traced(body)) {
-                Some((lead, traced)) => {
+            let Some(traced) = duty.plan.traced(body) else {
+                duty.stage = Stage::Done;
+                continue;
+            };
+            match claims.lead(claim) {
+                Ok(lead) => {
                     duty.stage = Stage::Executing;
                     out.push(Effect::Execute(Job::Check {
                         claim: Box::new(claim.clone()),
@@ -324,14 +331,9 @@ impl Verifier {
                         traced,
                     }));
                 }
-                None => {
+                Err(lacking) => {
                     duty.stage = Stage::Lacking;
-                    out.push(Effect::Fetch(Want::Leaves {
-                        process: body.process,
-                        root: body.base_root,
-                        size: body.first_new,
-                        claimant: duty.claimant,
-                    }));
+                    out.push(Effect::Fetch(lacking));
                 }
             }
         }
@@ -445,13 +447,9 @@ impl Verifier {
                     claimant: duty.claimant,
                     slot,
                 }));
-                if let Some(history) = claims.history(claim) {
+                if let Ok(lead) = claims.lead(claim) {
                     let claim = Box::new(claim.clone());
-                    out.push(Effect::Execute(Job::Accuse {
-                        claim,
-                        history,
-                        slot,
-                    }));
+                    out.push(Effect::Execute(Job::Accuse { claim, lead, slot }));
                 }
             }
             Finding::StateMissing(root) => {

@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_bytes::ByteBuf;
 use serde_tuple::{Deserialize_tuple, Serialize_tuple};
+use surety_attest::claims::{LEAD_MAX, Lead};
 use surety_attest::result::ProcessResult;
 use surety_protocol::approval::ClaimBatch;
 use surety_protocol::assignment::Assignment;
@@ -25,6 +26,7 @@ use surety_protocol::claim::{Leaf, SignedClaim};
 use surety_protocol::codec::{self, CodecError, Wire};
 use surety_protocol::execution::Input;
 use surety_protocol::hashpath::Hashpath;
+use surety_protocol::history::Frontier;
 use surety_protocol::id::{Address, ClaimId, Digest, ItemId, ProcessId};
 use surety_protocol::item::Item;
 use surety_protocol::profiles::Ruling;
@@ -60,13 +62,16 @@ pub enum ArchiveError {
 #[derive(Debug, Clone, PartialEq, Serialize_tuple, Deserialize_tuple)]
 struct StoredLeaf {
     leaf: Leaf,
+    /// The history before it, where it has a state root.
+    frontier: Option<Frontier>,
     head: Option<Digest>,
     ruling: Ruling,
 }
 
 impl Wire for StoredLeaf {
     const KIND: u8 = 60;
-    const BYTES_MAX: usize = 512;
+    const VERSION: u8 = 2;
+    const BYTES_MAX: usize = 4096;
 }
 
 /// A result's parts as they lie in the store.
@@ -283,6 +288,26 @@ impl Archive {
     ) -> Result<Option<(Leaf, Option<Digest>, Ruling)>, ArchiveError> {
         let found: Option<StoredLeaf> = self.get(Column::Leaves, &key::slot(process, slot))?;
         Ok(found.map(|it| (it.leaf, it.head, it.ruling)))
+    }
+
+    /// How a history here ended when it had so many leaves: from the last one with a state root on.
+    ///
+    /// # Errors
+    /// If the store fails or a value is damaged.
+    pub fn lead(&self, process: &ProcessId, size: u64) -> Result<Option<Lead>, ArchiveError> {
+        let mut leaves = Vec::new();
+        for slot in (0..size).rev().take(LEAD_MAX) {
+            let at = key::slot(process, Slot(slot));
+            let Some(stored) = self.get::<StoredLeaf>(Column::Leaves, &at)? else {
+                break;
+            };
+            leaves.push(stored.leaf);
+            if let Some(frontier) = stored.frontier {
+                leaves.reverse();
+                return Ok(Some(Lead { frontier, leaves }));
+            }
+        }
+        Ok(None)
     }
 
     /// A result's parts.

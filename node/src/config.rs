@@ -119,6 +119,8 @@ pub struct NodeConfig {
     pub public_url: Option<String>,
     /// Where it listens for peers.
     pub listen: Vec<Multiaddr>,
+    /// Where others reach it, if that is elsewhere.
+    pub external: Vec<Multiaddr>,
     /// The peers that it calls first.
     pub bootstrap: Vec<Multiaddr>,
     /// The file that defines the network; without it, `genesis.cbor` in the node's directory.
@@ -166,6 +168,7 @@ impl NodeConfig {
             http_token_file: None,
             public_url: None,
             listen: vec![quic, tcp],
+            external: Vec::new(),
             bootstrap: Vec::new(),
             genesis: None,
             password_file: None,

@@ -28,8 +28,10 @@ mod checks;
 mod claims;
 mod effect;
 mod fetched;
+mod follow;
 mod gossip;
 mod input;
+mod records;
 mod restore;
 mod signal;
 
@@ -37,7 +39,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use surety_attest::claims::Claims;
-use surety_attest::effect::{self as attest, Executed, Offer, Record};
+use surety_attest::effect::{self as attest, Executed, Job, Offer, Record, Want};
 use surety_attest::guard::Guard;
 use surety_attest::log::{Logs, kind};
 use surety_attest::schedule::ALREADY;
@@ -57,6 +59,8 @@ use batches::Unproven;
 use cases::Bench;
 use catch_up::Sent;
 use checks::Checks;
+use follow::Drawn;
+use records::Records;
 
 pub use catch_up::ENDS_MAX;
 pub use checks::Checking;
@@ -108,6 +112,10 @@ pub struct Core {
     checks: Checks,
     roles: Vec<Box<dyn Role>>,
     bench: Bench,
+    /// What was drawn of processes whose logs are not followed otherwise.
+    drawn: BTreeMap<ProcessId, Drawn>,
+    /// Where operators' nodes listen.
+    records: Records,
     /// Logs that are longer elsewhere: how long, and since when that is known.
     longer: BTreeMap<ProcessId, (u64, Height)>,
     /// When operators last said where the logs end that they schedule.
@@ -169,6 +177,8 @@ impl Core {
             proposer,
             roles,
             bench: Bench::default(),
+            drawn: BTreeMap::new(),
+            records: Records::default(),
             longer: BTreeMap::new(),
             told: BTreeMap::new(),
             asked: Address::default(),
@@ -282,6 +292,9 @@ impl Core {
                     }
                 }
                 attest::Effect::Execute(job) => {
+                    if let Job::Check { claim, .. } = &job {
+                        self.drew(&claim.statement, out);
+                    }
                     out.push(Effect::Execute(job, self.ledger.profiles_shared()));
                 }
                 attest::Effect::SignAssignments(cleared) => {
@@ -304,6 +317,7 @@ impl Core {
                     sign(Signing::Message { source, draft }, out);
                 }
                 attest::Effect::Broadcast(gossip) => self.broadcast(now, gossip, out),
+                attest::Effect::Fetch(Want::Log { process, .. }) if !self.follows(&process) => {}
                 attest::Effect::Fetch(want) => out.push(Effect::Fetch(want)),
                 attest::Effect::Deliver(offer) => self.deliver(now, offer, out),
                 attest::Effect::Assign(assign) => out.push(Effect::Assign(assign)),
@@ -316,6 +330,11 @@ impl Core {
                 attest::Effect::VerifyTrace { approval, signed } => {
                     self.verify_trace(approval, signed);
                 }
+                attest::Effect::VerifyTogether {
+                    claim,
+                    committed,
+                    proofs,
+                } => self.verify_together(claim, committed, proofs),
                 attest::Effect::Discredit(approval) => self.tally.discredit(&approval),
                 attest::Effect::Submit(action) => self.submit(action, out),
                 attest::Effect::Notify(event) => {

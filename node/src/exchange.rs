@@ -19,6 +19,7 @@ use surety_protocol::approval::ClaimBatch;
 use surety_protocol::claim::{Leaf, SignedClaim};
 use surety_protocol::codec::Wire;
 use surety_protocol::evidence::InputBytes;
+use surety_protocol::history::Frontier;
 use surety_protocol::id::{Address, AssignmentId, Digest, EvidenceId, ItemId, ProcessId};
 use surety_protocol::time::{Height, Slot, Timestamp};
 use surety_protocol::witness::{PageNode, StateHead};
@@ -29,8 +30,6 @@ pub use serve::serve;
 
 /// Bytes that one answer of items or blocks fills.
 const ANSWER_BYTES: usize = 8 << 20;
-/// Leaves in one answer.
-pub(crate) const LEAVES_MAX: u64 = 16_384;
 
 /// Asks for a log from a slot on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
@@ -129,7 +128,7 @@ pub struct Placed {
     pub already: bool,
 }
 
-/// Asks for parts of a state, or for the leaves of a history.
+/// Asks for parts of a state, or for how a history of so many leaves ends.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
 pub(crate) struct PagesRequest {
     pub(crate) head: Option<Digest>,
@@ -149,11 +148,13 @@ pub(crate) struct PagesAnswer {
     pub(crate) head: Option<StateHead>,
     pub(crate) nodes: Vec<PageNode>,
     pub(crate) pages: Vec<ByteBuf>,
-    pub(crate) leaves: Vec<Leaf>,
+    /// The history before the leaves, and from the last one with a state root on the leaves.
+    pub(crate) leaves: Option<(Frontier, Vec<Leaf>)>,
 }
 
 impl Wire for PagesAnswer {
     const KIND: u8 = 75;
+    const VERSION: u8 = 2;
     const BYTES_MAX: usize = 4 << 20;
 }
 

@@ -160,18 +160,14 @@ impl Executor {
                 claim,
                 lead,
                 traced,
-            } => self.check(profiles, claim, lead, traced),
-            Job::Accuse {
-                claim,
-                history,
-                slot,
-            } => self.accuse(profiles, claim, history, *slot),
+            } => self.check(profiles, claim, &lead.leaves, traced),
+            Job::Accuse { claim, lead, slot } => self.accuse(profiles, claim, lead, *slot),
             Job::AccuseTrace {
                 claim,
-                history,
+                lead,
                 seed,
                 approval,
-            } => self.accuse_trace(profiles, claim, history, seed, approval),
+            } => self.accuse_trace(profiles, claim, lead, seed, approval),
             Job::AccuseScheduler {
                 process,
                 slot,

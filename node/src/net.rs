@@ -4,14 +4,15 @@
 //! is a message forwarded, or its bearer penalised. The layer itself guarantees that whatever strangers send,
 //! memory, queues, streams and connections stay within [`limits`].
 //!
-//! The rules `[N-1]` to `[N-16]` stand with the parts: [`topic`] names, `exchange` frames, `score` and `gate` judge
-//! peers, `roster` and `dialer` find them, `behaviour` composes, [`event`] and [`handle`] face the owner.
+//! The rules `[N-1]` to `[N-18]` stand with the parts: [`topic`] names, `exchange` frames, `score` and `gate` judge
+//! peers, `roster`, `dialer`, [`record`] and `reach` find them, `behaviour` composes, [`event`] and [`handle`] face the owner.
 
 pub mod event;
 pub mod exchange;
 pub mod handle;
 pub mod identity;
 pub mod limits;
+pub mod record;
 pub mod topic;
 
 mod behaviour;
@@ -21,6 +22,7 @@ mod gate;
 mod gossip;
 mod links;
 mod peer;
+mod reach;
 mod requests;
 mod roster;
 mod score;
@@ -38,7 +40,7 @@ use libp2p::gossipsub::{ConfigBuilderError, SubscriptionError};
 use libp2p::identity::Keypair;
 use libp2p::metrics::Registry;
 use libp2p::multiaddr::Protocol as Part;
-use libp2p::{Multiaddr, noise};
+use libp2p::noise;
 use surety_protocol::id::NetworkId;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -47,7 +49,7 @@ use tokio_util::sync::CancellationToken;
 pub use event::{Acceptance, MessageToken, NetEvent, RequestToken};
 pub use exchange::{ExchangeError, FrameError};
 pub use handle::{CommandError, Counts, NetHandle, PeerInfo};
-pub use libp2p::PeerId;
+pub use libp2p::{Multiaddr, PeerId};
 pub use topic::{Protocol, Topic};
 
 /// How a node takes part in a network.
@@ -97,6 +99,9 @@ pub enum NetError {
     /// A bootstrap address is not one that can be dialled.
     #[error("the bootstrap address {0} is not ip4 or ip6 with tcp, or with udp and quic-v1")]
     BootstrapAddress(Multiaddr),
+    /// An external address is not one that can be dialled.
+    #[error("the external address {0} is not ip4 or ip6 with tcp, or with udp and quic-v1")]
+    ExternalAddress(Multiaddr),
     /// An address cannot be listened on.
     #[error("cannot listen on {address}")]
     Listen {
@@ -145,6 +150,7 @@ pub fn spawn(
         exempt.insert(peer);
     }
     let mut traffic = Registry::with_prefix("surety");
+    let key = keypair.clone();
     let mut swarm = behaviour::swarm(&config, &names, keypair, exempt, &mut traffic)?;
     for address in config.listen {
         let listening = probe(&address).map_err(TransportError::Other);
@@ -154,7 +160,14 @@ pub fn spawn(
         }
     }
     for address in config.external {
-        swarm.add_external_address(address);
+        let plain = match roster::split(&address) {
+            Some((peer, rest)) if peer == local => rest,
+            _ => address.clone(),
+        };
+        if !roster::dialable(&plain, true) {
+            return Err(NetError::ExternalAddress(address));
+        }
+        swarm.add_external_address(plain);
     }
     let (commands, receiver) = mpsc::channel(limits::COMMANDS);
     let (outbox, events) = event::Outbox::new();
@@ -178,6 +191,8 @@ pub fn spawn(
         asked: 0,
         dialer,
         standing: score::Standing::default(),
+        key,
+        reach: reach::Reach::default(),
         peers: BTreeMap::new(),
         waiting: gossip::Waiting::default(),
         outgoing: BTreeMap::new(),

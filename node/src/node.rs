@@ -243,6 +243,7 @@ pub async fn run(
 
     let net_config = NetConfig {
         listen: config.listen.clone(),
+        external: config.external.clone(),
         bootstrap: config.bootstrap.clone(),
         ..NetConfig::new(network)
     };

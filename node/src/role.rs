@@ -39,6 +39,11 @@ pub trait Role: Send + Sync {
         false
     }
 
+    /// Whether this role has a use for every log, and not only for those of claims that it executes (rule CO-17).
+    fn follows_all(&self) -> bool {
+        true
+    }
+
     /// Inputs of a process that this role has evaluated.
     fn evaluated(&self, _process: &ProcessId) -> u64 {
         0

@@ -22,6 +22,8 @@
 //! - `[B-6]` A secret key is 32 bytes, big-endian, from 1 to the group order less one.
 //! - `[B-7]` With the feature `ideal-signatures` the points are numbers of a field in which logarithms are free: the same
 //!   algebra, forged by anybody. Only a simulation is built with it ([`IDEAL`]).
+//! - `[B-9]` Whether many signed one digest is told by two pairings, with a coefficient for each as in a batch:
+//!   `e(sum(r_i key_i), signature_1) = e(key_1, sum(r_i signature_i))`.
 //! - `[B-8]` With the feature `blst` another library does the arithmetic. It judges and signs alike; which one is at work is no
 //!   matter of consensus.
 
@@ -169,6 +171,31 @@ pub fn same_message(one: &(PublicKey, Signature), other: &(PublicKey, Signature)
         return false;
     };
     pairings_agree(one.0.point(), &second, other.0.point(), &first)
+}
+
+/// Whether all signers signed one digest, without knowing it: [`same_message`] of the first with each of the others, by one product of
+/// two pairings (rule B-9). Fewer than two agree.
+pub fn same_message_all(said: &[(PublicKey, Signature)], seed: &Digest) -> bool {
+    let Some(((key, first), _)) = said.split_first() else {
+        return true;
+    };
+    let points = said.iter().map(|(_, signature)| signature.point());
+    let Some(signatures) = points.collect::<Option<Vec<_>>>() else {
+        return false;
+    };
+    let inputs = said
+        .iter()
+        .flat_map(|(key, signature)| [&key.as_bytes()[..], &signature.as_bytes()[..]]);
+    let inputs: Vec<u8> = inputs.flatten().copied().collect();
+    let coefficients = batch::coefficients(&inputs, seed);
+    let keys = said.iter().map(|(key, _)| *key.point());
+    let keys: Vec<_> = keys.zip(coefficients.clone()).collect();
+    let signatures: Vec<_> = signatures.into_iter().zip(coefficients).collect();
+    let Some(first) = first.point() else {
+        return false;
+    };
+    let (keys, signatures) = (curve::weighted_sum(&keys), curve::weighted_sum(&signatures));
+    pairings_agree(&keys, &first, key.point(), &signatures)
 }
 
 #[cfg(test)]

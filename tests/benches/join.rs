@@ -51,14 +51,13 @@ const PATIENCE: Duration = Duration::from_secs(1_200);
 /// Seconds within which a new verifier is wanted to take part.
 const SOON: f64 = 60.0;
 
-/// How many of all processes have something certified.
-fn certified(net: &Devnet) -> usize {
+/// How many of all processes of which a node has logs are like this.
+fn logs(get: impl Fn(&str) -> Value, like: impl Fn(&Value) -> bool) -> usize {
     let (mut from, mut count) = (String::new(), 0);
     loop {
-        let page = net.get(&format!("/v1/processes?limit=1000{from}"));
+        let page = get(&format!("/v1/processes?limit=1000{from}"));
         let items = page["items"].as_array().unwrap();
-        let some = |it: &&Value| it["certified"].as_u64() > Some(0);
-        count += items.iter().filter(some).count();
+        count += items.iter().filter(|it| like(it)).count();
         match page["next"].as_str() {
             Some(next) => from = format!("&from={next}"),
             None => return count,
@@ -98,7 +97,8 @@ fn main() {
     let begin = Instant::now();
     let processes: Vec<String> = (0..wanted).map(|_| net.spawn()).collect();
     let deadline = Instant::now() + PATIENCE;
-    while certified(&net) < wanted {
+    let some_certified = |it: &Value| it["certified"].as_u64() > Some(0);
+    while logs(|path| net.get(path), some_certified) < wanted {
         assert!(Instant::now() < deadline, "not all processes are certified");
         std::thread::sleep(Duration::from_secs(1));
     }
@@ -149,11 +149,12 @@ fn join(net: &Devnet) {
     approves(node.http());
     let approved = begin.elapsed().as_secs_f64();
     let (received, written) = (bytes(node.http(), "Inbound"), disk(node.dir()) as f64);
+    let held = logs(|path| node.get(path).expect("processes"), |_| true);
     println!(
         "it has the ledger after {ledger:.1} s, stake after {active:.1} s, has approved after {approved:.1} s"
     );
     println!(
-        "it has received {:.1} MB and written {:.1} MB by then",
+        "it has received {:.1} MB and written {:.1} MB by then, and has {held} logs",
         received / 1e6,
         written / 1e6
     );
@@ -166,5 +167,6 @@ fn join(net: &Devnet) {
     ));
     report.push(Figure::plain("received by then", received / 1e6, "MB"));
     report.push(Figure::plain("written by then", written / 1e6, "MB"));
+    report.push(Figure::plain("logs by then", held as f64, "logs"));
     report.write();
 }

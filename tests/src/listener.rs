@@ -1,16 +1,22 @@
-//! A node without any role that hears gossip and says what it is worth.
+//! A node that hears gossip and says what it is worth: one without any role, or one that only verifies.
 
+use std::sync::Arc;
+
+use surety_attest::verify::Lottery;
+use surety_node::config::RoleName;
 use surety_node::core::{Core, Effect, Identity, Input, Teller};
 use surety_node::net::{Acceptance, Topic};
+use surety_node::role::{self, Audit, Role, Setting};
 use surety_protocol::block::Genesis;
-use surety_protocol::id::{Address, Digest};
+use surety_protocol::bls::SecretKey;
+use surety_protocol::id::{Address, Digest, NetworkId};
 use surety_protocol::time::{Tick, Timestamp};
 use surety_slashing::ledger::BlockError;
 
 /// Milliseconds after which what is gathered to be verified is verified.
 const MOMENT: u64 = 200;
 
-/// A node that only listens.
+/// A node that listens.
 pub struct Listener {
     core: Core,
     now: Tick,
@@ -32,13 +38,34 @@ impl Listener {
     /// # Errors
     /// If the genesis is not sound.
     pub fn new(genesis: &Genesis) -> Result<Listener, BlockError> {
+        Listener::with(genesis, Vec::new())
+    }
+
+    /// One who would verify, if it had any stake.
+    ///
+    /// # Errors
+    /// If the genesis is not sound.
+    pub fn verifying(genesis: &Genesis, key: SecretKey) -> Result<Listener, BlockError> {
+        let setting = Setting {
+            operator: Address::default(),
+            item_key: Address::default(),
+            network: NetworkId::default(),
+            params: genesis.params.clone(),
+            lottery: Lottery::new(Arc::new(key)),
+            faults: Vec::new(),
+            audit: Audit::default(),
+        };
+        Listener::with(genesis, vec![role::build(RoleName::Verifier, &setting)])
+    }
+
+    fn with(genesis: &Genesis, roles: Vec<Box<dyn Role>>) -> Result<Listener, BlockError> {
         let identity = Identity {
             operator: Address::default(),
             item_key: Address::default(),
             proposer_key: None,
         };
         Ok(Listener {
-            core: Core::new(genesis, identity, Vec::new())?,
+            core: Core::new(genesis, identity, roles)?,
             now: Tick(0),
             token: 0,
             said: Vec::new(),

@@ -16,7 +16,7 @@ use surety_node::archive::{Archive, ArchiveError, Ask, LOG_PAGE_MAX, Parts};
 use surety_node::core::Fetched;
 use surety_protocol::block::Block;
 use surety_protocol::id::{Address, Digest, EvidenceId, ProcessId};
-use surety_protocol::time::{Height, Slot};
+use surety_protocol::time::Height;
 use surety_slashing::referee::File;
 
 use crate::node::Node;
@@ -96,19 +96,13 @@ pub fn serve(node: &Node, wanted: &Wanted) -> Result<Option<Answer>, ArchiveErro
             size,
             ..
         }) => {
-            let mut leaves = Vec::new();
-            for slot in 0..*size {
-                let Some(leaf) = archive.leaf(process, Slot(slot))? else {
-                    break;
-                };
-                leaves.push(leaf);
-            }
-            let found = Fetched::Leaves {
+            let lead = archive.lead(process, *size)?;
+            let lead = lead.filter(|it| it.root() == Some(*root));
+            lead.map(|lead| Fetched::Leaves {
                 process: *process,
                 root: *root,
-                leaves: leaves.clone(),
-            };
-            (!leaves.is_empty()).then_some(found)
+                lead,
+            })
         }
         Wanted::Evidence(evidence, _) => archive
             .evidence(evidence)?

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde_bytes::ByteBuf;
+use surety_attest::claims::Lead;
 use surety_attest::effect::{EvaluatedLeaf, Executed, Finding, Job, Traced};
 use surety_node::archive::{Archive, write};
 use surety_node::engines::Engines;
@@ -119,12 +120,15 @@ pub fn tell_under(
         leaves: new,
     };
     signed.check(network)?;
-    let lead = history
-        .get(..usize::try_from(signed.statement.claim.first_new)?)
-        .unwrap_or_default();
-    let start = lead.iter().rposition(|leaf| leaf.state_root.is_some());
-    let lead = lead.get(start.unwrap_or(0)..).unwrap_or_default();
-    let check = |lead: Vec<Leaf>| {
+    let first_new = usize::try_from(signed.statement.claim.first_new)?;
+    let before = history.get(..first_new).unwrap_or_default();
+    let start = before.iter().rposition(|leaf| leaf.state_root.is_some());
+    let start = start.unwrap_or(0);
+    let lead = Lead {
+        frontier: self::frontier(&history, u64::try_from(start)?)?,
+        leaves: before.get(start..).unwrap_or_default().to_vec(),
+    };
+    let check = |lead: Lead| {
         let check = Job::Check {
             claim: Box::new(signed.clone()),
             lead,
@@ -136,21 +140,21 @@ pub fn tell_under(
         executor.perform(check, profiles)
     };
     // Before the check that leaves a resident behind.
-    let mut strange = lead.to_vec();
-    let leaf = strange.iter_mut().skip(1).last();
+    let mut strange = lead.clone();
+    let leaf = strange.leaves.iter_mut().skip(1).last();
     let named = leaf.map(|leaf| leaf.assignment = AssignmentId::new([7; 32]));
     let misled = match named.map(|()| check(strange)) {
         Some(Executed::Abstained { reason, .. }) => Some(reason),
         Some(other) => return Err(format!("not seen: {other:?}").into()),
         None => None,
     };
-    let found = match check(lead.to_vec()) {
+    let found = match check(lead.clone()) {
         Executed::Checked { finding, .. } => finding,
         other => return Err(format!("not checked: {other:?}").into()),
     };
     let job = Job::Accuse {
         claim: Box::new(signed),
-        history,
+        lead,
         slot,
     };
     let accused = executor.perform(job, profiles);

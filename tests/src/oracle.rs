@@ -10,7 +10,7 @@
 //! - `[OC-4]` What an honest node publishes is rejected by no honest node, and no honest node's guard has to refuse. What is forged
 //!   no honest node passes on.
 //! - `[OC-5]` Liveness, once the network is healed: every message of users and processes has a slot, every honest node has
-//!   every log, every slot is certified, and every lie that was told is punished, as each of its offences at most once, and nothing else.
+//!   every log that it follows, every slot is certified, and every lie that was told is punished, as each of its offences at most once, and nothing else.
 //! - `[OC-6]` Whoever lied loses all that it bonded.
 //! - `[OC-8]` Who approved without executing, and whose approval counted at an honest node that executed the claim and has not crashed
 //!   since, is punished; no honest verifier is ever found blind.
@@ -321,7 +321,7 @@ impl Oracle {
             for core in honest {
                 let who = core.shared().operator;
                 let log = core.shared().logs.get(&process).map_or(0, |log| log.size);
-                if log != size {
+                if log != size && core.follows(&process) {
                     return Some(format!("{who} has {log} of {size} slots of {process}"));
                 }
                 let certified = core.ledger().latest(&process).map_or(0, |it| it.size);

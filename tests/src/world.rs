@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde_bytes::ByteBuf;
+use surety_node::net::identity::peer_id_of;
 use surety_protocol::block::Genesis;
 use surety_protocol::bls::SecretKey;
 use surety_protocol::id::{Address, NetworkId, ProcessId};
@@ -43,7 +44,7 @@ pub struct Operator {
     pub address: Address,
     /// The address of its data-item key.
     pub item_key: Address,
-    /// The seed of the data-item key.
+    /// The seed of the data-item key, and of the network key.
     pub item_seed: [u8; 32],
     /// Its hot key.
     pub hot_key: Arc<SecretKey>,
@@ -303,11 +304,13 @@ impl Operator {
     fn new(keys: &Keys, network: &NetworkId) -> Result<Operator, WorldError> {
         let item_key = ItemKey::ed25519(&keys.item_seed).address();
         let address = keys.wallet.address();
+        let peer = peer_id_of(&mut keys.item_seed.clone());
+        let peer = peer.ok_or_else(|| failed("a seed that makes no key"))?;
         let registration = Registration {
             key: *keys.hot_key.public_key(),
             possession: keys.hot_key.prove_possession(),
             item_key,
-            peer: ByteBuf::from(address.as_bytes().to_vec()),
+            peer: ByteBuf::from(peer.to_bytes()),
         };
         let sign = |action: Action, expires: u64| {
             let draft = action.draft(network, Height(expires)).map_err(failed)?;

@@ -16,6 +16,8 @@ mod auditor;
 mod clients;
 #[path = "devnet/errands.rs"]
 mod errands;
+#[path = "devnet/joining.rs"]
+mod joining;
 #[path = "devnet/kills.rs"]
 mod kills;
 #[path = "../../protocol/tests/support/needed.rs"]

@@ -67,6 +67,7 @@ fn go_on(process: &LoneProcess, profiles: &Profiles) -> Vec<(Leaf, Option<Digest
             let record = Record::Evaluated {
                 process: process.process,
                 leaf: it.leaf.clone(),
+                frontier: None,
                 head: it.head,
                 ruling: it.ruling,
                 parts: it.parts.clone(),

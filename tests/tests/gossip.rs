@@ -16,6 +16,8 @@ mod assignments;
 mod claims;
 #[path = "gossip/ledger.rs"]
 mod ledger;
+#[path = "gossip/records.rs"]
+mod records;
 #[path = "gossip/stage.rs"]
 mod stage;
 
@@ -26,6 +28,7 @@ use stage::{Case, STAGE, Stage};
 use surety_harness::listener::Listener;
 use surety_node::net::{Acceptance, Topic};
 use surety_protocol::approval::ClaimBatch;
+use surety_protocol::bls::SecretKey;
 use surety_protocol::codec;
 use surety_protocol::id::{Digest, base64url};
 
@@ -46,12 +49,35 @@ fn rows() -> BTreeMap<(String, String), String> {
 }
 
 fn cases() -> Vec<Case> {
-    [assignments::cases(), claims::cases(), ledger::cases()].concat()
+    [
+        assignments::cases(),
+        claims::cases(),
+        ledger::cases(),
+        records::cases(),
+    ]
+    .concat()
+}
+
+/// The rows of the other table: those in which a node that only verifies differs.
+fn rows_of_a_verifier() -> BTreeMap<String, String> {
+    let text = include_str!("../../specs/gossip.md");
+    let rows = text.lines().filter_map(|line| {
+        let cells: Vec<&str> = line.strip_prefix("| ")?.split('|').map(str::trim).collect();
+        let [case, verdict, _] = cells.as_slice() else {
+            return None;
+        };
+        let case = case.strip_prefix('`')?.strip_suffix('`')?;
+        Some((case.to_owned(), verdict.to_string()))
+    });
+    rows.collect()
 }
 
 /// A node that has heard the run up to where the case begins.
 fn listener(stage: &Stage, case: &Case) -> Listener {
-    let mut listener = Listener::new(&stage.world.genesis).unwrap();
+    heard(Listener::new(&stage.world.genesis).unwrap(), stage, case)
+}
+
+fn heard(mut listener: Listener, stage: &Stage, case: &Case) -> Listener {
     for said in &stage.said[..case.after] {
         listener.hears(said.topic, &said.data);
     }
@@ -70,8 +96,7 @@ fn name(worth: Option<Acceptance>) -> &'static str {
     }
 }
 
-fn verdict(stage: &Stage, case: &Case) -> String {
-    let mut listener = listener(stage, case);
+fn verdict(mut listener: Listener, stage: &Stage, case: &Case) -> String {
     let first = listener.hears(case.said.topic, &case.said.data);
     let token = listener.last();
     if first.is_some() {
@@ -93,7 +118,7 @@ fn every_row_of_the_table_is_what_a_node_does() {
     let mut found = BTreeMap::new();
     for case in &cases {
         let row = (case.said.topic.name().to_owned(), case.name.to_owned());
-        let twice = found.insert(row, verdict(&STAGE, case));
+        let twice = found.insert(row, verdict(listener(&STAGE, case), &STAGE, case));
         assert_eq!(twice, None, "{}", case.name);
     }
     let names: BTreeSet<_> = found.keys().chain(rows.keys()).collect();
@@ -102,6 +127,27 @@ fn every_row_of_the_table_is_what_a_node_does() {
         .filter(|it| found.get(*it) != rows.get(*it));
     let differ: Vec<_> = differ.map(|it| (it, found.get(it), rows.get(it))).collect();
     assert!(differ.is_empty(), "found, and in the table: {differ:#?}");
+}
+
+/// Rule CO-17.
+#[test]
+fn who_only_verifies_passes_on_what_it_has_no_use_for() {
+    let others = rows_of_a_verifier();
+    assert_eq!(others.len(), 4);
+    let rows = rows();
+    for case in cases() {
+        let key = SecretKey::derive_from_seed(&[5; 32]).unwrap();
+        let verifier = Listener::verifying(&STAGE.world.genesis, key).unwrap();
+        let verifier = heard(verifier, &STAGE, &case);
+        let row = (case.said.topic.name().to_owned(), case.name.to_owned());
+        let expected = others.get(case.name).or_else(|| rows.get(&row));
+        assert_eq!(
+            Some(&verdict(verifier, &STAGE, &case)),
+            expected,
+            "{}",
+            case.name
+        );
+    }
 }
 
 /// What everybody says in an honest run is passed on, by whoever hears it in that order.
@@ -121,10 +167,30 @@ fn what_is_said_in_a_run_is_accepted() {
     let late = |number: usize| match STAGE.said[number].topic {
         Topic::Ledger | Topic::Approvals => true,
         Topic::Claims => codec::decode::<ClaimBatch>(&STAGE.said[number].data).is_ok(),
-        Topic::Assignments => false,
+        Topic::Assignments | Topic::Records => false,
     };
     assert!(ignored.iter().all(|(it, _)| late(*it)), "{ignored:?}");
     assert!(ignored.len() * 4 < STAGE.said.len(), "{ignored:?}");
+}
+
+/// Rule CO-18.
+#[test]
+fn of_two_records_the_newer_counts() {
+    let (at, key) = records::node();
+    let mut listener = Listener::new(&STAGE.world.genesis).unwrap();
+    for said in &STAGE.said[..at] {
+        listener.hears(said.topic, &said.data);
+    }
+    listener.pace = 10_000;
+    let mut hears = |number| {
+        listener
+            .hears(Topic::Records, &records::record(&key, number))
+            .unwrap()
+    };
+    assert_eq!(hears(5), Acceptance::Accept);
+    assert_eq!(hears(4), Acceptance::Ignore);
+    assert_eq!(hears(5), Acceptance::Ignore);
+    assert_eq!(hears(6), Acceptance::Accept);
 }
 
 /// Nor the time: of what nobody has committed a peer has a few heard, and others are heard all the same.

@@ -13,7 +13,9 @@ use super::*;
 fn leaf(slot: u64) -> Leaf {
     Leaf {
         slot: Slot(slot),
-        assignment: AssignmentId::new([u8::try_from(slot).unwrap(); 32]),
+        assignment: AssignmentId::new(
+            *digest(Domain::OBJECT, &[b"assignment", &slot.to_be_bytes()]).as_bytes(),
+        ),
         result_root: digest(Domain::OBJECT, &[b"result", &slot.to_be_bytes()]),
         gas: 7,
         state_root: None,
@@ -127,4 +129,100 @@ fn what_is_compared_is_bounded() {
         claims.recent.values().map(VecDeque::len).sum::<usize>(),
         RECENT_MAX
     );
+}
+
+/// What a history of so many leaves ends with, every eighth of which has a state root; and the claim of those from `first_new` on.
+fn long(first_new: u64, size: u64) -> SignedClaim {
+    claim(first_new, size, |body, leaves| {
+        body.process = ProcessId::new([8; 32]);
+        for leaf in leaves.iter_mut().step_by(8) {
+            leaf.state_root = Some(digest(
+                Domain::OBJECT,
+                &[b"state", &leaf.slot.0.to_be_bytes()],
+            ));
+        }
+    })
+}
+
+/// Of a lead the first slot, and the slot after the last.
+fn slots(lead: &Lead) -> (u64, u64) {
+    let first = lead.frontier.size();
+    (first, first + lead.leaves.len() as u64)
+}
+
+#[test]
+fn what_a_claim_builds_on_begins_at_the_last_state_root_before_it() {
+    let mut claims = Claims::default();
+    assert_eq!(claims.lead(&long(0, 3)), Ok(Lead::default()));
+    for (first_new, size) in [(0, 5), (5, 19), (19, 21), (21, 24)] {
+        claims.insert(long(first_new, size));
+    }
+    for (first_new, lead) in [(5, (0, 5)), (19, (16, 19)), (21, (16, 21)), (24, (16, 24))] {
+        let claim = long(first_new, first_new + 3);
+        let found = claims.lead(&claim).unwrap();
+        assert_eq!(slots(&found), lead);
+        assert_eq!(found.root(), Some(claim.statement.claim.base_root));
+        assert!(found.leaves[0].state_root.is_some());
+        // Everything from there on can be proven in what the claim says, and nothing before.
+        let slots: Vec<u64> = (lead.0..first_new + 3).collect();
+        let path = found.prove(&claim.leaves, &slots).unwrap();
+        let leaves = found.leaves.iter().chain(&claim.leaves);
+        let entries: Vec<_> = leaves.map(|it| (it.slot.0, it.digest().unwrap())).collect();
+        assert!(path.verify(&entries, &claim.statement.claim.history_root));
+        let before = lead.0.checked_sub(1);
+        assert!(before.is_none_or(|it| found.prove(&claim.leaves, &[it]).is_none()));
+    }
+}
+
+#[test]
+fn what_is_lacking_is_asked_for_where_the_walk_ends_and_believed_if_it_gives_the_root() {
+    let mut claims = Claims::default();
+    let before = long(17, 20);
+    claims.insert(before.clone());
+    let claim = long(20, 22);
+    let body = &before.statement.claim;
+    let lacking = Want::Leaves {
+        process: body.process,
+        root: body.base_root,
+        size: 17,
+        claimant: before.statement.claimant,
+    };
+    assert_eq!(claims.lead(&claim), Err(lacking));
+    let whole = Lead::carried(&long(16, 17));
+    let altered = |alter: &dyn Fn(&mut Lead)| {
+        let mut lead = whole.clone();
+        alter(&mut lead);
+        lead
+    };
+    let refused = [
+        altered(&|it| it.leaves[0].gas += 1),
+        altered(&|it| it.leaves[0].slot = Slot(15)),
+        altered(&|it| it.leaves.clear()),
+        altered(&|it| it.frontier = long(8, 9).frontier),
+        // True, and nothing to start from.
+        Lead::carried(&long(15, 16)),
+    ];
+    for lead in refused {
+        assert!(!claims.insert_leaves(body.process, body.base_root, lead));
+    }
+    assert!(claims.insert_leaves(body.process, body.base_root, whole));
+    assert_eq!(slots(&claims.lead(&claim).unwrap()), (16, 20));
+}
+
+#[test]
+fn claims_without_any_state_root_are_not_followed_for_ever() {
+    let mut claims = Claims::default();
+    let size = LEAD_MAX as u64 + 192;
+    for at in (1..size).step_by(64) {
+        claims.insert(claim(at, at + 64, |body, _| {
+            body.process = ProcessId::new([8; 32]);
+        }));
+    }
+    let last = claim(size + 1, size + 2, |body, _| {
+        body.process = ProcessId::new([8; 32])
+    });
+    let Err(Want::Leaves { size: at, .. }) = claims.lead(&last) else {
+        panic!("there is no state root");
+    };
+    assert_eq!(at, size + 1 - LEAD_MAX as u64);
 }

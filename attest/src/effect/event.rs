@@ -98,6 +98,13 @@ pub enum Event {
         /// The verifier.
         verifier: Address,
     },
+    /// The trace proofs of a claim are not of one trace; it is executed here.
+    Disagree {
+        /// The process.
+        process: ProcessId,
+        /// The claim.
+        claim: ClaimId,
+    },
     /// Evidence was made here.
     Accused {
         /// The file.

@@ -12,7 +12,7 @@ use surety_protocol::profiles::{Ruling, Stride};
 use surety_protocol::time::Slot;
 use surety_protocol::verified::Authentic;
 
-use crate::claims::Contradiction;
+use crate::claims::{Contradiction, Lead};
 
 /// Something to execute. Heavy, so it is done beside the machines.
 #[derive(Debug, Clone)]
@@ -33,7 +33,7 @@ pub enum Job {
         /// The claim.
         claim: Box<SignedClaim>,
         /// The leaves from the last one with a state root before the new ones, up to them.
-        lead: Vec<Leaf>,
+        lead: Lead,
         /// What is to be traced.
         traced: Traced,
     },
@@ -41,8 +41,8 @@ pub enum Job {
     Accuse {
         /// The claim.
         claim: Box<SignedClaim>,
-        /// All leaves of its history.
-        history: Vec<Leaf>,
+        /// The leaves from the last one with a state root before its new ones, up to them.
+        lead: Lead,
         /// The first false one.
         slot: Slot,
     },
@@ -50,8 +50,8 @@ pub enum Job {
     AccuseTrace {
         /// The claim, which is true.
         claim: Box<SignedClaim>,
-        /// All leaves of its history.
-        history: Vec<Leaf>,
+        /// The leaves from the last one with a state root before its new ones, up to them.
+        lead: Lead,
         /// The seed of its sortition.
         seed: Digest,
         /// The approval.

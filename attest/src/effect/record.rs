@@ -5,6 +5,7 @@ use std::sync::Arc;
 use surety_protocol::approval::ClaimBatch;
 use surety_protocol::claim::{Leaf, SignedClaim};
 use surety_protocol::hashpath::Hashpath;
+use surety_protocol::history::Frontier;
 use surety_protocol::id::{Digest, EvidenceId, ItemId, ProcessId};
 use surety_protocol::item::Item;
 use surety_protocol::profiles::Ruling;
@@ -53,6 +54,8 @@ pub enum Record {
         process: ProcessId,
         /// The leaf.
         leaf: Leaf,
+        /// The history before it, where it has a state root.
+        frontier: Option<Frontier>,
         /// The root of the state after it, where it is known.
         head: Option<Digest>,
         /// The profile under which it was evaluated.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use surety_protocol::approval::Approval;
-use surety_protocol::bls::SignedDigest;
+use surety_protocol::bls::{PublicKey, SignedDigest};
 use surety_protocol::claim::Claim;
 use surety_protocol::hash::{Domain, digest};
 use surety_protocol::id::{Address, ClaimId, Digest};
@@ -15,10 +15,12 @@ use surety_protocol::validators::ValidatorSet;
 
 use super::{Lottery, Verifier};
 use crate::claims::Claims;
-use crate::effect::{Effect, Event, Job, Traced, Want};
+use crate::effect::{Effect, Event, Job, Traced};
 
 /// Verifiers whose own traces are compared, of each claim that is executed; some may be drawn twice.
 const AUDITED: u64 = 4;
+/// Of so many claims that are not executed here the proofs of one are compared with one another.
+const COMPARED_CLAIMS: u64 = 16;
 /// Blocks for which approvals of a claim are compared; a claim that nobody certifies by then is drawn again.
 pub(crate) const COMPARED_BLOCKS: u64 = 40;
 /// Blocks until an accusation that has not come about is tried again; after each try twice as many.
@@ -33,6 +35,8 @@ pub(super) struct Plan {
     validators: Arc<ValidatorSet>,
     /// Those whose own traces are compared, this one first.
     whose: Vec<Address>,
+    /// Whether the proofs are compared with one another if the claim is not executed here.
+    pub(super) looks: bool,
 }
 
 /// What a check has seen.
@@ -86,12 +90,14 @@ impl Plan {
             .map(|it| it.operator)
             .filter(|it| *it != operator && it != claimant)
             .collect();
-        let drawn = (0..AUDITED).filter_map(|number| {
+        let draw = |number: u64, of: u64| {
             let parts: [&[u8]; 2] = [secret.as_bytes(), &number.to_be_bytes()];
             let drawn = digest(Domain::TRACE_AUDIT, &parts);
             let (first, _) = drawn.as_bytes().split_first_chunk()?;
-            let count = u64::try_from(among.len()).ok()?;
-            let place = u64::from_be_bytes(*first).checked_rem(count)?;
+            u64::from_be_bytes(*first).checked_rem(of)
+        };
+        let drawn = (0..AUDITED).filter_map(|number| {
+            let place = draw(number, u64::try_from(among.len()).ok()?)?;
             among.get(usize::try_from(place).ok()?).copied()
         });
         let audited: BTreeSet<Address> = drawn.collect();
@@ -99,7 +105,13 @@ impl Plan {
             seed,
             validators: Arc::clone(validators),
             whose: std::iter::once(operator).chain(audited).collect(),
+            looks: draw(AUDITED, COMPARED_CLAIMS) == Some(0),
         }
+    }
+
+    /// The key of a verifier at the seed.
+    pub(super) fn key_of(&self, verifier: &Address) -> Option<PublicKey> {
+        self.validators.get(verifier).map(|it| it.key)
     }
 
     /// What to trace; `None` if the claim has no new leaves.
@@ -182,7 +194,7 @@ impl Verifier {
         let verifier = approval.verifier;
         let seen = self.traces.seen.get_mut(&key_of(approval));
         let Some(seen) = seen.filter(|_| verifier != self.operator) else {
-            return;
+            return self.hear(approval);
         };
         let compared = seen.compared.entry(verifier).or_insert(false);
         if *compared {
@@ -248,20 +260,14 @@ impl Verifier {
             let (Some(seen), Some(claim)) = (seen, claims.any(&approval.claim)) else {
                 continue;
             };
-            let body = &claim.statement.claim;
-            out.push(match claims.history(claim) {
-                Some(history) => Effect::Execute(Job::AccuseTrace {
+            out.push(match claims.lead(claim) {
+                Ok(lead) => Effect::Execute(Job::AccuseTrace {
                     claim: Box::new(claim.clone()),
-                    history,
+                    lead,
                     seed: seen.seed,
                     approval: Box::new(approval.clone()),
                 }),
-                None => Effect::Fetch(Want::Leaves {
-                    process: body.process,
-                    root: body.base_root,
-                    size: body.first_new,
-                    claimant: claim.statement.claimant,
-                }),
+                Err(lacking) => Effect::Fetch(lacking),
             });
         }
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use surety_attest::audit::{Auditor, PATIENCE_BLOCKS, WAITING_MAX};
-use surety_attest::claims::Claims;
+use surety_attest::claims::{Claims, Lead};
 use surety_attest::effect::{Effect, Event, Executed, Finding, Job, Want};
 use surety_protocol::claim::SignedClaim;
 use surety_protocol::id::{Address, ClaimId, Digest, ProcessId};
@@ -172,7 +172,7 @@ fn a_lie_is_not_forgotten_when_its_evidence_could_not_be_made() {
     unit.executed(Executed::Abstained {
         job: Box::new(Job::Accuse {
             claim: Box::new(claim.clone()),
-            history: Vec::new(),
+            lead: Lead::default(),
             slot: Slot(0),
         }),
         reason: "no memory".into(),

@@ -1,4 +1,4 @@
-//! A verifier that has executed a claim, and the approvals of others who have, have not, or have copied (rules VE-9, VE-10).
+//! A verifier that has executed a claim, and the approvals of others who have, have not, or have copied (rules VE-9 to VE-11).
 
 use std::sync::Arc;
 
@@ -7,6 +7,8 @@ use surety_attest::effect::{Effect, Executed, Finding, Job, Traced};
 use surety_attest::guard::Guard;
 use surety_attest::verify::{Lottery, Verifier};
 use surety_protocol::approval::{Approval, ClaimBatch};
+use surety_protocol::attested::{Backing, Segment};
+use surety_protocol::bls::same_message_all;
 use surety_protocol::evidence::OffenceKind;
 use surety_protocol::id::{Address, Digest};
 use surety_protocol::machine::Outbox;
@@ -15,7 +17,8 @@ use surety_protocol::time::{Height, Slot};
 use surety_protocol::trace;
 
 use super::network::{
-    COMMITTED, VERIFIERS, approval, bound, claim, facts, key, operator, params, seed, traced,
+    COMMITTED, VERIFIERS, approval, bound, claim, facts, key, operator, params, process, seed,
+    traced,
 };
 
 /// A verifier, and what it was asked to trace.
@@ -254,4 +257,93 @@ fn a_comparison_without_an_answer_is_asked_for_again() {
         .compared(&approval(other), true, &unit.claims, &mut out);
     assert!(out.drain().is_empty() && !asks(&unit.block(Vec::new())));
     assert!(unit.compare(&approval(other)).is_empty());
+}
+
+/// A verifier whose turn comes later, that has heard two approvals of a claim when it is certified; what it asks for then.
+fn spared(
+    number: u8,
+    committed: Height,
+    proofs: [u8; 2],
+) -> (Verifier, Claims, Height, Vec<Effect>) {
+    let signed = claim(0);
+    let id = signed.statement.claim.id().unwrap();
+    let batch = ClaimBatch {
+        claimant: operator(0),
+        claims: vec![id],
+    };
+    let root = batch.root();
+    let mut claims = Claims::default();
+    assert!(claims.insert(signed) && claims.insert_batch(batch));
+    let lottery = Lottery::new(Arc::new(key(number)));
+    let mut verifier = Verifier::new(operator(number), params(), lottery);
+    let (mut at, mut asked) = (committed, Vec::new());
+    let mut out = Outbox::default();
+    verifier.block(&facts(at, vec![(operator(0), root)]), &claims, &mut out);
+    for _ in 0..params().seed_delay_blocks {
+        at = at.next();
+        verifier.block(&facts(at, Vec::new()), &claims, &mut out);
+    }
+    asked.extend(out.drain());
+    for (other, proof) in (2..2 + VERIFIERS).filter(|it| *it != number).zip(proofs) {
+        let mut heard = approval(other);
+        heard.committed = committed;
+        heard.trace.signature = key(other).sign(&Digest::new([proof; 32]));
+        verifier.compare(&heard, &claims, &mut out);
+    }
+    at = at.next();
+    let mut certified = (*facts(at, Vec::new())).clone();
+    certified.certified = vec![(
+        process(),
+        Segment {
+            size: 1,
+            history_root: Digest::default(),
+            claim: id,
+            certified: at,
+            backing: Backing::default(),
+        },
+    )];
+    verifier.block(&Arc::new(certified), &claims, &mut out);
+    asked.extend(out.drain());
+    (verifier, claims, at, asked)
+}
+
+/// Rule VE-11.
+#[test]
+fn who_is_spared_compares_the_proofs_of_some_claims_and_executes_those_that_disagree() {
+    let id = approval(2).claim;
+    let executes = |effects: &[Effect]| {
+        let check = |it: &Effect| matches!(it, Effect::Execute(Job::Check { .. }));
+        effects.iter().any(check)
+    };
+    let (mut spared_so_often, mut compared) = (0, 0);
+    for height in 0..64 {
+        for number in 2..2 + VERIFIERS {
+            let committed = COMMITTED.plus(height);
+            let (mut verifier, claims, _, asked) = spared(number, committed, [1, 2]);
+            if executes(&asked) {
+                continue;
+            }
+            spared_so_often += 1;
+            let found = asked.iter().find_map(|it| match it {
+                Effect::VerifyTogether { claim, proofs, .. } if *claim == id => Some(proofs),
+                _ => None,
+            });
+            let Some(proofs) = found else { continue };
+            compared += 1;
+            let seed = Digest::new([9; 32]);
+            assert!(proofs.len() == 2 && !same_message_all(proofs, &seed));
+            let mut out = Outbox::default();
+            verifier.disagree(id, committed.next(), &claims, &mut out);
+            assert!(out.drain().is_empty(), "it is about another draw");
+            verifier.disagree(id, committed, &claims, &mut out);
+            assert!(executes(&out.drain()));
+            verifier.disagree(id, committed, &claims, &mut out);
+            assert!(out.drain().is_empty(), "it is under way");
+        }
+    }
+    // One in sixteen, as far as the lot goes.
+    assert!(
+        compared > 0 && compared * 6 < spared_so_often,
+        "{compared} of {spared_so_often}"
+    );
 }

@@ -81,6 +81,7 @@ pub fn put(batch: &mut Batch, record: Record) -> Result<(), ArchiveError> {
         Record::Evaluated {
             process,
             leaf,
+            frontier,
             head,
             ruling,
             parts,
@@ -92,11 +93,13 @@ pub fn put(batch: &mut Batch, record: Record) -> Result<(), ArchiveError> {
                 at.clone(),
                 codec::encode(&StoredResult { parts })?,
             );
-            batch.put(
-                Column::Leaves,
-                at,
-                codec::encode(&StoredLeaf { leaf, head, ruling })?,
-            );
+            let stored = StoredLeaf {
+                leaf,
+                frontier,
+                head,
+                ruling,
+            };
+            batch.put(Column::Leaves, at, codec::encode(&stored)?);
         }
         Record::Guard(record) => {
             let (at, value) = stored_guard(&record)?;

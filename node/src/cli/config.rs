@@ -43,6 +43,9 @@ pub(super) struct ConfigFlags {
     /// Where it listens for peers; may be given several times
     #[arg(long, value_name = "MULTIADDR,...")]
     listen: Vec<String>,
+    /// Where others reach it, if that is not where it listens; may be given several times
+    #[arg(long, value_name = "MULTIADDR,...")]
+    external: Vec<String>,
     /// The peers that it calls first; may be given several times
     #[arg(long, value_name = "MULTIADDR,...")]
     bootstrap: Vec<String>,
@@ -137,6 +140,7 @@ impl ConfigFlags {
         let several = [
             (Setting::Roles, &self.roles),
             (Setting::Listen, &self.listen),
+            (Setting::External, &self.external),
             (Setting::Bootstrap, &self.bootstrap),
             (Setting::AuditProcesses, &self.audit_processes),
             (Setting::Faults, &self.faults),

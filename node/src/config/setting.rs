@@ -123,6 +123,8 @@ settings! {
     PublicUrl = "public_url", "SURETY_PUBLIC_URL", "--public-url";
     /// [`NodeConfig::listen`]
     Listen = "listen", "SURETY_LISTEN", "--listen";
+    /// [`NodeConfig::external`]
+    External = "external", "SURETY_EXTERNAL", "--external";
     /// [`NodeConfig::bootstrap`]
     Bootstrap = "bootstrap", "SURETY_BOOTSTRAP", "--bootstrap";
     /// [`NodeConfig::genesis`]
@@ -159,7 +161,12 @@ impl Setting {
     pub const fn is_list(self) -> bool {
         matches!(
             self,
-            Self::Roles | Self::Listen | Self::Bootstrap | Self::AuditProcesses | Self::Faults
+            Self::Roles
+                | Self::Listen
+                | Self::External
+                | Self::Bootstrap
+                | Self::AuditProcesses
+                | Self::Faults
         )
     }
 
@@ -200,6 +207,7 @@ impl Setting {
             Self::HttpTokenFile => config.http_token_file = Some(path(one(texts)?)?),
             Self::PublicUrl => config.public_url = Some(url(one(texts)?)?),
             Self::Listen => config.listen = all(texts, ValueError::Multiaddr)?,
+            Self::External => config.external = all(texts, ValueError::Multiaddr)?,
             Self::Bootstrap => config.bootstrap = all(texts, ValueError::Multiaddr)?,
             Self::Genesis => config.genesis = Some(path(one(texts)?)?),
             Self::PasswordFile => config.password_file = Some(path(one(texts)?)?),
@@ -250,6 +258,7 @@ impl Setting {
             Self::HttpTokenFile => of_path(&config.http_token_file),
             Self::PublicUrl => config.public_url.clone().unwrap_or_default(),
             Self::Listen => list(&config.listen),
+            Self::External => list(&config.external),
             Self::Bootstrap => list(&config.bootstrap),
             Self::Genesis => config.genesis_file().display().to_string(),
             Self::PasswordFile => of_path(&config.password_file),

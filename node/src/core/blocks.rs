@@ -106,6 +106,7 @@ impl Core {
         }
         self.ask_again(out);
         self.confirm(out);
+        self.say_where(out);
         out.push(Effect::Applied { height, events });
     }
 
@@ -129,7 +130,7 @@ impl Core {
     }
 
     /// Keeps the items with which operators registered their keys: evidence needs them.
-    fn registrations(&self, block: &Block, out: &mut Outbox<Effect>) {
+    fn registrations(&mut self, block: &Block, out: &mut Outbox<Effect>) {
         for bytes in &block.items {
             let Ok(item) = Item::parse(bytes.as_slice()) else {
                 continue;
@@ -148,6 +149,7 @@ impl Core {
                 it.had_key(&registration.key) && it.had_item_key(&registration.item_key)
             });
             if accepted {
+                self.registered(operator);
                 let item = bytes.to_vec();
                 out.push(Effect::Persist(Write::Registration {
                     operator,

@@ -5,8 +5,8 @@
 //! - `[CO-10]` A claim or a certificate about more slots than this node has, or a slot beyond its next by a scheduler with stake, means that it missed
 //!   some. They are asked for at once and again with every block, until they are here or nobody had them for
 //!   [`PATIENCE_BLOCKS`].
-//! - `[CO-15]` Whoever was away when a log grew for the last time hears nothing more of it. So every operator with stake is
-//!   asked where the logs end that it schedules: [`ENDS_AT_ONCE`] with each block, whoever has not said so since the start, or
+//! - `[CO-15]` Whoever was away when a log grew for the last time hears nothing more of it. So every operator with stake, or
+//!   that has lost it by a lie, is asked where the logs end that it schedules: [`ENDS_AT_ONCE`] with each block, whoever has not said so since the start, or
 //!   not for [`ENDS_BLOCKS`]. It is believed of its own logs; of processes that are not known here a few are asked for.
 //! - `[CO-11]` A module of a log that is not here is asked for again with every block.
 //! - `[CO-13]` A verdict or a challenge that no block has carried for [`CONFIRM_BLOCKS`] is signed again and sent again: the
@@ -17,7 +17,7 @@
 //!   has heard it.
 //! - `[CO-12]` A message for a process that is not known here waits until its log comes; of too many the oldest is dropped.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use surety_attest::effect::{Offer, Want};
 use surety_protocol::facts::BlockFacts;
@@ -154,7 +154,7 @@ impl Core {
     /// Somebody stands for this many slots of a process (rule CO-10).
     pub(super) fn heard_of(&mut self, process: ProcessId, size: u64, out: &mut Outbox<Effect>) {
         let here = self.slots_here(&process);
-        if here >= size {
+        if here >= size || !self.follows(&process) {
             return;
         }
         let known = self.longer.get(&process).map_or(0, |(size, _)| *size);
@@ -185,17 +185,38 @@ impl Core {
         }
     }
 
+    /// The logs that are longer elsewhere, and how many slots they have here.
+    pub(super) fn shorter(&self) -> BTreeMap<ProcessId, u64> {
+        let longer = self.longer.iter();
+        let here = longer.map(|(process, (size, _))| (*process, self.slots_here(process), *size));
+        let shorter = here.filter(|(_, here, size)| here < size);
+        shorter.map(|(process, here, _)| (process, here)).collect()
+    }
+
+    /// Of logs that were shorter those that have grown, and still are, are asked for on.
+    pub(super) fn go_on(&self, before: &BTreeMap<ProcessId, u64>, out: &mut Outbox<Effect>) {
+        for (process, here) in self.shorter() {
+            if before.get(&process).is_some_and(|before| *before < here) {
+                let from = Slot(here);
+                out.push(Effect::Fetch(Want::Log { process, from }));
+            }
+        }
+    }
+
     /// Asks operators where the logs end that they schedule (rule CO-15).
     fn ask_ends(&mut self, out: &mut Outbox<Effect>) {
         let height = self.shared.height;
         let validators = self.ledger.validators();
-        self.told.retain(|it, _| validators.get(it).is_some());
+        let fallen = self.ledger.operators().filter(|(_, it)| it.tombstoned);
+        let with_stake = validators.iter().map(|it| it.operator);
+        let all: BTreeSet<Address> = with_stake.chain(fallen.map(|(it, _)| *it)).collect();
+        self.told.retain(|it, _| all.contains(it));
         let due = |it: &Address| {
             let told = self.told.get(it);
             *it != self.shared.operator
                 && told.is_none_or(|told| height.since(*told) >= ENDS_BLOCKS)
         };
-        let all = validators.iter().map(|it| it.operator);
+        let all = all.into_iter();
         let (before, after): (Vec<_>, Vec<_>) = all.filter(due).partition(|it| *it <= self.asked);
         let turn: Vec<_> = after.into_iter().chain(before).take(ENDS_AT_ONCE).collect();
         for operator in turn {
@@ -269,7 +290,10 @@ impl Core {
             out.push(Effect::Fetch(Want::Item(ItemId::from(*module))));
         }
         self.claims_behind_digests(out);
-        self.ask_ends(out);
+        if self.follows_all() {
+            self.ask_ends(out);
+        }
+        self.leave_logs();
     }
 
     /// Digests have come onto the ledger.
@@ -302,7 +326,7 @@ impl Core {
         }
     }
 
-    fn slots_here(&self, process: &ProcessId) -> u64 {
+    pub(super) fn slots_here(&self, process: &ProcessId) -> u64 {
         self.shared.logs.get(process).map_or(0, |log| log.size)
     }
 }

@@ -16,11 +16,11 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use surety_protocol::approval::Approval;
-use surety_protocol::bls::{SignedDigest, find_invalid};
+use surety_protocol::bls::{PublicKey, Signature, SignedDigest, find_invalid, same_message_all};
 use surety_protocol::claim::SignedClaim;
-use surety_protocol::id::Digest;
+use surety_protocol::id::{ClaimId, Digest};
 use surety_protocol::item::Item;
-use surety_protocol::time::Tick;
+use surety_protocol::time::{Height, Tick};
 
 use super::Teller;
 
@@ -43,6 +43,8 @@ pub(super) struct Signatures {
     pub(super) signed: Vec<SignedDigest>,
     /// The bytes of a well-formed data item.
     pub(super) item: Vec<u8>,
+    /// Those of one digest that nobody here needs to know.
+    pub(super) together: Vec<(PublicKey, Signature)>,
 }
 
 /// Signatures to be verified together, in groups.
@@ -56,7 +58,12 @@ impl Checking {
             [] => true,
             bytes => Item::parse(bytes).is_ok_and(|it| it.authenticate().is_ok()),
         };
-        let mut hold: Vec<bool> = self.0.iter().map(|it| authentic(&it.item)).collect();
+        let agree = |it: &Signatures| same_message_all(&it.together, seed);
+        let mut hold: Vec<bool> = self
+            .0
+            .iter()
+            .map(|it| authentic(&it.item) && agree(it))
+            .collect();
         let groups = (0..).zip(&self.0);
         let flat = groups.flat_map(|(group, all)| all.signed.iter().map(move |one| (group, *one)));
         let (groups, batch): (Vec<usize>, Vec<SignedDigest>) = flat.unzip();
@@ -77,6 +84,8 @@ pub(super) enum Subject {
     Approval(Box<Approval>),
     /// The trace proof of an approval that counts.
     Trace(Box<Approval>),
+    /// All trace proofs of a claim that was committed by this block.
+    Together(ClaimId, Height),
 }
 
 /// How something came here.
@@ -136,7 +145,7 @@ impl Checks {
         let (queue, most) = match subject {
             Subject::Claim(_) => (&mut self.claims, CLAIMS_MAX),
             Subject::Approval(_) => (&mut self.approvals, APPROVALS_MAX),
-            Subject::Trace(_) => (&mut self.traces, APPROVALS_MAX),
+            Subject::Trace(_) | Subject::Together(..) => (&mut self.traces, APPROVALS_MAX),
         };
         // [CK-4]
         let peer = brought.peer();
@@ -279,6 +288,7 @@ mod tests {
         Signatures {
             signed,
             item: Vec::new(),
+            together: Vec::new(),
         }
     }
 
@@ -430,6 +440,7 @@ mod tests {
             .map(|it| Signatures {
                 signed: vec![signed(2 * it), signed(2 * it + 1)],
                 item: item.bytes().to_vec(),
+                together: Vec::new(),
             })
             .collect();
         let seed = Digest::new([7; 32]);
@@ -437,7 +448,13 @@ mod tests {
         groups[1].signed[1].signature = groups[3].signed[0].signature;
         groups[4].signed[0].digest = Digest::new([2; 32]);
         *groups[2].item.last_mut().unwrap() ^= 1;
+        let said = |number, digest: &Digest| (*key(number).public_key(), key(number).sign(digest));
+        let (trace, other) = (Digest::new([8; 32]), Digest::new([9; 32]));
+        groups[0].together = vec![said(1, &trace), said(2, &trace)];
         let expected = [true, false, false, true, false];
+        assert_eq!(Checking(groups.clone()).run(&seed), expected);
+        groups[0].together = vec![said(1, &trace), said(2, &other)];
+        let expected = [false, false, false, true, false];
         assert_eq!(Checking(groups).run(&seed), expected);
     }
 }

@@ -2,7 +2,7 @@
 
 use surety_attest::tally::Admitted;
 use surety_protocol::approval::Approval;
-use surety_protocol::bls::{PublicKey, SignedDigest};
+use surety_protocol::bls::{PublicKey, Signature, SignedDigest};
 use surety_protocol::claim::SignedClaim;
 use surety_protocol::id::ClaimId;
 use surety_protocol::machine::Outbox;
@@ -34,7 +34,7 @@ impl Core {
         let subject = Subject::Claim(Box::new(claim));
         let signatures = Signatures {
             signed: vec![signed],
-            item: Vec::new(),
+            ..Signatures::default()
         };
         self.check(subject, signatures, brought)
     }
@@ -68,6 +68,12 @@ impl Core {
                 (Some(holds), Subject::Trace(approval)) => {
                     let approval = &approval;
                     self.signal(now, &Signal::Compared { approval, holds }, out);
+                    Acceptance::Ignore
+                }
+                (Some(agree), Subject::Together(claim, committed)) => {
+                    if !agree {
+                        self.signal(now, &Signal::Disagree { claim, committed }, out);
+                    }
                     Acceptance::Ignore
                 }
                 (Some(false), _) => Acceptance::Reject,
@@ -139,10 +145,25 @@ impl Core {
     pub(super) fn verify_trace(&mut self, approval: Box<Approval>, signed: SignedDigest) {
         let signatures = Signatures {
             signed: vec![signed],
-            item: Vec::new(),
+            ..Signatures::default()
         };
         self.checks
             .take(Subject::Trace(approval), signatures, Brought::Asked);
+    }
+
+    /// Has the trace proofs of a claim compared with one another (rule VE-11).
+    pub(super) fn verify_together(
+        &mut self,
+        claim: ClaimId,
+        committed: Height,
+        proofs: Vec<(PublicKey, Signature)>,
+    ) {
+        let signatures = Signatures {
+            together: proofs,
+            ..Signatures::default()
+        };
+        let subject = Subject::Together(claim, committed);
+        self.checks.take(subject, signatures, Brought::Asked);
     }
 
     /// Takes an approval from anywhere, to be verified; what it is worth, if it need not be.
@@ -152,6 +173,7 @@ impl Core {
                 let signatures = Signatures {
                     signed: signed.into(),
                     item: item.bytes().to_vec(),
+                    ..Signatures::default()
                 };
                 self.check(Subject::Approval(Box::new(approval)), signatures, brought)
             }

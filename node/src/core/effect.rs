@@ -17,7 +17,7 @@ use surety_protocol::time::Height;
 use surety_slashing::ledger::LedgerEvent;
 
 use super::Checking;
-use crate::net::{Acceptance, Topic};
+use crate::net::{Acceptance, Multiaddr, PeerId, Topic};
 
 /// What a node asks for.
 #[derive(Debug)]
@@ -83,6 +83,15 @@ pub enum Effect {
         /// Where the page before ended; empty for the first.
         after: Vec<u8>,
     },
+    /// A peer listens here, as it says itself.
+    Locate {
+        /// The peer.
+        peer: PeerId,
+        /// Where.
+        addresses: Vec<Multiaddr>,
+    },
+    /// Say where this node listens.
+    Announce,
     /// Look again at a process whose log has lost its end.
     Shrank(ProcessId),
     /// Tell whoever watches.

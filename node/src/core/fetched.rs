@@ -11,18 +11,20 @@ use super::checks::Brought;
 use super::{Core, Effect, Fetched, Signal, Write};
 
 impl Core {
-    /// The operator that should have something: who schedules a log, or claims what is asked for.
-    pub fn holder(&self, want: &Want) -> Option<Address> {
+    /// The operators that should have something: who claims what is asked for, or schedules a log.
+    pub fn holders(&self, want: &Want) -> Vec<Address> {
         match want {
             Want::Log { process, .. } => {
-                let log = self.shared.logs.get(process)?;
-                self.ledger.operator_of_item_key(&log.scheduler)
+                let log = self.shared.logs.get(process);
+                let scheduler = log.and_then(|it| self.ledger.operator_of_item_key(&it.scheduler));
+                let claimants = self.claimants_of(process);
+                claimants.iter().copied().chain(scheduler).collect()
             }
             Want::Claims { claimant, .. }
             | Want::State { claimant, .. }
-            | Want::Leaves { claimant, .. } => Some(*claimant),
-            Want::Ends { operator } => Some(*operator),
-            Want::Item(_) => None,
+            | Want::Leaves { claimant, .. } => vec![*claimant],
+            Want::Ends { operator } => vec![*operator],
+            Want::Item(item) => self.claimants_of_module(&ModuleId::from(*item)),
         }
     }
 
@@ -30,9 +32,12 @@ impl Core {
     pub(super) fn fetched(&mut self, now: Tick, fetched: Fetched, out: &mut Outbox<Effect>) {
         match fetched {
             Fetched::Log(slots) => {
+                let before = self.shorter();
                 for (assignment, message) in slots {
                     self.append(now, assignment, message, out);
                 }
+                // An answer is a page; the next one need not wait for a block.
+                self.go_on(&before, out);
             }
             Fetched::Ends { operator, ends } => self.told_ends(operator, &ends, out),
             Fetched::Item(item) => self.got_item(now, item, out),
@@ -45,9 +50,9 @@ impl Core {
             Fetched::Leaves {
                 process,
                 root,
-                leaves,
+                lead,
             } => {
-                self.shared.claims.insert_leaves(process, root, leaves);
+                self.shared.claims.insert_leaves(process, root, lead);
                 self.signal(now, &Signal::Material, out);
             }
             Fetched::State => self.signal(now, &Signal::Material, out),

@@ -1,7 +1,7 @@
 //! Gossip, in and out: what is accepted, ignored and rejected (rules CO-2, CO-3).
 
 use surety_attest::effect::Gossip;
-use surety_attest::log::{Appended, Double};
+use surety_attest::log::{Appended, Double, assigns};
 use surety_protocol::approval::ClaimBatch;
 use surety_protocol::block::Block;
 use surety_protocol::bundle;
@@ -58,6 +58,7 @@ impl Core {
                 Ok(approval) => return self.approval(approval, Brought::Gossip(teller)),
                 Err(_) => Acceptance::Reject,
             },
+            Topic::Records => self.record_gossip(now, data, out),
             Topic::Ledger => match codec::kind_of(data).map(|(kind, _)| kind) {
                 Some(Block::KIND) => match codec::decode(data) {
                     Ok(block) => self.block(now, block, out),
@@ -101,6 +102,14 @@ impl Core {
         let Ok(read) = surety_protocol::assignment::Assignment::from_item(&assignment) else {
             return Acceptance::Reject;
         };
+        // [CO-17]
+        let here = self.slots_here(&read.process);
+        let alone = message.is_none() && read.timer.is_none();
+        let kept = read.slot.0 < here || (read.slot.0 == here && !alone);
+        if !kept && !self.follows(&read.process) {
+            return self.passed_on(&read, message.as_ref());
+        }
+        let assigns = assigns(&read, message.as_ref().map(|it| it.id()));
         let mut asked = Outbox::default();
         let begins = self.shared.logs.get(&read.process).is_none();
         let first = begins.then(|| message.clone()).flatten();
@@ -136,7 +145,7 @@ impl Core {
                 Acceptance::Accept
             }
             Appended::Nothing => Acceptance::Ignore,
-            Appended::Refused(_) => Acceptance::Reject,
+            Appended::Refused(_) => self.unfit(&read.signer, assigns),
         };
         let process = read.process;
         let doubles = self.shared.logs.doubles(&process);
@@ -174,7 +183,7 @@ impl Core {
         let module = log.module;
         if self.shared.modules.contains(&module) {
             self.signal(now, &Signal::LogGrew(process), out);
-        } else {
+        } else if self.follows(&process) {
             self.lacks(module, out);
         }
     }

@@ -1,9 +1,10 @@
 //! What can happen to a node.
 
+use surety_attest::claims::Lead;
 use surety_attest::effect::{Executed, Offer, Recalled, Source};
 use surety_protocol::approval::{Approval, ClaimBatch};
 use surety_protocol::block::Block;
-use surety_protocol::claim::{Leaf, SignedClaim};
+use surety_protocol::claim::SignedClaim;
 use surety_protocol::execution::Execution;
 use surety_protocol::id::{Address, Digest, EvidenceId, ItemId, ProcessId};
 use surety_protocol::item::Item;
@@ -94,14 +95,14 @@ pub enum Fetched {
         /// The claims.
         claims: Vec<SignedClaim>,
     },
-    /// The leaves of a history.
+    /// How a history ends.
     Leaves {
         /// The process.
         process: ProcessId,
         /// The root asked for.
         root: Digest,
         /// What came.
-        leaves: Vec<Leaf>,
+        lead: Lead,
     },
     /// A state is in the archive now.
     State,

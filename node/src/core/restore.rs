@@ -51,6 +51,7 @@ impl Core {
             self.shared.claims.insert(claim);
         }
         let recent = self.replay(archive)?;
+        self.know_peers();
         self.logs(archive)?;
         let mut delivered = Vec::new();
         for role in &mut self.roles {

@@ -7,7 +7,7 @@ use surety_attest::effect::{Executed, Offer, Recalled};
 use surety_protocol::approval::Approval;
 use surety_protocol::claim::SignedClaim;
 use surety_protocol::facts::BlockFacts;
-use surety_protocol::id::{AssignmentId, ItemId, ProcessId};
+use surety_protocol::id::{AssignmentId, ClaimId, ItemId, ProcessId};
 use surety_protocol::item::Item;
 use surety_protocol::time::{Height, Slot, Timestamp};
 use surety_protocol::verified::Authentic;
@@ -71,6 +71,13 @@ pub enum Signal<'a> {
         approval: &'a Approval,
         /// Whether it is that.
         holds: bool,
+    },
+    /// The trace proofs of a claim are not all of one trace.
+    Disagree {
+        /// The claim.
+        claim: ClaimId,
+        /// The block that committed it.
+        committed: Height,
     },
     /// There is more to work with: batches, leaves, states, modules.
     Material,

@@ -75,6 +75,13 @@ impl Driver {
             Effect::Deliver { offer, to } => self.deliver(offer, &to),
             Effect::Assign(assign) => self.find(assign),
             Effect::Recall { process, after } => self.recall(process, after),
+            // A stopped network needs to know nothing.
+            Effect::Locate { peer, addresses } => {
+                let _ = self.net.locate(peer, addresses).await;
+            }
+            Effect::Announce => {
+                let _ = self.net.announce().await;
+            }
             Effect::Shrank(process) => {
                 self.changed = true;
                 self.touched.insert(process);

@@ -9,6 +9,7 @@ use super::act::peer_of;
 use super::{Completion, Driver};
 use crate::core::{Fetched, Input};
 use crate::exchange::Wanted;
+use crate::net::PeerId;
 
 impl Driver {
     /// Starts to get something, unless it is being got.
@@ -16,9 +17,9 @@ impl Driver {
         if !self.fetcher.begin(&wanted) {
             return;
         }
-        let first = self
-            .holder(&wanted)
-            .and_then(|operator| peer_of(self.core.ledger(), &operator));
+        let holders = self.holders(&wanted).into_iter();
+        let first = holders.filter_map(|operator| peer_of(self.core.ledger(), &operator));
+        let first: Vec<PeerId> = first.collect();
         let fetcher = self.fetcher.clone();
         let completions = self.completions.clone();
         let executor = Arc::clone(&self.executor);
@@ -26,7 +27,7 @@ impl Driver {
         let ledger = self.core.ledger();
         let profiles = (ledger.profiles_shared(), ledger.height());
         tokio::spawn(async move {
-            let fetched = fetcher.get(&wanted, first).await;
+            let fetched = fetcher.get(&wanted, &first).await;
             if let Some(Fetched::Item(item)) = &fetched
                 && item.tag("Type") == Some("Module")
             {
@@ -65,7 +66,7 @@ impl Driver {
                 // Being got already, or too much is: the messenger asks again.
                 _ if !fetcher.begin(&wanted) => return,
                 _ => {
-                    let fetched = fetcher.get(&wanted, None).await;
+                    let fetched = fetcher.get(&wanted, &[]).await;
                     fetcher.end(&wanted);
                     match fetched {
                         Some(Fetched::Item(item)) => Some(item),
@@ -104,12 +105,12 @@ impl Driver {
         });
     }
 
-    /// The operator that should have something.
-    fn holder(&self, wanted: &Wanted) -> Option<Address> {
+    /// The operators that should have something.
+    fn holders(&self, wanted: &Wanted) -> Vec<Address> {
         match wanted {
-            Wanted::Want(want) => self.core.holder(want),
-            Wanted::Evidence { challenger, .. } => Some(*challenger),
-            Wanted::Blocks(_) => Some(self.core.ledger().proposer()),
+            Wanted::Want(want) => self.core.holders(want),
+            Wanted::Evidence { challenger, .. } => vec![*challenger],
+            Wanted::Blocks(_) => vec![self.core.ledger().proposer()],
         }
     }
 }

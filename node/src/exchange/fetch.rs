@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_bytes::ByteBuf;
+use surety_attest::claims::Lead;
 use surety_attest::effect::{Offer, Want};
 use surety_attest::log::PROCESSES_MAX;
 use surety_protocol::block::Block;
@@ -97,21 +98,26 @@ impl Fetcher {
             .remove(wanted);
     }
 
-    /// Gets something; `first` is who should have it.
-    pub async fn get(&self, wanted: &Wanted, first: Option<PeerId>) -> Option<Fetched> {
+    /// Gets something; `first` are those who should have it.
+    pub async fn get(&self, wanted: &Wanted, first: &[PeerId]) -> Option<Fetched> {
         // What is here already needs no peer.
         if let Some(here) = tokio::task::block_in_place(|| self.here(wanted)) {
             return Some(here);
         }
         if let Wanted::Want(Want::Ends { operator }) = wanted {
-            let ends = self.ends(first?).await;
+            let peers = self.peers(first, false).await?;
+            let ends = self
+                .ends(*peers.first().filter(|it| first.contains(it))?)
+                .await;
             let ends = ends.inspect_err(|error| tracing::debug!(%operator, %error, "no ends"));
             return Some(Fetched::Ends {
                 operator: *operator,
                 ends: ends.ok()?,
             });
         }
-        let peers = self.peers(first).await?;
+        // Everybody's proposer would be everybody's peer.
+        let sought = !matches!(wanted, Wanted::Blocks(_));
+        let peers = self.peers(first, sought).await?;
         if let Wanted::Want(Want::State { process, root, .. }) = wanted {
             return self.state(&peers, Transfer::new(*process, *root)).await;
         }
@@ -200,14 +206,15 @@ impl Fetcher {
                 };
                 let answer: Option<PagesAnswer> =
                     self.exchange(peer, Protocol::Pages, &request).await?;
-                // The root decides whether they are believed.
-                Ok(answer
-                    .filter(|it| !it.leaves.is_empty())
-                    .map(|it| Fetched::Leaves {
-                        process: *process,
-                        root: *root,
-                        leaves: it.leaves,
-                    }))
+                let lead = answer.and_then(|it| it.leaves);
+                let lead = lead.map(|(frontier, leaves)| Lead { frontier, leaves });
+                // Of another branch they are nobody's fault, and of no use.
+                let lead = lead.filter(|it| it.root() == Some(*root));
+                Ok(lead.map(|lead| Fetched::Leaves {
+                    process: *process,
+                    root: *root,
+                    lead,
+                }))
             }
             Wanted::Blocks(from) => {
                 let request = BlocksRequest { from: *from };
@@ -250,21 +257,24 @@ impl Fetcher {
             ..ItemRequest::default()
         };
         let fits = |item: &Item| location::is_of(item, &scheduler);
-        let peers = self.peers(first).await?;
+        let peers = self.peers(first.as_slice(), true).await?;
         hedge::first(&scheduler, peers, |peer| {
             self.item_that(peer, &request, fits)
         })
         .await
     }
 
-    /// Whom to ask: who should have it, then all others that are connected.
-    async fn peers(&self, first: Option<PeerId>) -> Option<Vec<PeerId>> {
+    /// Whom to ask: those who should have it, if they are connected or are to be sought, then all others that are connected.
+    async fn peers(&self, first: &[PeerId], sought: bool) -> Option<Vec<PeerId>> {
         let connected = self.requests.net().peers().await.ok()?;
-        let others = connected
-            .into_iter()
-            .map(|it| it.peer)
-            .filter(|it| Some(*it) != first);
-        Some(first.into_iter().chain(others).collect())
+        let connected: Vec<PeerId> = connected.into_iter().map(|it| it.peer).collect();
+        let first = first.iter().copied();
+        let first: Vec<PeerId> = first
+            .filter(|it| sought || connected.contains(it))
+            .collect();
+        let others = connected.into_iter().filter(|it| !first.contains(it));
+        let others: Vec<PeerId> = others.collect();
+        Some([first, others].concat())
     }
 
     async fn item_that(

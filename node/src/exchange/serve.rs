@@ -4,11 +4,10 @@ use serde_bytes::ByteBuf;
 use surety_protocol::claim::SignedClaim;
 use surety_protocol::codec;
 use surety_protocol::evidence::InputBytes;
-use surety_protocol::time::Slot;
 
 use super::{
     ANSWER_BYTES, BlocksAnswer, BlocksRequest, ClaimsAnswer, ClaimsRequest, EvidenceRequest,
-    ItemAnswer, ItemRequest, LEAVES_MAX, LogAnswer, LogRequest, PagesAnswer, PagesRequest,
+    ItemAnswer, ItemRequest, LogAnswer, LogRequest, PagesAnswer, PagesRequest,
 };
 use crate::archive::{Archive, ArchiveError, Ask, LOG_PAGE_MAX, NODES_MAX, PAGES_MAX};
 use crate::net::Protocol;
@@ -89,20 +88,15 @@ fn pages(archive: &Archive, request: &[u8]) -> Result<Option<Vec<u8>>, ArchiveEr
         nodes: asked.nodes,
         pages: asked.pages,
     })?;
-    let mut leaves = Vec::new();
-    if let Some((process, size)) = asked.leaves {
-        for slot in 0..size.min(LEAVES_MAX) {
-            let Some(leaf) = archive.leaf(&process, Slot(slot))? else {
-                break;
-            };
-            leaves.push(leaf);
-        }
-    }
+    let lead = match asked.leaves {
+        Some((process, size)) => archive.lead(&process, size)?,
+        None => None,
+    };
     Ok(Some(codec::encode(&PagesAnswer {
         head: parts.head,
         nodes: parts.nodes,
         pages: parts.pages.into_iter().map(ByteBuf::from).collect(),
-        leaves,
+        leaves: lead.map(|it| (it.frontier, it.leaves)),
     })?))
 }
 

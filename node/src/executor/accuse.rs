@@ -4,18 +4,17 @@
 use std::sync::Arc;
 
 use serde_bytes::ByteBuf;
-use surety_attest::claims::Contradiction;
+use surety_attest::claims::{Contradiction, Lead};
 use surety_attest::effect::Executed;
 use surety_attest::engine::{EngineError, WitnessFault};
 use surety_attest::message;
 use surety_protocol::approval::Approval;
-use surety_protocol::claim::{Claim, Leaf, SignedClaim};
+use surety_protocol::claim::{Leaf, SignedClaim};
 use surety_protocol::codec;
 use surety_protocol::evidence::{
     ClaimEquivocation, DoubleAssignment, Evidence, FalseClaim, FalseTrace, InputBytes, Offence,
     OffenceKind, Stretch,
 };
-use surety_protocol::history::History;
 use surety_protocol::id::{Address, AssignmentId, Digest, ItemId, ProcessId};
 use surety_protocol::item::Item;
 use surety_protocol::origin::{Action, Registration};
@@ -34,13 +33,13 @@ impl Executor {
         &self,
         network: &Profiles,
         claim: &SignedClaim,
-        history: &[Leaf],
+        lead: &Lead,
         slot: Slot,
     ) -> Result<Executed, Failure> {
         let body = &claim.statement.claim;
-        let stretch = match self.stretch(network, body, history, slot)? {
+        let stretch = match self.stretch(network, claim, lead, slot)? {
             Ok(stretch) => stretch,
-            Err(earlier) => return self.accuse(network, claim, history, earlier),
+            Err(earlier) => return self.accuse(network, claim, lead, earlier),
         };
         let offence = FalseClaim {
             statement: claim.statement.clone(),
@@ -63,7 +62,7 @@ impl Executor {
         &self,
         network: &Profiles,
         claim: &SignedClaim,
-        history: &[Leaf],
+        lead: &Lead,
         seed: &Digest,
         approval: &Approval,
     ) -> Result<Executed, Failure> {
@@ -71,7 +70,7 @@ impl Executor {
         let slot = trace::slot(seed, body.first_new, body.size)
             .ok_or(Failure::Missing("leaves of the claim"))?;
         let stretch = self
-            .stretch(network, body, history, slot)?
+            .stretch(network, claim, lead, slot)?
             .map_err(|_| Failure::Missing("a claim that is true"))?;
         let offender = approval.verifier;
         let id = body.id().map_err(|_| Failure::Missing("claim"))?;
@@ -100,16 +99,18 @@ impl Executor {
     fn stretch(
         &self,
         network: &Profiles,
-        body: &Claim,
-        history: &[Leaf],
+        claim: &SignedClaim,
+        lead: &Lead,
         slot: Slot,
     ) -> Result<Result<Stretch, Slot>, Failure> {
+        let body = &claim.statement.claim;
         let profiles = network
             .until(&body.profile)
             .ok_or(Failure::Missing("the claim's profile"))?;
         let setting = self.setting(&body.process)?;
+        let known = [&lead.leaves[..], &claim.leaves[..]].concat();
         let leaves =
-            leaves_to(history, slot).ok_or(Failure::Missing("a state root before the slot"))?;
+            leaves_to(&known, slot).ok_or(Failure::Missing("a state root before the slot"))?;
         let executed = leaves.iter().skip(usize::from(slot.0 > 0));
         let mut inputs = Vec::new();
         let mut messages = Vec::new();
@@ -153,11 +154,9 @@ impl Executor {
                 Some(packed.map_err(EngineError::from)?)
             }
         };
-        let digests: Result<History, _> = history.iter().map(Leaf::digest).collect();
-        let digests = digests.map_err(|_| Failure::Missing("a leaf that can be encoded"))?;
-        let indices: Vec<u64> = leaves.iter().map(|leaf| leaf.slot.0).collect();
-        let path = digests
-            .prove_many(&indices, body.size)
+        let slots: Vec<u64> = leaves.iter().map(|leaf| leaf.slot.0).collect();
+        let path = lead
+            .prove(&claim.leaves, &slots)
             .ok_or(Failure::Missing("the leaves of the claim"))?;
         Ok(Ok(Stretch {
             profiles,
@@ -269,14 +268,14 @@ impl Executor {
 }
 
 /// The leaves from the last state root before a slot up to it; the slot alone at the start.
-fn leaves_to(history: &[Leaf], slot: Slot) -> Option<&[Leaf]> {
-    let end = usize::try_from(slot.0).ok()?;
-    if end == 0 {
-        return history.get(..1);
+fn leaves_to(known: &[Leaf], slot: Slot) -> Option<&[Leaf]> {
+    let end = known.iter().position(|leaf| leaf.slot == slot)?;
+    if slot == Slot(0) {
+        return known.get(..1);
     }
-    let start = history
+    let start = known
         .get(..end)?
         .iter()
         .rposition(|leaf| leaf.state_root.is_some())?;
-    history.get(start..=end)
+    known.get(start..=end)
 }

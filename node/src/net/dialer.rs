@@ -91,6 +91,12 @@ impl Dialer {
         }
     }
 
+    /// Where a peer is, as far as the book knows.
+    pub(crate) fn addresses(&self, peer: &PeerId) -> &[Multiaddr] {
+        let entry = self.book.get(peer);
+        entry.map_or(&[], |it| it.addresses.as_slice())
+    }
+
     /// Drops the peer whose dials failed most; false if none ever failed.
     fn make_room(&mut self) -> bool {
         let idle = self.book.iter().filter(|(_, entry)| {

@@ -4,8 +4,8 @@
 //!
 //! - `[N-8]` A connection is closed as soon as its key is known if the key is banned, if the peer has three
 //!   connections already, or if as many peers are connected as allowed. Bootstrap peers that we dial are exempt
-//!   from the last, so that strangers who take every place cannot cut a node off. Connections that have not
-//!   shown a key are bounded by number.
+//!   from the last, so that strangers who take every place cannot cut a node off; and peers whose records are known
+//!   (rule CO-18) have 32 places more. Connections that have not shown a key are bounded by number.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
@@ -40,6 +40,8 @@ pub(crate) enum Refusal {
 pub(crate) struct Gate {
     connections_max: usize,
     exempt: BTreeSet<PeerId>,
+    /// Peers whose records are known.
+    located: BTreeSet<PeerId>,
     bans: BTreeMap<PeerId, Instant>,
     pending: BTreeSet<ConnectionId>,
     connected: BTreeMap<PeerId, usize>,
@@ -50,6 +52,7 @@ impl Gate {
         Self {
             connections_max,
             exempt,
+            located: BTreeSet::new(),
             bans: BTreeMap::new(),
             pending: BTreeSet::new(),
             connected: BTreeMap::new(),
@@ -80,13 +83,30 @@ impl Gate {
         self.bans.contains_key(peer)
     }
 
+    /// Says whether a peer's record is known.
+    pub(crate) fn locate(&mut self, peer: PeerId, known: bool) {
+        match known {
+            true => self.located.insert(peer),
+            false => self.located.remove(&peer),
+        };
+    }
+
+    /// Peers that may be connected already when this one comes.
+    fn places(&self, peer: &PeerId) -> usize {
+        let more = match self.located.contains(peer) {
+            true => limits::CONNECTIONS_LOCATED,
+            false => 0,
+        };
+        self.connections_max.saturating_add(more)
+    }
+
     fn admit(&self, peer: &PeerId, exempt: bool) -> Result<(), Refusal> {
         if self.is_banned(peer) {
             return Err(Refusal::Banned);
         }
         match self.connected.get(peer) {
             Some(n) if *n >= limits::CONNECTIONS_PER_PEER => Err(Refusal::Crowd),
-            None if !exempt && self.connected.len() >= self.connections_max => Err(Refusal::Full),
+            None if !exempt && self.connected.len() >= self.places(peer) => Err(Refusal::Full),
             _ => Ok(()),
         }
     }
@@ -206,6 +226,14 @@ mod tests {
         gate.connected.insert(b, 1);
         assert_eq!(gate.admit(&c, false), Err(Refusal::Full));
         assert_eq!(gate.admit(&c, true), Ok(()));
+        // Operators are let in where strangers have taken all places, though not any number of them.
+        gate.locate(c, true);
+        assert_eq!(gate.admit(&c, false), Ok(()));
+        for _ in 0..limits::CONNECTIONS_LOCATED {
+            gate.connected.insert(PeerId::random(), 1);
+        }
+        assert_eq!(gate.admit(&c, false), Err(Refusal::Full));
+        gate.locate(c, false);
         // Who is inside may open another connection, but not any number.
         assert_eq!(gate.admit(&a, false), Ok(()));
         gate.connected.insert(a, limits::CONNECTIONS_PER_PEER);

@@ -110,6 +110,11 @@ pub(crate) enum Command {
         peer: PeerId,
         addresses: Vec<Multiaddr>,
     },
+    Locate {
+        peer: PeerId,
+        addresses: Vec<Multiaddr>,
+    },
+    Announce,
     Peers {
         reply: oneshot::Sender<Vec<PeerInfo>>,
     },
@@ -163,7 +168,7 @@ impl NetHandle {
         self.send(Command::Report { token, acceptance }).await
     }
 
-    /// Asks a connected peer; exactly one [`Response`](super::NetEvent::Response) with this id follows.
+    /// Asks a peer, which is connected to if it is not yet and can be found; exactly one [`Response`](super::NetEvent::Response) with this id follows.
     ///
     /// # Errors
     /// Stopped. Everything else comes with the response.
@@ -209,6 +214,26 @@ impl NetHandle {
     /// Stopped.
     pub async fn dial(&self, peer: PeerId, addresses: Vec<Multiaddr>) -> Result<(), CommandError> {
         self.send(Command::Dial { peer, addresses }).await
+    }
+
+    /// Says where a peer listens by its record; it is dialled there when it is asked for something.
+    ///
+    /// # Errors
+    /// Stopped.
+    pub async fn locate(
+        &self,
+        peer: PeerId,
+        addresses: Vec<Multiaddr>,
+    ) -> Result<(), CommandError> {
+        self.send(Command::Locate { peer, addresses }).await
+    }
+
+    /// Gossips this node's own record, if it listens anywhere.
+    ///
+    /// # Errors
+    /// Stopped.
+    pub async fn announce(&self) -> Result<(), CommandError> {
+        self.send(Command::Announce).await
     }
 
     /// The connected peers.

@@ -125,3 +125,26 @@ pub const BAN: Duration = Duration::from_secs(15 * 60);
 pub const BANS_MAX: usize = 1_024;
 /// Peers whose points are remembered; the one with the fewest makes room.
 pub const STANDING_MAX: usize = 4_096;
+
+/// Bytes of a record: four addresses, a key and a signature are below 400.
+pub const RECORD_MAX: usize = 1024;
+/// Peers whose records are kept: more than there are operators.
+pub const LOCATED_MAX: usize = 16_384;
+/// Peers sought at once.
+pub const SOUGHT_MAX: usize = 64;
+/// Requests that wait for each of them.
+pub const SOUGHT_REQUESTS: usize = 8;
+/// Their bytes.
+pub const SOUGHT_BYTES: usize = 4 << 20;
+/// How long a peer is sought.
+pub const SEEK: Duration = Duration::from_secs(5);
+/// When a peer is sought again that was sought in vain.
+pub const SEEK_AGAIN: Duration = Duration::from_secs(15);
+/// When a peer is left that was sought, and of which nothing is asked any more.
+pub const VISIT: Duration = Duration::from_secs(30);
+/// Dials of one sought peer at once: by its record and by what others say.
+pub const SOUGHT_DIALS: usize = 6;
+/// Places beyond all others for peers whose records are known.
+pub const CONNECTIONS_LOCATED: usize = 32;
+/// Connected peers that are asked where another one is.
+pub const SEEK_ASKED: usize = 4;

@@ -18,6 +18,7 @@ impl Net {
     pub(crate) fn on_connected(
         &mut self,
         peer: PeerId,
+        connection: ConnectionId,
         end: &ConnectedPoint,
         first: bool,
         now: Instant,
@@ -27,6 +28,9 @@ impl Net {
                 .insert(peer, Peer::new(end.get_remote_address().clone()));
             self.dialer.connected(&peer, now);
             self.outbox.deliver(NetEvent::PeerConnected { peer });
+            self.reached(peer, connection);
+        } else {
+            self.reached_again(&connection);
         }
     }
 
@@ -99,6 +103,7 @@ impl Net {
     }
 
     pub(crate) fn learn(&mut self, peers: Addresses) {
+        self.told(&peers);
         for (peer, addresses) in peers {
             self.dialer.learn(peer, addresses, false, Instant::now());
         }
@@ -110,14 +115,21 @@ impl Net {
             .is_some_and(|peer| roster::is_loopback(&peer.remote))
     }
 
-    /// The answer to a peer that asks for others.
-    pub(crate) fn roster_for(&self, asker: PeerId) -> Vec<u8> {
-        let known = self
-            .peers
-            .iter()
+    /// The answer to a peer that asks for others, and for one of them perhaps.
+    pub(crate) fn roster_for(&self, asker: PeerId, sought: Option<PeerId>) -> Vec<u8> {
+        let connected = self.peers.iter();
+        let mut known: Addresses = connected
             .map(|(peer, known)| (*peer, known.listen.clone()))
             .collect();
-        roster::encode(&known, asker, self.is_on_loopback(&asker))
+        if let Some(sought) = sought
+            && let Some(located) = self.reach.located(&sought)
+        {
+            let by_itself = known.get(&sought).is_some_and(|it| !it.is_empty());
+            if !by_itself {
+                known.insert(sought, located.to_vec());
+            }
+        }
+        roster::encode(&known, sought, asker, self.is_on_loopback(&asker))
     }
 
     pub(crate) fn peer_list(&self) -> Vec<PeerInfo> {

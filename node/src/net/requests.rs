@@ -9,6 +9,7 @@ use super::behaviour::ExchangeEvent;
 use super::event::{NetEvent, RequestToken};
 use super::exchange::{ExchangeError, Frame, FrameError};
 use super::handle::Counters;
+use super::reach::Request;
 use super::task::Net;
 use super::topic::Protocol;
 use super::{limits, roster};
@@ -42,7 +43,7 @@ impl Net {
         } else if bytes > limit {
             Some(ExchangeError::RequestTooLarge { bytes, limit })
         } else if !self.swarm.is_connected(&peer) {
-            Some(ExchangeError::NotConnected)
+            return self.seek(peer, Request { id, protocol, data });
         } else if self.outgoing.len() >= limits::REQUESTS_OUT_MAX
             || worst > limits::REQUESTS_OUT_BYTES
         {
@@ -56,7 +57,10 @@ impl Net {
                 peer,
                 result: Err(error),
             }),
-            None => self.send_request(Some(id), peer, protocol, data),
+            None => {
+                self.visit(&peer);
+                self.send_request(Some(id), peer, protocol, data);
+            }
         }
     }
 
@@ -66,8 +70,15 @@ impl Net {
             .outgoing
             .values()
             .any(|out| out.owner.is_none() && out.peer == peer);
-        if !asked && self.swarm.is_connected(&peer) {
-            self.send_request(None, peer, Protocol::Peers, Vec::new());
+        if !asked {
+            self.ask_for(peer, Vec::new());
+        }
+    }
+
+    /// Asks a peer for others, and first for one of them perhaps (rule N-9).
+    pub(crate) fn ask_for(&mut self, peer: PeerId, sought: Vec<u8>) {
+        if self.swarm.is_connected(&peer) && self.outgoing.len() < limits::REQUESTS_OUT_MAX {
+            self.send_request(None, peer, Protocol::Peers, sought);
         }
     }
 
@@ -194,7 +205,11 @@ impl Net {
             return;
         }
         if protocol == Protocol::Peers {
-            let answer = self.roster_for(peer);
+            let sought = match data.is_empty() {
+                true => None,
+                false => PeerId::from_bytes(&data).ok(),
+            };
+            let answer = self.roster_for(peer, sought);
             self.send_answer(protocol, id, channel, Ok(answer));
             return;
         }

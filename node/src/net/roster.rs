@@ -2,9 +2,9 @@
 //!
 //! # Rules
 //!
-//! - `[N-9]` The answer to `get-peers` (an empty request) is a list of at most 32 addresses, each a length of two
-//!   bytes, big-endian, and a multiaddr that ends with `/p2p/<peer>`. Only connected peers are named, by the
-//!   addresses that they announced themselves.
+//! - `[N-9]` The answer to `get-peers` (a request that is empty, or names a peer that is sought) is a list of at most 32
+//!   addresses, each a length of two bytes, big-endian, and a multiaddr that ends with `/p2p/<peer>`. Connected peers are
+//!   named, by the addresses that they announced themselves; first the one that is sought, by its record if it is not connected.
 //! - `[N-10]` An address is `ip4` or `ip6` with `tcp`, or with `udp` and `quic-v1`. Unspecified addresses are never
 //!   dialled, and loopback addresses only if the peer that named them is itself on loopback.
 
@@ -52,16 +52,22 @@ pub(crate) fn is_loopback(address: &Multiaddr) -> bool {
     }
 }
 
-/// The answer for a peer: others, starting after its own id, so that different peers hear of different ones.
-pub(crate) fn encode(known: &Addresses, asker: PeerId, asker_on_loopback: bool) -> Vec<u8> {
+/// The answer for a peer: the one that it seeks, then others, starting after its own id, so that different peers hear of
+/// different ones.
+pub(crate) fn encode(
+    known: &Addresses,
+    sought: Option<PeerId>,
+    asker: PeerId,
+    asker_on_loopback: bool,
+) -> Vec<u8> {
+    let first = sought.and_then(|it| known.get_key_value(&it));
     let after = known.range(asker..);
     let before = known.range(..asker);
+    let others = after.chain(before);
+    let others = others.filter(|(peer, _)| **peer != asker && Some(**peer) != sought);
     let mut bytes = Vec::new();
     let mut named = 0;
-    for (peer, addresses) in after.chain(before) {
-        if *peer == asker {
-            continue;
-        }
+    for (peer, addresses) in first.into_iter().chain(others) {
         for address in addresses.iter().filter(|a| dialable(a, asker_on_loopback)) {
             let address = address.clone().with(Protocol::P2p(*peer)).to_vec();
             let Ok(length) = u16::try_from(address.len()) else {
@@ -139,17 +145,17 @@ mod tests {
                 ],
             );
         }
-        let answer = decode(&encode(&known, peers[0], true), true).unwrap();
+        let answer = decode(&encode(&known, None, peers[0], true), true).unwrap();
         assert_eq!(answer.len(), 2);
         assert!(!answer.contains_key(&peers[0]));
         assert!(answer.values().all(|addresses| addresses.len() == 2));
         // From afar, loopback addresses are neither told nor believed.
-        let told = decode(&encode(&known, peers[0], false), true).unwrap();
+        let told = decode(&encode(&known, None, peers[0], false), true).unwrap();
         assert!(
             told.values()
                 .all(|addresses| *addresses == [address("/ip4/10.0.0.1/tcp/1")])
         );
-        let believed = decode(&encode(&known, peers[0], true), false).unwrap();
+        let believed = decode(&encode(&known, None, peers[0], true), false).unwrap();
         assert_eq!(believed, told);
     }
 
@@ -159,9 +165,15 @@ mod tests {
         for _ in 0..limits::PEERS_NAMED + 5 {
             known.insert(PeerId::random(), vec![address("/ip4/10.0.0.1/tcp/1")]);
         }
-        let bytes = encode(&known, PeerId::random(), false);
+        let bytes = encode(&known, None, PeerId::random(), false);
         assert!(bytes.len() < limits::RESPONSE_PEERS_MAX);
         assert_eq!(decode(&bytes, false).unwrap().len(), limits::PEERS_NAMED);
+        // Whoever is sought is named among however many.
+        for sought in known.keys() {
+            let bytes = encode(&known, Some(*sought), PeerId::random(), false);
+            let named = decode(&bytes, false).unwrap();
+            assert!(named.contains_key(sought) && named.len() == limits::PEERS_NAMED);
+        }
         assert_eq!(decode(&bytes[..bytes.len() - 1], false), None);
         assert_eq!(decode(&[bytes.as_slice(), &[0]].concat(), false), None);
         // One more than allowed, and an address that names nobody.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures::StreamExt as _;
+use libp2p::identity::Keypair;
 use libp2p::request_response::{InboundRequestId, OutboundRequestId};
 use libp2p::swarm::SwarmEvent;
 use libp2p::{Multiaddr, PeerId, Swarm, identify};
@@ -18,10 +19,11 @@ use super::event::{NetEvent, Outbox};
 use super::gossip::Waiting;
 use super::handle::{Command, Counters};
 use super::peer::Peer;
+use super::reach::Reach;
 use super::requests::{Incoming, Outgoing};
 use super::score::Standing;
-use super::topic::{Names, Protocol};
-use super::{limits, roster};
+use super::topic::{Names, Protocol, Topic};
+use super::{limits, record, roster};
 
 /// The network's state; its methods stand in `gossip`, `requests`, `links` and `conduct`.
 pub(crate) struct Net {
@@ -36,6 +38,9 @@ pub(crate) struct Net {
     pub(crate) asked: usize,
     pub(crate) dialer: Dialer,
     pub(crate) standing: Standing,
+    /// Signs this node's record.
+    pub(crate) key: Keypair,
+    pub(crate) reach: Reach,
     pub(crate) peers: BTreeMap<PeerId, Peer>,
     pub(crate) waiting: Waiting,
     pub(crate) outgoing: BTreeMap<(Protocol, OutboundRequestId), Outgoing>,
@@ -63,6 +68,7 @@ impl Net {
                 _ = clock.tick() => {
                     let now = Instant::now();
                     self.dial_due(now);
+                    self.give_up(now);
                     if now.duration_since(refilled) >= limits::TICK * 4 {
                         refilled = now;
                         self.refill(now);
@@ -113,10 +119,26 @@ impl Net {
                 addresses.retain(|address| roster::dialable(address, true));
                 self.dialer.learn(peer, addresses, false, Instant::now());
             }
+            Command::Locate { peer, addresses } => self.locate(peer, addresses),
+            Command::Announce => self.announce(),
             Command::Peers { reply } => {
                 // An error means that nobody waits for it any more.
                 let _ = reply.send(self.peer_list());
             }
+        }
+    }
+
+    /// Gossips this node's record (rule N-17).
+    fn announce(&mut self) {
+        let external: Vec<Multiaddr> = self.swarm.external_addresses().cloned().collect();
+        let listen = self.listen.borrow().clone();
+        let addresses = if external.is_empty() {
+            listen
+        } else {
+            external
+        };
+        if let Some(record) = record::sign(&self.key, &addresses) {
+            self.publish(Topic::Records, record);
         }
     }
 
@@ -128,9 +150,11 @@ impl Net {
                 peer_id,
                 endpoint,
                 num_established,
+                connection_id,
                 ..
             } => {
-                self.on_connected(peer_id, &endpoint, num_established.get() == 1, now);
+                let first = num_established.get() == 1;
+                self.on_connected(peer_id, connection_id, &endpoint, first, now);
             }
             SwarmEvent::ConnectionClosed {
                 peer_id,
@@ -141,16 +165,18 @@ impl Net {
                 tracing::debug!(peer = %peer_id, ?cause, "disconnected");
                 self.peers.remove(&peer_id);
                 self.dialer.lost(&peer_id, now);
+                self.left(&peer_id);
                 self.outbox
                     .deliver(NetEvent::PeerDisconnected { peer: peer_id });
             }
             SwarmEvent::OutgoingConnectionError {
                 peer_id: Some(peer),
+                connection_id,
                 error,
-                ..
             } => {
                 tracing::debug!(%peer, %error, "could not connect");
                 self.dialer.failed(&peer, now);
+                self.missed(peer, connection_id);
             }
             SwarmEvent::NewListenAddr { address, .. } => {
                 self.listen

@@ -25,15 +25,18 @@ pub enum Topic {
     Approvals,
     /// Ledger items and blocks.
     Ledger,
+    /// Where operators' nodes listen.
+    Records,
 }
 
 impl Topic {
     /// All topics.
-    pub const ALL: [Topic; 4] = [
+    pub const ALL: [Topic; 5] = [
         Topic::Assignments,
         Topic::Claims,
         Topic::Approvals,
         Topic::Ledger,
+        Topic::Records,
     ];
 
     /// The topic's part of its name.
@@ -43,6 +46,7 @@ impl Topic {
             Topic::Claims => "claims",
             Topic::Approvals => "approvals",
             Topic::Ledger => "ledger",
+            Topic::Records => "records",
         }
     }
 }

@@ -29,6 +29,10 @@ impl Role for VerifierRole {
         RoleName::Verifier
     }
 
+    fn follows_all(&self) -> bool {
+        false
+    }
+
     fn restore(
         &mut self,
         _archive: &Archive,
@@ -58,6 +62,9 @@ impl Role for VerifierRole {
             Signal::Approval(approval) => self.machine.compare(approval, claims, out),
             Signal::Compared { approval, holds } => {
                 self.machine.compared(approval, *holds, claims, out);
+            }
+            Signal::Disagree { claim, committed } => {
+                self.machine.disagree(*claim, *committed, claims, out);
             }
             Signal::Signed(Signed::Approval(approval)) => {
                 let process = claims

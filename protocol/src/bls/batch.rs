@@ -58,6 +58,19 @@ pub fn find_invalid(batch: &[SignedDigest], seed: &Digest) -> Vec<usize> {
     found
 }
 
+/// The coefficients of the terms of a batch, bound to everything that is in it.
+pub(super) fn coefficients(
+    inputs: &[u8],
+    seed: &Digest,
+) -> impl Iterator<Item = u128> + Clone + use<> {
+    let bound = digest(Domain::BATCH, &[seed.as_bytes(), inputs]);
+    (0_u64..).map(move |index| {
+        let drawn = digest(Domain::BATCH, &[bound.as_bytes(), &index.to_be_bytes()]);
+        let half = drawn.as_bytes().first_chunk();
+        half.map_or(0, |half| u128::from_be_bytes(*half))
+    })
+}
+
 pub(super) struct Term {
     key: G1Affine,
     /// Which of the batch's messages.
@@ -81,22 +94,15 @@ impl Batch {
             inputs.extend_from_slice(one.digest.as_bytes());
             inputs.extend_from_slice(one.signature.as_bytes());
         }
-        let bound = digest(Domain::BATCH, &[seed.as_bytes(), &inputs]);
-
+        let coefficients = coefficients(&inputs, seed);
         let mut known = BTreeMap::new();
         let mut messages = Vec::new();
         let mut terms = Vec::new();
-        for (index, one) in (0_u64..).zip(batch) {
+        for (one, coefficient) in batch.iter().zip(coefficients) {
             let message = *known.entry(one.digest).or_insert_with(|| {
                 messages.push(PreparedMessage::of(&one.digest));
                 messages.len() - 1
             });
-            let drawn = digest(Domain::BATCH, &[bound.as_bytes(), &index.to_be_bytes()]);
-            let (half, _) = drawn
-                .as_bytes()
-                .split_first_chunk()
-                .unwrap_or((&[0; 16], &[]));
-            let coefficient = u128::from_be_bytes(*half);
             let (key, signature) = (*one.key.point(), one.signature.point());
             terms.push(Term {
                 key,

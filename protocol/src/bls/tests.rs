@@ -338,6 +338,32 @@ fn knowledge_of_the_same_digest_is_compared_without_it() {
     ));
 }
 
+#[test]
+fn knowledge_of_many_is_compared_by_two_pairings() {
+    let known = |number: u8, text: &str| {
+        (
+            *secret(number).public_key(),
+            secret(number).sign(&message(text)),
+        )
+    };
+    let mut said: Vec<_> = (1..8).map(|it| known(it, "trace")).collect();
+    assert!(same_message_all(&said, &SEED));
+    assert!(same_message_all(&said[..1], &SEED) && same_message_all(&[], &SEED));
+    for place in 0..said.len() {
+        let honest = said[place];
+        let number = u8::try_from(place).unwrap() + 1;
+        // Made up, another's, and with an error that another's cancels.
+        for other in [known(number, "made up").1, said[(place + 1) % 7].1] {
+            said[place].1 = other;
+            assert!(!same_message_all(&said, &SEED), "{place}");
+        }
+        said[place] = honest;
+    }
+    said[1].1 = shifted(&said[1].1, 1);
+    said[2].1 = shifted(&said[2].1, -1);
+    assert!(!same_message_all(&said, &SEED));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
 

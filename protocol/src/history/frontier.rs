@@ -7,7 +7,9 @@ use serde_tuple::{Deserialize_tuple, Serialize_tuple};
 
 use super::HistoryError;
 use crate::id::Digest;
-use crate::merkle::{Proof, empty, fold_peaks, prove_from, push_leaf, seal};
+use crate::merkle::{
+    MultiProof, Proof, empty, fold_peaks, prove_from, prove_many_from, push_leaf, seal,
+};
 
 /// The tops of the full subtrees of a history, largest first: at most 64 digests (rule A-2).
 ///
@@ -89,6 +91,15 @@ impl Frontier {
             return None;
         }
         prove_from(size, index, |range| self.top_with(new, range))
+    }
+
+    /// Proves several leaves, strictly ascending, as [`prove_new`](Frontier::prove_new) proves one.
+    pub fn prove_many_new(&self, new: &[Digest], indices: &[u64]) -> Option<MultiProof> {
+        let size = self.size.checked_add(u64::try_from(new.len()).ok()?)?;
+        if *indices.first()? < self.size {
+            return None;
+        }
+        prove_many_from(size, indices, |range| self.top_with(new, range))
     }
 
     /// The top over a range beside the way to a new leaf: whole peaks, then new leaves.

@@ -49,6 +49,14 @@ fn a_frontier_proves_what_is_appended_and_nothing_older() {
                     proof,
                     "{index} of {base}..{end}"
                 );
+                let some: Vec<u64> = (index..size).step_by(3).collect();
+                let known = index >= old && !some.is_empty();
+                let proof = known.then(|| history.prove_many(&some, size)).flatten();
+                assert_eq!(
+                    frontier.prove_many_new(new, &some),
+                    proof,
+                    "{some:?} of {base}..{end}"
+                );
             }
         }
     }

@@ -27,6 +27,8 @@ impl Simulation {
             // Made durable before.
             Effect::Persist(_) => {}
             // Nobody looks.
+            // Everybody knows where everybody is.
+            Effect::Locate { .. } | Effect::Announce => {}
             Effect::Shrank(_) => {}
             Effect::Execute(job, profiles) => {
                 self.beside(who, 30, Work::Job(Box::new(job), profiles));

@@ -19,7 +19,8 @@ const REFUSED: u64 = 20;
 impl Simulation {
     /// Starts to get something, unless it is being got.
     pub(super) fn fetch(&mut self, who: usize, wanted: Wanted) -> Result<(), Violation> {
-        let holder = self.holder(who, &wanted).and_then(|it| self.node_of(&it));
+        let holders = self.holders(who, &wanted).into_iter();
+        let holders: Vec<usize> = holders.filter_map(|it| self.node_of(&it)).collect();
         let Some(node) = self.nodes.get_mut(who) else {
             return Ok(());
         };
@@ -45,12 +46,9 @@ impl Simulation {
             }
         }
         let alone = matches!(wanted, Wanted::Want(Want::Ends { .. }));
-        let others = (0..self.nodes.len()).filter(|it| !alone && *it != who && Some(*it) != holder);
-        let peers = holder
-            .filter(|it| *it != who)
-            .into_iter()
-            .chain(others)
-            .collect();
+        let others = (0..self.nodes.len()).filter(|it| !alone && !holders.contains(it));
+        let peers = holders.iter().copied().chain(others);
+        let peers = peers.filter(|it| *it != who).collect();
         self.agenda.after(
             0,
             Event::Ask {
@@ -63,13 +61,15 @@ impl Simulation {
         Ok(())
     }
 
-    /// The operator that should have something.
-    fn holder(&self, who: usize, wanted: &Wanted) -> Option<Address> {
-        let core = self.core(who)?;
+    /// The operators that should have something.
+    fn holders(&self, who: usize, wanted: &Wanted) -> Vec<Address> {
+        let Some(core) = self.core(who) else {
+            return Vec::new();
+        };
         match wanted {
-            Wanted::Want(want) => core.holder(want),
-            Wanted::Evidence(_, challenger) => Some(*challenger),
-            Wanted::Blocks(_) => Some(core.ledger().proposer()),
+            Wanted::Want(want) => core.holders(want),
+            Wanted::Evidence(_, challenger) => vec![*challenger],
+            Wanted::Blocks(_) => vec![core.ledger().proposer()],
         }
     }
 

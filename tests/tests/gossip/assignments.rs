@@ -51,6 +51,8 @@ pub(crate) fn cases() -> Vec<Case> {
         .find(|it| it.item_key == next.read.signer)
         .unwrap();
     let (key, strange) = (item_key(scheduler), ItemKey::ed25519(&[7; 32]));
+    let mut others = STAGE.world.operators.iter();
+    let another = item_key(others.find(|it| it.item_key != next.read.signer).unwrap());
     let message = &next.items[1];
     let assign = |key: &ItemKey, draft: AssignmentDraft| -> Vec<u8> {
         let item = key.sign_item(&draft.to_item_draft(None)).unwrap();
@@ -132,6 +134,11 @@ pub(crate) fn cases() -> Vec<Case> {
             "other-process",
             first.at,
             bundled(&[&first.items[0], &message_of_nobody]),
+        ),
+        told(
+            "by-another-operator",
+            next.at,
+            assign(&another, next.read.draft()),
         ),
         told("neither", next.at, bundled(&[&neither])),
         told("clock-back", next.at, assign(&key, back)),

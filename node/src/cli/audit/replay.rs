@@ -6,6 +6,8 @@
 //!   that it evaluated is used.
 //! - `[RP-2]` Evaluation starts at slot 0 whatever stretch is compared, for no state but that one is known without trust.
 //! - `[RP-3]` What differs is told by the first slot that differs.
+//! - `[RP-4]` With `--differing` nothing is executed as long as all claims and the node say the same of the slots: equal roots are equal
+//!   histories. Else what was said is compared up to the first slot of which two things are said.
 
 mod claims;
 mod fetch;
@@ -70,6 +72,9 @@ pub(super) struct Replay {
     /// The slots to compare, like 16..32; all are evaluated up to the last of them
     #[arg(long, value_name = "A..B")]
     slots: Option<Slots>,
+    /// Execute nothing unless claims, or the node, differ in what they say of the slots; then up to where they do
+    #[arg(long)]
+    differing: bool,
 }
 
 /// Something said of the process that the replay refutes.
@@ -98,9 +103,24 @@ struct Done {
     evaluating: Duration,
 }
 
+impl Done {
+    /// Fails if no slot was compared.
+    fn of_some(self) -> Result<Done, CliError> {
+        if self.compared > 0 {
+            return Ok(self);
+        }
+        let message = match self.slots {
+            0 => "the process has none of the slots that were asked for".to_owned(),
+            slots => format!("the process has {slots} slots, none of them among those asked for"),
+        };
+        Err(CliError::new(Exit::Failure, "slot-unknown", message)
+            .with_help("see `surety process assignments`"))
+    }
+}
+
 pub(super) fn run(context: &Context, verb: &Replay) -> Result<(), CliError> {
     let slots = verb.slots.clone().map_or(0..u64::MAX, |it| it.0);
-    let (done, mismatch) = context.block_on(replay(context, verb.process, slots))?;
+    let (done, mismatch) = context.block_on(replay(context, verb, slots))?;
     let millis = u64::try_from(done.evaluating.as_millis())
         .unwrap_or(u64::MAX)
         .max(1);
@@ -137,10 +157,10 @@ fn differs(it: &Mismatch) -> CliError {
 
 async fn replay(
     context: &Context,
-    process: ProcessId,
-    slots: Range<u64>,
+    verb: &Replay,
+    mut slots: Range<u64>,
 ) -> Result<(Done, Option<Mismatch>), CliError> {
-    let client = context.client()?;
+    let (client, process) = (context.client()?, verb.process);
     let told = client.get("/v1/ledger/profiles").await?;
     let (profiles, engines) = (profiles(&told)?, Engines::wasm());
     let mut source = Source::open(&client, process).await?;
@@ -148,6 +168,21 @@ async fn replay(
     context
         .shell
         .progress(format!("{} claims of the process are known", claims.len()));
+    if verb.differing {
+        let node = source.said(&client, &slots).await?;
+        let Some(slot) = claims.first_difference(&node, &slots) else {
+            let done = Done {
+                claims: claims.len(),
+                compared: claims.said(&node, &slots),
+                ..Done::default()
+            };
+            return done.of_some().map(|done| (done, None));
+        };
+        context
+            .shell
+            .progress(format!("what is said of slot {slot} differs"));
+        slots.end = slot.saturating_add(1);
+    }
     let mut replayed = Replayed::new(&engines, profiles, &source.process, &source.module);
     let mut done = Done {
         claims: claims.len(),
@@ -180,15 +215,7 @@ async fn replay(
             .shell
             .progress(format!("{} slots agree", done.slots));
     }
-    if done.compared == 0 {
-        let message = format!(
-            "the process has {} slots, none of them among those asked for",
-            done.slots
-        );
-        return Err(CliError::new(Exit::Failure, "slot-unknown", message)
-            .with_help("see `surety process assignments`"));
-    }
-    Ok((done, None))
+    done.of_some().map(|done| (done, None))
 }
 
 /// The profiles of the network as the node tells them; the claims name the same, or are found to differ.

@@ -130,6 +130,7 @@ fn configuration(operator: &str, verb: &Init) -> Result<String, CliError> {
     text.push_str(
         "# roles = [\"scheduler\", \"compute\", \"messenger\", \"verifier\", \"gateway\"]\n\
          # http = \"127.0.0.1:8734\"\n\
+         # external = [\"/ip4/192.0.2.2/udp/8735/quic-v1\"]\n\
          # bootstrap = [\"/ip4/192.0.2.1/udp/8735/quic-v1/p2p/PEER\"]\n",
     );
     Ok(text)

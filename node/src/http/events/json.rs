@@ -107,6 +107,9 @@ fn of_role(event: &Event) -> Value {
             "claim": claim,
             "verifier": verifier,
         }),
+        Event::Disagree { process, claim } => {
+            json!({ "kind": "disagree", "process": process, "claim": claim })
+        }
         Event::Accused { evidence, offender } => {
             json!({ "kind": "accused", "evidence": evidence, "offender": offender })
         }

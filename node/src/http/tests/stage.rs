@@ -339,6 +339,7 @@ impl Stage {
                 self.keep(Record::Evaluated {
                     process,
                     leaf: it.leaf,
+                    frontier: None,
                     head: it.head,
                     ruling: it.ruling,
                     parts: it.parts,

@@ -19,6 +19,7 @@ impl Stage {
         self.keep(Record::Evaluated {
             process,
             leaf,
+            frontier: None,
             head,
             ruling,
             parts: result.parts(),

@@ -177,3 +177,104 @@ async fn the_task_ends_when_nobody_owns_it() {
     soon(task).await.unwrap();
     drop(events);
 }
+
+/// Asks for something and answers it.
+async fn asks(asker: &mut Node, other: &mut Node, id: u64) {
+    let request = asker.handle.clone();
+    request
+        .request(id, other.id(), Protocol::Blocks, b"where".to_vec())
+        .await
+        .unwrap();
+    let (_, from, token, data) = other.request().await;
+    assert_eq!((from, data.as_slice()), (asker.id(), &b"where"[..]));
+    other
+        .handle
+        .respond(token, Ok(b"here".to_vec()))
+        .await
+        .unwrap();
+    assert_eq!(asker.response(id).await, Ok(b"here".to_vec()));
+}
+
+/// Rules N-9 and N-18.
+#[tokio::test]
+async fn who_is_not_connected_is_found_by_who_knows_it() {
+    for transport in [Transport::Tcp, Transport::Quic] {
+        let hub = Node::start(1, config(transport, &[])).await;
+        let mut a = Node::start(2, config(transport, &[&hub])).await;
+        let mut b = Node::start(3, config(transport, &[&hub])).await;
+        let listening = |peer: &PeerInfo| peer.agent.starts_with("surety/");
+        hub.sees(|peers| peers.len() == 2 && peers.iter().all(listening))
+            .await;
+        asks(&mut a, &mut b, 1).await;
+        // What waits for one peer goes with the first connection.
+        asks(&mut b, &mut a, 2).await;
+    }
+}
+
+/// Rule N-18.
+#[tokio::test]
+async fn who_is_told_of_falsely_by_some_is_found_by_others() {
+    let transport = Transport::Tcp;
+    let (mut liar, hub) = (
+        Node::start(1, config(transport, &[])).await,
+        Node::start(2, config(transport, &[])).await,
+    );
+    let mut a = Node::start(3, config(transport, &[&liar, &hub])).await;
+    let mut b = Node::start(4, config(transport, &[&hub])).await;
+    let listening = |peer: &PeerInfo| peer.agent.starts_with("surety/");
+    hub.sees(|peers| peers.len() == 2 && peers.iter().all(listening))
+        .await;
+    a.sees(|peers| peers.len() == 2).await;
+    liar.connected(a.id()).await;
+    // Nobody answers there, nor says so.
+    let hole: Multiaddr = "/ip4/127.0.0.1/udp/9/quic-v1".parse().unwrap();
+    liar.handle.locate(b.id(), vec![hole]).await.unwrap();
+    asks(&mut a, &mut b, 1).await;
+}
+
+/// Rules N-17 and N-18.
+#[tokio::test]
+async fn who_says_where_it_is_is_reached_there() {
+    let mut hub = Node::start(1, config(Transport::Quic, &[])).await;
+    let mut b = Node::start(2, config(Transport::Quic, &[&hub])).await;
+    b.subscribed(1).await;
+    b.handle.announce().await.unwrap();
+    let (topic, _, _, data) = hub.gossip().await;
+    let record = record::read(&data).unwrap();
+    assert_eq!((topic, record.peer), (Topic::Records, b.id()));
+    assert_eq!(record.addresses, b.handle.listen_addresses());
+    // One who knows nobody else.
+    let mut a = Node::start(3, config(Transport::Quic, &[])).await;
+    a.handle
+        .locate(record.peer, record.addresses)
+        .await
+        .unwrap();
+    asks(&mut a, &mut b, 1).await;
+}
+
+#[tokio::test]
+async fn who_is_nowhere_is_not_sought_for_ever() {
+    let hub = Node::start(3, config(Transport::Tcp, &[])).await;
+    let mut a = Node::start(1, config(Transport::Tcp, &[&hub])).await;
+    a.connected(hub.id()).await;
+    let gone = Node::start(2, config(Transport::Tcp, &[])).await;
+    let peer = gone.id();
+    let (_, listen) = roster::split(&gone.stop().await).unwrap();
+    a.handle.locate(peer, vec![listen]).await.unwrap();
+    for id in 0..20 {
+        a.handle
+            .request(id, peer, Protocol::Blocks, vec![])
+            .await
+            .unwrap();
+    }
+    // Those that found no room, those that waited in vain, and one that comes right after.
+    for id in (8..20).chain(0..8) {
+        assert_eq!(a.response(id).await, Err(ExchangeError::NotConnected));
+    }
+    a.handle
+        .request(20, peer, Protocol::Blocks, vec![])
+        .await
+        .unwrap();
+    let at_once = tokio::time::timeout(limits::SEEK / 2, a.response(20));
+    assert_eq!(at_once.await.unwrap(), Err(ExchangeError::NotConnected));
+}

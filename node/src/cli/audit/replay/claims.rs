@@ -1,6 +1,6 @@
 //! The claims that are known of a process, to be compared with what its messages give.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
@@ -27,6 +27,7 @@ struct Told {
     claimants: String,
     first_new: u64,
     size: u64,
+    base_root: Digest,
     history_root: Digest,
     head_state_root: Digest,
     profile: ProfileId,
@@ -118,6 +119,55 @@ impl Claims {
         })
     }
 
+    /// The first of these slots of which two claims, or a claim and the node, say different things (rule RP-4).
+    pub(super) fn first_difference(
+        &self,
+        node: &BTreeMap<u64, Value>,
+        slots: &Range<u64>,
+    ) -> Option<u64> {
+        let leaves = self.by_slot.range(slots.clone()).find(|(slot, claims)| {
+            let claimed = claims.iter().filter_map(|it| self.told.get(*it));
+            let claimed = claimed.filter_map(|claim| {
+                let place = usize::try_from(slot.checked_sub(claim.first_new)?).ok()?;
+                claim.leaves.get(place)
+            });
+            let node = node.get(slot).filter(|it| is_evaluated(it));
+            let said: BTreeSet<_> = claimed.chain(node).map(fields).collect();
+            said.len() > 1
+        });
+        // Where one claim ends another may begin.
+        let mut roots: BTreeMap<u64, BTreeSet<Digest>> = BTreeMap::new();
+        let mut ends: BTreeMap<u64, BTreeSet<_>> = BTreeMap::new();
+        for it in &self.told {
+            roots.entry(it.size).or_default().insert(it.history_root);
+            roots.entry(it.first_new).or_default().insert(it.base_root);
+            let end = (it.head_state_root, it.profile, it.height);
+            ends.entry(it.size).or_default().insert(end);
+        }
+        let roots = roots.iter().filter(|(_, said)| said.len() > 1);
+        let ends = ends.iter().filter(|(_, said)| said.len() > 1);
+        let sizes = roots
+            .map(|(size, _)| *size)
+            .chain(ends.map(|(size, _)| *size));
+        let last = sizes.filter_map(|size| size.checked_sub(1));
+        leaves
+            .map(|(slot, _)| *slot)
+            .into_iter()
+            .chain(last.filter(|slot| slots.contains(slot)))
+            .min()
+    }
+
+    /// Of how many of these slots something is said.
+    pub(super) fn said(&self, node: &BTreeMap<u64, Value>, slots: &Range<u64>) -> u64 {
+        let node = node.iter().filter(|(_, told)| is_evaluated(told));
+        let claimed = self.by_slot.range(slots.clone());
+        let all = node
+            .map(|(slot, _)| slot)
+            .chain(claimed.map(|(slot, _)| slot));
+        let all: BTreeSet<&u64> = all.collect();
+        u64::try_from(all.len()).unwrap_or(u64::MAX)
+    }
+
     fn at<'a>(
         &'a self,
         index: &'a BTreeMap<u64, Vec<usize>>,
@@ -129,6 +179,17 @@ impl Claims {
             .flatten()
             .filter_map(|it| self.told.get(*it))
     }
+}
+
+/// Whether a node says what came of a slot.
+fn is_evaluated(told: &Value) -> bool {
+    told.get("result_root").is_some_and(Value::is_string)
+}
+
+/// What is said of a slot, to be compared.
+fn fields(told: &Value) -> [String; 4] {
+    ["assignment", "result_root", "gas", "state_root"]
+        .map(|name| told.get(name).unwrap_or(&Value::Null).to_string())
 }
 
 impl Told {
@@ -147,6 +208,7 @@ impl Told {
             claimants: claimants.join(" and "),
             first_new: number(told, "first_new")?,
             size: number(told, "size")?,
+            base_root: parsed(told, "base_root")?,
             history_root: parsed(told, "history_root")?,
             head_state_root: parsed(told, "head_state_root")?,
             profile: parsed(told, "profile")?,
@@ -242,6 +304,7 @@ mod tests {
             "claimants": ["one", "two"],
             "first_new": 6,
             "size": 8,
+            "base_root": digest(3),
             "history_root": digest(history_root),
             "head_state_root": digest(head),
             "profile": digest(6),
@@ -286,5 +349,42 @@ mod tests {
         let claims = told(leaf(2, 3, None), 4, 0);
         assert!(claims.ends_at(8) && !claims.ends_at(7));
         assert_eq!(claims.compare(&step()).unwrap().by, "one and two");
+    }
+
+    /// Rule RP-4.
+    #[test]
+    fn what_differs_is_seen_without_executing_anything() {
+        let both = |other: Claims| {
+            let mut all = told(leaf(2, 3, None), 4, 5).told;
+            all.extend(other.told);
+            Claims::of(all)
+        };
+        let nobody = BTreeMap::new();
+        let all = 0..u64::MAX;
+        let same = || both(told(leaf(2, 3, None), 4, 5));
+        assert_eq!(same().first_difference(&nobody, &all), None);
+        assert_eq!(same().said(&nobody, &all), 2);
+        let differs = |said: Value| {
+            let node = BTreeMap::from([(7, said)]);
+            same().first_difference(&node, &all)
+        };
+        assert_eq!(differs(leaf(2, 3, None)), None);
+        assert_eq!(differs(leaf(2, 4, None)), Some(7));
+        // What it has not evaluated it says nothing of.
+        let assigned = json!({ "slot": 7, "assignment": digest(1), "result_root": null });
+        assert_eq!(differs(assigned), None);
+        let mut rebased = told(leaf(2, 3, None), 4, 5);
+        rebased.told[0].base_root = digest(8);
+        assert_eq!(both(rebased).first_difference(&nobody, &all), Some(5));
+        for other in [
+            told(leaf(9, 3, None), 4, 5),
+            told(leaf(2, 3, Some(5)), 4, 5),
+            told(leaf(2, 3, None), 9, 5),
+            told(leaf(2, 3, None), 4, 9),
+        ] {
+            let both = both(other);
+            assert_eq!(both.first_difference(&nobody, &(0..7)), None);
+            assert_eq!(both.first_difference(&nobody, &all), Some(7));
+        }
     }
 }

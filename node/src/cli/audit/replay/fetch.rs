@@ -1,5 +1,8 @@
 //! The log of a process from a node: items that prove themselves (rule RP-1).
 
+use std::collections::BTreeMap;
+use std::ops::Range;
+
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::Value;
 use surety_protocol::assignment::Assignment;
@@ -18,6 +21,8 @@ use crate::shell::{CliError, Exit};
 
 /// Items fetched at once.
 const FETCHES: usize = 16;
+/// Slots that are asked for together without their items.
+const SAID: u64 = 1000;
 
 /// The log of one process, read from its start.
 pub(super) struct Source {
@@ -49,6 +54,30 @@ impl Source {
             id,
             chain: Chain::before(Slot(0), id, scheduler),
         })
+    }
+
+    /// What the node says of slots, without their items.
+    pub(super) async fn said(
+        &self,
+        client: &Client,
+        slots: &Range<u64>,
+    ) -> Result<BTreeMap<u64, Value>, CliError> {
+        let (mut said, mut from) = (BTreeMap::new(), slots.start);
+        while from < slots.end {
+            let left = slots.end.saturating_sub(from).min(SAID);
+            let path = format!("/v1/processes/{}/slots?from={from}&limit={left}", self.id);
+            let page = client.get(&path).await?;
+            let before = from;
+            for told in list(&page) {
+                let slot = number(told, "slot")?;
+                from = from.max(slot.saturating_add(1));
+                said.insert(slot, told.clone());
+            }
+            if from == before {
+                break;
+            }
+        }
+        Ok(said)
     }
 
     /// The next slots; none where the log ends.
