@@ -176,8 +176,7 @@ impl Core {
         out: &mut Outbox<Effect>,
     ) {
         let log = self.shared.logs.get(&process);
-        let operator = log.and_then(|it| self.ledger.operator_of_item_key(&it.scheduler));
-        if operator.is_some_and(|it| self.ledger.answers(&it)) {
+        if log.is_some_and(|it| self.ledger.acts_for_stake(&it.scheduler)) {
             self.heard_of(process, size, out);
         } else {
             let from = Slot(self.slots_here(&process));

@@ -101,8 +101,7 @@ impl Core {
         }
         let log = self.shared.logs.get(&assignment.process);
         let its = log.is_none_or(|it| it.scheduler == assignment.signer);
-        let operator = self.ledger.operator_of_item_key(&assignment.signer);
-        let answers = operator.is_some_and(|it| self.ledger.answers(&it));
+        let answers = self.ledger.acts_for_stake(&assignment.signer);
         // [LO-5]
         match its && answers && Height(assignment.block_height) <= self.ledger.horizon() {
             true => Acceptance::Accept,
@@ -112,8 +111,7 @@ impl Core {
 
     /// What a slot is worth that does not continue its log: who only verifies could not see that, if somebody with stake signed it.
     pub(super) fn unfit(&self, signer: &Address, assigns: bool) -> Acceptance {
-        let operator = self.ledger.operator_of_item_key(signer);
-        match assigns && operator.is_some_and(|it| self.ledger.answers(&it)) {
+        match assigns && self.ledger.acts_for_stake(signer) {
             true => Acceptance::Ignore,
             false => Acceptance::Reject,
         }

@@ -93,14 +93,14 @@ impl Net {
         let here = self.listen.borrow().iter().all(roster::is_loopback);
         addresses.retain(|address| roster::dialable(address, here));
         self.reach.vain.remove(&peer);
-        let known = !addresses.is_empty();
-        self.swarm.behaviour_mut().gate.locate(peer, known);
         let located = &mut self.reach.located;
-        if addresses.is_empty() {
-            located.remove(&peer);
-        } else if located.len() < limits::LOCATED_MAX || located.contains_key(&peer) {
-            located.insert(peer, addresses);
-        }
+        let room = located.len() < limits::LOCATED_MAX || located.contains_key(&peer);
+        let known = room && !addresses.is_empty();
+        match known {
+            true => located.insert(peer, addresses),
+            false => located.remove(&peer),
+        };
+        self.swarm.behaviour_mut().gate.locate(peer, known);
     }
 
     /// Keeps a request until its peer is connected (rule N-18).

@@ -184,17 +184,17 @@ impl Queue {
             let Some(it) = items.and_then(|it| it.waiting.pop_front()) else {
                 break;
             };
+            let bytes = taken.bytes.saturating_add(block_bytes(&it.bytes));
+            if bytes > bytes_max && !taken.items.is_empty() {
+                later.push(it);
+                break;
+            }
             // [OR-5]
             if let Subject::Digest(claimant) = it.subject
                 && !taken.claimants.insert(claimant)
             {
                 later.push(it);
                 continue;
-            }
-            let bytes = taken.bytes.saturating_add(block_bytes(&it.bytes));
-            if bytes > bytes_max && !taken.items.is_empty() {
-                later.push(it);
-                break;
             }
             taken.bytes = bytes;
             self.forget(line, &it);
