@@ -40,7 +40,7 @@ use surety_protocol::witness::PAGE_BYTES;
 use written::Tracker;
 
 pub(crate) use fault::install;
-pub(crate) use linear::{Creator, RESERVED, take_made};
+pub(crate) use linear::{Creator, GUARD, RESERVED, take_made};
 
 /// Why memory cannot be used: the host's fault, or the witness'.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -10,8 +10,13 @@ use wasmtime::{Error, LinearMemory, MemoryCreator, MemoryType};
 use super::written::Tracker;
 use super::{Region, Watching};
 
-/// Address space of one memory: all that 32 bits address, so that it never moves.
-pub(crate) const RESERVED: u64 = 1 << 32;
+/// Address space in which a memory grows without being moved. Half of what 32 bits address: a comparison of an address of 64
+/// bits with it is one instruction, since it fits a signed number of 32.
+pub(crate) const RESERVED: u64 = 1 << 31;
+
+/// Address space behind it that nothing is ever in: with [`RESERVED`], all that 32 bits address and the largest offset that
+/// compilers give, so that addresses of 32 bits are not compared at all.
+pub(crate) const GUARD: u64 = (1 << 31) + (32 << 20);
 
 thread_local! {
     /// The region of the memory that was made last on this thread.

@@ -17,7 +17,7 @@ use crate::engine::host::HostFunction;
 use crate::engine::module::{self, Checked};
 use crate::engine::stack::WASM_STACK_BYTES;
 use crate::engine::{Abstain, Artefacts, EngineError, Host};
-use crate::memory::{Creator, RESERVED, Watching, install};
+use crate::memory::{Creator, GUARD, RESERVED, Watching, install};
 
 /// Compiles modules and runs what it compiled. Its memories are watched by the kernel.
 pub(in crate::engine) struct Jit {
@@ -98,6 +98,8 @@ fn config(creator: Creator) -> Config {
         // A long jump is an error that passes through every frame: no time for back traces.
         .wasm_backtrace_max_frames(None)
         .memory_reservation(RESERVED)
+        .memory_guard_size(GUARD)
+        .memory_may_move(false)
         // Its image would have to be mapped over memory that is ours.
         .memory_init_cow(false)
         .with_host_memory(Arc::new(creator));
