@@ -43,7 +43,7 @@ pub enum CodecError {
         limit: usize,
     },
     /// The bytes end before the value does, or a length points past them.
-    #[error("truncated at byte {0}")]
+    #[error("the bytes end before the object does, at byte {0}")]
     Truncated(usize),
     /// Bytes follow the value.
     #[error("{0} bytes after the value")]
@@ -55,9 +55,7 @@ pub enum CodecError {
     #[error("too deep or too many values")]
     TooComplex,
     /// Another kind or version of object.
-    #[error(
-        "expected object kind {expected_kind} version {expected_version}, got {kind} version {version}"
-    )]
+    #[error("expected {}, got {}", named(*.expected_kind, *.expected_version), named(*.kind, *.version))]
     Kind {
         /// The kind asked for.
         expected_kind: u8,
@@ -74,6 +72,23 @@ pub enum CodecError {
     /// The bytes mean the value but are not its encoding.
     #[error("not the canonical encoding")]
     NotCanonical,
+}
+
+/// An object for people: those that come in files by their names.
+fn named(kind: u8, version: u8) -> String {
+    let name = match kind {
+        3 => "a claim",
+        4 => "an approval",
+        6 => "a certificate",
+        9 => "evidence",
+        30 => "a genesis",
+        32 => "a commit",
+        33 => "a block",
+        34 => "a checkpoint",
+        42 => "an attested result",
+        _ => "an object",
+    };
+    format!("{name} (kind {kind}, version {version})")
 }
 
 /// Encodes an object canonically.

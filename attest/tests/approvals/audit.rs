@@ -37,7 +37,7 @@ impl Unit {
     }
 
     fn hear(&mut self, claim: SignedClaim) {
-        assert!(self.claims.insert(claim.clone()));
+        assert!(self.claims.insert(claim.clone()).is_some());
         self.auditor.claim(&claim, &self.claims, &mut self.out);
     }
 

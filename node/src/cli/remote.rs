@@ -33,6 +33,31 @@ impl From<ClientError> for CliError {
                 "not-found",
                 "there is no such slot yet; `surety process assignments PROCESS` shows which there are",
             ),
+            ClientError::Refused { code, .. } if code == "not-attested" => (
+                Exit::Failure,
+                "node-refused",
+                "wait for it with --wait SECONDS, or ask for less with --status",
+            ),
+            ClientError::Refused { code, .. } if code == "backing-too-low" => (
+                Exit::Failure,
+                "node-refused",
+                "ask for no more than there is, with --k and --min-stake",
+            ),
+            ClientError::Refused { code, .. } if code == "other-history" => (
+                Exit::Failure,
+                "node-refused",
+                "this node is wrong about the process, and may have been faulty: ask another one",
+            ),
+            ClientError::Refused { code, .. } if code == "module-refused" => (
+                Exit::Failure,
+                "node-refused",
+                "the network executes no such module: what it may have and import is in specs/execution.md",
+            ),
+            ClientError::Refused { code, .. } if code == "module-wrong" => (
+                Exit::Failure,
+                "node-refused",
+                "hand in a module with `surety process publish`, and take the id that it prints",
+            ),
             ClientError::Refused { status: 404, .. } => (
                 Exit::Failure,
                 "not-found",

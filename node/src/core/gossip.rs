@@ -254,7 +254,7 @@ impl Core {
             }
             Gossip::Claim(claim) => {
                 let data = codec::encode(claim.as_ref()).unwrap_or_default();
-                self.shared.claims.insert(*claim);
+                self.keep_claim(*claim, out);
                 out.push(Effect::Publish {
                     topic: Topic::Claims,
                     data,

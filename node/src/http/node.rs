@@ -35,11 +35,12 @@ pub(super) async fn openapi() -> Response {
     ([(CONTENT_TYPE, "application/json")], OPENAPI).into_response()
 }
 
-/// `GET /v1/node`: who the node is. `origin` is the process id of the ledger, which is the network's id.
+/// `GET /v1/node`: who the node is, and how much it has signed since it was started. `origin` is the process id of the ledger, which is the network's id.
 pub(super) async fn about(State(api): State<Api>) -> Result<Response, Problem> {
     let (node, net) = (&api.node, &api.node.handle.net);
     let ledger = &api.now().ledger;
     let peers = net.peers().await.map_or(0, |it| it.len());
+    let metrics = &api.node.handle.metrics;
     let about = json!({
         "version": env!("CARGO_PKG_VERSION"),
         "network": node.network,
@@ -52,6 +53,8 @@ pub(super) async fn about(State(api): State<Api>) -> Result<Response, Problem> {
         "profile": profile(ledger.profiles().at(ledger.height())),
         "height": ledger.height(),
         "peers": peers,
+        "claims_signed": metrics.claims_signed.get(),
+        "approvals_signed": metrics.approvals_signed.get(),
     });
     Ok(Json(about).into_response())
 }

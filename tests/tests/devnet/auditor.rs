@@ -37,5 +37,26 @@ fn a_lie_that_all_verifiers_approve_is_found_and_challenged_by_an_auditor() {
         let looked = value("surety_claims_audited_total ")?;
         (looked > 0 && value("surety_evidence_found_total ")? > 0).then_some(())
     });
+    // Another node than the liar's tells what all have claimed, also after it was away.
+    let mut asked = net.kill(0);
+    asked.restart();
+    let liar = net.operator(1);
+    let claims = format!("/v1/processes/{process}/claims");
+    let all = net.get(&claims)["items"].clone();
+    let all = all.as_array().unwrap();
+    let by = |it: &&Value| {
+        it["claimants"]
+            .as_array()
+            .unwrap()
+            .contains(&liar.as_str().into())
+    };
+    assert!(all.iter().any(|it| by(&it)), "{all:?}");
+    let replayed = net.run(&["audit", "replay", &process, "--differing"]);
+    assert_eq!(replayed.code, 6, "{}{}", replayed.stdout, replayed.stderr);
+    assert!(
+        replayed.stdout.contains("replay-differs"),
+        "{}",
+        replayed.stdout
+    );
     net.stop();
 }

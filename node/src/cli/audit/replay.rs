@@ -6,8 +6,9 @@
 //!   that it evaluated is used.
 //! - `[RP-2]` Evaluation starts at slot 0 whatever stretch is compared, for no state but that one is known without trust.
 //! - `[RP-3]` What differs is told by the first slot that differs.
-//! - `[RP-4]` With `--differing` nothing is executed as long as all claims and the node say the same of the slots: equal roots are equal
-//!   histories. Else what was said is compared up to the first slot of which two things are said.
+//! - `[RP-4]` With `--differing` nothing is executed as long as all claims that the node knows, whoever signed them (rule CO-19),
+//!   and the node say the same of the slots: equal roots are equal histories. Else what was said is compared up to the
+//!   first slot of which two things are said.
 
 mod claims;
 mod fetch;

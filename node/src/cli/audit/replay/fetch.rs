@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::Value;
+use surety_attest::log::kind;
 use surety_protocol::assignment::Assignment;
 use surety_protocol::claim::Leaf;
 use surety_protocol::execution::Input;
@@ -42,6 +43,14 @@ impl Source {
     /// Fetches what every slot needs.
     pub(super) async fn open(client: &Client, id: ProcessId) -> Result<Source, CliError> {
         let process = item(client, id.into()).await?;
+        if kind(&process) != Some("Process") {
+            let message = format!("item {id} is no process");
+            return Err(
+                CliError::new(Exit::Usage, "process-wrong", message).with_help(
+                    "the id of a process is what `surety process spawn` prints as `process`",
+                ),
+            );
+        }
         let named = |name: &'static str| process.tag(name).ok_or_else(|| broken(0, name));
         let module: ModuleId = named("Module")?.parse().map_err(|_| broken(0, "Module"))?;
         let scheduler = named("Scheduler")?
