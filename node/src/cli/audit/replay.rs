@@ -9,6 +9,8 @@
 //! - `[RP-4]` With `--differing` nothing is executed as long as all claims that the node knows, whoever signed them (rule CO-19),
 //!   and the node say the same of the slots: equal roots are equal histories. Else what was said is compared up to the
 //!   first slot of which two things are said.
+//! - `[RP-5]` A claim that is not certified, and whose claimants have all been punished, is counted and not compared: nobody
+//!   stands for it, and nothing is left to be done.
 
 mod claims;
 mod fetch;
@@ -101,6 +103,7 @@ struct Done {
     slots: u64,
     compared: u64,
     claims: u64,
+    punished: u64,
     evaluating: Duration,
 }
 
@@ -132,6 +135,7 @@ pub(super) fn run(context: &Context, verb: &Replay) -> Result<(), CliError> {
         "slots": done.slots,
         "compared": done.compared,
         "claims": done.claims,
+        "punished": done.punished,
         "seconds": done.evaluating.as_secs_f64(),
         "slots_per_second": rate,
     });
@@ -174,6 +178,7 @@ async fn replay(
         let Some(slot) = claims.first_difference(&node, &slots) else {
             let done = Done {
                 claims: claims.len(),
+                punished: claims.punished,
                 compared: claims.said(&node, &slots),
                 ..Done::default()
             };
@@ -187,6 +192,7 @@ async fn replay(
     let mut replayed = Replayed::new(&engines, profiles, &source.process, &source.module);
     let mut done = Done {
         claims: claims.len(),
+        punished: claims.punished,
         ..Done::default()
     };
     while replayed.size() < slots.end {
