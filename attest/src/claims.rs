@@ -53,16 +53,16 @@ pub struct Claims {
 }
 
 impl Claims {
-    /// Adds a claim; gives those that went for it (rule KC-3), or nothing if it was known.
-    pub fn insert(&mut self, claim: SignedClaim) -> Option<Vec<SignedClaim>> {
+    /// Adds a claim; false if it was known.
+    pub fn insert(&mut self, claim: SignedClaim) -> bool {
         let body = &claim.statement.claim;
-        let id = body.id().ok()?;
+        let Ok(id) = body.id() else { return false };
         let signers = self.claims.entry(id).or_default();
         if signers
             .iter()
             .any(|it| it.statement.claimant == claim.statement.claimant)
         {
-            return None;
+            return false;
         }
         self.segment(body.process, body.history_root, Lead::carried(&claim));
         let signers = self.claims.entry(id).or_default();
@@ -75,18 +75,17 @@ impl Claims {
             recent.pop_front();
         }
         signers.push(claim);
-        let mut gone = Vec::new();
         while self.order.len() > CLAIMS_MAX {
             if let Some(oldest) = self.order.pop_front() {
-                gone.extend(self.forget(&oldest));
+                self.forget(&oldest);
             }
         }
-        Some(gone)
+        true
     }
 
-    fn forget(&mut self, claim: &ClaimId) -> Vec<SignedClaim> {
-        let signed = self.claims.remove(claim).unwrap_or_default();
-        for key in signed.iter().map(signer) {
+    fn forget(&mut self, claim: &ClaimId) {
+        for signed in self.claims.remove(claim).unwrap_or_default() {
+            let key = signer(&signed);
             if let Some(recent) = self.recent.get_mut(&key) {
                 recent.retain(|it| it != claim);
                 if recent.is_empty() {
@@ -94,7 +93,6 @@ impl Claims {
                 }
             }
         }
-        signed
     }
 
     /// What a claim and another of its signer say differently of one input, if there is anything (rule KC-4).

@@ -363,14 +363,12 @@ impl Archive {
             .map_err(|_| damaged(Column::Assignments, &"a slot of another length"))
     }
 
-    /// A claim, as each operator signed it whose it is.
+    /// A claim, as some operator signed it.
     ///
     /// # Errors
     /// If the store fails or the value is damaged.
     pub fn claims(&self, claim: &ClaimId) -> Result<Vec<SignedClaim>, ArchiveError> {
-        let mut claims = self.scan(Column::Claims, claim.as_bytes(), 64)?;
-        claims.extend(self.scan(Column::Heard, claim.as_bytes(), 64)?);
-        Ok(claims)
+        self.scan(Column::Claims, claim.as_bytes(), 64)
     }
 
     /// The claims that one claimant committed with one digest.
@@ -385,14 +383,12 @@ impl Archive {
         self.get(Column::Meta, &key::batch(root, claimant))
     }
 
-    /// Claims that are kept, this node's own and others', so many of each at most.
+    /// All claims kept, for the start of a node.
     ///
     /// # Errors
     /// If the store fails or a value is damaged.
     pub fn all_claims(&self, limit: usize) -> Result<Vec<SignedClaim>, ArchiveError> {
-        let mut claims = self.scan(Column::Claims, &[], limit)?;
-        claims.extend(self.scan(Column::Heard, &[], limit)?);
-        Ok(claims)
+        self.scan(Column::Claims, &[], limit)
     }
 
     /// A block.

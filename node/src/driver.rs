@@ -26,7 +26,7 @@ use surety_protocol::time::{Tick, Timestamp};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::archive::{Archive, ArchiveError};
+use crate::archive::{Archive, ArchiveError, write};
 use crate::core::{Core, Effect, Input, Teller, Write};
 use crate::exchange::{EndsAnswer, EndsRequest, Fetcher, Placed, Requests, serve};
 use crate::executor::Executor;
@@ -373,11 +373,20 @@ impl Driver {
             let mut rest = Vec::new();
             for effect in pending.drain(..) {
                 match effect {
-                    Effect::Persist(change) => {
-                        if let Write::Record(record) = &change {
-                            self.touched.extend(grows(record));
-                        }
-                        change.put(&mut batch)?;
+                    Effect::Persist(Write::Record(record)) => {
+                        self.touched.extend(grows(&record));
+                        write::put(&mut batch, record)?;
+                    }
+                    Effect::Persist(Write::Block(block)) => write::put_block(&mut batch, &block)?,
+                    Effect::Persist(Write::Certified(process, size)) => {
+                        write::put_certified(&mut batch, &process, size);
+                    }
+                    Effect::Persist(Write::Registration {
+                        operator,
+                        registration,
+                        item,
+                    }) => {
+                        write::put_registration(&mut batch, &operator, &registration, &item);
                     }
                     other => rest.push(other),
                 }

@@ -69,10 +69,8 @@ columns! {
     Pages = "pages";
     /// States without their pages, how often each part is referred to, and which state is after which input.
     Snapshots = "snapshots";
-    /// Claims that this node's operator signed.
+    /// Claims, own and seen.
     Claims = "claims";
-    /// Claims of others, as many as are known at a time.
-    Heard = "heard";
     /// Approvals, own and seen.
     Approvals = "approvals";
     /// Certificates.

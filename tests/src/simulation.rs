@@ -12,7 +12,8 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use surety_attest::effect::Offer;
-use surety_node::core::{Core, Effect, Input};
+use surety_node::archive::write;
+use surety_node::core::{Core, Effect, Input, Write};
 use surety_node::fault::Fault;
 use surety_node::store::Batch;
 use surety_protocol::id::{Address, Digest};
@@ -342,7 +343,22 @@ impl Simulation {
                 continue;
             };
             self.oracle.kept(&change);
-            let put = change.put(&mut batch);
+            let put = match change {
+                Write::Record(record) => write::put(&mut batch, record),
+                Write::Block(block) => write::put_block(&mut batch, &block),
+                Write::Certified(process, size) => {
+                    write::put_certified(&mut batch, &process, size);
+                    Ok(())
+                }
+                Write::Registration {
+                    operator,
+                    registration,
+                    item,
+                } => {
+                    write::put_registration(&mut batch, &operator, &registration, &item);
+                    Ok(())
+                }
+            };
             put.map_err(|it| Violation::new("archive", it))?;
         }
         if !batch.is_empty() {

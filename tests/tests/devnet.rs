@@ -311,14 +311,14 @@ fn killed_nodes_come_back_and_nothing_is_lost_doubled_or_slashed() {
         .filter_map(|it| it["message"].as_str())
         .collect();
     assert_eq!(messages.len() as u64, last + 1, "no message has two slots");
-    let liar = devnet.operator(1);
-    let slashings = devnet.slashed(1);
     let replay = devnet.run(&["audit", "replay", &process]);
     assert_eq!(
         replay.code, 0,
         "roots unchanged: {}{}",
         replay.stdout, replay.stderr
     );
+    let liar = devnet.operator(1);
+    let slashings = devnet.slashed(1);
     assert!(
         slashings.iter().all(|it| text(it, "offender") == liar),
         "{slashings:?}"

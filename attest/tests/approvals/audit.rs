@@ -37,7 +37,7 @@ impl Unit {
     }
 
     fn hear(&mut self, claim: SignedClaim) {
-        assert!(self.claims.insert(claim.clone()).is_some());
+        assert!(self.claims.insert(claim.clone()));
         self.auditor.claim(&claim, &self.claims, &mut self.out);
     }
 

@@ -45,7 +45,7 @@ impl Unit {
         for first_new in 0..count {
             let signed = claim_from(0, first_new);
             ids.push(signed.statement.claim.id().unwrap());
-            assert!(claims.insert(signed).is_some());
+            assert!(claims.insert(signed));
         }
         let id = ids[0];
         ids.sort();

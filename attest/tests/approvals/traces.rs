@@ -47,7 +47,7 @@ impl Unit {
         };
         let root = batch.root();
         let mut claims = Claims::default();
-        assert!(claims.insert(signed).is_some() && claims.insert_batch(batch));
+        assert!(claims.insert(signed) && claims.insert_batch(batch));
         let lottery = Lottery::new(Arc::new(key(number)));
         let mut unit = Unit {
             verifier: Verifier::new(operator(number), params(), lottery),
@@ -273,7 +273,7 @@ fn spared(
     };
     let root = batch.root();
     let mut claims = Claims::default();
-    assert!(claims.insert(signed).is_some() && claims.insert_batch(batch));
+    assert!(claims.insert(signed) && claims.insert_batch(batch));
     let lottery = Lottery::new(Arc::new(key(number)));
     let mut verifier = Verifier::new(operator(number), params(), lottery);
     let (mut at, mut asked) = (committed, Vec::new());

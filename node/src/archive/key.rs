@@ -2,7 +2,7 @@
 
 use surety_attest::effect::Source;
 use surety_protocol::hash::{Domain, digest};
-use surety_protocol::id::{Address, ClaimId, Digest, EvidenceId, ItemId, ProcessId};
+use surety_protocol::id::{Address, Digest, EvidenceId, ItemId, ProcessId};
 use surety_protocol::origin::Registration;
 use surety_protocol::time::Slot;
 
@@ -161,11 +161,6 @@ pub(super) fn certified(process: &ProcessId) -> Vec<u8> {
 /// `'v' || process`, in the column of positions.
 pub(super) fn reserved(process: &ProcessId) -> Vec<u8> {
     [b"v", &process.as_bytes()[..]].concat()
-}
-
-/// `claim || claimant`, in both columns of claims.
-pub(super) fn claim(claim: &ClaimId, claimant: &Address) -> Vec<u8> {
-    [&claim.as_bytes()[..], claimant.as_bytes()].concat()
 }
 
 /// `'b' || root || claimant`, in the column of positions.

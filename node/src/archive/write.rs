@@ -5,9 +5,8 @@ use serde_tuple::{Deserialize_tuple, Serialize_tuple};
 use surety_attest::effect::{Assign, Recalled, Record, Source};
 use surety_attest::push::Parcel;
 use surety_protocol::block::Block;
-use surety_protocol::claim::SignedClaim;
 use surety_protocol::codec::{self, Wire};
-use surety_protocol::id::{Address, ClaimId, ProcessId};
+use surety_protocol::id::{Address, ProcessId};
 use surety_protocol::item::Item;
 use surety_protocol::origin::Registration;
 use surety_protocol::time::Slot;
@@ -107,7 +106,9 @@ pub fn put(batch: &mut Batch, record: Record) -> Result<(), ArchiveError> {
             batch.put(Column::Guard, at, value);
         }
         Record::Claim(claim) => {
-            put_claim(batch, Column::Claims, &claim)?;
+            let id = claim.statement.claim.id()?;
+            let at = [&id.as_bytes()[..], claim.statement.claimant.as_bytes()].concat();
+            batch.put(Column::Claims, at, codec::encode(claim.as_ref())?);
         }
         Record::Batch(claims) => {
             let at = key::batch(&claims.root(), &claims.claimant);
@@ -169,26 +170,6 @@ pub fn put_block(batch: &mut Batch, block: &Block) -> Result<(), ArchiveError> {
         codec::encode(block)?,
     );
     Ok(())
-}
-
-/// Adds another operator's claim.
-///
-/// # Errors
-/// If it exceeds its own limit.
-pub fn put_heard(batch: &mut Batch, claim: &SignedClaim) -> Result<(), ArchiveError> {
-    put_claim(batch, Column::Heard, claim)
-}
-
-fn put_claim(batch: &mut Batch, column: Column, claim: &SignedClaim) -> Result<(), ArchiveError> {
-    let statement = &claim.statement;
-    let at = key::claim(&statement.claim.id()?, &statement.claimant);
-    batch.put(column, at, codec::encode(claim)?);
-    Ok(())
-}
-
-/// Removes another operator's claim.
-pub fn forget_heard(batch: &mut Batch, claim: &ClaimId, claimant: &Address) {
-    batch.delete(Column::Heard, key::claim(claim, claimant));
 }
 
 /// Says how many leaves of a process are certified.

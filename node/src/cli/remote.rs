@@ -53,11 +53,6 @@ impl From<ClientError> for CliError {
                 "node-refused",
                 "the network executes no such module: what it may have and import is in specs/execution.md",
             ),
-            ClientError::Refused { code, .. } if code == "module-wrong" => (
-                Exit::Failure,
-                "node-refused",
-                "hand in a module with `surety process publish`, and take the id that it prints",
-            ),
             ClientError::Refused { status: 404, .. } => (
                 Exit::Failure,
                 "not-found",

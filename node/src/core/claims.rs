@@ -1,9 +1,4 @@
 //! Claims and approvals, from anywhere: cheap rules first, signatures together and later (rules CK-1 to CK-3).
-//!
-//! # Rules
-//!
-//! - `[CO-19]` Claims of others are on disk as long as they are known (rule KC-3): whom one asks about a process says what all
-//!   have claimed of it, also after a restart. From then on those of the lowest blocks are the oldest.
 
 use surety_attest::tally::Admitted;
 use surety_protocol::approval::Approval;
@@ -14,7 +9,7 @@ use surety_protocol::machine::Outbox;
 use surety_protocol::time::{Height, Tick};
 
 use super::checks::{Brought, Signatures, Subject};
-use super::{Core, Effect, Signal, Teller, Write};
+use super::{Core, Effect, Signal, Teller};
 use crate::net::Acceptance;
 
 impl Core {
@@ -117,10 +112,9 @@ impl Core {
         if operator.map(|it| it.registration.key) != verified {
             return Acceptance::Ignore;
         }
-        if !self.heeds(&claim) || !self.keep_claim(claim.clone(), out) {
+        if !self.heeds(&claim) || !self.shared.claims.insert(claim.clone()) {
             return Acceptance::Ignore;
         }
-        out.push(Effect::Persist(Write::Heard(Box::new(claim.clone()))));
         self.heard_of(
             claim.statement.claim.process,
             claim.statement.claim.size,
@@ -132,20 +126,6 @@ impl Core {
         self.signal(now, &Signal::Claim(&claim), out);
         self.signal(now, &Signal::Material, out);
         Acceptance::Accept
-    }
-
-    /// Adds a claim to those that are known; false if it is one of them. What others signed and goes for it goes from the
-    /// disk, too (rule CO-19).
-    pub(super) fn keep_claim(&mut self, claim: SignedClaim, out: &mut Outbox<Effect>) -> bool {
-        let Some(gone) = self.shared.claims.insert(claim) else {
-            return false;
-        };
-        for SignedClaim { statement, .. } in gone {
-            if let Ok(id) = statement.claim.id() {
-                out.push(Effect::Persist(Write::Forget(id, statement.claimant)));
-            }
-        }
-        true
     }
 
     /// Has every approval of a claim that counts compared with what its execution has shown (rule VE-9).

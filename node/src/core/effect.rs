@@ -6,10 +6,10 @@ use surety_attest::effect::{Assign, Event, Job, Offer, Record, Source, Want};
 use surety_attest::guard::{ApprovalDraft, SafeToSign, VerdictDraft};
 use surety_attest::reservation::Reservation;
 use surety_protocol::block::Block;
-use surety_protocol::claim::{Claim, Leaf, SignedClaim};
+use surety_protocol::claim::{Claim, Leaf};
 use surety_protocol::execution::ExecutionRequest;
 use surety_protocol::history::Frontier;
-use surety_protocol::id::{Address, ClaimId, EvidenceId, ItemId, ProcessId};
+use surety_protocol::id::{Address, EvidenceId, ItemId, ProcessId};
 use surety_protocol::item::ItemDraft;
 use surety_protocol::origin::{Action, Registration};
 use surety_protocol::profiles::Profiles;
@@ -17,9 +17,7 @@ use surety_protocol::time::Height;
 use surety_slashing::ledger::LedgerEvent;
 
 use super::Checking;
-use crate::archive::{ArchiveError, write};
 use crate::net::{Acceptance, Multiaddr, PeerId, Topic};
-use crate::store::Batch;
 
 /// What a node asks for.
 #[derive(Debug)]
@@ -136,32 +134,6 @@ pub enum Write {
         /// The item.
         item: Vec<u8>,
     },
-    /// Another operator's claim.
-    Heard(Box<SignedClaim>),
-    /// Another operator's claim, no more.
-    Forget(ClaimId, Address),
-}
-
-impl Write {
-    /// Adds it to a batch.
-    ///
-    /// # Errors
-    /// If it cannot be encoded, which means that it exceeds its own limits.
-    pub fn put(self, batch: &mut Batch) -> Result<(), ArchiveError> {
-        match self {
-            Write::Record(record) => return write::put(batch, record),
-            Write::Block(block) => return write::put_block(batch, &block),
-            Write::Certified(process, size) => write::put_certified(batch, &process, size),
-            Write::Registration {
-                operator,
-                registration,
-                item,
-            } => write::put_registration(batch, &operator, &registration, &item),
-            Write::Heard(claim) => return write::put_heard(batch, &claim),
-            Write::Forget(claim, claimant) => write::forget_heard(batch, &claim, &claimant),
-        }
-        Ok(())
-    }
 }
 
 /// What is to be signed.

@@ -254,7 +254,7 @@ impl Core {
             }
             Gossip::Claim(claim) => {
                 let data = codec::encode(claim.as_ref()).unwrap_or_default();
-                self.keep_claim(*claim, out);
+                self.shared.claims.insert(*claim);
                 out.push(Effect::Publish {
                     topic: Topic::Claims,
                     data,

@@ -47,10 +47,8 @@ impl Core {
     pub fn restore(&mut self, archive: &Archive) -> Result<Vec<Effect>, RestoreError> {
         let mut out = Outbox::default();
         archive.guard(|record| self.shared.guard.restore(record))?;
-        let mut claims = archive.all_claims(CLAIMS_MAX)?;
-        claims.sort_by_key(|it| it.statement.claim.height);
-        for claim in claims {
-            self.keep_claim(claim, &mut out);
+        for claim in archive.all_claims(CLAIMS_MAX)? {
+            self.shared.claims.insert(claim);
         }
         let recent = self.replay(archive)?;
         self.know_peers();

@@ -117,20 +117,23 @@ impl KnownClaims {
 }
 
 fn scan(archive: &Archive) -> Result<Index, Problem> {
-    let mut known: BTreeMap<ClaimId, Known> = BTreeMap::new();
+    let mut index = Index::new();
     for signed in archive.all_claims(CLAIMS_MAX)? {
         let claim = signed.statement.claim;
         let id = claim.id().map_err(|error| Problem::internal(&error))?;
-        let it = known.entry(id).or_insert_with(|| Known {
-            id,
-            claim,
-            claimants: Vec::new(),
-        });
-        it.claimants.push(signed.statement.claimant);
-    }
-    let mut index = Index::new();
-    for it in known.into_values() {
-        index.entry(it.claim.process).or_default().push(it);
+        let of_process = index.entry(claim.process).or_default();
+        // One claim's signers lie side by side in the archive.
+        match of_process.last_mut().filter(|it| it.id == id) {
+            Some(known) => known.claimants.push(signed.statement.claimant),
+            None => {
+                let claimants = vec![signed.statement.claimant];
+                of_process.push(Known {
+                    id,
+                    claim,
+                    claimants,
+                });
+            }
+        }
     }
     for of_process in index.values_mut() {
         of_process.sort_by_key(|it| (it.claim.size, it.id));

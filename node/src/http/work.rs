@@ -4,10 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::StatusCode;
 use surety_attest::effect::Offer;
-use surety_attest::log::{begins, kind};
-use surety_protocol::id::ModuleId;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
@@ -71,14 +68,8 @@ impl Api {
         .await
     }
 
-    /// Offers something to the driver, and waits for what becomes of it. A process whose module is known to be something else
-    /// would never be evaluated: 422 `module-wrong`.
+    /// Offers something to the driver, and waits for what becomes of it.
     pub(crate) async fn offer(&self, offer: Offer) -> Result<Accepted, Problem> {
-        if let Offer::Item(item) = &offer
-            && let Some((_, module)) = begins(item)
-        {
-            self.read(move |archive| is_module(archive, module)).await?;
-        }
         Ok(aside(self.node.handle.offer(offer)).await?)
     }
 
@@ -111,20 +102,6 @@ impl Api {
             }
         }
     }
-}
-
-/// Whether an item can be a module, as far as is known here.
-fn is_module(archive: &Archive, id: ModuleId) -> Result<(), Problem> {
-    let item = archive.item(&id.into())?;
-    if item.is_none_or(|it| kind(&it) == Some("Module")) {
-        return Ok(());
-    }
-    let detail = format!("item {id} is no module");
-    Err(Problem::new(
-        StatusCode::UNPROCESSABLE_ENTITY,
-        "module-wrong",
-        detail,
-    ))
 }
 
 /// How long a request wants to wait.

@@ -6,11 +6,8 @@
 //!   that it evaluated is used.
 //! - `[RP-2]` Evaluation starts at slot 0 whatever stretch is compared, for no state but that one is known without trust.
 //! - `[RP-3]` What differs is told by the first slot that differs.
-//! - `[RP-4]` With `--differing` nothing is executed as long as all claims that the node knows, whoever signed them (rule CO-19),
-//!   and the node say the same of the slots: equal roots are equal histories. Else what was said is compared up to the
-//!   first slot of which two things are said.
-//! - `[RP-5]` A claim that is not certified, and whose claimants have all been punished, is counted and not compared: nobody
-//!   stands for it, and nothing is left to be done.
+//! - `[RP-4]` With `--differing` nothing is executed as long as all claims and the node say the same of the slots: equal roots are equal
+//!   histories. Else what was said is compared up to the first slot of which two things are said.
 
 mod claims;
 mod fetch;
@@ -103,7 +100,6 @@ struct Done {
     slots: u64,
     compared: u64,
     claims: u64,
-    punished: u64,
     evaluating: Duration,
 }
 
@@ -135,7 +131,6 @@ pub(super) fn run(context: &Context, verb: &Replay) -> Result<(), CliError> {
         "slots": done.slots,
         "compared": done.compared,
         "claims": done.claims,
-        "punished": done.punished,
         "seconds": done.evaluating.as_secs_f64(),
         "slots_per_second": rate,
     });
@@ -178,7 +173,6 @@ async fn replay(
         let Some(slot) = claims.first_difference(&node, &slots) else {
             let done = Done {
                 claims: claims.len(),
-                punished: claims.punished,
                 compared: claims.said(&node, &slots),
                 ..Done::default()
             };
@@ -192,7 +186,6 @@ async fn replay(
     let mut replayed = Replayed::new(&engines, profiles, &source.process, &source.module);
     let mut done = Done {
         claims: claims.len(),
-        punished: claims.punished,
         ..Done::default()
     };
     while replayed.size() < slots.end {

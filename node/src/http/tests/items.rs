@@ -76,19 +76,6 @@ async fn every_kind_of_broken_item_has_its_code() {
 }
 
 #[tokio::test]
-async fn a_process_of_something_that_is_no_module_is_refused() {
-    let stage = Stage::new(1).await;
-    stage.keep(Record::Item(message()));
-    let draft = ItemDraft::default()
-        .tag("Type", "Process")
-        .tag("Module", message().id().to_string())
-        .tag("Scheduler", stage.alice.node.address().to_string());
-    let process = user().sign_item(&draft).unwrap();
-    let answer = stage.post("/v1/items", process.bytes().to_vec()).await;
-    answer.is_problem(422, "module-wrong");
-}
-
-#[tokio::test]
 async fn a_module_is_stored_only_if_the_engine_takes_it() {
     let stage = Stage::new(1).await;
     for garbage in [&b"not wasm"[..], b"", b"\0asm\x01\0\0\0"] {

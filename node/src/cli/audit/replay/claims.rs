@@ -18,8 +18,6 @@ use crate::shell::CliError;
 const PAGE: u64 = 1000;
 /// Claims that are compared; a node knows fewer.
 const CLAIMS_MAX: usize = 100_000;
-/// Pages of operators that are read.
-const OPERATOR_PAGES_MAX: usize = 100;
 /// Claims fetched at once.
 const FETCHES: usize = 16;
 
@@ -40,8 +38,6 @@ struct Told {
 /// All claims, by where they end and by the slots of their new leaves.
 #[derive(Default)]
 pub(super) struct Claims {
-    /// How many are left out (rule RP-5).
-    pub(super) punished: u64,
     told: Vec<Told>,
     by_end: BTreeMap<u64, Vec<usize>>,
     by_slot: BTreeMap<u64, Vec<usize>>,
@@ -54,21 +50,15 @@ impl Claims {
         process: ProcessId,
         slots: &Range<u64>,
     ) -> Result<Claims, CliError> {
-        let tombstoned = tombstoned(client).await?;
         let mut found: Vec<ClaimId> = Vec::new();
-        let mut punished = 0_u64;
         let mut from = Some(0);
         while let Some(place) = from.filter(|_| found.len() < CLAIMS_MAX) {
             let path = format!("/v1/processes/{process}/claims?from={place}&limit={PAGE}");
             let page = client.get(&path).await?;
             for claim in list(&page) {
                 let (first, size) = (number(claim, "first_new")?, number(claim, "size")?);
-                if first >= slots.end || size <= slots.start {
-                    continue;
-                }
-                match is_punished(claim, &tombstoned) {
-                    true => punished = punished.saturating_add(1),
-                    false => found.push(parsed(claim, "claim")?),
+                if first < slots.end && size > slots.start {
+                    found.push(parsed(claim, "claim")?);
                 }
             }
             from = page
@@ -84,10 +74,7 @@ impl Claims {
             .buffered(FETCHES)
             .try_collect()
             .await?;
-        Ok(Claims {
-            punished,
-            ..Claims::of(told)
-        })
+        Ok(Claims::of(told))
     }
 
     fn of(told: Vec<Told>) -> Claims {
@@ -192,35 +179,6 @@ impl Claims {
             .flatten()
             .filter_map(|it| self.told.get(*it))
     }
-}
-
-/// The operators that have been punished, as the node tells it.
-async fn tombstoned(client: &Client) -> Result<BTreeSet<String>, CliError> {
-    let mut found = BTreeSet::new();
-    let mut from = String::new();
-    for _ in 0..OPERATOR_PAGES_MAX {
-        let path = format!("/v1/operators?limit={PAGE}{from}");
-        let page = client.get(&path).await?;
-        for operator in list(&page) {
-            if operator.get("tombstoned").and_then(Value::as_bool) == Some(true) {
-                found.insert(text(operator, "operator")?.to_owned());
-            }
-        }
-        match page.get("next").and_then(Value::as_str) {
-            Some(next) => from = format!("&from={next}"),
-            None => break,
-        }
-    }
-    Ok(found)
-}
-
-/// Whether nobody stands for a claim any more (rule RP-5).
-fn is_punished(claim: &Value, tombstoned: &BTreeSet<String>) -> bool {
-    let holds = ["certified", "settled"].map(Value::from);
-    let claimants = claim.get("claimants").and_then(Value::as_array);
-    let mut claimants = claimants.into_iter().flatten().filter_map(Value::as_str);
-    let status = claim.get("status").unwrap_or(&Value::Null);
-    !holds.contains(status) && claimants.all(|it| tombstoned.contains(it))
 }
 
 /// Whether a node says what came of a slot.
