@@ -12,6 +12,8 @@
     reason = "a test that panics has failed"
 )]
 
+#[path = "engine/addresses.rs"]
+mod addresses;
 #[path = "engine/agreement.rs"]
 mod agreement;
 #[path = "engine/answers.rs"]

@@ -278,6 +278,10 @@ fn honest_nodes_lose_nothing_and_their_results_can_be_checked_offline() {
     assert_eq!(checkpoint.code, 0, "{}", checkpoint.stderr);
     let replay = devnet.run(&["audit", "replay", &process]);
     assert_eq!(replay.code, 0, "{}{}", replay.stdout, replay.stderr);
+    let module = text(devnet.ready(), "module");
+    let replay = devnet.run(&["audit", "replay", &module]);
+    assert_eq!(replay.code, 2, "{}", replay.stdout);
+    assert!(replay.stdout.contains("process-wrong"), "{}", replay.stdout);
     imported(&devnet, &process, last + 1);
     let report = devnet.stop();
     assert!(report["slashings"].as_array().unwrap().is_empty());

@@ -23,51 +23,10 @@ impl From<ClientError> for CliError {
                 "node-unreachable",
                 "start one with `surety node run`, or name another with --node URL or SURETY_NODE",
             ),
-            ClientError::Refused { code, .. } if code == "not-evaluated" => (
-                Exit::Failure,
-                "not-found",
-                "it is not evaluated yet: wait for it with --wait SECONDS",
-            ),
-            ClientError::Refused { code, .. } if code == "slot-unknown" => (
-                Exit::Failure,
-                "not-found",
-                "there is no such slot yet; `surety process assignments PROCESS` shows which there are",
-            ),
-            ClientError::Refused { code, .. } if code == "not-attested" => (
-                Exit::Failure,
-                "node-refused",
-                "wait for it with --wait SECONDS, or ask for less with --status",
-            ),
-            ClientError::Refused { code, .. } if code == "backing-too-low" => (
-                Exit::Failure,
-                "node-refused",
-                "ask for no more than there is, with --k and --min-stake",
-            ),
-            ClientError::Refused { code, .. } if code == "other-history" => (
-                Exit::Failure,
-                "node-refused",
-                "this node is wrong about the process, and may have been faulty: ask another one",
-            ),
-            ClientError::Refused { code, .. } if code == "module-refused" => (
-                Exit::Failure,
-                "node-refused",
-                "the network executes no such module: what it may have and import is in specs/execution.md",
-            ),
-            ClientError::Refused { status: 404, .. } => (
-                Exit::Failure,
-                "not-found",
-                "the node may not follow this process, or not know it yet: try again, or ask another node",
-            ),
-            ClientError::Refused { status: 401, .. } => (
-                Exit::Failure,
-                "token-needed",
-                "name the file with the node's token: --token-file FILE or SURETY_TOKEN_FILE",
-            ),
-            ClientError::Refused { .. } => (
-                Exit::Failure,
-                "node-refused",
-                "see the node's log if the reason is not enough",
-            ),
+            ClientError::Refused { status, code, .. } => {
+                let (code, help) = refused(*status, code);
+                (Exit::Failure, code, help)
+            }
             ClientError::Nonsense { .. } => (
                 Exit::Failure,
                 "node-nonsense",
@@ -75,6 +34,48 @@ impl From<ClientError> for CliError {
             ),
         };
         CliError::new(exit, code, error.to_string()).with_help(help)
+    }
+}
+
+/// The code and the help of a refusal: by the node's own code, else by its status.
+fn refused(status: u16, code: &str) -> (&'static str, &'static str) {
+    match (code, status) {
+        ("not-evaluated", _) => (
+            "not-found",
+            "it is not evaluated yet: wait for it with --wait SECONDS",
+        ),
+        ("slot-unknown", _) => (
+            "not-found",
+            "there is no such slot yet; `surety process assignments PROCESS` shows which there are",
+        ),
+        ("not-attested", _) => (
+            "node-refused",
+            "wait for it with --wait SECONDS, or ask for less with --status",
+        ),
+        ("backing-too-low", _) => (
+            "node-refused",
+            "ask for no more than there is, with --k and --min-stake",
+        ),
+        ("other-history", _) => (
+            "node-refused",
+            "this node is wrong about the process, and may have been faulty: ask another one",
+        ),
+        ("module-refused", _) => (
+            "node-refused",
+            "the network executes no such module: what it may have and import is in specs/execution.md",
+        ),
+        (_, 404) => (
+            "not-found",
+            "the node may not follow this process, or not know it yet: try again, or ask another node",
+        ),
+        (_, 401) => (
+            "token-needed",
+            "name the file with the node's token: --token-file FILE or SURETY_TOKEN_FILE",
+        ),
+        _ => (
+            "node-refused",
+            "see the node's log if the reason is not enough",
+        ),
     }
 }
 

@@ -35,7 +35,8 @@ pub(super) async fn openapi() -> Response {
     ([(CONTENT_TYPE, "application/json")], OPENAPI).into_response()
 }
 
-/// `GET /v1/node`: who the node is, and how much it has signed since it was started. `origin` is the process id of the ledger, which is the network's id.
+/// `GET /v1/node`: who the node is, and how much it has signed since it was started. `origin` is the process id of the ledger,
+/// which is the network's id.
 pub(super) async fn about(State(api): State<Api>) -> Result<Response, Problem> {
     let (node, net) = (&api.node, &api.node.handle.net);
     let ledger = &api.now().ledger;

@@ -96,14 +96,19 @@ fn every_object_has_one_encoding() {
 fn one_kind_is_not_read_as_another() {
     // Both are lists of byte strings; only the kind tells them apart.
     let header = codec::encode(&objects::header()).unwrap();
+    let error = codec::decode::<surety_protocol::block::Commit>(&header).unwrap_err();
     assert!(matches!(
-        codec::decode::<surety_protocol::block::Commit>(&header),
-        Err(CodecError::Kind {
+        error,
+        CodecError::Kind {
             expected_kind: 32,
             kind: 31,
             ..
-        })
+        }
     ));
+    assert_eq!(
+        error.to_string(),
+        "expected a commit (kind 32, version 1), got an object (kind 31, version 1)"
+    );
 }
 
 #[test]
