@@ -184,6 +184,8 @@ pub struct Recalled {
 pub enum Gossip {
     /// A slot of a log: the assignment, and the message or process item.
     Input {
+        /// Whose.
+        process: ProcessId,
         /// The assignment.
         assignment: Authentic<Item>,
         /// The message, or at slot 0 the process item.
@@ -194,7 +196,12 @@ pub enum Gossip {
     /// The claims behind a committed digest.
     Batch(ClaimBatch),
     /// An approval.
-    Approval(Box<Approval>),
+    Approval {
+        /// What the approved claim is about.
+        process: ProcessId,
+        /// The approval.
+        approval: Box<Approval>,
+    },
 }
 
 /// What this node lacks.

@@ -282,6 +282,7 @@ impl Scheduler {
                 timestamp: assignment.timestamp,
             }));
             out.push(Effect::Broadcast(Gossip::Input {
+                process,
                 assignment: item,
                 message,
             }));

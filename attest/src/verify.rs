@@ -470,6 +470,7 @@ impl Verifier {
             process,
             claim: approval.claim,
         }));
-        out.push(Effect::Broadcast(Gossip::Approval(Box::new(approval))));
+        let approval = Box::new(approval);
+        out.push(Effect::Broadcast(Gossip::Approval { process, approval }));
     }
 }

@@ -22,6 +22,7 @@
 
 mod batches;
 mod blocks;
+mod carry;
 mod cases;
 mod catch_up;
 mod checks;
@@ -54,6 +55,7 @@ use surety_slashing::ledger::{BlockError, Ledger};
 use surety_slashing::order::Proposer;
 use surety_slashing::replica::Replica;
 
+use crate::net::Subnet;
 use crate::role::Role;
 use batches::Unproven;
 use cases::Bench;
@@ -62,6 +64,7 @@ use checks::Checks;
 use follow::Drawn;
 use records::Records;
 
+pub use carry::carried_among;
 pub use catch_up::ENDS_MAX;
 pub use checks::Checking;
 pub use effect::{Effect, Signing, Write};
@@ -116,6 +119,8 @@ pub struct Core {
     drawn: BTreeMap<ProcessId, Drawn>,
     /// Where operators' nodes listen.
     records: Records,
+    /// How many subnets everybody carries.
+    carried: usize,
     /// Logs that are longer elsewhere: how long, and since when that is known.
     longer: BTreeMap<ProcessId, (u64, Height)>,
     /// When operators last said where the logs end that they schedule.
@@ -179,6 +184,7 @@ impl Core {
             bench: Bench::default(),
             drawn: BTreeMap::new(),
             records: Records::default(),
+            carried: Subnet::COUNT,
             longer: BTreeMap::new(),
             told: BTreeMap::new(),
             asked: Address::default(),

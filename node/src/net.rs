@@ -4,7 +4,7 @@
 //! is a message forwarded, or its bearer penalised. The layer itself guarantees that whatever strangers send,
 //! memory, queues, streams and connections stay within [`limits`].
 //!
-//! The rules `[N-1]` to `[N-18]` stand with the parts: [`topic`] names, `exchange` frames, `score` and `gate` judge
+//! The rules `[N-1]` to `[N-20]` stand with the parts: [`topic`] names, [`subnet`] divides, `exchange` frames, `score` and `gate` judge
 //! peers, `roster`, `dialer`, [`record`] and `reach` find them, `behaviour` composes, [`event`] and [`handle`] face the owner.
 
 pub mod event;
@@ -13,6 +13,7 @@ pub mod handle;
 pub mod identity;
 pub mod limits;
 pub mod record;
+pub mod subnet;
 pub mod topic;
 
 mod behaviour;
@@ -50,6 +51,7 @@ pub use event::{Acceptance, MessageToken, NetEvent, RequestToken};
 pub use exchange::{ExchangeError, FrameError};
 pub use handle::{CommandError, Counts, NetHandle, PeerInfo};
 pub use libp2p::{Multiaddr, PeerId};
+pub use subnet::{Subnet, Subnets};
 pub use topic::{Protocol, Topic};
 
 /// How a node takes part in a network.
@@ -194,6 +196,7 @@ pub fn spawn(
         key,
         reach: reach::Reach::default(),
         peers: BTreeMap::new(),
+        carried: subnet::Carried::default(),
         waiting: gossip::Waiting::default(),
         outgoing: BTreeMap::new(),
         incoming: BTreeMap::new(),

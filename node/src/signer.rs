@@ -27,7 +27,7 @@ use surety_protocol::verified::Authentic;
 use crate::archive::Archive;
 use crate::core::{Signed, Signing};
 use crate::fault::Fault;
-use crate::net::Topic;
+use crate::net::{Subnet, Topic};
 
 /// Why something was not signed.
 #[derive(Debug, thiserror::Error)]
@@ -110,7 +110,8 @@ impl Signer {
                         let _ = self.scheduled.set(draft.process);
                     }
                     if let Some(double) = self.double(&draft, archive) {
-                        forged = Some((Topic::Assignments, double));
+                        let subnet = Subnet::of(&draft.process);
+                        forged = Some((Topic::Assignments(subnet), double));
                     }
                     let item = self.item_key.sign_item(&draft.to_item_draft(None))?;
                     let chain = draft.hash_chain.next(&item.id().into());

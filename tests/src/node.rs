@@ -15,7 +15,7 @@ use surety_node::config::RoleName;
 use surety_node::core::{Core, Effect, Identity, RestoreError};
 use surety_node::executor::Executor;
 use surety_node::fault::Fault;
-use surety_node::net::Topic;
+use surety_node::net::{Subnets, Topic};
 use surety_node::role::{self, Audit, Setting};
 use surety_node::signer::Signer;
 use surety_node::store::{Column, StoreError};
@@ -93,6 +93,8 @@ pub struct Node {
     pub running: Option<Running>,
     /// How many more effects it performs before it crashes.
     pub doom: Option<u64>,
+    /// The subnets whose gossip it hears.
+    pub carried: Subnets,
     /// What it is getting.
     pub under_way: BTreeSet<Wanted>,
     /// Whom it has heard approve what, if it is hasty.
@@ -113,6 +115,7 @@ impl Node {
             life: 0,
             running: None,
             doom: None,
+            carried: Subnets::ALL,
             under_way: BTreeSet::new(),
             hasty: BTreeSet::new(),
             heard: BTreeMap::new(),
@@ -178,6 +181,7 @@ impl Node {
     pub fn crash(&mut self) -> Result<(), StoreError> {
         self.running = None;
         self.doom = None;
+        self.carried = Subnets::ALL;
         self.under_way.clear();
         self.heard.clear();
         self.seen.clear();
@@ -198,6 +202,11 @@ impl Node {
             self.disk.wipe(column)?;
         }
         Ok(())
+    }
+
+    /// Whether it hears a topic.
+    pub fn carries(&self, topic: Topic) -> bool {
+        topic.subnet().is_none_or(|it| self.carried.contains(it))
     }
 
     /// Whether a content is new to this node, which from now on has seen it.

@@ -13,6 +13,8 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use serde_bytes::ByteBuf;
+use surety_node::core::carried_among;
+use surety_node::net::{Subnet, Subnets};
 use surety_protocol::approval::Approval;
 use surety_protocol::bls::{SecretKey, Signature};
 use surety_protocol::claim::{Claim, Leaf, SignedClaim, Statement};
@@ -28,8 +30,10 @@ use surety_protocol::trace::{TraceProof, binding_draft};
 
 use crate::random::Random;
 
-/// Links that each node makes; it has as many again that others made.
+/// Links that each node makes in a mesh; it has as many again that others made.
 const LINKS: usize = 3;
+/// Peers in a subnet to whom one speaks who does not carry it: a quarter of its connections.
+const SPOKEN_TO: usize = 4;
 /// Leaves of a claim: a stride.
 const LEAVES: u64 = 16;
 /// The longest way between two places, in microseconds: half around the globe by fibre.
@@ -72,8 +76,18 @@ pub struct Globe {
     params: Params,
     keys: Keys,
     tickets: Vec<u64>,
-    links: Vec<Vec<(usize, u64)>>,
+    /// Where all hear everything.
+    mesh: Mesh,
+    /// Where approvals are told, for each subnet.
+    subnets: Vec<Mesh>,
     sizes: Sizes,
+}
+
+/// Who passes on what is said, and to whom.
+#[derive(Debug)]
+struct Mesh {
+    links: Vec<Vec<(usize, u64)>>,
+    carries: Vec<bool>,
 }
 
 /// How long messages take, in microseconds.
@@ -82,6 +96,8 @@ struct Ways {
     /// To each, which is as long as back.
     from_claimant: Vec<u64>,
     from_proposer: Vec<u64>,
+    /// From each to the claimant, in the subnet.
+    approving: Vec<u64>,
 }
 
 /// The operators' secrets.
@@ -118,24 +134,22 @@ impl Globe {
             tickets.push(random.between(1, 3));
             places.push((random.below(FARTHEST), random.below(FARTHEST)));
         }
-        let mut links = vec![Vec::new(); count];
-        for here in 0..count {
-            for _ in 0..LINKS {
-                let there = index(random.below(count as u64));
-                if there != here {
-                    let time = HOP + distance(places[here], places[there]);
-                    links[here].push((there, time));
-                    links[there].push((here, time));
-                }
-            }
-        }
+        let mesh = Mesh::new(&places, vec![true; count], random);
+        let carried = carried_among(count);
+        let its = |who: usize| Subnets::carried_by(&who.to_be_bytes(), carried);
+        let subnets = Subnet::all().map(|subnet| {
+            let carries = (0..count).map(|who| its(who).contains(subnet)).collect();
+            Mesh::new(&places, carries, random)
+        });
+        let subnets = subnets.collect();
         let sizes = Sizes::new(&keys[0])?;
         Ok(Globe {
             setting,
             params,
             keys: Keys(keys),
             tickets,
-            links,
+            mesh,
+            subnets,
             sizes,
         })
     }
@@ -148,19 +162,22 @@ impl Globe {
         let count = self.keys.0.len();
         let mut pick = || index(random.below(count as u64));
         let (claimant, proposer) = (pick(), pick());
+        let subnet = &self.subnets[index(random.below(self.subnets.len() as u64))];
         let ways = Ways {
             claimant,
-            from_claimant: self.arrivals(claimant),
-            from_proposer: self.arrivals(proposer),
+            from_claimant: self.mesh.arrivals(claimant),
+            from_proposer: self.mesh.arrivals(proposer),
+            approving: subnet.arrivals(claimant),
         };
-        if ways.from_claimant.contains(&u64::MAX) {
+        let reached = |it: &[u64]| !it.contains(&u64::MAX);
+        if !reached(&ways.from_claimant) || !reached(&ways.approving) {
             return Err("the network falls apart".into());
         }
         let said = random.below(self.block());
         let awake: Vec<bool> = (0..count)
             .map(|_| !random.percent(self.setting.asleep))
             .collect();
-        let (mut end, mut executions, mut gossiped) = (None::<u64>, 0, 0);
+        let (mut end, mut executions, mut bytes) = (None::<u64>, 0, 0);
         for again in 0..ATTEMPTS {
             let said = said + again * AGAIN * self.block();
             if end.is_some_and(|it| it <= said) {
@@ -171,18 +188,17 @@ impl Globe {
             let attempt = self.attempt(&ways, said, &seed, &awake);
             end = end.into_iter().chain(attempt.certified).min();
             executions += attempt.executions;
-            gossiped += attempt.bytes;
+            bytes += attempt.bytes * self.mesh.copies()
+                + attempt.executions * self.sizes.approval * subnet.copies();
         }
-        let ends: usize = self.links.iter().map(Vec::len).sum();
         Ok(Outcome {
             certified: end.map(|it| it + ways.from_proposer[claimant] - said),
             executions,
-            // Everybody passes everything on to all that it is linked with but who brought it.
-            bytes: gossiped * (ends - count) as u64 / count as u64,
+            bytes: bytes / count as u64,
         })
     }
 
-    /// One draw: when the block is made that carries the certificate, and the bytes of what is said.
+    /// One draw: when the block is made that carries the certificate, and the bytes of what is said to all.
     fn attempt(&self, ways: &Ways, said: u64, seed: &Digest, awake: &[bool]) -> Outcome {
         let (claimant, block) = (ways.claimant, self.block());
         let tranche_blocks = self.params.tranche_blocks;
@@ -202,7 +218,7 @@ impl Globe {
             };
             let due = (seeded + first * tranche_blocks) * block + ways.from_proposer[verifier];
             let begins = due.max(said + ways.from_claimant[verifier]);
-            let heard = begins + self.setting.execution + ways.from_claimant[verifier] + COUNTING;
+            let heard = begins + self.setting.execution + ways.approving[verifier] + COUNTING;
             voices.push((heard, verifier, begins, proof));
         }
         voices.sort_unstable_by_key(|(heard, verifier, ..)| (*heard, *verifier));
@@ -238,21 +254,54 @@ impl Globe {
         Outcome {
             certified: end,
             executions,
-            bytes: self.sizes.claim + executions * self.sizes.approval + certificate,
+            bytes: self.sizes.claim + certificate,
         }
     }
 
     const fn block(&self) -> u64 {
         self.params.block_interval_ms.saturating_mul(1_000)
     }
+}
 
-    /// When a message of one node arrives at each other, in microseconds.
+impl Mesh {
+    /// Links those who carry it among each other, and the others with some of them, to whom they speak.
+    fn new(places: &[(u64, u64)], carries: Vec<bool>, random: &mut Random) -> Mesh {
+        let carriers: Vec<usize> = (0..places.len()).filter(|it| carries[*it]).collect();
+        let mut links = vec![Vec::new(); places.len()];
+        for here in 0..places.len() {
+            let many = if carries[here] { LINKS } else { SPOKEN_TO };
+            for _ in 0..many {
+                let there = carriers[index(random.below(carriers.len() as u64))];
+                if there != here {
+                    let time = HOP + distance(places[here], places[there]);
+                    links[here].push((there, time));
+                    links[there].push((here, time));
+                }
+            }
+        }
+        Mesh { links, carries }
+    }
+
+    /// How often something that is said here is received, all nodes together: everybody passes everything on to all that it is
+    /// linked with and hear it, but who brought it.
+    fn copies(&self) -> u64 {
+        let carriers = self.links.iter().zip(&self.carries);
+        let carriers = carriers.filter(|(_, carries)| **carries);
+        let heard = carriers.map(|(links, _)| {
+            let from = links.iter().filter(|(it, _)| self.carries[*it]).count();
+            from.saturating_sub(1) as u64
+        });
+        let spoken = self.carries.contains(&false);
+        heard.sum::<u64>() + if spoken { SPOKEN_TO as u64 } else { 0 }
+    }
+
+    /// When a message of one node arrives at each other, in microseconds; it is as long on its way back.
     fn arrivals(&self, from: usize) -> Vec<u64> {
         let mut at = vec![u64::MAX; self.links.len()];
         let mut next = BinaryHeap::from([(Reverse(0), from)]);
         at[from] = 0;
         while let Some((Reverse(now), here)) = next.pop() {
-            if now > at[here] {
+            if now > at[here] || !(self.carries[here] || here == from) {
                 continue;
             }
             for (there, time) in &self.links[here] {

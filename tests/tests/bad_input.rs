@@ -183,9 +183,9 @@ async fn over_libp2p(target: &Target, ready: &Value) {
     };
     let before = target.metric("surety_gossip_rejected").await;
     // A new subscriber is published to at its next heartbeat; what is published before waits for it.
-    for (index, topic) in Topic::ALL.iter().enumerate() {
+    for (index, topic) in Topic::all().enumerate() {
         let garbage = vec![u8::try_from(index).unwrap(); 333];
-        net.publish(*topic, garbage).await.unwrap();
+        net.publish(topic, garbage).await.unwrap();
     }
     let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
     while target.metric("surety_gossip_rejected").await <= before {

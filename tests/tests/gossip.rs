@@ -165,9 +165,9 @@ fn what_is_said_in_a_run_is_accepted() {
     // Items for the ledger that others have said in other words, approvals of what is certified by then, and batches of claimants
     // who claim the same as others.
     let late = |number: usize| match STAGE.said[number].topic {
-        Topic::Ledger | Topic::Approvals => true,
+        Topic::Ledger | Topic::Approvals(_) => true,
         Topic::Claims => codec::decode::<ClaimBatch>(&STAGE.said[number].data).is_ok(),
-        Topic::Assignments | Topic::Records => false,
+        Topic::Assignments(_) | Topic::Records => false,
     };
     assert!(ignored.iter().all(|(it, _)| late(*it)), "{ignored:?}");
     assert!(ignored.len() * 4 < STAGE.said.len(), "{ignored:?}");
@@ -222,7 +222,7 @@ fn who_makes_up_batches_takes_nobodys_room() {
 
 fn vectors() -> Value {
     let rows = rows();
-    let said = |said: &surety_harness::simulation::Said| json!({ "topic": said.topic.name(), "data": base64url(&said.data) });
+    let said = |said: &surety_harness::simulation::Said| json!({ "topic": said.topic.to_string(), "data": base64url(&said.data) });
     let cases = cases();
     let heard = cases.iter().map(|case| case.after).max().unwrap_or(0);
     let told: Vec<Value> = cases
@@ -234,7 +234,7 @@ fn vectors() -> Value {
                 "case": case.name,
                 "after": case.after,
                 "before": before,
-                "topic": case.said.topic.name(),
+                "topic": case.said.topic.to_string(),
                 "data": base64url(&case.said.data),
                 "verdict": rows.get(&row),
             })

@@ -93,6 +93,26 @@ fn three_hundred_seeds_are_clean() {
     assert!(runs.iter().any(|it| it["nodes"].as_u64() > Some(6)));
 }
 
+/// Rule CO-20: of 64 nodes those that only verify hear a quarter of what is said, and what is false is found as ever.
+#[test]
+fn in_a_large_network_verifiers_hear_some_of_it_and_lies_are_punished() {
+    let size = ["--seeds", "4", "--nodes", "64", "--messages", "6"];
+    let villains = ["compute:wrong-result@3", "verifier:blind-approval@3"];
+    let villains = villains.map(|it| ["--fault", it]).concat();
+    let accidents = ["--loss", "5", "--crashes", "2", "--late", "1"];
+    let (clean, runs) = ideal(&[&size[..], &villains[..], &accidents[..]].concat());
+    assert!(clean && runs.len() == 4, "{runs:?}");
+    for run in &runs {
+        assert!(run["slashed"].as_u64() > Some(0), "{run}");
+        assert!(run["certified"].as_u64() > Some(0), "{run}");
+    }
+    let both = |it: &Value| it["slashed"].as_u64() > Some(1);
+    assert!(
+        runs.iter().any(both),
+        "in one of them the other villain draws the lie"
+    );
+}
+
 /// Two cases about one file are open at once, and each ends as it should.
 #[test]
 fn who_announces_a_file_wrong_loses_a_bond_and_shields_nobody() {

@@ -186,6 +186,7 @@ impl Crashing for Unit {
             Effect::Broadcast(Gossip::Input {
                 assignment,
                 message,
+                ..
             }) => {
                 let mut out = Outbox::default();
                 let horizon = Height(u64::MAX);

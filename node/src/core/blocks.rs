@@ -126,6 +126,7 @@ impl Core {
             self.heard_of(*process, segment.size, out);
         }
         self.committed(facts);
+        self.carry(out);
         self.catch_up(out);
     }
 

@@ -92,6 +92,13 @@ pub enum Effect {
     },
     /// Say where this node listens.
     Announce,
+    /// Hear of the processes in so many subnets as everybody does, or of all.
+    Carry {
+        /// How many everybody carries at least.
+        everybody: usize,
+        /// Whether this node needs all.
+        all: bool,
+    },
     /// Look again at a process whose log has lost its end.
     Shrank(ProcessId),
     /// Tell whoever watches.

@@ -3,6 +3,7 @@
 use surety_attest::effect::Gossip;
 use surety_attest::log::{Appended, Double, assigns};
 use surety_protocol::approval::ClaimBatch;
+use surety_protocol::assignment::Assignment;
 use surety_protocol::block::Block;
 use surety_protocol::bundle;
 use surety_protocol::claim::SignedClaim;
@@ -16,20 +17,21 @@ use surety_slashing::order::NotQueued;
 
 use super::checks::Brought;
 use super::{Core, Effect, Signal, Teller};
-use crate::net::{Acceptance, Topic};
+use crate::net::{Acceptance, Subnet, Topic};
 
 /// Items larger than this are not gossiped with their assignment; whoever needs them asks.
 const GOSSIP_ITEM_MAX: usize = 2 << 20;
 
 /// Gossip of a slot, with its message unless that is large.
 pub(super) fn announcement(
+    process: &ProcessId,
     assignment: &Authentic<Item>,
     message: Option<&Authentic<Item>>,
 ) -> Effect {
     let small = message.filter(|it| it.bytes().len() <= GOSSIP_ITEM_MAX);
     let items = std::iter::once(assignment).chain(small);
     Effect::Publish {
-        topic: Topic::Assignments,
+        topic: Topic::Assignments(Subnet::of(process)),
         data: bundle::write(items.map(|item| &**item)),
     }
 }
@@ -45,7 +47,7 @@ impl Core {
         out: &mut Outbox<Effect>,
     ) -> Option<Acceptance> {
         let acceptance = match topic {
-            Topic::Assignments => self.input_gossip(now, data, out),
+            Topic::Assignments(subnet) => self.input_gossip(now, subnet, data, out),
             Topic::Claims => match codec::kind_of(data).map(|(kind, _)| kind) {
                 Some(SignedClaim::KIND) => match codec::decode(data) {
                     Ok(claim) => return self.claim(claim, Brought::Gossip(teller)),
@@ -54,9 +56,11 @@ impl Core {
                 Some(ClaimBatch::KIND) => return self.batch_gossip(now, teller, data, out),
                 _ => Acceptance::Reject,
             },
-            Topic::Approvals => match codec::decode(data) {
-                Ok(approval) => return self.approval(approval, Brought::Gossip(teller)),
-                Err(_) => Acceptance::Reject,
+            Topic::Approvals(subnet) => match codec::decode(data) {
+                Ok(approval) if self.told_in(&approval, subnet) => {
+                    return self.approval(approval, Brought::Gossip(teller));
+                }
+                _ => Acceptance::Reject,
             },
             Topic::Records => self.record_gossip(now, data, out),
             Topic::Ledger => match codec::kind_of(data).map(|(kind, _)| kind) {
@@ -70,7 +74,13 @@ impl Core {
         Some(acceptance)
     }
 
-    fn input_gossip(&mut self, now: Tick, data: &[u8], out: &mut Outbox<Effect>) -> Acceptance {
+    fn input_gossip(
+        &mut self,
+        now: Tick,
+        subnet: Subnet,
+        data: &[u8],
+        out: &mut Outbox<Effect>,
+    ) -> Acceptance {
         let Ok(items) = bundle::parse(data) else {
             return Acceptance::Reject;
         };
@@ -88,6 +98,11 @@ impl Core {
         let Some(assignment) = authentic.next() else {
             return Acceptance::Reject;
         };
+        // [CO-20]
+        let read = Assignment::from_item(&assignment);
+        if read.is_ok_and(|it| Subnet::of(&it.process) != subnet) {
+            return Acceptance::Reject;
+        }
         self.append(now, assignment, authentic.next(), out)
     }
 
@@ -99,7 +114,7 @@ impl Core {
         message: Option<Authentic<Item>>,
         out: &mut Outbox<Effect>,
     ) -> Acceptance {
-        let Ok(read) = surety_protocol::assignment::Assignment::from_item(&assignment) else {
+        let Ok(read) = Assignment::from_item(&assignment) else {
             return Acceptance::Reject;
         };
         // [CO-17]
@@ -245,10 +260,11 @@ impl Core {
     pub(super) fn broadcast(&mut self, now: Tick, gossip: Gossip, out: &mut Outbox<Effect>) {
         match gossip {
             Gossip::Input {
+                process,
                 assignment,
                 message,
             } => {
-                let announced = announcement(&assignment, message.as_ref());
+                let announced = announcement(&process, &assignment, message.as_ref());
                 self.append(now, assignment, message, out);
                 out.push(announced);
             }
@@ -268,13 +284,13 @@ impl Core {
                     data,
                 });
             }
-            Gossip::Approval(approval) => {
+            Gossip::Approval { process, approval } => {
                 let data = codec::encode(approval.as_ref()).unwrap_or_default();
                 let mut asked = Outbox::default();
                 self.tally.own(*approval, &self.shared.claims, &mut asked);
                 self.perform(now, asked.drain(), out);
                 out.push(Effect::Publish {
-                    topic: Topic::Approvals,
+                    topic: Topic::Approvals(Subnet::of(&process)),
                     data,
                 });
             }

@@ -112,7 +112,7 @@ impl Core {
                 let bytes = message.as_ref().map_or(0, |it| it.bytes().len());
                 let message = message.as_ref().filter(|_| bytes <= left);
                 left = left.saturating_sub(message.map_or(0, |_| bytes));
-                out.push(announcement(&assignment, message));
+                out.push(announcement(process, &assignment, message));
             }
         }
         Ok(())

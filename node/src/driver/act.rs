@@ -82,6 +82,9 @@ impl Driver {
             Effect::Announce => {
                 let _ = self.net.announce().await;
             }
+            Effect::Carry { everybody, all } => {
+                let _ = self.net.carry(everybody, all).await;
+            }
             Effect::Shrank(process) => {
                 self.changed = true;
                 self.touched.insert(process);

@@ -85,7 +85,7 @@ pub(super) async fn peers(State(api): State<Api>) -> Result<Response, Problem> {
         .take(PEERS_MAX)
         .map(|it| {
             let addresses: Vec<String> = it.addresses.iter().map(ToString::to_string).collect();
-            let topics: Vec<&str> = it.topics.iter().map(|topic| topic.name()).collect();
+            let topics: Vec<String> = it.topics.iter().map(ToString::to_string).collect();
             json!({
                 "peer_id": it.peer.to_string(),
                 "addresses": addresses,

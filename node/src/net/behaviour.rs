@@ -123,12 +123,11 @@ fn gossip(names: &Names) -> Result<Gossip, NetError> {
         .map_err(NetError::GossipConfig)?;
     let filter = MaxCountSubscriptionFilter {
         filter: WhitelistSubscriptionFilter(
-            Topic::ALL
-                .iter()
-                .map(|topic| names.topic(*topic).hash())
+            Topic::all()
+                .map(|topic| names.topic(topic).hash())
                 .collect(),
         ),
-        max_subscribed_topics: Topic::ALL.len(),
+        max_subscribed_topics: Topic::all().count(),
         max_subscriptions_per_request: 100,
     };
     let anonymous = MessageAuthenticity::Anonymous;
@@ -137,10 +136,10 @@ fn gossip(names: &Names) -> Result<Gossip, NetError> {
     gossip
         .with_peer_score(score::peer_params(), score::thresholds())
         .map_err(|_| NetError::Gossip("peer score"))?;
-    for topic in Topic::ALL {
+    for topic in Topic::all() {
         let name = names.topic(topic);
         gossip
-            .set_topic_params(name.clone(), score::topic_params())
+            .set_topic_params(name.clone(), score::topic_params(topic))
             .map_err(NetError::Gossip)?;
         gossip.subscribe(&name).map_err(NetError::Subscription)?;
     }

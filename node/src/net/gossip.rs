@@ -80,7 +80,7 @@ impl Net {
                 self.unpublished(dropped);
             }
             Err(error) => {
-                tracing::debug!(topic = topic.name(), %error, "a message could not be published");
+                tracing::debug!(%topic, %error, "a message could not be published");
                 self.unpublished(1);
             }
         }
@@ -117,15 +117,27 @@ impl Net {
             } => {
                 self.on_message(propagation_source, message_id, message);
             }
-            gossipsub::Event::Subscribed { topic, .. } => {
+            gossipsub::Event::Subscribed { peer_id, topic } => {
                 let Some(topic) = self.names.topic_of(&topic) else {
                     return;
                 };
+                if let (Topic::Assignments(subnet), Some(peer)) =
+                    (topic, self.peers.get_mut(&peer_id))
+                {
+                    peer.subnets.insert(subnet);
+                }
                 for data in self.waiting.take(topic) {
                     self.publish(topic, data);
                 }
             }
-            gossipsub::Event::Unsubscribed { .. } => {}
+            gossipsub::Event::Unsubscribed { peer_id, topic } => {
+                let topic = self.names.topic_of(&topic);
+                if let (Some(Topic::Assignments(subnet)), Some(peer)) =
+                    (topic, self.peers.get_mut(&peer_id))
+                {
+                    peer.subnets.remove(subnet);
+                }
+            }
             gossipsub::Event::GossipsubNotSupported { peer_id } => {
                 tracing::debug!(peer = %peer_id, "a peer does not gossip");
             }

@@ -115,6 +115,10 @@ pub(crate) enum Command {
         addresses: Vec<Multiaddr>,
     },
     Announce,
+    Carry {
+        everybody: usize,
+        all: bool,
+    },
     Peers {
         reply: oneshot::Sender<Vec<PeerInfo>>,
     },
@@ -234,6 +238,14 @@ impl NetHandle {
     /// Stopped.
     pub async fn announce(&self) -> Result<(), CommandError> {
         self.send(Command::Announce).await
+    }
+
+    /// Carries so many subnets as everybody is to, or all of them (rule N-19). At first it is all.
+    ///
+    /// # Errors
+    /// Stopped.
+    pub async fn carry(&self, everybody: usize, all: bool) -> Result<(), CommandError> {
+        self.send(Command::Carry { everybody, all }).await
     }
 
     /// The connected peers.

@@ -80,6 +80,12 @@ pub const CONNECTIONS_MAX: usize = 96;
 /// Connections with one peer: both sides may dial at once, and a peer that restarted comes back before its old
 /// connection is found dead.
 pub const CONNECTIONS_PER_PEER: usize = 3;
+/// Connected peers in each subnet that this node carries: what keeps a mesh.
+pub const SUBNET_MESH: usize = 4;
+/// Connected peers in each other one, which hear what this node says there.
+pub const SUBNET_PEERS: usize = 2;
+/// Peers beyond the target that are dialled for the sake of subnets.
+pub const SUBNET_DIALLED: usize = 16;
 /// Inbound connections that have not shown their key yet.
 pub const CONNECTIONS_PENDING: usize = 64;
 /// Dials of our own under way.

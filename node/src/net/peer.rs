@@ -9,6 +9,7 @@
 use libp2p::{Multiaddr, PeerId, identify};
 
 use super::handle::PeerInfo;
+use super::subnet::Subnets;
 use super::topic::Topic;
 use super::{limits, roster};
 
@@ -35,6 +36,8 @@ pub(crate) struct Peer {
     pub(crate) remote: Multiaddr,
     /// Where it says that it listens; only addresses that may be dialled.
     pub(crate) listen: Vec<Multiaddr>,
+    /// Where it hears assignments.
+    pub(crate) subnets: Subnets,
     agent: String,
     life: Option<String>,
     gossip: u32,
@@ -46,6 +49,7 @@ impl Peer {
         Self {
             remote,
             listen: Vec::new(),
+            subnets: Subnets::default(),
             agent: String::new(),
             life: None,
             gossip: 0,

@@ -85,6 +85,11 @@ impl Reach {
     pub(crate) fn located(&self, peer: &PeerId) -> Option<&[Multiaddr]> {
         self.located.get(peer).map(Vec::as_slice)
     }
+
+    /// Who has a record, and where it listens.
+    pub(crate) fn all_located(&self) -> impl Iterator<Item = (&PeerId, &Vec<Multiaddr>)> {
+        self.located.iter()
+    }
 }
 
 impl Net {

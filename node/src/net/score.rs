@@ -21,6 +21,7 @@ use libp2p::gossipsub::{
 };
 
 use super::limits;
+use super::topic::Topic;
 
 /// The gossip score's parameters that do not depend on the topic.
 pub(crate) fn peer_params() -> PeerScoreParams {
@@ -54,10 +55,15 @@ pub(crate) fn thresholds() -> PeerScoreThresholds {
     }
 }
 
-/// The gossip score's parameters of a topic.
-pub(crate) fn topic_params() -> TopicScoreParams {
+/// The gossip score's parameters of a topic. All subnets of one together are worth what another topic is; but garbage costs the same in
+/// whichever it is said.
+pub(crate) fn topic_params(topic: Topic) -> TopicScoreParams {
+    let (topic_weight, invalid) = match topic.subnet() {
+        Some(_) => (0.0625, -8.0),
+        None => (1.0, -0.5),
+    };
     TopicScoreParams {
-        topic_weight: 1.0,
+        topic_weight,
         // A little credit for staying and for bringing new messages, so that a single invalid one does not cost an
         // old peer its place.
         time_in_mesh_weight: 0.01,
@@ -69,7 +75,7 @@ pub(crate) fn topic_params() -> TopicScoreParams {
         // Quiet topics are quiet for everybody: nobody owes a number of messages.
         mesh_message_deliveries_weight: 0.0,
         mesh_failure_penalty_weight: 0.0,
-        invalid_message_deliveries_weight: -0.5,
+        invalid_message_deliveries_weight: invalid,
         invalid_message_deliveries_decay: score_parameter_decay(Duration::from_secs(600)),
         ..TopicScoreParams::default()
     }
@@ -165,8 +171,10 @@ mod tests {
     #[test]
     fn parameters_are_valid() {
         let mut params = peer_params();
-        let topic = libp2p::gossipsub::IdentTopic::new("t").hash();
-        params.topics.insert(topic, topic_params());
+        for topic in Topic::all() {
+            let name = libp2p::gossipsub::IdentTopic::new(topic.to_string());
+            params.topics.insert(name.hash(), topic_params(topic));
+        }
         params.validate().unwrap();
         thresholds().validate().unwrap();
     }

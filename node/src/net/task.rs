@@ -22,6 +22,7 @@ use super::peer::Peer;
 use super::reach::Reach;
 use super::requests::{Incoming, Outgoing};
 use super::score::Standing;
+use super::subnet::Carried;
 use super::topic::{Names, Protocol, Topic};
 use super::{limits, record, roster};
 
@@ -42,6 +43,7 @@ pub(crate) struct Net {
     pub(crate) key: Keypair,
     pub(crate) reach: Reach,
     pub(crate) peers: BTreeMap<PeerId, Peer>,
+    pub(crate) carried: Carried,
     pub(crate) waiting: Waiting,
     pub(crate) outgoing: BTreeMap<(Protocol, OutboundRequestId), Outgoing>,
     pub(crate) incoming: BTreeMap<(Protocol, InboundRequestId), Incoming>,
@@ -72,6 +74,7 @@ impl Net {
                     if now.duration_since(refilled) >= limits::TICK * 4 {
                         refilled = now;
                         self.refill(now);
+                        self.dial_carriers(now);
                     }
                     if now.duration_since(asked) >= limits::PEERS_ASK {
                         asked = now;
@@ -121,6 +124,7 @@ impl Net {
             }
             Command::Locate { peer, addresses } => self.locate(peer, addresses),
             Command::Announce => self.announce(),
+            Command::Carry { everybody, all } => self.carry(everybody, all),
             Command::Peers { reply } => {
                 // An error means that nobody waits for it any more.
                 let _ = reply.send(self.peer_list());

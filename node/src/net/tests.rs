@@ -4,6 +4,7 @@ mod gossiping;
 mod linking;
 mod rogue;
 mod serving;
+mod subnets;
 
 use std::time::Duration;
 
@@ -166,7 +167,7 @@ impl Node {
 
     /// Waits until so many peers are connected and subscribe to everything.
     async fn subscribed(&self, count: usize) {
-        let all = |p: &&PeerInfo| p.topics.len() == Topic::ALL.len();
+        let all = |p: &&PeerInfo| p.topics.len() == Topic::all().count();
         self.sees(|peers| peers.iter().filter(all).count() >= count)
             .await;
     }

@@ -3,9 +3,13 @@
 //! # Rules
 //!
 //! - `[N-1]` A gossip topic is named `/surety/<network>/<topic>/1`, an exchange `/surety/<network>/<protocol>/1`,
-//!   where `<network>` is the first 16 characters of the network's id: nodes of different networks share neither.
+//!   where `<network>` is the first 16 characters of the network's id: nodes of different networks share neither. A topic that
+//!   has subnets (rule N-19) has a name for each, `<topic>-<subnet>`.
 //! - `[N-2]` A gossiped message is anonymous. Its id is the first 20 bytes of the digest of topic and content, so
 //!   that one content is one message, whoever sent it.
+
+use std::collections::BTreeMap;
+use std::fmt;
 
 use libp2p::StreamProtocol;
 use libp2p::gossipsub::{IdentTopic, Message, MessageId, TopicHash};
@@ -13,16 +17,17 @@ use surety_protocol::hash::{Domain, digest};
 use surety_protocol::id::NetworkId;
 
 use super::limits;
+use super::subnet::Subnet;
 
 /// A subject of gossip.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Topic {
-    /// Assignments of schedulers.
-    Assignments,
+    /// Assignments of schedulers, of the processes in a subnet.
+    Assignments(Subnet),
     /// Claims of compute units, with their new leaves.
     Claims,
-    /// Approvals of verifiers.
-    Approvals,
+    /// Approvals of verifiers, of claims about them.
+    Approvals(Subnet),
     /// Ledger items and blocks.
     Ledger,
     /// Where operators' nodes listen.
@@ -30,23 +35,55 @@ pub enum Topic {
 }
 
 impl Topic {
-    /// All topics.
-    pub const ALL: [Topic; 5] = [
-        Topic::Assignments,
-        Topic::Claims,
-        Topic::Approvals,
-        Topic::Ledger,
-        Topic::Records,
-    ];
+    /// Those of one subnet.
+    pub const fn of_subnet(subnet: Subnet) -> [Topic; 2] {
+        [Topic::Assignments(subnet), Topic::Approvals(subnet)]
+    }
 
-    /// The topic's part of its name.
+    /// One of each kind: those of a subnet, and those that everybody hears.
+    pub const fn each(subnet: Subnet) -> [Topic; 5] {
+        [
+            Topic::Assignments(subnet),
+            Topic::Claims,
+            Topic::Approvals(subnet),
+            Topic::Ledger,
+            Topic::Records,
+        ]
+    }
+
+    /// All topics.
+    pub fn all() -> impl Iterator<Item = Topic> {
+        let heard_by_all = [Topic::Claims, Topic::Ledger, Topic::Records];
+        let of_subnets = Subnet::all().flat_map(Topic::of_subnet);
+        heard_by_all.into_iter().chain(of_subnets)
+    }
+
+    /// The subnet that it is of, if it has any.
+    pub const fn subnet(self) -> Option<Subnet> {
+        match self {
+            Topic::Assignments(subnet) | Topic::Approvals(subnet) => Some(subnet),
+            Topic::Claims | Topic::Ledger | Topic::Records => None,
+        }
+    }
+
+    /// What it is about: its name without its subnet.
     pub const fn name(self) -> &'static str {
         match self {
-            Topic::Assignments => "assignments",
+            Topic::Assignments(_) => "assignments",
             Topic::Claims => "claims",
-            Topic::Approvals => "approvals",
+            Topic::Approvals(_) => "approvals",
             Topic::Ledger => "ledger",
             Topic::Records => "records",
+        }
+    }
+}
+
+impl fmt::Display for Topic {
+    /// Its part of the name on the wire (rule N-1).
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.subnet() {
+            Some(subnet) => write!(f, "{}-{subnet}", self.name()),
+            None => f.write_str(self.name()),
         }
     }
 }
@@ -119,31 +156,39 @@ impl Protocol {
 
 /// The names of one network on the wire (rule N-1).
 #[derive(Debug, Clone)]
-pub(crate) struct Names(String);
+pub(crate) struct Names {
+    network: String,
+    topics: BTreeMap<TopicHash, Topic>,
+}
 
 impl Names {
     pub(crate) fn new(network: NetworkId) -> Self {
-        Self(network.to_string().chars().take(16).collect())
+        let mut names = Self {
+            network: network.to_string().chars().take(16).collect(),
+            topics: BTreeMap::new(),
+        };
+        for topic in Topic::all() {
+            names.topics.insert(names.topic(topic).hash(), topic);
+        }
+        names
     }
 
     /// What identify announces, so that nodes of another network are recognised.
     pub(crate) fn network(&self) -> String {
-        format!("/surety/{}/1", self.0)
+        format!("/surety/{}/1", self.network)
     }
 
     pub(crate) fn topic(&self, topic: Topic) -> IdentTopic {
-        IdentTopic::new(format!("/surety/{}/{}/1", self.0, topic.name()))
+        IdentTopic::new(format!("/surety/{}/{topic}/1", self.network))
     }
 
     pub(crate) fn topic_of(&self, hash: &TopicHash) -> Option<Topic> {
-        Topic::ALL
-            .into_iter()
-            .find(|topic| self.topic(*topic).hash() == *hash)
+        self.topics.get(hash).copied()
     }
 
     /// The name of a protocol. It starts with a slash, which is all that makes it valid.
     pub(crate) fn protocol(&self, protocol: Protocol) -> StreamProtocol {
-        let name = format!("/surety/{}/{}/1", self.0, protocol.name());
+        let name = format!("/surety/{}/{}/1", self.network, protocol.name());
         StreamProtocol::try_from_owned(name).unwrap_or(StreamProtocol::new("/surety/invalid"))
     }
 }
@@ -164,6 +209,8 @@ pub(crate) fn message_id(message: &Message) -> MessageId {
 
 #[cfg(test)]
 mod tests {
+    use surety_protocol::id::ProcessId;
+
     use super::*;
 
     #[test]
@@ -178,7 +225,13 @@ mod tests {
             a.protocol(Protocol::Pages).as_ref(),
             "/surety/AQEBAQEBAQEBAQEB/get-pages/1"
         );
-        for topic in Topic::ALL {
+        let third = Subnet::of(&ProcessId::new([0x30; 32]));
+        assert_eq!(
+            a.topic(Topic::Approvals(third)).to_string(),
+            "/surety/AQEBAQEBAQEBAQEB/approvals-3/1"
+        );
+        assert_eq!(Topic::all().count(), 3 + 2 * Subnet::COUNT);
+        for topic in Topic::all() {
             assert_eq!(a.topic_of(&a.topic(topic).hash()), Some(topic));
             assert_eq!(a.topic_of(&b.topic(topic).hash()), None);
         }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use surety_harness::random::Random;
 use surety_node::net::identity::keypair_of;
-use surety_node::net::{self, NetConfig, NetEvent, NetHandle, Topic};
+use surety_node::net::{self, NetConfig, NetEvent, NetHandle, Subnet, Topic};
 use surety_protocol::id::NetworkId;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, timeout};
@@ -162,7 +162,7 @@ impl Strangers {
         let (topic, data) = match heard.filter(|_| !random.percent(25)) {
             Some((topic, data)) => {
                 let altered = altered(random, data.clone());
-                let elsewhere = *random.pick(&Topic::ALL).expect("topics");
+                let elsewhere = anywhere(random);
                 match random.percent(10) {
                     true => (elsewhere, data),
                     false => (topic, altered),
@@ -171,13 +171,20 @@ impl Strangers {
             None => {
                 let length = random.between(1, LONGEST);
                 let bytes = (0..length).map(|_| random.below(256) as u8).collect();
-                (*random.pick(&Topic::ALL).expect("topics"), bytes)
+                (anywhere(random), bytes)
             }
         };
         if handle.publish(topic, data).await.is_ok() {
             self.said.fetch_add(1, Ordering::Relaxed);
         }
     }
+}
+
+/// Any topic, of each kind as often.
+fn anywhere(random: &mut Random) -> Topic {
+    let subnets: Vec<Subnet> = Subnet::all().collect();
+    let subnet = *random.pick(&subnets).expect("subnets");
+    *random.pick(&Topic::each(subnet)).expect("topics")
 }
 
 /// The same with a bit turned, or cut.

@@ -29,9 +29,9 @@ impl Oracle {
         data: &[u8],
     ) -> Result<(), Violation> {
         match (topic, codec::kind_of(data).map(|(kind, _)| kind)) {
-            (Topic::Assignments, _) => self.assignment(who, data),
+            (Topic::Assignments(_), _) => self.assignment(who, data),
             (Topic::Claims, Some(SignedClaim::KIND)) => self.claim(who, archive, data),
-            (Topic::Approvals, _) => self.approval(who, data),
+            (Topic::Approvals(_), _) => self.approval(who, data),
             (Topic::Ledger, None) => self.ledger_item(who, network, data),
             _ => Ok(()),
         }
@@ -46,12 +46,12 @@ impl Oracle {
             return Ok(());
         }
         match topic {
-            Topic::Approvals => {
+            Topic::Approvals(_) => {
                 let approval: Approval =
                     codec::decode(data).map_err(|it| Violation::new("well-formed", it))?;
                 self.blind.heard(who, &approval);
             }
-            Topic::Assignments => {
+            Topic::Assignments(_) => {
                 let broken = |_| Violation::new("well-formed", "an assignment that does not parse");
                 let items = bundle::parse(data).map_err(broken)?;
                 let signing = items.first().map(|it| it.to_item().signing_digest());

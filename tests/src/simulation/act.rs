@@ -5,7 +5,8 @@ use std::sync::Arc;
 use surety_attest::effect::{Assign, Executed, Finding, Job, Offer};
 use surety_node::core::{Effect, Input, Signing, Teller};
 use surety_node::fault::made_up;
-use surety_node::net::{Acceptance, Topic};
+use surety_node::net::identity::peer_id_of;
+use surety_node::net::{Acceptance, Subnets, Topic};
 use surety_protocol::approval::Approval;
 use surety_protocol::codec;
 use surety_protocol::execution::Execution;
@@ -29,6 +30,16 @@ impl Simulation {
             // Nobody looks.
             // Everybody knows where everybody is.
             Effect::Locate { .. } | Effect::Announce => {}
+            Effect::Carry { everybody, all } => {
+                let seed = self.world.operators.get(who).map(|it| it.item_seed);
+                let peer = seed.and_then(|mut it| peer_id_of(&mut it));
+                if let (Some(node), Some(peer)) = (self.nodes.get_mut(who), peer) {
+                    node.carried = match all {
+                        true => Subnets::ALL,
+                        false => Subnets::carried_by(&peer.to_bytes(), everybody),
+                    };
+                }
+            }
             Effect::Shrank(_) => {}
             Effect::Execute(job, profiles) => {
                 self.beside(who, 30, Work::Job(Box::new(job), profiles));
@@ -230,10 +241,10 @@ impl Simulation {
     /// A node says something of its own; what it has seen before is not said again (as gossip does).
     fn publish(&mut self, who: usize, topic: Topic, data: Vec<u8>) -> Result<(), Violation> {
         let now = self.agenda.now();
-        let id = digest(Domain::OBJECT, &[topic.name().as_bytes(), &data]);
+        let id = digest(Domain::OBJECT, &[topic.to_string().as_bytes(), &data]);
         let address = self.address(who);
         // [CA-3]
-        if self.cast.spammer == Some(who) && topic == Topic::Approvals {
+        if self.cast.spammer == Some(who) && matches!(topic, Topic::Approvals(_)) {
             return Ok(());
         }
         let Some(node) = self.nodes.get_mut(who) else {
@@ -264,7 +275,8 @@ impl Simulation {
     /// Passes gossip on to everybody but who it came from (rule NW-1).
     pub(super) fn relay(&mut self, who: usize, heard: &Heard) {
         for to in 0..self.nodes.len() {
-            if to == who || to == heard.from || to == heard.origin {
+            let deaf = !self.nodes.get(to).is_some_and(|it| it.carries(heard.topic));
+            if deaf || to == who || to == heard.from || to == heard.origin {
                 continue;
             }
             // [NW-4]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_bytes::ByteBuf;
 use surety_node::fault::Fault;
-use surety_node::net::Topic;
+use surety_node::net::{Subnet, Topic};
 use surety_protocol::approval::Approval;
 use surety_protocol::claim::{SignedClaim, Statement};
 use surety_protocol::codec;
@@ -62,7 +62,8 @@ impl Simulation {
             };
             let signed = batch.claims.iter().filter_map(|it| {
                 let signed = known.signed_by(it, claimant)?;
-                Some((*it, signed.statement.signature))
+                let subnet = Subnet::of(&signed.statement.claim.process);
+                Some((*it, subnet, signed.statement.signature))
             });
             batches.push((*claimant, *height, signed.collect::<Vec<_>>()));
             false
@@ -75,8 +76,8 @@ impl Simulation {
                 .iter()
                 .filter(|it| **it != own && **it != claimant);
             for verifier in others {
-                for (claim, signature) in &claims {
-                    let signature = *signature;
+                for (claim, subnet, signature) in &claims {
+                    let (subnet, signature) = (*subnet, *signature);
                     let said = codec::encode(&Approval {
                         claim: *claim,
                         claimant,
@@ -91,7 +92,7 @@ impl Simulation {
                         },
                     });
                     let said = said.map_err(|it| Violation::new("spam", it))?;
-                    self.says(who, Topic::Approvals, said, true)?;
+                    self.says(who, Topic::Approvals(subnet), said, true)?;
                 }
             }
         }
@@ -148,7 +149,10 @@ impl Simulation {
         let mut data = heard.data.to_vec();
         let mut topic = heard.topic;
         match self.random.below(6) {
-            0 => topic = self.random.pick(&Topic::ALL).copied().unwrap_or(topic),
+            0 => {
+                let each = Topic::each(topic.subnet().unwrap_or_default());
+                topic = self.random.pick(&each).copied().unwrap_or(topic);
+            }
             1 => {}
             2 | 3 => {
                 if let Some(forged) = self.forged(&data).filter(|it| *it != data) {
@@ -167,7 +171,7 @@ impl Simulation {
         data: Vec<u8>,
         is_forged: bool,
     ) -> Result<(), Violation> {
-        let id = digest(Domain::OBJECT, &[topic.name().as_bytes(), &data]);
+        let id = digest(Domain::OBJECT, &[topic.to_string().as_bytes(), &data]);
         if is_forged {
             self.forgeries.insert(id);
         }

@@ -1,11 +1,12 @@
 //! What is told of logs.
 
-use surety_node::net::Topic;
+use surety_node::net::{Subnet, Topic};
 use surety_protocol::assignment::{Assignment, AssignmentDraft};
 use surety_protocol::bundle;
 use surety_protocol::item::{Item, ItemDraft, ItemKey};
 use surety_protocol::time::{Slot, Timestamp};
 
+use crate::claims::elsewhere;
 use crate::stage::{Case, STAGE, case, item_key, said};
 
 /// A slot that was told: where in the run, what it says, and its items.
@@ -17,7 +18,7 @@ struct Told {
 
 fn all() -> Vec<Told> {
     let told = STAGE.said.iter().enumerate();
-    let told = told.filter(|(_, said)| said.topic == Topic::Assignments);
+    let told = told.filter(|(_, said)| matches!(said.topic, Topic::Assignments(_)));
     told.map(|(at, said)| {
         let items = bundle::parse(&said.data).unwrap();
         let items: Vec<Item> = items.iter().map(|it| it.to_item()).collect();
@@ -65,10 +66,11 @@ pub(crate) fn cases() -> Vec<Case> {
     let message_of_nobody = strange
         .sign_item(&ItemDraft::default().tag("Type", "Message"))
         .unwrap();
-    let told = |name, after: usize, data: Vec<u8>| case(name, after, Topic::Assignments, data);
+    let topic = Topic::Assignments(Subnet::of(&process));
+    let told = |name, after: usize, data: Vec<u8>| case(name, after, topic, data);
     let again = |it: &Told| STAGE.said[it.at].data.to_vec();
     let mut third = told("third", next.at + 1, assign(&key, later(2)));
-    third.before = vec![said(Topic::Assignments, assign(&key, later(1)))];
+    third.before = vec![said(topic, assign(&key, later(1)))];
     let broken = AssignmentDraft {
         hash_chain: first.read.hash_chain,
         ..next.read.draft()
@@ -94,6 +96,7 @@ pub(crate) fn cases() -> Vec<Case> {
     vec![
         told("first", first.at, again(first)),
         told("next", next.at, again(next)),
+        case("in-another-subnet", next.at, elsewhere(topic), again(next)),
         told("known", next.at + 1, again(next)),
         told("second", next.at + 1, assign(&key, later(1))),
         third,

@@ -1,7 +1,7 @@
 //! What is told of claims, of the batches that they are committed in, and of approvals.
 
 use surety_node::fault::Fault;
-use surety_node::net::Topic;
+use surety_node::net::{Subnet, Topic};
 use surety_protocol::approval::{Approval, ClaimBatch};
 use surety_protocol::bls::SecretKey;
 use surety_protocol::claim::{SignedClaim, Statement};
@@ -16,7 +16,7 @@ pub(crate) fn cases() -> Vec<Case> {
 }
 
 fn claims() -> Vec<Case> {
-    let (at, claim) = STAGE.first::<SignedClaim>(Topic::Claims, |it| it.leaves.len() > 1);
+    let (at, claim) = STAGE.first::<SignedClaim>("claims", |it| it.leaves.len() > 1);
     let bytes = codec::encode(&claim).unwrap();
     let claimant = STAGE.operator(&claim.statement.claimant);
     let stranger = SecretKey::derive_from_seed(&[9; 32]).unwrap();
@@ -73,7 +73,7 @@ fn claims() -> Vec<Case> {
 }
 
 fn batches() -> Vec<Case> {
-    let (at, batch) = STAGE.first::<ClaimBatch>(Topic::Claims, |_| true);
+    let (at, batch) = STAGE.first::<ClaimBatch>("claims", |_| true);
     let bytes = codec::encode(&batch).unwrap();
     let told = |name, after, data: Vec<u8>| case(name, after, Topic::Claims, data);
     let invented = altered(&batch, |it| it.claims = vec![ClaimId::new([9; 32])]);
@@ -91,7 +91,7 @@ fn batches() -> Vec<Case> {
 
 /// A batch that nobody has committed, another one for each number.
 pub(crate) fn invented(number: u32) -> Vec<u8> {
-    let (_, batch) = STAGE.first::<ClaimBatch>(Topic::Claims, |_| true);
+    let (_, batch) = STAGE.first::<ClaimBatch>("claims", |_| true);
     let mut claim = [9; 32];
     claim[..4].copy_from_slice(&number.to_be_bytes());
     altered(&batch, |it| it.claims = vec![ClaimId::new(claim)])
@@ -108,20 +108,34 @@ fn before_digest(batch: &ClaimBatch) -> usize {
         matches!(action, Ok((Action::Claims(root), _)) if root == batch.root())
     };
     let of = |block: &Block| block.items.iter().any(|it| has(it));
-    STAGE.first::<Block>(Topic::Ledger, of).0
+    STAGE.first::<Block>("ledger", of).0
+}
+
+/// The same topic in another subnet.
+pub(crate) fn elsewhere(topic: Topic) -> Topic {
+    let others = Subnet::all().filter(|it| Some(*it) != topic.subnet());
+    let mut topics = others.flat_map(Topic::of_subnet);
+    topics.find(|it| it.name() == topic.name()).unwrap()
 }
 
 fn approvals() -> Vec<Case> {
-    let (at, approval) = STAGE.first::<Approval>(Topic::Approvals, |_| true);
+    let (at, approval) = STAGE.first::<Approval>("approvals", |_| true);
     let bytes = codec::encode(&approval).unwrap();
-    let (claimed, _) = STAGE.first::<SignedClaim>(Topic::Claims, |it| {
+    let (claimed, _) = STAGE.first::<SignedClaim>("claims", |it| {
         it.statement.claim.id().unwrap() == approval.claim
     });
-    let (_, other) = STAGE.first::<Approval>(Topic::Approvals, |it| {
+    let (_, other) = STAGE.first::<Approval>("approvals", |it| {
         it.claim == approval.claim && it.verifier != approval.verifier
     });
-    let told = |name, after, data: Vec<u8>| case(name, after, Topic::Approvals, data);
+    let topic = STAGE.said[at].topic;
+    let told = |name, after, data: Vec<u8>| case(name, after, topic, data);
     vec![
+        case(
+            "approval-in-another-subnet",
+            at,
+            elsewhere(topic),
+            bytes.clone(),
+        ),
         told("approval", at, bytes.clone()),
         told("known-approval", at + 1, bytes.clone()),
         told("early-approval", claimed, bytes.clone()),

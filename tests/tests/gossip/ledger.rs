@@ -23,13 +23,11 @@ fn filled(block: &Block) -> bool {
 
 /// The block of a height, and the place where it was told.
 fn at(height: u64) -> (usize, Block) {
-    STAGE.first::<Block>(Topic::Ledger, |it| {
-        it.commit.header.height == Height(height)
-    })
+    STAGE.first::<Block>("ledger", |it| it.commit.header.height == Height(height))
 }
 
 fn blocks() -> Vec<Case> {
-    let (place, block) = STAGE.first::<Block>(Topic::Ledger, filled);
+    let (place, block) = STAGE.first::<Block>("ledger", filled);
     let (_, later) = at(block.commit.header.height.0 + 1);
     let strange = SecretKey::derive_from_seed(&[9; 32]).unwrap();
     let signature = strange.sign(&Default::default());
@@ -55,7 +53,7 @@ fn blocks() -> Vec<Case> {
 }
 
 fn items() -> Vec<Case> {
-    let (place, block) = STAGE.first::<Block>(Topic::Ledger, filled);
+    let (place, block) = STAGE.first::<Block>("ledger", filled);
     let height = block.commit.header.height.0;
     let operator = &STAGE.world.operators[1];
     let (key, strange) = (item_key(operator), ItemKey::ed25519(&[7; 32]));

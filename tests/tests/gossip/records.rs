@@ -9,7 +9,7 @@ use crate::stage::{Case, STAGE, case, said};
 
 /// The key of a node whose operator has stake, and the place in the run by which it has.
 pub(crate) fn node() -> (usize, Keypair) {
-    let (at, claim) = STAGE.first::<SignedClaim>(Topic::Claims, |_| true);
+    let (at, claim) = STAGE.first::<SignedClaim>("claims", |_| true);
     let operator = STAGE.operator(&claim.statement.claimant);
     let key = identity::keypair_of(&mut operator.item_seed.clone());
     (at, key.unwrap())

@@ -69,12 +69,12 @@ impl Stage {
     /// The place of the first message of a topic that is such an object, and fits.
     pub(crate) fn first<T: Wire + DeserializeOwned>(
         &self,
-        topic: Topic,
+        topic: &str,
         fits: impl Fn(&T) -> bool,
     ) -> (usize, T) {
         let mut all = self.said.iter().enumerate();
         let found = all.find_map(|(at, said)| {
-            let object = (said.topic == topic).then(|| codec::decode::<T>(&said.data).ok());
+            let object = (said.topic.name() == topic).then(|| codec::decode::<T>(&said.data).ok());
             Some((at, object.flatten().filter(&fits)?))
         });
         found.unwrap()

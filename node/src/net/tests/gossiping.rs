@@ -99,7 +99,7 @@ async fn five_nodes_all_hear_all() {
     let (mut hub, mut leaves) = star(Transport::Quic, 4).await;
     for (n, leaf) in leaves.iter().enumerate() {
         leaf.handle
-            .publish(Topic::Approvals, vec![n as u8])
+            .publish(Topic::Approvals(Subnet::default()), vec![n as u8])
             .await
             .unwrap();
     }
@@ -180,7 +180,7 @@ async fn an_owner_that_sleeps_loses_gossip_but_no_response() {
     let count = limits::GOSSIP_UNJUDGED_BYTES / size + 2;
     for n in 0..count {
         leaf.handle
-            .publish(Topic::Approvals, vec![n as u8; size])
+            .publish(Topic::Approvals(Subnet::default()), vec![n as u8; size])
             .await
             .unwrap();
     }
