@@ -17,6 +17,7 @@ mod watch;
 mod workload;
 
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -78,6 +79,14 @@ pub enum DevnetError {
         /// Where its log is.
         log: String,
     },
+    /// A node ended that was to stay; its log says why.
+    #[error("node {node} has ended; see {log}")]
+    Ended {
+        /// Which.
+        node: usize,
+        /// Where its log is.
+        log: String,
+    },
     /// A node does not answer as it should.
     #[error(transparent)]
     Client(#[from] ClientError),
@@ -117,11 +126,19 @@ pub async fn run(options: Options, shell: &Shell, stop: CancellationToken) -> Re
     shell.progress(format!("{} nodes in {}", options.nodes, plan.dir.display()));
     let mut children = child::Children::default();
     let outcome = match child::Network::start(&plan, &options, &mut children, shell).await {
-        Ok(network) => tokio::select! {
-            outcome = play(&options, &plan, &network, shell, &stop) => outcome,
-            // A network that stays may have its nodes killed and started again by whoever tries it.
-            ended = children.first_ended(), if !options.keep => Err(ended.into()),
-        },
+        Ok(network) => {
+            let mut outcome = pin!(play(&options, &plan, &network, shell, &stop));
+            loop {
+                tokio::select! {
+                    outcome = &mut outcome => break outcome,
+                    (node, log) = children.next_ended() => match node {
+                        // Nothing goes on without it, unless whoever tries a network that stays starts it again.
+                        1 if !options.keep => break Err(DevnetError::Ended { node, log }.into()),
+                        _ => shell.progress(format!("node-{node} has ended; see {log}")),
+                    },
+                }
+            }
+        }
         Err(error) => Err(error.into()),
     };
     children.stop().await;

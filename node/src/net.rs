@@ -5,7 +5,7 @@
 //! memory, queues, streams and connections stay within [`limits`].
 //!
 //! The rules `[N-1]` to `[N-20]` stand with the parts: [`topic`] names, [`subnet`] divides, `exchange` frames, `score` and `gate` judge
-//! peers, `roster`, `dialer`, [`record`] and `reach` find them, `behaviour` composes, [`event`] and [`handle`] face the owner.
+//! peers, `roster`, `dialer`, [`record`], `reach` and `carriers` find them, `behaviour` composes, [`event`] and [`handle`] face the owner.
 
 pub mod event;
 pub mod exchange;
@@ -17,6 +17,7 @@ pub mod subnet;
 pub mod topic;
 
 mod behaviour;
+mod carriers;
 mod conduct;
 mod dialer;
 mod gate;
@@ -196,7 +197,7 @@ pub fn spawn(
         key,
         reach: reach::Reach::default(),
         peers: BTreeMap::new(),
-        carried: subnet::Carried::default(),
+        carriers: carriers::Carriers::default(),
         waiting: gossip::Waiting::default(),
         outgoing: BTreeMap::new(),
         incoming: BTreeMap::new(),

@@ -135,7 +135,7 @@ impl Globe {
             places.push((random.below(FARTHEST), random.below(FARTHEST)));
         }
         let mesh = Mesh::new(&places, vec![true; count], random);
-        let carried = carried_among(count);
+        let carried = carried_among(count, Subnet::COUNT);
         let its = |who: usize| Subnets::carried_by(&who.to_be_bytes(), carried);
         let subnets = Subnet::all().map(|subnet| {
             let carries = (0..count).map(|who| its(who).contains(subnet)).collect();

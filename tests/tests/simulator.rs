@@ -93,7 +93,7 @@ fn three_hundred_seeds_are_clean() {
     assert!(runs.iter().any(|it| it["nodes"].as_u64() > Some(6)));
 }
 
-/// Rule CO-20: of 64 nodes those that only verify hear a quarter of what is said, and what is false is found as ever.
+/// Rule CO-20: of 64 nodes those that only verify hear less than half of what is said, and what is false is found as ever.
 #[test]
 fn in_a_large_network_verifiers_hear_some_of_it_and_lies_are_punished() {
     let size = ["--seeds", "4", "--nodes", "64", "--messages", "6"];

@@ -76,5 +76,5 @@ fn read(path: &Path) -> Result<Vec<u8>, CliError> {
 /// The file does not prove what it should.
 fn refused(reason: &str) -> CliError {
     CliError::new(Exit::VerificationFailed, "evidence-refused", reason)
-        .with_help("it proves nothing: whoever signs a challenge with it loses the bond")
+        .with_help("it proves nothing against anybody, and is no ground for a challenge")
 }

@@ -5,6 +5,8 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, ChildStdin, Command};
@@ -59,20 +61,24 @@ struct Running {
     child: Child,
     stdin: Option<ChildStdin>,
     log: String,
+    /// Whether that was told.
+    has_ended: bool,
 }
 
 impl Children {
-    /// Waits until node 1 ends by itself, which it should not. The others may be killed by whoever tries the network.
-    pub(super) async fn first_ended(&mut self) -> DevnetError {
-        match self.0.first_mut() {
-            Some(first) => {
+    /// Waits until another one ends by itself: its number, and where its log is.
+    pub(super) async fn next_ended(&mut self) -> (usize, String) {
+        let running = (1..).zip(&mut self.0).filter(|(_, it)| !it.has_ended);
+        let mut waits: FuturesUnordered<_> = running
+            .map(|(number, it)| async move {
                 // However it ended, the log says why.
-                let _ = first.child.wait().await;
-                DevnetError::Start {
-                    node: 1,
-                    log: first.log.clone(),
-                }
-            }
+                let _ = it.child.wait().await;
+                it.has_ended = true;
+                (number, it.log.clone())
+            })
+            .collect();
+        match waits.next().await {
+            Some(ended) => ended,
             None => std::future::pending().await,
         }
     }
@@ -144,6 +150,16 @@ impl Network {
         self.nodes.get(index)
     }
 
+    /// The client of the first node that answers; of node 1, if none does.
+    pub(super) async fn answering(&self) -> &Client {
+        for node in &self.nodes {
+            if node.api.get("/health/live").await.is_ok() {
+                return &node.api;
+            }
+        }
+        self.first_api()
+    }
+
     /// The client of node 1, which every network has.
     #[allow(
         clippy::expect_used,
@@ -205,6 +221,7 @@ async fn launch(
         child,
         stdin,
         log: log(&member.dir),
+        has_ended: false,
     });
     let stdout = stdout.ok_or_else(failed)?;
     let mut lines = BufReader::new(stdout).lines();

@@ -25,7 +25,7 @@ use super::{
 use crate::archive::{Archive, Ask, Parts, Transfer, TransferError};
 use crate::core::{ENDS_MAX, Fetched};
 use crate::location;
-use crate::net::{PeerId, Protocol};
+use crate::net::{PeerId, Protocol, Subnet, Topic};
 
 /// Fetches under way at once, evidence apart, of which there are no more than open cases; what does not fit is asked for again by
 /// who needs it.
@@ -105,7 +105,7 @@ impl Fetcher {
             return Some(here);
         }
         if let Wanted::Want(Want::Ends { operator }) = wanted {
-            let peers = self.peers(first, false).await?;
+            let peers = self.peers(first, false, None).await?;
             let ends = self
                 .ends(*peers.first().filter(|it| first.contains(it))?)
                 .await;
@@ -117,7 +117,12 @@ impl Fetcher {
         }
         // Everybody's proposer would be everybody's peer.
         let sought = !matches!(wanted, Wanted::Blocks(_));
-        let peers = self.peers(first, sought).await?;
+        // Whoever hears of a process may have its log, and is not the one whom all ask.
+        let near = match wanted {
+            Wanted::Want(Want::Log { process, .. }) => Some(Subnet::of(process)),
+            _ => None,
+        };
+        let peers = self.peers(first, sought, near).await?;
         if let Wanted::Want(Want::State { process, root, .. }) = wanted {
             return self.state(&peers, Transfer::new(*process, *root)).await;
         }
@@ -257,16 +262,25 @@ impl Fetcher {
             ..ItemRequest::default()
         };
         let fits = |item: &Item| location::is_of(item, &scheduler);
-        let peers = self.peers(first.as_slice(), true).await?;
+        let peers = self.peers(first.as_slice(), true, None).await?;
         hedge::first(&scheduler, peers, |peer| {
             self.item_that(peer, &request, fits)
         })
         .await
     }
 
-    /// Whom to ask: those who should have it, if they are connected or are to be sought, then all others that are connected.
-    async fn peers(&self, first: &[PeerId], sought: bool) -> Option<Vec<PeerId>> {
-        let connected = self.requests.net().peers().await.ok()?;
+    /// Whom to ask: those who should have it, if they are connected or are to be sought, then all others that are connected; of them
+    /// first who hears of a subnet.
+    async fn peers(
+        &self,
+        first: &[PeerId],
+        sought: bool,
+        near: Option<Subnet>,
+    ) -> Option<Vec<PeerId>> {
+        let mut connected = self.requests.net().peers().await.ok()?;
+        if let Some(subnet) = near {
+            connected.sort_by_key(|it| !it.topics.contains(&Topic::Assignments(subnet)));
+        }
         let connected: Vec<PeerId> = connected.into_iter().map(|it| it.peer).collect();
         let first = first.iter().copied();
         let first: Vec<PeerId> = first

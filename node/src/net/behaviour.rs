@@ -119,6 +119,8 @@ fn gossip(names: &Names) -> Result<Gossip, NetError> {
         .mesh_n_high(12)
         .mesh_outbound_min(2)
         .gossip_lazy(6)
+        // One of each topic may come from a peer that carries all.
+        .max_ihave_messages_heartbeat(Topic::all().count().saturating_mul(2))
         .build()
         .map_err(NetError::GossipConfig)?;
     let filter = MaxCountSubscriptionFilter {

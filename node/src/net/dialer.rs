@@ -117,48 +117,25 @@ impl Dialer {
 
     /// The peers to dial now, marked as being dialled.
     pub(crate) fn due(&mut self, connected: usize, now: Instant) -> Vec<(PeerId, Vec<Multiaddr>)> {
-        let dialing = self.dialing();
+        let dialing = self
+            .book
+            .values()
+            .filter(|e| e.state == State::Dialing)
+            .count();
+        let mut room = limits::DIALS.saturating_sub(dialing);
         let mut wanted = self
             .target
             .saturating_sub(connected.saturating_add(dialing));
-        self.choose(dialing, now, |_, entry| {
-            let chosen = entry.bootstrap || wanted > 0;
-            wanted = wanted.saturating_sub(usize::from(chosen));
-            chosen
-        })
-    }
-
-    /// Further peers to dial now because they help, marked as being dialled; nobody while others are.
-    pub(crate) fn due_for(
-        &mut self,
-        helps: &mut impl FnMut(&PeerId) -> bool,
-        now: Instant,
-    ) -> Vec<(PeerId, Vec<Multiaddr>)> {
-        match self.dialing() {
-            0 => self.choose(0, now, |peer, _| helps(peer)),
-            _ => Vec::new(),
-        }
-    }
-
-    fn dialing(&self) -> usize {
-        let dialing = |it: &&Entry| it.state == State::Dialing;
-        self.book.values().filter(dialing).count()
-    }
-
-    fn choose(
-        &mut self,
-        dialing: usize,
-        now: Instant,
-        mut wanted: impl FnMut(&PeerId, &Entry) -> bool,
-    ) -> Vec<(PeerId, Vec<Multiaddr>)> {
-        let mut room = limits::DIALS.saturating_sub(dialing);
         let mut due = Vec::new();
         for (peer, entry) in &mut self.book {
-            let idle = matches!(entry.state, State::Idle { next } if next <= now);
-            if room == 0 || !idle || !wanted(peer, entry) {
+            let State::Idle { next } = entry.state else {
+                continue;
+            };
+            if room == 0 || next > now || !(entry.bootstrap || wanted > 0) {
                 continue;
             }
             room -= 1;
+            wanted = wanted.saturating_sub(1);
             entry.state = State::Dialing;
             due.push((*peer, entry.addresses.clone()));
         }

@@ -5,7 +5,7 @@
 //! - `[N-8]` A connection is closed as soon as its key is known if the key is banned, if the peer has three
 //!   connections already, or if as many peers are connected as allowed. Bootstrap peers that we dial are exempt
 //!   from the last, so that strangers who take every place cannot cut a node off; and peers whose records are known
-//!   (rule CO-18) have 32 places more. Connections that have not shown a key are bounded by number.
+//!   (rule CO-18) have 128 places more. Connections that have not shown a key are bounded by number.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;

@@ -121,10 +121,8 @@ impl Net {
                 let Some(topic) = self.names.topic_of(&topic) else {
                     return;
                 };
-                if let (Topic::Assignments(subnet), Some(peer)) =
-                    (topic, self.peers.get_mut(&peer_id))
-                {
-                    peer.subnets.insert(subnet);
+                if let Some(peer) = self.peers.get_mut(&peer_id) {
+                    peer.hears(topic, true);
                 }
                 for data in self.waiting.take(topic) {
                     self.publish(topic, data);
@@ -132,10 +130,8 @@ impl Net {
             }
             gossipsub::Event::Unsubscribed { peer_id, topic } => {
                 let topic = self.names.topic_of(&topic);
-                if let (Some(Topic::Assignments(subnet)), Some(peer)) =
-                    (topic, self.peers.get_mut(&peer_id))
-                {
-                    peer.subnets.remove(subnet);
+                if let (Some(topic), Some(peer)) = (topic, self.peers.get_mut(&peer_id)) {
+                    peer.hears(topic, false);
                 }
             }
             gossipsub::Event::GossipsubNotSupported { peer_id } => {

@@ -81,11 +81,13 @@ pub const CONNECTIONS_MAX: usize = 96;
 /// connection is found dead.
 pub const CONNECTIONS_PER_PEER: usize = 3;
 /// Connected peers in each subnet that this node carries: what keeps a mesh.
-pub const SUBNET_MESH: usize = 4;
-/// Connected peers in each other one, which hear what this node says there.
-pub const SUBNET_PEERS: usize = 2;
+pub const SUBNET_MESH: usize = 6;
+/// Connected peers in each other one, which hear what this node says there: some may not be able to judge it yet.
+pub const SUBNET_PEERS: usize = 4;
 /// Peers beyond the target that are dialled for the sake of subnets.
 pub const SUBNET_DIALLED: usize = 16;
+/// How long nobody is dialled again who was for the sake of subnets.
+pub const SUBNET_TRIED: Duration = Duration::from_secs(300);
 /// Inbound connections that have not shown their key yet.
 pub const CONNECTIONS_PENDING: usize = 64;
 /// Dials of our own under way.
@@ -146,11 +148,11 @@ pub const SOUGHT_BYTES: usize = 4 << 20;
 pub const SEEK: Duration = Duration::from_secs(5);
 /// When a peer is sought again that was sought in vain.
 pub const SEEK_AGAIN: Duration = Duration::from_secs(15);
-/// When a peer is left that was sought, and of which nothing is asked any more.
-pub const VISIT: Duration = Duration::from_secs(30);
+/// When a peer is left that was sought, and of which nothing is asked any more: who is asked by many has few places.
+pub const VISIT: Duration = Duration::from_secs(10);
 /// Dials of one sought peer at once: by its record and by what others say.
 pub const SOUGHT_DIALS: usize = 6;
-/// Places beyond all others for peers whose records are known.
-pub const CONNECTIONS_LOCATED: usize = 32;
+/// Places beyond all others for peers whose records are known: a claim is drawn by a hundred, who ask its claimant.
+pub const CONNECTIONS_LOCATED: usize = 128;
 /// Connected peers that are asked where another one is.
 pub const SEEK_ASKED: usize = 4;

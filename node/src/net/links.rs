@@ -6,7 +6,7 @@ use std::time::Instant;
 use libp2p::core::ConnectedPoint;
 use libp2p::swarm::ConnectionId;
 use libp2p::swarm::dial_opts::DialOpts;
-use libp2p::{Multiaddr, PeerId, identify, ping};
+use libp2p::{PeerId, identify, ping};
 
 use super::event::NetEvent;
 use super::handle::PeerInfo;
@@ -77,12 +77,7 @@ impl Net {
     }
 
     pub(crate) fn dial_due(&mut self, now: Instant) {
-        let due = self.dialer.due(self.peers.len(), now);
-        self.dial_each(due, now);
-    }
-
-    pub(crate) fn dial_each(&mut self, due: Vec<(PeerId, Vec<Multiaddr>)>, now: Instant) {
-        for (peer, addresses) in due {
+        for (peer, addresses) in self.dialer.due(self.peers.len(), now) {
             let banned = self.swarm.behaviour().gate.is_banned(&peer);
             // A port of its own: the listening port may still be bound to the peer's last connection.
             let options = DialOpts::peer_id(peer)

@@ -9,7 +9,7 @@
 use libp2p::{Multiaddr, PeerId, identify};
 
 use super::handle::PeerInfo;
-use super::subnet::Subnets;
+use super::subnet::{Subnet, Subnets};
 use super::topic::Topic;
 use super::{limits, roster};
 
@@ -37,7 +37,9 @@ pub(crate) struct Peer {
     /// Where it says that it listens; only addresses that may be dialled.
     pub(crate) listen: Vec<Multiaddr>,
     /// Where it hears assignments.
-    pub(crate) subnets: Subnets,
+    assignments: Subnets,
+    /// Where it hears approvals.
+    approvals: Subnets,
     agent: String,
     life: Option<String>,
     gossip: u32,
@@ -49,7 +51,8 @@ impl Peer {
         Self {
             remote,
             listen: Vec::new(),
-            subnets: Subnets::default(),
+            assignments: Subnets::default(),
+            approvals: Subnets::default(),
             agent: String::new(),
             life: None,
             gossip: 0,
@@ -79,6 +82,24 @@ impl Peer {
     pub(crate) fn lives_anew(&self, info: &identify::Info) -> bool {
         let (_, life) = split_life(&info.agent_version);
         self.life.is_some() && life.is_some() && self.life != life
+    }
+
+    /// It hears a topic from now on, or no more.
+    pub(crate) const fn hears(&mut self, topic: Topic, hears: bool) {
+        let (subnets, subnet) = match topic {
+            Topic::Assignments(subnet) => (&mut self.assignments, subnet),
+            Topic::Approvals(subnet) => (&mut self.approvals, subnet),
+            Topic::Claims | Topic::Ledger | Topic::Records => return,
+        };
+        match hears {
+            true => subnets.insert(subnet),
+            false => subnets.remove(subnet),
+        }
+    }
+
+    /// Whether it hears everything that is told in a subnet.
+    pub(crate) const fn carries(&self, subnet: Subnet) -> bool {
+        self.assignments.contains(subnet) && self.approvals.contains(subnet)
     }
 
     /// Counts a gossiped message; false if it is above the budget.

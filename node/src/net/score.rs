@@ -55,8 +55,8 @@ pub(crate) fn thresholds() -> PeerScoreThresholds {
     }
 }
 
-/// The gossip score's parameters of a topic. All subnets of one together are worth what another topic is; but garbage costs the same in
-/// whichever it is said.
+/// The gossip score's parameters of a topic. All subnets of one together are worth what another topic is. Garbage
+/// costs in one of them what it costs elsewhere; spread over many it costs less here, and as many points as ever (rule N-6).
 pub(crate) fn topic_params(topic: Topic) -> TopicScoreParams {
     let (topic_weight, invalid) = match topic.subnet() {
         Some(_) => (0.0625, -8.0),

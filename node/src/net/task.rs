@@ -14,6 +14,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use super::behaviour::{Behaviour, BehaviourEvent};
+use super::carriers::Carriers;
 use super::dialer::Dialer;
 use super::event::{NetEvent, Outbox};
 use super::gossip::Waiting;
@@ -22,7 +23,6 @@ use super::peer::Peer;
 use super::reach::Reach;
 use super::requests::{Incoming, Outgoing};
 use super::score::Standing;
-use super::subnet::Carried;
 use super::topic::{Names, Protocol, Topic};
 use super::{limits, record, roster};
 
@@ -43,7 +43,7 @@ pub(crate) struct Net {
     pub(crate) key: Keypair,
     pub(crate) reach: Reach,
     pub(crate) peers: BTreeMap<PeerId, Peer>,
-    pub(crate) carried: Carried,
+    pub(crate) carriers: Carriers,
     pub(crate) waiting: Waiting,
     pub(crate) outgoing: BTreeMap<(Protocol, OutboundRequestId), Outgoing>,
     pub(crate) incoming: BTreeMap<(Protocol, InboundRequestId), Incoming>,
@@ -74,7 +74,7 @@ impl Net {
                     if now.duration_since(refilled) >= limits::TICK * 4 {
                         refilled = now;
                         self.refill(now);
-                        self.dial_carriers(now);
+                        self.find_carriers(now);
                     }
                     if now.duration_since(asked) >= limits::PEERS_ASK {
                         asked = now;

@@ -42,12 +42,24 @@ fn explain(shell: &Shell, program: &str, error: &clap::Error) -> Result<(), CliE
             let text = text.strip_prefix("error: ").unwrap_or(&text);
             let (message, rest) = text.split_once("\n\n").unwrap_or((text, ""));
             let wrong = CliError::new(Exit::Usage, "usage", one_line(message));
-            Err(wrong.with_help(match one_line(rest) {
-                rest if rest.is_empty() => see,
-                rest => rest,
-            }))
+            Err(wrong.with_help(advice(rest).unwrap_or(see)))
         }
     }
+}
+
+/// What clap says below an error, a paragraph each, without where to find more of it.
+fn advice(rest: &str) -> Option<String> {
+    let paragraphs = rest.split("\n\n").map(one_line);
+    let told = paragraphs.filter_map(|it| match it.strip_prefix("Usage: ") {
+        Some(call) => Some(format!("call it like this: {call}")),
+        None => {
+            let tip = it.strip_prefix("tip: ").unwrap_or(&it);
+            let more = tip.is_empty() || tip.starts_with("For more information");
+            (!more).then(|| tip.to_owned())
+        }
+    });
+    let told: Vec<String> = told.collect();
+    (!told.is_empty()).then(|| told.join("; "))
 }
 
 fn one_line(text: &str) -> String {

@@ -77,7 +77,7 @@ async fn peers_are_found_for_every_subnet() {
     node.sees(|peers| {
         Subnet::all().all(|subnet| {
             let known = there(&mut ids.iter().cloned(), subnet);
-            let wanted = if own.contains(subnet) { 4 } else { 2 };
+            let wanted = if own.contains(subnet) { 6 } else { 4 };
             let connected = peers.iter().map(|it| it.peer.to_bytes());
             there(&mut connected.into_iter(), subnet) >= known.min(wanted)
         })

@@ -1,0 +1,184 @@
+//! Carrying subnets, and being connected with others who do.
+//!
+//! # Rules
+//!
+//! - `[N-20]` A node looks for six connected peers in each subnet that it carries, and for four in each other one, to whom it says its own
+//!   things. Only operators count, whose records are known, and not who is out of favour. While there are fewer, those operators are
+//!   dialled that carry the subnet by their peer ids, each node in an order of its own, and none twice in five minutes; so there are
+//!   16 connections more than are wanted otherwise, at most.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use libp2p::PeerId;
+use libp2p::swarm::dial_opts::DialOpts;
+use surety_protocol::hash::{Domain, digest};
+use surety_protocol::id::Digest;
+
+use super::limits;
+use super::peer::Peer;
+use super::subnet::{Subnet, Subnets};
+use super::task::Net;
+use super::topic::Topic;
+
+/// What a node carries, and whom it has looked for.
+#[derive(Debug)]
+pub(crate) struct Carriers {
+    here: Subnets,
+    /// How many subnets everybody carries at least.
+    everybody: usize,
+    /// Who was dialled for the sake of subnets, and when.
+    tried: BTreeMap<PeerId, Instant>,
+}
+
+impl Default for Carriers {
+    fn default() -> Self {
+        Carriers {
+            here: Subnets::ALL,
+            everybody: Subnet::COUNT,
+            tried: BTreeMap::new(),
+        }
+    }
+}
+
+/// How many peers each subnet lacks (rule N-20).
+#[derive(Debug)]
+struct Lacking(BTreeMap<Subnet, usize>);
+
+impl Lacking {
+    /// Whether a peer that carries these helps; if so it is counted on.
+    fn takes(&mut self, its: Subnets) -> bool {
+        let mut helps = false;
+        for (_, lacks) in self.0.iter_mut().filter(|(it, _)| its.contains(**it)) {
+            helps |= *lacks > 0;
+            *lacks = lacks.saturating_sub(1);
+        }
+        helps
+    }
+}
+
+impl Net {
+    /// Carries so many subnets, or all, where everybody carries so many (rule N-19).
+    pub(crate) fn carry(&mut self, everybody: usize, all: bool) {
+        let local = self.swarm.local_peer_id().to_bytes();
+        let here = match all {
+            true => Subnets::ALL,
+            false => Subnets::carried_by(&local, everybody),
+        };
+        self.carriers.here = here;
+        self.carriers.everybody = everybody;
+        for subnet in Subnet::all() {
+            for topic in Topic::of_subnet(subnet) {
+                let name = self.names.topic(topic);
+                let gossip = &mut self.swarm.behaviour_mut().gossip;
+                match here.contains(subnet) {
+                    // Whoever has subscribed already stays so; the filter lets all topics through.
+                    true => drop(gossip.subscribe(&name)),
+                    false => drop(gossip.unsubscribe(&name)),
+                }
+            }
+        }
+        tracing::debug!(subnets = here.len(), "carries");
+    }
+
+    /// Dials operators in subnets that lack them (rule N-20).
+    pub(crate) fn find_carriers(&mut self, now: Instant) {
+        let everybody = self.carriers.everybody;
+        // Below the target whoever is known is dialled (rule N-12); and where everybody carries all, any peer does.
+        let few = self.target == 0 || self.peers.len() < self.target;
+        if few || everybody >= Subnet::COUNT {
+            return;
+        }
+        let chosen = self.choose_carriers(now);
+        for peer in chosen {
+            let addresses = self.reach.located(&peer).unwrap_or_default().to_vec();
+            let options = DialOpts::peer_id(peer).addresses(addresses);
+            if let Err(error) = self.swarm.dial(options.allocate_new_port().build()) {
+                tracing::debug!(%peer, %error, "a carrier is not dialled");
+            }
+            self.carriers.tried.insert(peer, now);
+        }
+    }
+
+    fn choose_carriers(&mut self, now: Instant) -> Vec<PeerId> {
+        let everybody = self.carriers.everybody;
+        let its = |peer: &PeerId| Subnets::carried_by(&peer.to_bytes(), everybody);
+        let mut lacking = self.lacking();
+        let (peers, tried) = (&self.peers, &mut self.carriers.tried);
+        tried.retain(|peer, at| {
+            peers.contains_key(peer) || now.duration_since(*at) < limits::SUBNET_TRIED
+        });
+        let (found, others): (Vec<_>, Vec<_>) =
+            tried.iter().partition(|(peer, _)| peers.contains_key(peer));
+        // Who has just been dialled may answer.
+        let dialling = others
+            .iter()
+            .filter(|(_, at)| now.duration_since(**at) < limits::SEEK);
+        let dialling = dialling
+            .filter(|(peer, _)| lacking.takes(its(peer)))
+            .count();
+        let room = limits::SUBNET_DIALLED.saturating_sub(found.len().saturating_add(dialling));
+        let local = *self.swarm.local_peer_id();
+        let gate = &self.swarm.behaviour().gate;
+        let known = self.reach.all_located().filter(|it| {
+            let here = **it == local || peers.contains_key(*it);
+            !here && !self.carriers.tried.contains_key(*it) && !gate.is_banned(it)
+        });
+        let mut known: Vec<(Digest, PeerId)> =
+            known.map(|peer| (turn(&local, peer), *peer)).collect();
+        known.sort_unstable();
+        let known = known.into_iter().map(|(_, peer)| peer);
+        let helpful = known.filter(|peer| lacking.takes(its(peer)));
+        helpful.take(room.min(limits::DIALS)).collect()
+    }
+
+    fn lacking(&self) -> Lacking {
+        let gossip = &self.swarm.behaviour().gossip;
+        let counts = |peer: &&PeerId| {
+            let score = gossip.peer_score(peer);
+            self.reach.located(peer).is_some() && score.is_none_or(|it| it >= 0.0)
+        };
+        let operators: Vec<&Peer> = self
+            .peers
+            .iter()
+            .filter(|(peer, _)| counts(peer))
+            .map(|(_, peer)| peer)
+            .collect();
+        let lacking = Subnet::all().map(|subnet| {
+            let carriers = operators.iter().filter(|it| it.carries(subnet)).count();
+            let wanted = match self.carriers.here.contains(subnet) {
+                true => limits::SUBNET_MESH,
+                false => limits::SUBNET_PEERS,
+            };
+            (subnet, wanted.saturating_sub(carriers))
+        });
+        Lacking(lacking.collect())
+    }
+}
+
+/// When it is a peer's turn to be dialled by this one: another order for everybody.
+fn turn(local: &PeerId, peer: &PeerId) -> Digest {
+    let parts: [&[u8]; 3] = [b"turn", &local.to_bytes(), &peer.to_bytes()];
+    digest(Domain::OBJECT, &parts)
+}
+
+#[cfg(test)]
+mod tests {
+    use surety_protocol::id::ProcessId;
+
+    use super::*;
+
+    #[test]
+    fn who_is_counted_on_is_not_looked_for_twice() {
+        let third = Subnet::of(&ProcessId::new([0x30; 32]));
+        let mut lacking = Lacking(Subnet::all().map(|it| (it, 0)).collect());
+        assert!(!lacking.takes(Subnets::ALL));
+        lacking.0.insert(third, 2);
+        let (mut only, mut others) = (Subnets::default(), Subnets::ALL);
+        only.insert(third);
+        others.remove(third);
+        assert!(!lacking.takes(others));
+        assert!(lacking.takes(only) && lacking.takes(Subnets::ALL));
+        assert!(!lacking.takes(only) && !lacking.takes(Subnets::ALL));
+    }
+}
