@@ -164,7 +164,9 @@ async fn play(
         shell.data(human_ready(&ready), &ready)?;
         stop.cancelled().await;
         shell.progress("stopping");
-        let report = report::Report::gather(plan, network, stakes, None).await?;
+        // Whoever tried it may have stopped some of its nodes.
+        let api = network.answering().await;
+        let report = report::Report::gather(plan, network, api, stakes, None).await?;
         shell.data(&report, &report.to_json())?;
         return Ok(());
     }
@@ -182,7 +184,7 @@ async fn play(
     };
     let order = played?;
     let seconds = watched.finish().await;
-    let mut report = report::Report::gather(plan, network, stakes, seconds).await?;
+    let mut report = report::Report::gather(plan, network, api, stakes, seconds).await?;
     report.order(&order);
     shell.data(&report, &report.to_json())?;
     let verdict = report

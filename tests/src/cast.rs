@@ -12,6 +12,10 @@
 //! - `[CA-4]` Whoever comes late has a genesis and an empty disk, and finds a network that has worked for a while.
 //! - `[CA-6]` In a crowd there are many processes in place of two, shared among those who schedule. All begin first; then users send
 //!   so many messages in a second, each to one of them.
+//! - `[CA-7]` Somebody may have a ploy besides: to answer nobody and pass nothing on (one who evaluates and does not schedule); not to hear
+//!   what one operator has for the ledger (who orders blocks); to be the only one that another node reaches, to tell it half of
+//!   what there is and to answer it nothing; to claim under rules that nobody has adopted and not to say what it committed; or to
+//!   have a fifth of all stake and never to show up. The second and the third end when the network is healed.
 //! - `[CA-5]` A liar that flees unbonds all it has once the ledger has committed to its lie, and withdraws as often as it can.
 
 use std::fmt;
@@ -21,6 +25,7 @@ use surety_node::config::RoleName;
 use surety_node::fault::Fault;
 use surety_protocol::time::Slot;
 
+use crate::ploy::{Plotter, Ploy};
 use crate::random::Random;
 
 /// The fewest nodes: one that lies and three that judge it.
@@ -55,6 +60,8 @@ pub struct Plan {
     pub spam: u64,
     /// Whether liars take their stake out as soon as their lie counts (rule CA-5).
     pub flight: bool,
+    /// What somebody does beside (rule CA-7).
+    pub ploy: Option<Ploy>,
     /// What the glue does badly.
     pub weakness: Option<Weakness>,
     /// Many processes in place of two.
@@ -186,6 +193,7 @@ impl Plan {
             late: 0,
             spam: 0,
             flight: false,
+            ploy: None,
             weakness: None,
             crowd: None,
         }
@@ -226,6 +234,8 @@ impl Plan {
         let nodes = (NODES_MIN + more).max(least).min(most);
         let late = size(some(20, 1, 1));
         let flight = some(30, 1, 1) > 0;
+        let ploy = some(40, 1, 4).checked_sub(1).map(size);
+        let ploy = ploy.and_then(|it| Ploy::CHEAP.get(it).copied());
         Plan {
             nodes,
             faults,
@@ -235,6 +245,7 @@ impl Plan {
             late,
             spam,
             flight,
+            ploy,
             ..Plan::quiet(seed)
         }
     }
@@ -253,6 +264,8 @@ pub struct Cast {
     pub late: Vec<usize>,
     /// Who spams.
     pub spammer: Option<usize>,
+    /// Who has a ploy.
+    pub plotter: Option<Plotter>,
 }
 
 impl Cast {
@@ -302,18 +315,40 @@ impl Cast {
                 faults.push(*fault);
             }
         }
-        Cast {
+        let mut cast = Cast {
             roles,
             faults,
             proposer,
             late,
             spammer,
+            plotter: None,
+        };
+        let plotter = plan.ploy.and_then(|it| Plotter::choose(it, &cast, random));
+        if let Some(plotter) = plotter.filter(|it| it.ploy == Ploy::Whale) {
+            cast.late.retain(|it| *it != plotter.villain);
+            if let Some(faults) = cast.faults.get_mut(plotter.villain) {
+                faults.push(Fault::NoShow(Slot(0)));
+            }
         }
+        cast.plotter = plotter;
+        cast
+    }
+
+    /// Whether a node plays a role.
+    pub fn plays(&self, node: usize, role: RoleName) -> bool {
+        self.roles.get(node).is_some_and(|it| it.contains(&role))
+    }
+
+    /// Of how many others a node has the stake.
+    pub fn shares(&self, node: usize) -> u64 {
+        let plotter = self.plotter.filter(|it| it.villain == node);
+        plotter.map_or(1, |it| it.shares(self.roles.len()))
     }
 
     /// Whether a node does what it should.
     pub fn honest(&self, node: usize) -> bool {
-        self.faults.get(node).is_none_or(Vec::is_empty) && self.spammer != Some(node)
+        let plots = self.plotter.is_some_and(|it| it.villain == node);
+        self.faults.get(node).is_none_or(Vec::is_empty) && self.spammer != Some(node) && !plots
     }
 
     /// All who do.

@@ -17,6 +17,8 @@ use clap::{Args, Parser, Subcommand};
 use serde_json::{Value, json};
 use surety_node::shell::{CliError, Exit, Shell, usage};
 
+use crate::ploy::Ploy;
+
 use crowd::Crowd;
 use economy::Economy;
 use pace::Pace;
@@ -140,7 +142,7 @@ fn human(it: &Finished) -> String {
         .collect();
     let mut text = format!(
         "seed {} {} events {} virtual {} ms blocks {} slots {} claims {} certified {} slashed {} nodes {} crashes {} \
-         loss {}% partitions {} late {} spam {} flight {} faults [{}]",
+         loss {}% partitions {} late {} spam {} flight {} ploy {} faults [{}]",
         outcome.plan.seed,
         outcome.digest,
         outcome.events,
@@ -157,6 +159,7 @@ fn human(it: &Finished) -> String {
         outcome.plan.late,
         outcome.plan.spam,
         outcome.plan.flight,
+        outcome.plan.ploy.map_or("none", Ploy::name),
         faults.join(" "),
     );
     if let Some(violation) = &outcome.violation {
@@ -190,6 +193,7 @@ fn data(
         "late": it.plan.late,
         "spam": it.plan.spam,
         "flight": it.plan.flight,
+        "ploy": it.plan.ploy.map(Ploy::name),
         "digest": it.digest.to_string(),
         "events": it.events,
         "virtual_ms": it.virtual_ms,

@@ -27,6 +27,7 @@ pub mod network;
 pub mod node;
 pub mod one_lie;
 pub mod oracle;
+pub mod ploy;
 pub mod random;
 pub mod scale;
 pub mod simulation;

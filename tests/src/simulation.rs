@@ -4,6 +4,7 @@ mod act;
 mod event;
 mod exchange;
 mod meter;
+mod ploys;
 mod record;
 mod replay;
 mod spam;

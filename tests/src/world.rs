@@ -159,8 +159,10 @@ impl World {
             balances,
         };
         let network = genesis.id().map_err(failed)?;
-        let operators: Result<Vec<Operator>, WorldError> =
-            keys.iter().map(|it| Operator::new(it, &network)).collect();
+        let operators: Result<Vec<Operator>, WorldError> = (0..)
+            .zip(&keys)
+            .map(|(node, it)| Operator::new(it, &network, cast.shares(node)))
+            .collect();
         let operators = operators?;
         let user = ItemKey::ed25519(&random.bytes());
         let draft = ItemDraft::default().tag("Type", "Module").carrying(MODULE);
@@ -301,7 +303,8 @@ pub fn settled(crowd: &Crowd) -> Tick {
 }
 
 impl Operator {
-    fn new(keys: &Keys, network: &NetworkId) -> Result<Operator, WorldError> {
+    fn new(keys: &Keys, network: &NetworkId, shares: u64) -> Result<Operator, WorldError> {
+        let bond = Stake(BOND.0.saturating_mul(shares.into()));
         let item_key = ItemKey::ed25519(&keys.item_seed).address();
         let address = keys.wallet.address();
         let peer = peer_id_of(&mut keys.item_seed.clone());
@@ -318,7 +321,7 @@ impl Operator {
         };
         let joining = vec![
             sign(Action::Register(Box::new(registration)), 100)?,
-            sign(Action::Bond(BOND), 100)?,
+            sign(Action::Bond(bond), 100)?,
         ];
         // No two items are equal.
         let mut leaving = vec![sign(Action::Unbond(BOND), 1_000)?];

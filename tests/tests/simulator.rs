@@ -90,6 +90,9 @@ fn three_hundred_seeds_are_clean() {
         assert!(runs.iter().any(happened), "{accident}");
     }
     assert!(runs.iter().any(|it| it["flight"] == true));
+    for ploy in ["withhold", "censor", "eclipse", "skew"] {
+        assert!(runs.iter().any(|it| it["ploy"] == ploy), "{ploy}");
+    }
     assert!(runs.iter().any(|it| it["nodes"].as_u64() > Some(6)));
 }
 
@@ -111,6 +114,18 @@ fn in_a_large_network_verifiers_hear_some_of_it_and_lies_are_punished() {
         runs.iter().any(both),
         "in one of them the other villain draws the lie"
     );
+}
+
+/// A fifth of the stake in one hand that never shows up: others have a say, later.
+#[test]
+fn a_network_goes_on_without_a_whale() {
+    for nodes in ["7", "15"] {
+        let size = ["--seeds", "4", "--nodes", nodes, "--messages", "6"];
+        let (clean, runs) = ideal(&[&size[..], &["--ploy", "whale"]].concat());
+        assert!(clean && runs.len() == 4, "{runs:?}");
+        let certified = |it: &Value| it["certified"].as_u64() > Some(0);
+        assert!(runs.iter().all(certified), "{runs:?}");
+    }
 }
 
 /// Two cases about one file are open at once, and each ends as it should.

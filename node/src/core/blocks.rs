@@ -107,6 +107,7 @@ impl Core {
         self.ask_again(out);
         self.confirm(out);
         self.say_where(out);
+        self.forget_records(out);
         out.push(Effect::Applied { height, events });
     }
 

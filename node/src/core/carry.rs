@@ -5,7 +5,7 @@
 //! - `[CO-20]` What is told of a process is told in its subnet (rule N-19), and in no other. Who evaluates, schedules, pushes, indexes or
 //!   audits carries all of them; who only verifies, as many as it takes for [`CARRIERS`] operators to carry each on average if all with
 //!   stake only verified, [`CARRIED_MIN`] at least. It carries fewer than before only if that was so among an eighth less of them, and
-//!   not while its ledger is behind. So in a small network everybody hears everything.
+//!   changes nothing while it knows of blocks that it has not applied. So in a small network everybody hears everything.
 
 use surety_protocol::approval::Approval;
 use surety_protocol::machine::Outbox;

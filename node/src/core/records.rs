@@ -4,7 +4,7 @@
 //!
 //! - `[CO-18]` A record (rule N-17) is kept and passed on if its peer is one that an operator with stake has registered, it is newer
 //!   than the last, and that one came at least [`RECORD_MS`] before: so every node can reach every operator, and nobody else is
-//!   heard. A node says its own [`SETTLED_BLOCKS`] after its operator has stake, so that others know of that, soon once more, and
+//!   heard. It is forgotten when the stake is gone, with every [`FORGET_BLOCKS`]th block. A node says its own [`SETTLED_BLOCKS`] after its operator has stake, so that others know of that, soon once more, and
 //!   then every [`ANNOUNCE_BLOCKS`].
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,6 +25,9 @@ const SETTLED_BLOCKS: u64 = 8;
 const AGAIN_BLOCKS: u64 = 120;
 /// Blocks after which a node says again where it is.
 const ANNOUNCE_BLOCKS: u64 = 3_600;
+
+/// After so many blocks those without stake are forgotten.
+const FORGET_BLOCKS: u64 = 600;
 
 /// What is known of operators' peers.
 #[derive(Debug, Default)]
@@ -100,6 +103,24 @@ impl Core {
         }
         out.push(Effect::Locate { peer, addresses });
         Acceptance::Accept
+    }
+
+    /// Forgets where those listen who have no stake any more, if it is time (rule CO-18).
+    pub(super) fn forget_records(&mut self, out: &mut Outbox<Effect>) {
+        if !self.shared.height.0.is_multiple_of(FORGET_BLOCKS) {
+            return;
+        }
+        let ledger = &self.ledger;
+        self.records.last.retain(|operator, heard| {
+            let answers = ledger.answers(operator);
+            if !answers {
+                out.push(Effect::Locate {
+                    peer: heard.peer,
+                    addresses: Vec::new(),
+                });
+            }
+            answers
+        });
     }
 
     /// The operator with stake whose peer this is now.

@@ -57,11 +57,10 @@ impl Report {
     pub(super) async fn gather(
         plan: &Plan,
         network: &Network,
+        api: &Client,
         before: Vec<Holding>,
         seconds: Option<f64>,
     ) -> Result<Report, DevnetError> {
-        // Whoever tries a network may have stopped some of its nodes.
-        let api = network.answering().await;
         let processes = list(&api.get("/v1/processes?limit=1000").await?);
         let number = |it: &Value, name: &str| it.get(name).and_then(Value::as_u64).unwrap_or(0);
         let slots = processes.iter().map(|it| number(it, "slots")).sum();

@@ -2,10 +2,11 @@
 //!
 //! # Rules
 //!
-//! - `[N-20]` A node looks for six connected peers in each subnet that it carries, and for four in each other one, to whom it says its own
-//!   things. Only operators count, whose records are known, and not who is out of favour. While there are fewer, those operators are
-//!   dialled that carry the subnet by their peer ids, each node in an order of its own, and none twice in five minutes; so there are
-//!   16 connections more than are wanted otherwise, at most.
+//! - `[N-20]` A node that has as many peers as it wants looks for six of them in each subnet that it carries, and for four in each other one,
+//!   to whom it says its own things. Only operators count, whose records are known, and neither who is out of favour nor who is only
+//!   visited (rule N-18). While there are fewer, those operators are dialled that carry the subnet by their peer ids, each node in an
+//!   order of its own, none twice in five minutes, and about 16 beyond those that are wanted otherwise. Who carries none of them all
+//!   the same is left.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -46,14 +47,30 @@ impl Default for Carriers {
 struct Lacking(BTreeMap<Subnet, usize>);
 
 impl Lacking {
-    /// Whether a peer that carries these helps; if so it is counted on.
+    fn is_nothing(&self) -> bool {
+        self.0.values().all(|it| *it == 0)
+    }
+
+    /// Whether a peer that carries these helps.
+    fn helps(&self, its: Subnets) -> bool {
+        let mut lacks = self.0.iter().filter(|(_, lacks)| **lacks > 0);
+        lacks.any(|(it, _)| its.contains(*it))
+    }
+
+    /// The same; and if so it is counted on.
     fn takes(&mut self, its: Subnets) -> bool {
-        let mut helps = false;
+        let helps = self.helps(its);
         for (_, lacks) in self.0.iter_mut().filter(|(it, _)| its.contains(**it)) {
-            helps |= *lacks > 0;
             *lacks = lacks.saturating_sub(1);
         }
         helps
+    }
+}
+
+impl Carriers {
+    /// What a peer carries at least.
+    fn of(&self, peer: &PeerId) -> Subnets {
+        Subnets::carried_by(&peer.to_bytes(), self.everybody)
     }
 }
 
@@ -81,16 +98,19 @@ impl Net {
         tracing::debug!(subnets = here.len(), "carries");
     }
 
-    /// Dials operators in subnets that lack them (rule N-20).
+    /// Dials operators in subnets that lack them, and leaves those that turned out to carry none (rule N-20).
     pub(crate) fn find_carriers(&mut self, now: Instant) {
         let everybody = self.carriers.everybody;
-        // Below the target whoever is known is dialled (rule N-12); and where everybody carries all, any peer does.
+        // Below the target others are dialled (rule N-12); and where everybody carries all, any peer does.
         let few = self.target == 0 || self.peers.len() < self.target;
         if few || everybody >= Subnet::COUNT {
             return;
         }
-        let chosen = self.choose_carriers(now);
-        for peer in chosen {
+        for peer in self.disappointing(now) {
+            self.carriers.tried.insert(peer, now);
+            self.disconnect(peer);
+        }
+        for peer in self.choose_carriers(now) {
             let addresses = self.reach.located(&peer).unwrap_or_default().to_vec();
             let options = DialOpts::peer_id(peer).addresses(addresses);
             if let Err(error) = self.swarm.dial(options.allocate_new_port().build()) {
@@ -100,43 +120,67 @@ impl Net {
         }
     }
 
+    /// Who was dialled for the sake of subnets, and does not carry those that it should.
+    fn disappointing(&self, now: Instant) -> Vec<PeerId> {
+        let tried = self.carriers.tried.iter();
+        let settled = tried.filter(|(_, at)| now.duration_since(**at) >= limits::SUBNET_SETTLED);
+        let disappoints = |peer: &PeerId| {
+            let its = self.carriers.of(peer);
+            let carries =
+                |here: &Peer| Subnet::all().any(|it| its.contains(it) && here.carries(it));
+            self.peers.get(peer).is_some_and(|here| !carries(here))
+        };
+        let all = settled.map(|(peer, _)| *peer);
+        all.filter(|peer| disappoints(peer)).collect()
+    }
+
     fn choose_carriers(&mut self, now: Instant) -> Vec<PeerId> {
-        let everybody = self.carriers.everybody;
-        let its = |peer: &PeerId| Subnets::carried_by(&peer.to_bytes(), everybody);
         let mut lacking = self.lacking();
         let (peers, tried) = (&self.peers, &mut self.carriers.tried);
         tried.retain(|peer, at| {
             peers.contains_key(peer) || now.duration_since(*at) < limits::SUBNET_TRIED
         });
-        let (found, others): (Vec<_>, Vec<_>) =
-            tried.iter().partition(|(peer, _)| peers.contains_key(peer));
-        // Who has just been dialled may answer.
-        let dialling = others
-            .iter()
-            .filter(|(_, at)| now.duration_since(**at) < limits::SEEK);
-        let dialling = dialling
-            .filter(|(peer, _)| lacking.takes(its(peer)))
-            .count();
-        let room = limits::SUBNET_DIALLED.saturating_sub(found.len().saturating_add(dialling));
-        let local = *self.swarm.local_peer_id();
+        let found = tried.keys().filter(|it| peers.contains_key(*it)).count();
+        // Who has just been dialled may come, and say what it carries in a moment.
+        let (mut coming, carriers) = (0_usize, &self.carriers);
+        for (peer, at) in &carriers.tried {
+            let its = carriers.of(peer);
+            let here = peers.get(peer);
+            let told = here.is_some_and(|it| Subnet::all().any(|subnet| it.carries(subnet)));
+            if now.duration_since(*at) < limits::SEEK && !told {
+                lacking.takes(its);
+                coming = coming.saturating_add(usize::from(here.is_none()));
+            }
+        }
+        // Beyond those that are wanted otherwise.
+        let others = peers.len().saturating_sub(found);
+        let most = limits::SUBNET_DIALLED.saturating_add(self.target.saturating_sub(others));
+        let room = most.saturating_sub(found.saturating_add(coming));
+        if room == 0 || lacking.is_nothing() {
+            return Vec::new();
+        }
+        let local = self.swarm.local_peer_id();
         let gate = &self.swarm.behaviour().gate;
         let known = self.reach.all_located().filter(|it| {
-            let here = **it == local || peers.contains_key(*it);
-            !here && !self.carriers.tried.contains_key(*it) && !gate.is_banned(it)
+            let here = *it == local || peers.contains_key(*it);
+            !here && !carriers.tried.contains_key(*it) && !gate.is_banned(it)
         });
-        let mut known: Vec<(Digest, PeerId)> =
-            known.map(|peer| (turn(&local, peer), *peer)).collect();
-        known.sort_unstable();
-        let known = known.into_iter().map(|(_, peer)| peer);
-        let helpful = known.filter(|peer| lacking.takes(its(peer)));
-        helpful.take(room.min(limits::DIALS)).collect()
+        let helpful = known.filter(|peer| lacking.helps(carriers.of(peer)));
+        let local = local.to_bytes();
+        let mut helpful: Vec<(Digest, PeerId)> =
+            helpful.map(|peer| (turn(&local, peer), *peer)).collect();
+        helpful.sort_unstable();
+        let chosen = helpful.into_iter().map(|(_, peer)| peer);
+        let chosen = chosen.filter(|peer| lacking.takes(carriers.of(peer)));
+        chosen.take(room.min(limits::DIALS)).collect()
     }
 
     fn lacking(&self) -> Lacking {
         let gossip = &self.swarm.behaviour().gossip;
         let counts = |peer: &&PeerId| {
             let score = gossip.peer_score(peer);
-            self.reach.located(peer).is_some() && score.is_none_or(|it| it >= 0.0)
+            let stays = self.reach.located(peer).is_some() && !self.reach.is_visited(peer);
+            stays && score.is_none_or(|it| it >= 0.0)
         };
         let operators: Vec<&Peer> = self
             .peers
@@ -157,8 +201,8 @@ impl Net {
 }
 
 /// When it is a peer's turn to be dialled by this one: another order for everybody.
-fn turn(local: &PeerId, peer: &PeerId) -> Digest {
-    let parts: [&[u8]; 3] = [b"turn", &local.to_bytes(), &peer.to_bytes()];
+fn turn(local: &[u8], peer: &PeerId) -> Digest {
+    let parts: [&[u8]; 3] = [b"turn", local, &peer.to_bytes()];
     digest(Domain::OBJECT, &parts)
 }
 

@@ -86,6 +86,8 @@ pub const SUBNET_MESH: usize = 6;
 pub const SUBNET_PEERS: usize = 4;
 /// Peers beyond the target that are dialled for the sake of subnets.
 pub const SUBNET_DIALLED: usize = 16;
+/// When who was dialled for the sake of subnets should have said that it carries them.
+pub const SUBNET_SETTLED: Duration = Duration::from_secs(30);
 /// How long nobody is dialled again who was for the sake of subnets.
 pub const SUBNET_TRIED: Duration = Duration::from_secs(300);
 /// Inbound connections that have not shown their key yet.

@@ -5,7 +5,7 @@
 //! - `[N-18]` A request to a peer that is not connected waits until it is, for 5 s at most. The peer is dialled where its record (rule
 //!   N-17) and the address book say; if there is no record, or nobody is there, four connected peers are asked for it (rule N-9),
 //!   and what they say is dialled beside, six dials at most. At most 64 peers are sought at once, with 8 requests and 4 MiB each.
-//!   Who was sought in vain is not sought again for 15 s. Who was found is left when nothing was asked of it for 10 s, if more
+//!   Who was sought in vain is not sought again for 15 s. Who was found is left when it has owed no answer for 10 s, if more
 //!   peers are connected than are wanted.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -84,6 +84,11 @@ impl Reach {
     /// Where a peer listens by its record.
     pub(crate) fn located(&self, peer: &PeerId) -> Option<&[Multiaddr]> {
         self.located.get(peer).map(Vec::as_slice)
+    }
+
+    /// Whether a peer is connected only because it was sought.
+    pub(crate) fn is_visited(&self, peer: &PeerId) -> bool {
+        self.visited.contains_key(peer)
     }
 
     /// Who has a record.
@@ -215,11 +220,13 @@ impl Net {
         }
     }
 
-    /// Leaves peers of whom nothing was asked for a while.
+    /// Leaves peers of whom nothing was asked for a while, and who owe no answer.
     fn leave(&mut self, now: Instant) {
         let spare = self.peers.len().saturating_sub(self.target);
+        let owing: BTreeSet<PeerId> = self.outgoing.values().map(|it| it.peer).collect();
         let idle = self.reach.visited.iter();
         let idle = idle.filter(|(_, last)| now.duration_since(**last) >= limits::VISIT);
+        let idle = idle.filter(|(peer, _)| !owing.contains(*peer));
         let idle: Vec<PeerId> = idle.map(|(peer, _)| *peer).take(spare).collect();
         for peer in idle {
             self.reach.visited.remove(&peer);

@@ -17,7 +17,7 @@ use super::{limits, roster};
 /// A request of our own under way.
 #[derive(Debug)]
 pub(crate) struct Outgoing {
-    peer: PeerId,
+    pub(crate) peer: PeerId,
     /// The owner's number for it; none if the network asked by itself.
     owner: Option<u64>,
     /// What the answer may be at worst.
@@ -265,6 +265,7 @@ impl Net {
         let Some(Outgoing { peer, owner, .. }) = self.outgoing.remove(&(protocol, id)) else {
             return;
         };
+        self.visit(&peer);
         match (owner, result) {
             (Some(request), result) => {
                 self.outbox.deliver(NetEvent::Response {

@@ -47,15 +47,14 @@ fn explain(shell: &Shell, program: &str, error: &clap::Error) -> Result<(), CliE
     }
 }
 
-/// What clap says below an error, a paragraph each, without where to find more of it.
+/// What clap says below an error, piece by piece, without where to find more of it.
 fn advice(rest: &str) -> Option<String> {
-    let paragraphs = rest.split("\n\n").map(one_line);
-    let told = paragraphs.filter_map(|it| match it.strip_prefix("Usage: ") {
-        Some(call) => Some(format!("call it like this: {call}")),
-        None => {
-            let tip = it.strip_prefix("tip: ").unwrap_or(&it);
-            let more = tip.is_empty() || tip.starts_with("For more information");
-            (!more).then(|| tip.to_owned())
+    let paragraphs = rest.split("\n\n").flat_map(|it| it.split("tip: "));
+    let told = paragraphs.map(one_line).filter_map(|it| {
+        let more = it.is_empty() || it.starts_with("For more information");
+        match it.strip_prefix("Usage: ") {
+            Some(call) => Some(format!("call it like this: {call}")),
+            None => (!more).then_some(it),
         }
     });
     let told: Vec<String> = told.collect();

@@ -4,6 +4,7 @@ use clap::{Args, Parser};
 use surety_node::fault::Fault;
 
 use crate::cast::{NODES_MIN, Plan, Weakness};
+use crate::ploy::Ploy;
 
 /// What happens in a run.
 #[derive(Debug, Clone, Args)]
@@ -12,7 +13,7 @@ pub(super) struct Planned {
     #[arg(long, default_value_t = 1)]
     pub(super) seed: u64,
     /// Let each seed choose faults, loss and crashes itself.
-    #[arg(long, conflicts_with_all = ["nodes", "messages", "fault", "loss", "crashes", "partitions", "late", "spam", "flight"])]
+    #[arg(long, conflicts_with_all = ["nodes", "messages", "fault", "loss", "crashes", "partitions", "late", "spam", "flight", "ploy"])]
     mixed: bool,
     /// How many nodes.
     #[arg(long, default_value_t = NODES_MIN)]
@@ -41,6 +42,9 @@ pub(super) struct Planned {
     /// Let liars take their stake out as soon as their lie counts.
     #[arg(long)]
     flight: bool,
+    /// What somebody does beside, that no signature proves: withhold, censor, eclipse, skew or whale.
+    #[arg(long)]
+    ploy: Option<Ploy>,
     /// Switch a protection of the simulation off, to see the oracle notice.
     #[arg(long)]
     without: Option<Weakness>,
@@ -69,6 +73,7 @@ impl Planned {
                 late: self.late,
                 spam: self.spam,
                 flight: self.flight,
+                ploy: self.ploy,
                 ..Plan::quiet(seed)
             }
         };
@@ -103,6 +108,9 @@ pub(super) fn arguments(plan: &Plan) -> Vec<String> {
         if plan.flight {
             all.push("--flight".to_owned());
         }
+        if let Some(ploy) = plan.ploy {
+            all.extend(["--ploy".to_owned(), ploy.to_string()]);
+        }
     }
     if let Some(weakness) = plan.weakness {
         all.extend(["--without".to_owned(), weakness.to_string()]);
@@ -133,6 +141,7 @@ mod tests {
             crashes: 2,
             spam: 9,
             flight: true,
+            ploy: Some(Ploy::Eclipse),
             weakness: Some(Weakness::Amnesia),
             ..Plan::quiet(5)
         };

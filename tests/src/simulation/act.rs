@@ -241,6 +241,9 @@ impl Simulation {
     /// A node says something of its own; what it has seen before is not said again (as gossip does).
     fn publish(&mut self, who: usize, topic: Topic, data: Vec<u8>) -> Result<(), Violation> {
         let now = self.agenda.now();
+        let skewed = self.skewed(who, topic, &data);
+        let is_skewed = skewed.is_some();
+        let data = skewed.unwrap_or(data);
         let id = digest(Domain::OBJECT, &[topic.to_string().as_bytes(), &data]);
         let address = self.address(who);
         // [CA-3]
@@ -255,8 +258,11 @@ impl Simulation {
         }
         self.trace.add(now, "publish", who, id.as_bytes());
         let (network, archive) = (self.world.network, &node.archive);
-        self.oracle
-            .published(address, &network, archive, topic, &data)?;
+        // Nobody takes what another version says for a claim.
+        if !is_skewed {
+            self.oracle
+                .published(address, &network, archive, topic, &data)?;
+        }
         let heard = Heard {
             topic,
             data: Arc::from(data),
@@ -277,6 +283,9 @@ impl Simulation {
         for to in 0..self.nodes.len() {
             let deaf = !self.nodes.get(to).is_some_and(|it| it.carries(heard.topic));
             if deaf || to == who || to == heard.from || to == heard.origin {
+                continue;
+            }
+            if self.is_kept_from(who, heard, to) {
                 continue;
             }
             // [NW-4]
@@ -309,6 +318,9 @@ impl Simulation {
         repeated: bool,
     ) -> Result<(), Violation> {
         let now = self.agenda.now();
+        if self.is_censored(to, &heard) {
+            return Ok(());
+        }
         let Some(node) = self.nodes.get_mut(to) else {
             return Ok(());
         };

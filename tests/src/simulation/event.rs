@@ -300,7 +300,8 @@ impl Simulation {
         if self.oracle.has_slot(offer.item().id()) || wait > DELIVERY_WAIT_MAX {
             return;
         }
-        if let Some(delay) = self.links.between(who, to) {
+        let reached = !self.is_cut_off(who, to);
+        if let Some(delay) = self.links.between(who, to).filter(|_| reached) {
             self.agenda.after(
                 delay,
                 Event::Offer {

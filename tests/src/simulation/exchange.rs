@@ -82,7 +82,8 @@ impl Simulation {
             return;
         }
         let peer = peers.remove(0);
-        match self.links.between(who, peer) {
+        let reached = !self.is_cut_off(who, peer);
+        match self.links.between(who, peer).filter(|_| reached) {
             Some(delay) => {
                 let asked = Event::Asked {
                     peer,
@@ -114,6 +115,7 @@ impl Simulation {
         others: Vec<usize>,
     ) -> Result<(), Violation> {
         let up = self.nodes.get(peer).filter(|it| it.running.is_some());
+        let up = up.filter(|_| !self.is_silent(peer, who, &wanted));
         let answer = match up.map(|it| serve(it, &wanted)).transpose() {
             Ok(answer) => answer.flatten(),
             Err(error) => return Err(Violation::new("archive", error)),
