@@ -12,10 +12,11 @@
 //! - `[CA-4]` Whoever comes late has a genesis and an empty disk, and finds a network that has worked for a while.
 //! - `[CA-6]` In a crowd there are many processes in place of two, shared among those who schedule. All begin first; then users send
 //!   so many messages in a second, each to one of them.
-//! - `[CA-7]` Somebody may have a ploy besides: to answer nobody and pass nothing on (one who evaluates and does not schedule); not to hear
-//!   what one operator has for the ledger (who orders blocks); to be the only one that another node reaches, to tell it half of
-//!   what there is and to answer it nothing; to claim under rules that nobody has adopted and not to say what it committed; or to
-//!   have a fifth of all stake and never to show up. The second and the third end when the network is healed.
+//! - `[CA-7]` Somebody may have a ploy besides: to answer nobody, pass nothing on and tell only some what it claims (one who evaluates and does
+//!   not schedule); not to hear what one operator has for the ledger (who orders blocks); to be the only one that another node
+//!   reaches, to tell it half of what there is and to answer it nothing; to claim under rules that nobody has adopted and not to say
+//!   what it committed; or to have a fifth of all stake, or a quarter, and never to show up. The second and the third end when the
+//!   network is healed.
 //! - `[CA-5]` A liar that flees unbonds all it has once the ledger has committed to its lie, and withdraws as often as it can.
 
 use std::fmt;
@@ -343,6 +344,25 @@ impl Cast {
     pub fn shares(&self, node: usize) -> u64 {
         let plotter = self.plotter.filter(|it| it.villain == node);
         plotter.map_or(1, |it| it.shares(self.roles.len()))
+    }
+
+    /// Whether a node says what is false, or does not do what it drew.
+    pub fn lies(&self, node: usize) -> bool {
+        let whale = self.is_whale(node);
+        let faulty = self.faults.get(node).is_some_and(|it| !it.is_empty());
+        (faulty && !whale) || self.spammer == Some(node)
+    }
+
+    /// Whether a node has the stake of several.
+    pub fn is_whale(&self, node: usize) -> bool {
+        let plotter = self.plotter.filter(|it| it.villain == node);
+        plotter.is_some_and(|it| it.ploy == Ploy::Whale)
+    }
+
+    /// All whom the oracle protects: whoever says nothing false, whatever else it does.
+    pub fn all_truthful(&self) -> Vec<usize> {
+        let truthful = |node: &usize| !self.lies(*node) && !self.is_whale(*node);
+        (0..self.faults.len()).filter(truthful).collect()
     }
 
     /// Whether a node does what it should.

@@ -159,7 +159,7 @@ fn human(it: &Finished) -> String {
         outcome.plan.late,
         outcome.plan.spam,
         outcome.plan.flight,
-        outcome.plan.ploy.map_or("none", Ploy::name),
+        outcome.ploy.map_or("none", Ploy::name),
         faults.join(" "),
     );
     if let Some(violation) = &outcome.violation {
@@ -193,7 +193,7 @@ fn data(
         "late": it.plan.late,
         "spam": it.plan.spam,
         "flight": it.plan.flight,
-        "ploy": it.plan.ploy.map(Ploy::name),
+        "ploy": it.ploy.map(Ploy::name),
         "digest": it.digest.to_string(),
         "events": it.events,
         "virtual_ms": it.virtual_ms,

@@ -2,12 +2,12 @@
 //!
 //! # Rules
 //!
-//! - `[NW-1]` Gossip floods: a node that accepts a message passes it on to every other once that carries its topic, as a mesh
+//! - `[NW-1]` Gossip floods: a node that accepts a message passes it on once to every other that is linked with it and carries its topic, as a mesh
 //!   that spans a small network does. A node sees one content once, unless the network repeats it.
 //! - `[NW-2]` A request and its answer may each be lost; whoever asked hears nothing then, and its time runs out.
 //! - `[NW-3]` A healed network loses and repeats nothing; it still delays.
-//! - `[NW-4]` What a villain says itself is not lost: a lie that nobody hears is none.
-//! - `[NW-5]` Where the network is parted, nothing crosses but what a villain says itself.
+//! - `[NW-4]` What a liar or a spammer says itself is not lost, but for whom somebody has cut off (rule CA-7): a lie that nobody hears is none.
+//! - `[NW-5]` Where the network is parted, nothing crosses but what a liar or a spammer says itself.
 
 use std::collections::BTreeSet;
 

@@ -11,7 +11,7 @@ use crate::random::Random;
 /// A way to harm others that no signature proves (rule CA-7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ploy {
-    /// To answer nobody, and to pass nothing on.
+    /// To answer nobody, to pass nothing on, and to tell only some what it claims.
     Withhold,
     /// To keep what one operator has for the ledger out of the blocks.
     Censor,
@@ -89,8 +89,15 @@ impl Plotter {
         let lone = all.iter().find(|it| evaluates(it) && !schedules(it));
         let lone = *lone?;
         let (villain, victims): (usize, Vec<usize>) = match ploy {
-            Ploy::Withhold | Ploy::Skew => (lone, vec![lone]),
-            Ploy::Whale => (nodes.checked_sub(1)?, all),
+            Ploy::Withhold => (lone, vec![lone]),
+            // What it says nobody hears: no lies.
+            Ploy::Skew if cast.lies(lone) => return None,
+            Ploy::Skew => (lone, vec![lone]),
+            Ploy::Whale => {
+                let fits = |it: &usize| cast.honest(*it) && !evaluates(it);
+                let villain = all.iter().copied().rfind(fits)?;
+                (villain, all)
+            }
             Ploy::Censor => {
                 let others = all.into_iter().filter(|it| *it != cast.proposer);
                 (cast.proposer, others.collect())
@@ -104,17 +111,19 @@ impl Plotter {
             }
         };
         let victim = *random.pick(&victims)?;
-        Some(Plotter {
+        let plotter = Plotter {
             ploy,
             villain,
             victim,
-        })
+        };
+        let small = ploy == Ploy::Whale && plotter.shares(nodes) < 2;
+        (!small).then_some(plotter)
     }
 
     /// Of how many others such a plotter has the stake among so many nodes.
     pub const fn shares(self, nodes: usize) -> u64 {
         match self.ploy {
-            // A fifth or a quarter of all.
+            // A fifth of all, or a quarter; nobody's among less than seven.
             Ploy::Whale => (nodes as u64).saturating_add(1).div_euclid(4),
             _ => 1,
         }

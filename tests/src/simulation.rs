@@ -3,6 +3,7 @@
 mod act;
 mod event;
 mod exchange;
+mod mesh;
 mod meter;
 mod ploys;
 mod record;
@@ -26,10 +27,12 @@ use crate::disk::Disk;
 use crate::network::{Links, Weather};
 use crate::node::{Heard, Node};
 use crate::oracle::{Oracle, Violation};
+use crate::ploy::Ploy;
 use crate::random::Random;
 use crate::trace::Trace;
 use crate::world::{OPENING, World};
 use event::Event;
+use mesh::Mesh;
 
 pub use meter::{Meter, run_metered};
 pub use record::{Said, record};
@@ -73,6 +76,8 @@ pub struct Outcome {
     pub slashed: usize,
     /// Times that a node crashed.
     pub crashes: usize,
+    /// What somebody did beside.
+    pub ploy: Option<Ploy>,
     /// What must not happen and did.
     pub violation: Option<Violation>,
 }
@@ -115,6 +120,7 @@ fn nothing(plan: Plan, violation: Violation) -> Outcome {
         certified: 0,
         slashed: 0,
         crashes: 0,
+        ploy: None,
         violation: Some(violation),
     }
 }
@@ -143,6 +149,7 @@ struct Simulation {
     /// What it has heard of late.
     overheard: VecDeque<Heard>,
     meter: Option<Meter>,
+    mesh: Mesh,
     /// What was said, if it is to be kept.
     record: Option<Vec<Said>>,
     watch: Watch,
@@ -161,8 +168,8 @@ impl Simulation {
         let cast = Cast::new(&plan, &mut random.fork());
         let world = World::new(&plan, &cast, &mut random.fork());
         let world = world.map_err(|it| Violation::new("world", it))?;
-        let honest = cast
-            .all_honest()
+        let truthful = cast
+            .all_truthful()
             .into_iter()
             .filter_map(|node| world.operators.get(node).map(|it| it.address))
             .collect();
@@ -182,8 +189,9 @@ impl Simulation {
             })
             .collect();
         Ok(Simulation {
+            mesh: Mesh::new(cast.roles.len()),
             links: Links::new(Weather::with_loss(plan.loss), random.fork()),
-            oracle: Oracle::new(world.genesis.profiles.clone(), honest, blind),
+            oracle: Oracle::new(world.genesis.profiles.clone(), truthful, blind),
             agenda: Agenda::default(),
             trace: Trace::default(),
             healed: false,
@@ -302,6 +310,7 @@ impl Simulation {
             certified: self.oracle.certified(),
             slashed: self.oracle.lies().len(),
             crashes: self.crashes,
+            ploy: self.cast.plotter.map(|it| it.ploy),
             violation,
         }
     }

@@ -145,9 +145,12 @@ impl World {
         let proposer = keys
             .get(cast.proposer)
             .ok_or_else(|| failed("no proposer"))?;
-        let mut balances: Vec<_> = keys
-            .iter()
-            .map(|it| (it.wallet.address(), BALANCE))
+        let mut balances: Vec<_> = (0..)
+            .zip(&keys)
+            .map(|(node, it)| {
+                let balance = BALANCE.0.saturating_mul(cast.shares(node).into());
+                (it.wallet.address(), Stake(balance))
+            })
             .collect();
         balances.sort();
         let genesis = Genesis {

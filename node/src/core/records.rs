@@ -107,20 +107,25 @@ impl Core {
 
     /// Forgets where those listen who have no stake any more, if it is time (rule CO-18).
     pub(super) fn forget_records(&mut self, out: &mut Outbox<Effect>) {
-        if !self.shared.height.0.is_multiple_of(FORGET_BLOCKS) {
+        // Who has no stake in a block of long ago may have some by now.
+        let behind = self.replica.behind(&self.ledger) > 0;
+        if behind || !self.shared.height.0.is_multiple_of(FORGET_BLOCKS) {
             return;
         }
-        let ledger = &self.ledger;
-        self.records.last.retain(|operator, heard| {
-            let answers = ledger.answers(operator);
-            if !answers {
-                out.push(Effect::Locate {
-                    peer: heard.peer,
-                    addresses: Vec::new(),
-                });
-            }
-            answers
-        });
+        // Another operator may have registered the same peer.
+        let nobodys = |(operator, heard): &(&Address, &Heard)| {
+            let its = self.ledger.answers(operator);
+            !its && self.operator_of(heard.peer.to_bytes()).is_none()
+        };
+        let gone = self.records.last.iter().filter(nobodys);
+        let gone: Vec<(Address, PeerId)> = gone.map(|(it, heard)| (*it, heard.peer)).collect();
+        for (operator, peer) in gone {
+            self.records.last.remove(&operator);
+            out.push(Effect::Locate {
+                peer,
+                addresses: Vec::new(),
+            });
+        }
     }
 
     /// The operator with stake whose peer this is now.

@@ -98,6 +98,13 @@ impl Net {
         tracing::debug!(subnets = here.len(), "carries");
     }
 
+    /// A peer that was dialled for the sake of subnets has come, and will say what it carries.
+    pub(crate) fn carrier_came(&mut self, peer: &PeerId, now: Instant) {
+        if let Some(at) = self.carriers.tried.get_mut(peer) {
+            *at = now;
+        }
+    }
+
     /// Dials operators in subnets that lack them, and leaves those that turned out to carry none (rule N-20).
     pub(crate) fn find_carriers(&mut self, now: Instant) {
         let everybody = self.carriers.everybody;
@@ -107,7 +114,9 @@ impl Net {
             return;
         }
         for peer in self.disappointing(now) {
-            self.carriers.tried.insert(peer, now);
+            // Nobody counts on it any more.
+            let before = now.checked_sub(limits::SEEK).unwrap_or(now);
+            self.carriers.tried.insert(peer, before);
             self.disconnect(peer);
         }
         for peer in self.choose_carriers(now) {
@@ -128,10 +137,12 @@ impl Net {
             let its = self.carriers.of(peer);
             let carries =
                 |here: &Peer| Subnet::all().any(|it| its.contains(it) && here.carries(it));
-            self.peers.get(peer).is_some_and(|here| !carries(here))
+            let here = self.peers.get(peer).is_some_and(|here| !carries(here));
+            here && !self.owes(peer) && !self.dialer.is_bootstrap(peer)
         };
         let all = settled.map(|(peer, _)| *peer);
-        all.filter(|peer| disappoints(peer)).collect()
+        let spare = self.peers.len().saturating_sub(self.target);
+        all.filter(|peer| disappoints(peer)).take(spare).collect()
     }
 
     fn choose_carriers(&mut self, now: Instant) -> Vec<PeerId> {

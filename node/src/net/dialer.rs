@@ -91,6 +91,11 @@ impl Dialer {
         }
     }
 
+    /// Whether the operator has configured a peer.
+    pub(crate) fn is_bootstrap(&self, peer: &PeerId) -> bool {
+        self.book.get(peer).is_some_and(|it| it.bootstrap)
+    }
+
     /// Where a peer is, as far as the book knows.
     pub(crate) fn addresses(&self, peer: &PeerId) -> &[Multiaddr] {
         let entry = self.book.get(peer);

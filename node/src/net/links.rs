@@ -28,6 +28,7 @@ impl Net {
                 .insert(peer, Peer::new(end.get_remote_address().clone()));
             self.dialer.connected(&peer, now);
             self.outbox.deliver(NetEvent::PeerConnected { peer });
+            self.carrier_came(&peer, now);
             self.reached(peer, connection);
         } else {
             self.reached_again(&connection);

@@ -223,15 +223,19 @@ impl Net {
     /// Leaves peers of whom nothing was asked for a while, and who owe no answer.
     fn leave(&mut self, now: Instant) {
         let spare = self.peers.len().saturating_sub(self.target);
-        let owing: BTreeSet<PeerId> = self.outgoing.values().map(|it| it.peer).collect();
         let idle = self.reach.visited.iter();
         let idle = idle.filter(|(_, last)| now.duration_since(**last) >= limits::VISIT);
-        let idle = idle.filter(|(peer, _)| !owing.contains(*peer));
+        let idle = idle.filter(|(peer, _)| !self.owes(peer));
         let idle: Vec<PeerId> = idle.map(|(peer, _)| *peer).take(spare).collect();
         for peer in idle {
             self.reach.visited.remove(&peer);
             self.disconnect(peer);
         }
+    }
+
+    /// Whether a peer owes an answer.
+    pub(crate) fn owes(&self, peer: &PeerId) -> bool {
+        self.outgoing.values().any(|it| it.peer == *peer)
     }
 
     /// A peer is not connected any more.

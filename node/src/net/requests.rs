@@ -265,7 +265,9 @@ impl Net {
         let Some(Outgoing { peer, owner, .. }) = self.outgoing.remove(&(protocol, id)) else {
             return;
         };
-        self.visit(&peer);
+        if owner.is_some() {
+            self.visit(&peer);
+        }
         match (owner, result) {
             (Some(request), result) => {
                 self.outbox.deliver(NetEvent::Response {

@@ -278,18 +278,21 @@ impl Simulation {
         Ok(())
     }
 
-    /// Passes gossip on to everybody but who it came from (rule NW-1).
+    /// Passes gossip on to everybody that is linked but who it came from (rule NW-1).
     pub(super) fn relay(&mut self, who: usize, heard: &Heard) {
-        for to in 0..self.nodes.len() {
-            let deaf = !self.nodes.get(to).is_some_and(|it| it.carries(heard.topic));
-            if deaf || to == who || to == heard.from || to == heard.origin {
+        // [NW-4]
+        let villain = who == heard.origin && self.cast.lies(who);
+        let linked = match villain {
+            true => self.carriers(heard.topic),
+            false => self.linked(who, heard.topic),
+        };
+        for to in linked {
+            if to == who || to == heard.from || to == heard.origin {
                 continue;
             }
             if self.is_kept_from(who, heard, to) {
                 continue;
             }
-            // [NW-4]
-            let villain = who == heard.origin && !self.cast.honest(who);
             let copies = match villain {
                 true => vec![(self.links.surely(), false)],
                 false => self.links.gossip(who, to),
@@ -377,7 +380,7 @@ impl Simulation {
             }
             Acceptance::Ignore => {}
             Acceptance::Reject => {
-                if self.cast.honest(who) && self.cast.honest(from) {
+                if self.cast.honest(who) && !self.cast.lies(from) {
                     let what = format!("node {who} rejects {topic} of node {from}");
                     return Err(Violation::new("honest-gossip", what));
                 }

@@ -300,8 +300,7 @@ impl Simulation {
         if self.oracle.has_slot(offer.item().id()) || wait > DELIVERY_WAIT_MAX {
             return;
         }
-        let reached = !self.is_cut_off(who, to);
-        if let Some(delay) = self.links.between(who, to).filter(|_| reached) {
+        if let Some(delay) = self.links.between(who, to) {
             self.agenda.after(
                 delay,
                 Event::Offer {

@@ -22,8 +22,11 @@ impl Simulation {
     /// Whether nothing gets from one to the other because somebody has cut it off, or does not want to say it.
     pub(super) fn is_kept_from(&mut self, who: usize, heard: &Heard, to: usize) -> bool {
         let withheld = self.plots(Ploy::Withhold);
-        if withheld.is_some_and(|it| it.villain == who && heard.origin != who) {
-            return true;
+        if withheld.is_some_and(|it| it.villain == who) {
+            let own = heard.origin == who;
+            // A lie that nobody hears is none.
+            let some = own && heard.topic == Topic::Claims && !self.cast.lies(who);
+            return !own || (some && self.random.percent(50));
         }
         if !self.is_cut_off(who, to) {
             let half = self.plots(Ploy::Eclipse);
