@@ -88,8 +88,7 @@ impl Client {
     /// See [`ClientError`].
     pub async fn bytes(&self, path: &str) -> Result<Vec<u8>, ClientError> {
         let url = format!("{}{path}", self.base);
-        let request = self.http.get(&url).timeout(TIMEOUT);
-        self.send(&url, request).await
+        self.send(self.http.get(&url)).await
     }
 
     /// Sends a data item; gives what became of it.
@@ -102,10 +101,9 @@ impl Client {
         let request = self
             .http
             .post(&url)
-            .timeout(TIMEOUT)
             .header("content-type", "application/octet-stream")
             .body(item.bytes().to_vec());
-        let bytes = self.send(&url, request).await?;
+        let bytes = self.send(request).await?;
         self.json(path, &bytes)
     }
 
@@ -124,7 +122,7 @@ impl Client {
             .get(&url)
             .send()
             .await
-            .map_err(|error| unreachable_at(&url, &error))?;
+            .map_err(|error| self.unreachable(&error))?;
         let (sender, receiver) = tokio::sync::mpsc::channel(1024);
         tokio::spawn(async move {
             let mut stream = answer.bytes_stream();
@@ -150,23 +148,20 @@ impl Client {
         Ok(receiver)
     }
 
-    async fn send(
-        &self,
-        url: &str,
-        request: reqwest::RequestBuilder,
-    ) -> Result<Vec<u8>, ClientError> {
+    async fn send(&self, request: reqwest::RequestBuilder) -> Result<Vec<u8>, ClientError> {
         let answer = request
+            .timeout(TIMEOUT)
             .send()
             .await
-            .map_err(|error| unreachable_at(url, &error))?;
+            .map_err(|error| self.unreachable(&error))?;
         let status = answer.status();
         let mut stream = answer.bytes_stream();
         let mut bytes = Vec::new();
         while let Some(chunk) = stream.next().await {
-            bytes.extend_from_slice(&chunk.map_err(|error| unreachable_at(url, &error))?);
+            bytes.extend_from_slice(&chunk.map_err(|error| self.unreachable(&error))?);
             if bytes.len() > ANSWER_BYTES_MAX {
                 return Err(ClientError::Nonsense {
-                    url: url.to_owned(),
+                    url: self.base.clone(),
                     reason: "the answer is too long".into(),
                 });
             }
@@ -181,6 +176,11 @@ impl Client {
             code: text("code").unwrap_or_else(|| format!("http-{}", status.as_u16())),
             detail: text("detail").unwrap_or_else(|| status.to_string()),
         })
+    }
+
+    /// Which document it was is nothing that who reads it could mend.
+    fn unreachable(&self, error: &reqwest::Error) -> ClientError {
+        unreachable_at(&self.base, error)
     }
 
     fn json(&self, path: &str, bytes: &[u8]) -> Result<Value, ClientError> {

@@ -112,11 +112,15 @@ impl Shell {
         }
     }
 
-    /// Prints a table as a result: aligned on a terminal, tab-separated elsewhere.
+    /// Prints a table as a result: aligned on a terminal, tab-separated elsewhere. One without rows has no lines.
     ///
     /// # Errors
     /// As [`Shell::data`].
     pub fn table(&self, table: &Table, value: &impl Serialize) -> Result<(), CliError> {
+        if table.is_empty() && !self.json {
+            self.progress("there are none");
+            return Ok(());
+        }
         match self.terminal {
             true => self.data(table, value),
             false => self.data(table.tab_separated(), value),

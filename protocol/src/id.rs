@@ -19,9 +19,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// Why a text or a byte string is not an id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IdError {
-    /// The text is not 43 characters of canonical unpadded base64url.
+    /// The text is not 43 characters of unpadded base64url.
     #[error("not an id: expected 43 characters of unpadded base64url")]
     Text,
+    /// Its last character stands for more than what is left of 32 bytes (rule I-1).
+    #[error("not an id: no id ends with this character: something is mistyped")]
+    Spare,
     /// The byte string does not have 32 bytes.
     #[error("not an id: expected 32 bytes, got {0}")]
     Length(usize),
@@ -62,9 +65,11 @@ fn decode32(text: &str) -> Result<[u8; 32], IdError> {
     if text.len() != 43 {
         return Err(IdError::Text);
     }
-    from_base64url(text)
-        .and_then(|bytes| bytes.try_into().ok())
-        .ok_or(IdError::Text)
+    match URL_SAFE_NO_PAD.decode(text) {
+        Ok(bytes) => bytes.try_into().map_err(|_| IdError::Text),
+        Err(base64::DecodeError::InvalidLastSymbol(..)) => Err(IdError::Spare),
+        Err(_) => Err(IdError::Text),
+    }
 }
 
 macro_rules! id {
@@ -227,7 +232,7 @@ mod tests {
         other.pop();
         other.push('d');
         assert_eq!(text.chars().last(), Some('c'));
-        assert_eq!(other.parse::<ProcessId>(), Err(IdError::Text));
+        assert_eq!(other.parse::<ProcessId>(), Err(IdError::Spare));
         assert_eq!(format!("{text}=").parse::<ProcessId>(), Err(IdError::Text));
     }
 }

@@ -30,6 +30,8 @@ mod persist;
 #[path = "devnet/program.rs"]
 #[allow(dead_code, reason = "shared with the tests of bad input")]
 mod program;
+#[path = "devnet/replay.rs"]
+mod replay;
 #[path = "devnet/stage.rs"]
 mod stage;
 #[path = "devnet/story.rs"]
@@ -42,8 +44,6 @@ use std::path::PathBuf;
 use program::{Devnet, surety, text, until};
 use serde_json::Value;
 use surety_harness::one_lie::ALL_OF_MEMORY;
-use surety_protocol::bundle;
-use surety_protocol::item::{Item, ItemDraft, ItemKey};
 
 /// Nobody lies; but one approves what it has not executed, and cannot show what it would have seen.
 #[test]
@@ -170,55 +170,6 @@ fn a_double_assignment_is_caught() {
     caught("scheduler:double-assign@5", "double-assignment", 5, &[]);
 }
 
-/// The log as a scheduler of AO would publish it gives the state that was claimed, without the network.
-fn imported(devnet: &Devnet, process: &str, size: u64) {
-    let bytes = |id: &str| devnet.bytes(&format!("/v1/items/{id}"));
-    let slots = devnet.get(&format!("/v1/processes/{process}/slots?limit=1000"));
-    let mut files = Vec::new();
-    for (slot, it) in (0..size).zip(slots["items"].as_array().unwrap()) {
-        let item = |name: &str| Item::parse(bytes(&text(it, name))).unwrap();
-        // Whatever strangers send, and so a scheduler publishes, makes no log unreadable.
-        let stranger = ItemKey::ed25519(&[66; 32]);
-        let mut draft =
-            ItemDraft::default().tag("Type", ["Assignment", "Message"][slot as usize % 2]);
-        for (name, value) in bundle::BUNDLE_TAGS {
-            draft = draft.tag(name, value);
-        }
-        let odd = stranger.sign_item(&draft.carrying("no bundle")).unwrap();
-        let items = [item("assignment"), item("message"), odd.into_inner()];
-        let file = devnet.dir().join(format!("{slot}.bundle"));
-        std::fs::write(&file, bundle::write(&items)).unwrap();
-        files.push(file.to_str().unwrap().to_owned());
-    }
-    let module = devnet.dir().join("module.item");
-    std::fs::write(&module, bytes(&text(devnet.ready(), "module"))).unwrap();
-    let mut import = vec![
-        "--json",
-        "audit",
-        "import",
-        "--module",
-        module.to_str().unwrap(),
-    ];
-    import.extend(files.iter().map(String::as_str));
-    let imported = surety(&import);
-    assert_eq!(imported.code, 0, "{}{}", imported.stdout, imported.stderr);
-    let log = imported.data()["items"][0].clone();
-    assert_eq!(log["evaluated"], size, "{log}");
-    assert_eq!(log["module_named_by_process"], true, "{log}");
-    assert_eq!(
-        (&log["named_by_process"], &log["missing_messages"]),
-        (&true.into(), &0.into())
-    );
-    let claims = devnet.get(&format!("/v1/processes/{process}/claims?limit=1000"));
-    let claims = claims["items"].as_array().unwrap().iter();
-    let about: Vec<&Value> = claims.filter(|it| it["size"] == size).collect();
-    assert!(!about.is_empty());
-    for claim in about {
-        let claim = devnet.get(&format!("/v1/claims/{}", text(claim, "claim")));
-        assert_eq!(log["state_root"], claim["head_state_root"], "{claim}");
-    }
-}
-
 #[test]
 fn honest_nodes_lose_nothing_and_their_results_can_be_checked_offline() {
     let devnet = Devnet::start(&[]);
@@ -233,7 +184,17 @@ fn honest_nodes_lose_nothing_and_their_results_can_be_checked_offline() {
         let out = file.to_str().unwrap();
         let slot = (last / 2).to_string();
         let attested = devnet.run(&[
-            "process", "attested", &process, &slot, "--status", status, "--wait", "30", "--out",
+            "process",
+            "attested",
+            &process,
+            &slot,
+            "--status",
+            status,
+            "--min-stake",
+            "1ao",
+            "--wait",
+            "30",
+            "--out",
             out,
         ]);
         let more = devnet.run(&[
@@ -276,13 +237,8 @@ fn honest_nodes_lose_nothing_and_their_results_can_be_checked_offline() {
     let fresh = devnet.dir().join("fresh.cbor");
     let checkpoint = devnet.run(&["ledger", "checkpoint", "--out", fresh.to_str().unwrap()]);
     assert_eq!(checkpoint.code, 0, "{}", checkpoint.stderr);
-    let replay = devnet.run(&["audit", "replay", &process]);
-    assert_eq!(replay.code, 0, "{}{}", replay.stdout, replay.stderr);
-    let module = text(devnet.ready(), "module");
-    let replay = devnet.run(&["audit", "replay", &module]);
-    assert_eq!(replay.code, 2, "{}", replay.stdout);
-    assert!(replay.stdout.contains("process-wrong"), "{}", replay.stdout);
-    imported(&devnet, &process, last + 1);
+    replay::replayed(&devnet, &process);
+    replay::imported(&devnet, &process, last + 1);
     let report = devnet.stop();
     assert!(report["slashings"].as_array().unwrap().is_empty());
     assert_eq!(report["stakes"]["before"], report["stakes"]["after"]);

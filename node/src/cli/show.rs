@@ -92,7 +92,10 @@ pub(super) fn fields(value: &Value) -> Table {
                 let shown = shown.map(|(at, entry)| (inner(&at.to_string()), entry));
                 open.extend(shown.rev());
             }
-            _ => table.row([name, cell(value)]),
+            _ => match cell(value) {
+                nothing if nothing.is_empty() => {}
+                text => table.row([name, text]),
+            },
         }
     }
     table

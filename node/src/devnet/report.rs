@@ -249,7 +249,7 @@ impl fmt::Display for Report {
         writeln!(f, "claims            {}", self.claims)?;
         writeln!(
             f,
-            "certified         {} slots ({} certificates not settled yet)",
+            "certified         {} slots (certificates not settled yet: {})",
             self.certified, self.certificates
         )?;
         for slashing in &self.slashings {

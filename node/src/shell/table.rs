@@ -26,6 +26,11 @@ impl Table {
         self.rows.push(cells.collect());
     }
 
+    /// Whether it has nothing to show.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
     /// The form for programs: one row per line, cells separated by tabs.
     pub fn tab_separated(&self) -> String {
         self.rows.iter().map(|row| row.join("\t") + "\n").collect()

@@ -148,3 +148,11 @@ fn errors_tell_their_causes_once() {
     assert_eq!(error.exit, Exit::Config);
     assert!(error.help.is_some());
 }
+
+#[test]
+fn a_table_without_rows_has_no_lines() {
+    let (shell, out, err) = shell(false, false);
+    shell.table(&Table::default(), &()).unwrap();
+    assert_eq!(out.text(), "");
+    assert_eq!(err.text(), "there are none\n");
+}

@@ -3,7 +3,8 @@
 //! # Rules
 //!
 //! - `[NW-6]` Among more than 16 nodes gossip goes along a mesh: those who carry a topic stand in a circle, another one for each subnet, and
-//!   pass on to those who stand 1, 3, 9, 27 and so on places from them. Who does not carry it speaks to four of them.
+//!   pass on to those who stand 1, 3, 9, 27 and so on places from them. Who does not carry it speaks to four of them. Whom a
+//!   villain has eclipsed is linked with the villain.
 
 use surety_node::net::{Subnet, Topic};
 use surety_protocol::hash::{Domain, digest};
@@ -64,24 +65,24 @@ impl Simulation {
         let circle = self.mesh.of(topic).iter().copied();
         let circle: Vec<usize> = circle.filter(carries).collect();
         let there = |place: usize| circle.get(place.checked_rem(circle.len())?).copied();
-        match circle.iter().position(|it| *it == who) {
+        let mut linked: Vec<usize> = match circle.iter().position(|it| *it == who) {
             Some(here) => {
                 let far = (0_u32..).map(|it| 3_usize.saturating_pow(it));
                 let far = far.take_while(|it| it.saturating_mul(2) <= circle.len());
                 let both = far.flat_map(|it| [it, circle.len().saturating_sub(it)]);
-                let mut linked: Vec<usize> = both
-                    .filter_map(|it| there(here.saturating_add(it)))
-                    .collect();
-                linked.sort_unstable();
-                linked.dedup();
-                linked
-            }
-            None => {
-                let apart = circle.len().div_ceil(SPOKEN_TO);
-                let places = (0..SPOKEN_TO).map(|it| who.saturating_add(it.saturating_mul(apart)));
+                let places = both.map(|it| here.saturating_add(it));
                 places.filter_map(there).collect()
             }
-        }
+            None => {
+                let apart = |it: usize| it.saturating_mul(circle.len()) / SPOKEN_TO;
+                let places = (0..SPOKEN_TO).map(|it| who.saturating_add(apart(it)));
+                places.filter_map(there).collect()
+            }
+        };
+        linked.extend(self.eclipse(who).filter(carries));
+        linked.sort_unstable();
+        linked.dedup();
+        linked
     }
 }
 
@@ -89,27 +90,75 @@ impl Simulation {
 mod tests {
     use std::collections::BTreeSet;
 
+    use surety_node::net::Subnets;
+
     use super::*;
     use crate::cast::Plan;
+    use crate::ploy::Ploy;
+
+    fn simulation(nodes: usize) -> Simulation {
+        let plan = Plan {
+            nodes,
+            ..Plan::quiet(1)
+        };
+        Simulation::new(plan, Box::new(|_| {})).unwrap()
+    }
+
+    /// All carriers hear of it, whoever says it, and nobody else does.
+    fn reaches_all(simulation: &Simulation, topic: Topic) {
+        let carriers: BTreeSet<usize> = simulation.carriers(topic).into_iter().collect();
+        for who in 0..simulation.nodes.len() {
+            let mut reached = BTreeSet::from([who]);
+            for _ in 0..5 {
+                let next = reached.iter();
+                let next = next.flat_map(|it| simulation.linked(*it, topic));
+                reached = next.chain(reached.iter().copied()).collect();
+            }
+            assert!(reached.is_superset(&carriers), "from {who}");
+            reached.remove(&who);
+            assert!(reached.is_subset(&carriers), "from {who}");
+            let linked = simulation.linked(who, topic);
+            assert!(linked.len() <= 16);
+            if simulation.nodes.len() > ALL_LINKED && !carriers.contains(&who) {
+                assert_eq!(linked.len(), carriers.len().min(SPOKEN_TO), "from {who}");
+            }
+        }
+    }
 
     #[test]
     fn everybody_is_reached_in_a_few_steps() {
         for nodes in [4, 16, 17, 100] {
-            let plan = Plan {
-                nodes,
-                ..Plan::quiet(1)
-            };
-            let simulation = Simulation::new(plan, Box::new(|_| {})).unwrap();
-            for who in 0..nodes {
-                let mut reached = BTreeSet::from([who]);
-                for _ in 0..5 {
-                    let next = reached.iter();
-                    let next = next.flat_map(|it| simulation.linked(*it, Topic::Claims));
-                    reached = next.chain(reached.iter().copied()).collect();
-                }
-                assert_eq!(reached.len(), nodes, "from {who}");
-                assert!(simulation.linked(who, Topic::Claims).len() <= 16);
-            }
+            let simulation = simulation(nodes);
+            assert_eq!(simulation.carriers(Topic::Claims).len(), nodes);
+            reaches_all(&simulation, Topic::Claims);
         }
+    }
+
+    #[test]
+    fn whoever_carries_a_subnet_is_reached() {
+        let subnet = Subnet::all().next().unwrap();
+        for carriers in [2, 6, 9, 40] {
+            let mut simulation = simulation(64);
+            for node in simulation.nodes.iter_mut().skip(carriers) {
+                node.carried = Subnets::default();
+            }
+            let topic = Topic::Approvals(subnet);
+            assert_eq!(simulation.carriers(topic).len(), carriers);
+            reaches_all(&simulation, topic);
+        }
+    }
+
+    #[test]
+    fn an_eclipse_leaves_a_node_its_villain() {
+        let plan = Plan {
+            nodes: 64,
+            ploy: Some(Ploy::Eclipse),
+            ..Plan::quiet(1)
+        };
+        let simulation = Simulation::new(plan, Box::new(|_| {})).unwrap();
+        let plot = simulation.plots(Ploy::Eclipse).unwrap();
+        let heard_by = |who| simulation.linked(who, Topic::Claims);
+        assert!(heard_by(plot.villain).contains(&plot.victim));
+        assert!(heard_by(plot.victim).contains(&plot.villain));
     }
 }

@@ -14,7 +14,7 @@ use crate::ploy::{Plotter, Ploy};
 
 impl Simulation {
     /// Who has this ploy now.
-    fn plots(&self, ploy: Ploy) -> Option<Plotter> {
+    pub(super) fn plots(&self, ploy: Ploy) -> Option<Plotter> {
         let over = self.healed && matches!(ploy, Ploy::Censor | Ploy::Eclipse);
         self.cast.plotter.filter(|it| it.ploy == ploy && !over)
     }
@@ -42,6 +42,16 @@ impl Simulation {
             let pair = [one, other];
             pair.contains(&it.victim) && !pair.contains(&it.villain)
         })
+    }
+
+    /// Who is linked with a node because one of them has eclipsed the other.
+    pub(super) fn eclipse(&self, who: usize) -> impl Iterator<Item = usize> {
+        let pair = self.plots(Ploy::Eclipse).map(|it| [it.villain, it.victim]);
+        let pair = pair
+            .filter(|pair| pair.contains(&who))
+            .into_iter()
+            .flatten();
+        pair.filter(move |it| *it != who)
     }
 
     /// Whether a peer does not answer who asks it.

@@ -8,6 +8,8 @@
 //! - `[RP-3]` What differs is told by the first slot that differs.
 //! - `[RP-4]` With `--differing` nothing is executed as long as all claims and the node say the same of the slots: equal roots are equal
 //!   histories. Else what was said is compared up to the first slot of which two things are said.
+//! - `[RP-5]` Nothing agrees where nothing was compared, or where what differs lies beyond the end of the log: both are errors. How many
+//!   claims go beyond it is told.
 
 mod claims;
 mod fetch;
@@ -97,47 +99,81 @@ struct Mismatch {
 /// What was done.
 #[derive(Debug, Default)]
 struct Done {
+    /// Slots that the log has of those that were asked for.
     slots: u64,
+    /// Slots that were executed.
+    executed: u64,
+    /// Slots of which something is said, each of them as it is.
     compared: u64,
+    /// Claims that say something of the slots that were asked for.
     claims: u64,
+    /// Claims of those that go beyond the end of the log.
+    beyond: u64,
     evaluating: Duration,
 }
 
 impl Done {
-    /// Fails if no slot was compared.
-    fn of_some(self) -> Result<Done, CliError> {
-        if self.compared > 0 {
-            return Ok(self);
+    /// Rule RP-5.
+    fn compared_some(self) -> Result<Done, CliError> {
+        match (self.slots, self.compared) {
+            (0, _) => Err(unknown()),
+            (slots, 0) => Err(unsaid(slots)),
+            _ => Ok(self),
         }
-        let message = match self.slots {
-            0 => "the process has none of the slots that were asked for".to_owned(),
-            slots => format!("the process has {slots} slots, none of them among those asked for"),
-        };
-        Err(CliError::new(Exit::Failure, "slot-unknown", message)
-            .with_help("see `surety process assignments`"))
+    }
+
+    fn to_json(&self, process: &ProcessId) -> Value {
+        let (millis, micros) = (self.evaluating.as_millis(), self.evaluating.as_micros());
+        let seconds =
+            Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX)).as_secs_f64();
+        let rate = u128::from(self.executed)
+            .saturating_mul(1_000_000)
+            .checked_div(micros)
+            .and_then(|it| u64::try_from(it).ok());
+        // Nothing that was not done has a speed.
+        let timed = self.executed > 0;
+        json!({
+            "process": process,
+            "agrees": true,
+            "slots": self.slots,
+            "compared": self.compared,
+            "claims": self.claims,
+            "claims_beyond_the_log": (self.beyond > 0).then_some(self.beyond),
+            "executed": self.executed,
+            "seconds": timed.then_some(seconds),
+            "slots_per_second": rate.filter(|_| timed),
+        })
     }
 }
 
 pub(super) fn run(context: &Context, verb: &Replay) -> Result<(), CliError> {
     let slots = verb.slots.clone().map_or(0..u64::MAX, |it| it.0);
-    let (done, mismatch) = context.block_on(replay(context, verb, slots))?;
-    let millis = u64::try_from(done.evaluating.as_millis())
-        .unwrap_or(u64::MAX)
-        .max(1);
-    let rate = done.slots.saturating_mul(1000) / millis;
-    let told = json!({
-        "process": verb.process,
-        "agrees": mismatch.is_none(),
-        "slots": done.slots,
-        "compared": done.compared,
-        "claims": done.claims,
-        "seconds": done.evaluating.as_secs_f64(),
-        "slots_per_second": rate,
-    });
-    match mismatch {
-        None => context.shell.table(&show::fields(&told), &told),
-        Some(it) => Err(differs(&it)),
-    }
+    let done = context.block_on(replay(context, verb, slots))?;
+    let told = done.to_json(&verb.process);
+    context.shell.table(&show::fields(&told), &told)
+}
+
+/// No slot of the log is among those that were asked for.
+fn unknown() -> CliError {
+    let message = "the node knows none of the slots that were asked for";
+    CliError::new(Exit::Failure, "slot-unknown", message)
+        .with_help("see `surety process assignments`")
+}
+
+/// Rule RP-5.
+fn unsaid(slots: u64) -> CliError {
+    let message = format!(
+        "nothing to compare: the node has evaluated none of the {slots} slots, and has kept no claim of any of them"
+    );
+    CliError::new(Exit::Failure, "nothing-said", message)
+        .with_help("name a compute unit of the process, or an auditor, with --node URL; one that is catching up says it later")
+}
+
+/// Rule RP-5.
+fn short(size: u64) -> CliError {
+    let message = format!("what differs cannot be judged: the node's log has {size} slots");
+    CliError::new(Exit::Failure, "log-short", message)
+        .with_help("it may be catching up: try again, or ask another node")
 }
 
 fn differs(it: &Mismatch) -> CliError {
@@ -155,11 +191,7 @@ fn differs(it: &Mismatch) -> CliError {
     )
 }
 
-async fn replay(
-    context: &Context,
-    verb: &Replay,
-    mut slots: Range<u64>,
-) -> Result<(Done, Option<Mismatch>), CliError> {
+async fn replay(context: &Context, verb: &Replay, mut slots: Range<u64>) -> Result<Done, CliError> {
     let (client, process) = (context.client()?, verb.process);
     let told = client.get("/v1/ledger/profiles").await?;
     let (profiles, engines) = (profiles(&told)?, Engines::wasm());
@@ -167,16 +199,18 @@ async fn replay(
     let claims = Claims::fetch(&client, process, &slots).await?;
     context
         .shell
-        .progress(format!("{} claims of the process are known", claims.len()));
+        .progress(format!("{} claims speak of these slots", claims.len()));
+    let mut done = Done {
+        claims: claims.len(),
+        ..Done::default()
+    };
     if verb.differing {
         let node = source.said(&client, &slots).await?;
         let Some(slot) = claims.first_difference(&node, &slots) else {
-            let done = Done {
-                claims: claims.len(),
-                compared: claims.said(&node, &slots),
-                ..Done::default()
-            };
-            return done.of_some().map(|done| (done, None));
+            done.slots = u64::try_from(node.len()).unwrap_or(u64::MAX);
+            done.compared = claims.said(&node);
+            done.beyond = claims.beyond(slots.start.saturating_add(done.slots));
+            return done.compared_some();
         };
         context
             .shell
@@ -184,10 +218,6 @@ async fn replay(
         slots.end = slot.saturating_add(1);
     }
     let mut replayed = Replayed::new(&engines, profiles, &source.process, &source.module);
-    let mut done = Done {
-        claims: claims.len(),
-        ..Done::default()
-    };
     while replayed.size() < slots.end {
         let left = slots.end.saturating_sub(replayed.size());
         let page = source
@@ -201,21 +231,29 @@ async fn replay(
             let head_wanted = claims.ends_at(replayed.size().saturating_add(1));
             let step = replayed.step(&entry.input, head_wanted)?;
             done.evaluating = done.evaluating.saturating_add(started.elapsed());
-            done.slots = done.slots.saturating_add(1);
+            done.executed = done.executed.saturating_add(1);
             if !slots.contains(&step.leaf.slot.0) {
                 continue;
             }
-            done.compared = done.compared.saturating_add(1);
+            done.slots = done.slots.saturating_add(1);
             let found = entry.compare(&step.leaf).or_else(|| claims.compare(&step));
-            if found.is_some() {
-                return Ok((done, found));
+            if let Some(found) = found {
+                return Err(differs(&found));
+            }
+            if entry.is_said() || claims.says(step.leaf.slot.0) {
+                done.compared = done.compared.saturating_add(1);
             }
         }
-        context
-            .shell
-            .progress(format!("{} slots agree", done.slots));
+        let (executed, compared) = (done.executed, done.compared);
+        context.shell.progress(format!(
+            "{executed} slots executed, {compared} compared: they agree"
+        ));
     }
-    done.of_some().map(|done| (done, None))
+    if verb.differing && replayed.size() < slots.end {
+        return Err(short(replayed.size()));
+    }
+    done.beyond = claims.beyond(replayed.size());
+    done.compared_some()
 }
 
 /// The profiles of the network as the node tells them; the claims name the same, or are found to differ.

@@ -14,7 +14,7 @@ use surety_protocol::stake::Stake;
 use tokio::time::Instant;
 
 use crate::cli::remote::watch_for;
-use crate::cli::{Context, file, show};
+use crate::cli::{Context, file, item, show};
 use crate::shell::{CliError, Exit};
 
 /// What a result must have become.
@@ -39,8 +39,8 @@ pub(super) struct Attested {
     /// How far it must have come at least; the best there is, is what is written
     #[arg(long)]
     status: Option<Least>,
-    /// How much stake, in AO's smallest unit, must have stood behind it at least when it was certified
-    #[arg(long, value_name = "AMOUNT")]
+    /// How much stake must have stood behind it at least when it was certified: armstrongs (10^-12 AO), or AO like 100ao
+    #[arg(long, value_name = "AMOUNT", value_parser = item::amount)]
     min_stake: Option<Stake>,
     /// How many tickets must have approved it at least
     #[arg(long, value_name = "TICKETS")]

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::Value;
-use surety_protocol::id::{ClaimId, Digest, ProcessId, ProfileId};
+use surety_protocol::id::{AssignmentId, ClaimId, Digest, ProcessId, ProfileId};
 
 use super::Mismatch;
 use super::fetch::difference;
@@ -39,6 +39,7 @@ struct Told {
 #[derive(Default)]
 pub(super) struct Claims {
     told: Vec<Told>,
+    by_start: BTreeMap<u64, Vec<usize>>,
     by_end: BTreeMap<u64, Vec<usize>>,
     by_slot: BTreeMap<u64, Vec<usize>>,
 }
@@ -83,6 +84,8 @@ impl Claims {
             ..Claims::default()
         };
         for (index, claim) in claims.told.iter().enumerate() {
+            let start = claims.by_start.entry(claim.first_new).or_default();
+            start.push(index);
             claims.by_end.entry(claim.size).or_default().push(index);
             // A claim has at most 64 new leaves; what a node makes up beyond is not looked at.
             let end = claim
@@ -100,6 +103,12 @@ impl Claims {
         u64::try_from(self.told.len()).unwrap_or(u64::MAX)
     }
 
+    /// How many go beyond so many slots.
+    pub(super) fn beyond(&self, size: u64) -> u64 {
+        let beyond = self.told.iter().filter(|it| it.size > size).count();
+        u64::try_from(beyond).unwrap_or(u64::MAX)
+    }
+
     /// Whether a claim ends with so many leaves, so that the state after them is claimed.
     pub(super) fn ends_at(&self, size: u64) -> bool {
         self.by_end.contains_key(&size)
@@ -113,26 +122,26 @@ impl Claims {
             let (field, said, is) = difference(claim.leaves.get(place)?, &step.leaf)?;
             Some(claim.mismatch(slot, field, said, is))
         });
-        leaf.or_else(|| {
-            self.at(&self.by_end, step.size)
-                .find_map(|claim| claim.ending(step))
-        })
+        let mut started = self.at(&self.by_start, step.size);
+        let mut ended = self.at(&self.by_end, step.size);
+        leaf.or_else(|| started.find_map(|claim| claim.start(step)))
+            .or_else(|| ended.find_map(|claim| claim.ending(step)))
     }
 
     /// The first of these slots of which two claims, or a claim and the node, say different things (rule RP-4).
     pub(super) fn first_difference(
         &self,
-        node: &BTreeMap<u64, Value>,
+        node: &BTreeMap<u64, Word>,
         slots: &Range<u64>,
     ) -> Option<u64> {
         let leaves = self.by_slot.range(slots.clone()).find(|(slot, claims)| {
             let claimed = claims.iter().filter_map(|it| self.told.get(*it));
             let claimed = claimed.filter_map(|claim| {
                 let place = usize::try_from(slot.checked_sub(claim.first_new)?).ok()?;
-                claim.leaves.get(place)
+                claim.leaves.get(place).map(Word::of)
             });
-            let node = node.get(slot).filter(|it| is_evaluated(it));
-            let said: BTreeSet<_> = claimed.chain(node).map(fields).collect();
+            let node = node.get(slot).filter(|it| it.is_said()).copied();
+            let said: BTreeSet<Word> = claimed.chain(node).collect();
             said.len() > 1
         });
         // Where one claim ends another may begin.
@@ -157,15 +166,17 @@ impl Claims {
             .min()
     }
 
-    /// Of how many of these slots something is said.
-    pub(super) fn said(&self, node: &BTreeMap<u64, Value>, slots: &Range<u64>) -> u64 {
-        let node = node.iter().filter(|(_, told)| is_evaluated(told));
-        let claimed = self.by_slot.range(slots.clone());
-        let all = node
-            .map(|(slot, _)| slot)
-            .chain(claimed.map(|(slot, _)| slot));
-        let all: BTreeSet<&u64> = all.collect();
-        u64::try_from(all.len()).unwrap_or(u64::MAX)
+    /// Whether a claim says what came of this slot.
+    pub(super) fn says(&self, slot: u64) -> bool {
+        self.by_slot.contains_key(&slot)
+    }
+
+    /// Of how many of the node's slots it, or a claim, says what came of them.
+    pub(super) fn said(&self, node: &BTreeMap<u64, Word>) -> u64 {
+        let said = node
+            .iter()
+            .filter(|(slot, it)| it.is_said() || self.says(**slot));
+        u64::try_from(said.count()).unwrap_or(u64::MAX)
     }
 
     fn at<'a>(
@@ -181,15 +192,30 @@ impl Claims {
     }
 }
 
-/// Whether a node says what came of a slot.
-fn is_evaluated(told: &Value) -> bool {
-    told.get("result_root").is_some_and(Value::is_string)
+/// What is said of a slot, to be compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Word {
+    assignment: Option<AssignmentId>,
+    result_root: Option<Digest>,
+    gas: Option<u64>,
+    state_root: Option<Digest>,
 }
 
-/// What is said of a slot, to be compared.
-fn fields(told: &Value) -> [String; 4] {
-    ["assignment", "result_root", "gas", "state_root"]
-        .map(|name| told.get(name).unwrap_or(&Value::Null).to_string())
+impl Word {
+    /// What a document says; what it says in no way that can be read it does not say.
+    pub(super) fn of(told: &Value) -> Word {
+        Word {
+            assignment: parsed(told, "assignment").ok(),
+            result_root: parsed(told, "result_root").ok(),
+            gas: number(told, "gas").ok(),
+            state_root: parsed(told, "state_root").ok(),
+        }
+    }
+
+    /// Whether it says what came of the slot: nothing is said of what was not evaluated.
+    pub(super) const fn is_said(&self) -> bool {
+        self.result_root.is_some()
+    }
 }
 
 impl Told {
@@ -235,6 +261,13 @@ impl Told {
         }
     }
 
+    /// What it says of everything before it.
+    fn start(&self, step: &Step) -> Option<Mismatch> {
+        let slot = step.leaf.slot.0;
+        let (said, is) = (self.base_root, step.history_root);
+        (said != is).then(|| self.mismatch(slot, "base root", said.to_string(), is.to_string()))
+    }
+
     /// What it says of everything up to its end.
     fn ending(&self, step: &Step) -> Option<Mismatch> {
         let slot = step.leaf.slot.0;
@@ -266,7 +299,6 @@ impl Told {
 mod tests {
     use serde_json::json;
     use surety_protocol::claim::Leaf;
-    use surety_protocol::id::AssignmentId;
     use surety_protocol::profiles::Ruling;
     use surety_protocol::time::{Height, Slot};
 
@@ -346,6 +378,12 @@ mod tests {
             found(told(leaf(2, 3, None), 4, 0)),
             Some((7, "head state root"))
         );
+        let mut based = step();
+        (based.leaf.slot, based.size) = (Slot(5), 6);
+        let claims = told(leaf(2, 3, None), 4, 5);
+        assert_eq!(claims.compare(&based).map(|it| it.field), Some("base root"));
+        based.history_root = digest(3);
+        assert_eq!(claims.compare(&based), None);
         let claims = told(leaf(2, 3, None), 4, 0);
         assert!(claims.ends_at(8) && !claims.ends_at(7));
         assert_eq!(claims.compare(&step()).unwrap().by, "one and two");
@@ -363,9 +401,12 @@ mod tests {
         let all = 0..u64::MAX;
         let same = || both(told(leaf(2, 3, None), 4, 5));
         assert_eq!(same().first_difference(&nobody, &all), None);
-        assert_eq!(same().said(&nobody, &all), 2);
+        assert_eq!(same().said(&nobody), 0);
+        assert_eq!((same().beyond(7), same().beyond(8)), (2, 0));
+        let node = [6, 7, 8].map(|slot| (slot, Word::of(&json!({}))));
+        assert_eq!(same().said(&node.into()), 2);
         let differs = |said: Value| {
-            let node = BTreeMap::from([(7, said)]);
+            let node = BTreeMap::from([(7, Word::of(&said))]);
             same().first_difference(&node, &all)
         };
         assert_eq!(differs(leaf(2, 3, None)), None);
