@@ -13,7 +13,7 @@
 //! - `[VE-5]` What waits is bounded: claims that nobody commits and batches that nobody puts on the ledger are dropped, the
 //!   oldest first.
 //! - `[VE-6]` What a tombstoned claimant committed is no duty any more. An equal claim of another operator is drawn anew.
-//! - `[VE-7]` A claim that is committed again [`AGAIN_BLOCKS`] later was not certified the first time: it is drawn again, with
+//! - `[VE-7]` A claim that is committed again [`draw::AGAIN_BLOCKS`] later was not certified the first time: it is drawn again, with
 //!   the new seed.
 //! - `[VE-9]` Who has executed a claim compares the trace proof of every approval of it that counts, whether it came before or
 //!   after; for [`traces::COMPARED_BLOCKS`] blocks. One that is false is discredited: it counts no more here, and evidence is made,
@@ -25,6 +25,7 @@
 //!   compares them needs to know. If they are not, it executes the claim.
 
 mod accuse;
+mod draw;
 mod together;
 mod traces;
 
@@ -35,10 +36,9 @@ use serde_bytes::ByteBuf;
 use surety_protocol::approval::Approval;
 use surety_protocol::bls::{SecretKey, Signature};
 use surety_protocol::facts::BlockFacts;
-use surety_protocol::id::{Address, ClaimId, Digest, ProcessId};
+use surety_protocol::id::{Address, ClaimId, ProcessId};
 use surety_protocol::machine::Outbox;
 use surety_protocol::params::Params;
-use surety_protocol::sortition::{self, Draw};
 use surety_protocol::time::Height;
 use surety_protocol::trace::TraceProof;
 
@@ -46,20 +46,14 @@ use crate::accuse::Accuser;
 use crate::claims::Claims;
 use crate::effect::{Effect, Event, Executed, Finding, Gossip, Job, Record, Want};
 use crate::guard::Guard;
+use draw::Committed;
 use traces::{Plan, Traces};
 
+pub use draw::DUTIES_MAX;
 pub(crate) use traces::COMPARED_BLOCKS;
 
-/// Claims that one verifier has in hand.
-pub const DUTIES_MAX: usize = 4096;
 /// Blocks after which a claim that could not be checked is left.
 pub const PATIENCE_BLOCKS: u64 = 40;
-
-/// Blocks for which a batch that has not come holds up those after it in the same block.
-const BATCH_BLOCKS: u64 = 2;
-
-/// Blocks after which a claim that is committed again is drawn again.
-const AGAIN_BLOCKS: u64 = 16;
 
 /// Where a duty stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,21 +79,6 @@ struct Duty {
     stage: Stage,
     /// The trace proofs of approvals that count, while the turn has not come.
     heard: BTreeMap<Address, Signature>,
-}
-
-/// A digest on the ledger.
-#[derive(Debug)]
-struct Committed {
-    claimant: Address,
-    root: Digest,
-    /// Which of its claims are still to be drawn, once they are known.
-    left: Option<Vec<ClaimId>>,
-}
-
-impl Committed {
-    fn is_drawn(&self) -> bool {
-        self.left.as_ref().is_some_and(Vec::is_empty)
-    }
 }
 
 /// The verifier of one operator.
@@ -205,101 +184,15 @@ impl Verifier {
             // [VE-2]
             self.spared(&segment.claim, out);
         }
-        self.draw(claims);
+        for seeded in self.ready() {
+            self.draw(seeded, claims);
+        }
         self.proceed(claims, out);
     }
 
-    /// The claims, batches, logs or states that this node has are more than before.
+    /// The logs, leaves or states that this node has are more than before.
     pub fn more(&mut self, claims: &Claims, out: &mut Outbox<Effect>) {
-        self.draw(claims);
         self.proceed(claims, out);
-    }
-
-    /// Draws for every due claim (rule VE-1).
-    fn draw(&mut self, claims: &Claims) {
-        let ready: Vec<Height> = self.undrawn.range(..=self.height).copied().collect();
-        for seeded in ready {
-            let Some(facts) = self.beacons.get(&seeded).cloned() else {
-                continue;
-            };
-            let mut committed = self.committed.remove(&seeded).unwrap_or_default();
-            for it in committed.iter_mut().filter(|it| !it.is_drawn()) {
-                let batch = || claims.batch(&it.root).map(|it| it.claims.clone());
-                let Some(left) = it.left.take().or_else(batch) else {
-                    // Of equal claims in one block the first counts, so its batch is waited for a little.
-                    if self.height.since(seeded) < BATCH_BLOCKS {
-                        break;
-                    }
-                    continue;
-                };
-                it.left = Some(self.draw_some(seeded, it.claimant, left, &facts, claims));
-            }
-            if committed.iter().all(Committed::is_drawn) {
-                self.undrawn.remove(&seeded);
-            }
-            self.committed.insert(seeded, committed);
-        }
-    }
-
-    /// Draws for claims of a batch; gives those that are not here yet.
-    fn draw_some(
-        &mut self,
-        seeded: Height,
-        claimant: Address,
-        batch: Vec<ClaimId>,
-        facts: &BlockFacts,
-        claims: &Claims,
-    ) -> Vec<ClaimId> {
-        let committed = seeded.minus(self.params.seed_delay_blocks);
-        let mut left = Vec::new();
-        if claimant == self.operator {
-            return left;
-        }
-        let Some(held) = facts.validators.get(&self.operator).map(|it| it.tickets) else {
-            return left;
-        };
-        for id in &batch {
-            // [VE-7]
-            let again = |duty: &Duty| duty.committed.plus(AGAIN_BLOCKS) <= committed;
-            let known = self.duties.get(id);
-            if known.is_some_and(|duty| !again(duty)) {
-                continue;
-            }
-            let room = known.is_some() || self.duties.len() < DUTIES_MAX;
-            let claim = claims.signed_by(id, &claimant).filter(|_| room);
-            let Some(claim) = claim else {
-                left.push(*id);
-                continue;
-            };
-            let body = &claim.statement.claim;
-            let seed = sortition::seed(&facts.beacon, &body.process, body.first_new);
-            let proof = sortition::prove(&self.lottery.0, &seed);
-            let eligible = facts.validators.tickets_without(&[claimant]);
-            let draw = Draw::new(self.params.k, eligible);
-            let Some(tranche) = draw.first_tranche(&proof, held) else {
-                continue;
-            };
-            let wait = tranche.saturating_mul(self.params.tranche_blocks);
-            let plan = Plan::new(
-                seed,
-                &facts.validators,
-                self.operator,
-                &claimant,
-                &self.lottery,
-            );
-            let duty = Duty {
-                claimant,
-                committed,
-                from: seeded.plus(wait),
-                sortition: proof,
-                plan,
-                stage: Stage::Drawn,
-                heard: BTreeMap::new(),
-            };
-            self.duties.insert(*id, duty);
-            self.waiting.insert(*id);
-        }
-        left
     }
 
     /// Moves on every duty that can.

@@ -10,6 +10,8 @@
 
 #[path = "approvals/audit.rs"]
 mod audit;
+#[path = "approvals/draw.rs"]
+mod draw;
 #[path = "approvals/network.rs"]
 mod network;
 #[path = "approvals/tally.rs"]

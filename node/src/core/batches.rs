@@ -108,9 +108,11 @@ impl Core {
         batch: ClaimBatch,
         out: &mut Outbox<Effect>,
     ) -> Acceptance {
+        let root = batch.root();
         if !self.shared.claims.insert_batch(batch) {
             return Acceptance::Ignore;
         }
+        self.signal(now, &Signal::Batch(&root), out);
         self.signal(now, &Signal::Material, out);
         Acceptance::Accept
     }

@@ -277,8 +277,10 @@ impl Core {
                 });
             }
             Gossip::Batch(batch) => {
-                let data = codec::encode(&batch).unwrap_or_default();
-                self.shared.claims.insert_batch(batch);
+                let (data, root) = (codec::encode(&batch).unwrap_or_default(), batch.root());
+                if self.shared.claims.insert_batch(batch) {
+                    self.signal(now, &Signal::Batch(&root), out);
+                }
                 out.push(Effect::Publish {
                     topic: Topic::Claims,
                     data,

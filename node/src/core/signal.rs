@@ -7,7 +7,7 @@ use surety_attest::effect::{Executed, Offer, Recalled};
 use surety_protocol::approval::Approval;
 use surety_protocol::claim::SignedClaim;
 use surety_protocol::facts::BlockFacts;
-use surety_protocol::id::{AssignmentId, ClaimId, ItemId, ProcessId};
+use surety_protocol::id::{AssignmentId, ClaimId, Digest, ItemId, ProcessId};
 use surety_protocol::item::Item;
 use surety_protocol::time::{Height, Slot, Timestamp};
 use surety_protocol::verified::Authentic;
@@ -63,6 +63,8 @@ pub enum Signal<'a> {
     Contradiction(&'a Contradiction),
     /// An authentic claim of another operator.
     Claim(&'a SignedClaim),
+    /// The batch behind a digest came.
+    Batch(&'a Digest),
     /// An approval counts that did not before, or is to be compared once more.
     Approval(&'a Approval),
     /// The trace proof of an approval was compared with what was seen here.
@@ -79,7 +81,7 @@ pub enum Signal<'a> {
         /// The block that committed it.
         committed: Height,
     },
-    /// There is more to work with: batches, leaves, states, modules.
+    /// There is more to work with: claims, batches, leaves, states, modules.
     Material,
     /// An execution came back.
     Executed(&'a Executed),

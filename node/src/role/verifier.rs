@@ -54,6 +54,8 @@ impl Role for VerifierRole {
         let Shared { claims, guard, .. } = shared;
         match signal {
             Signal::Block(facts) => self.machine.block(facts, claims, out),
+            Signal::Claim(claim) => self.machine.claim(claim, claims),
+            Signal::Batch(root) => self.machine.batch(root, claims),
             Signal::Material | Signal::LogGrew(_) => self.machine.more(claims, out),
             Signal::Executed(executed) => {
                 self.machine

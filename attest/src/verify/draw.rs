@@ -1,0 +1,159 @@
+//! Which claims a verifier has drawn (rules VE-1, VE-6 and VE-7).
+//!
+//! Each claim is drawn when the last of what it takes comes: the block with the seed, the batch or the claim itself. With a block
+//! everything that is left is looked at again; with a claim that claim alone, however many others are waited for.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use surety_protocol::claim::SignedClaim;
+use surety_protocol::id::{Address, ClaimId, Digest};
+use surety_protocol::sortition::{self, Draw};
+use surety_protocol::time::Height;
+
+use super::traces::Plan;
+use super::{Duty, Stage, Verifier};
+use crate::claims::Claims;
+
+/// Claims that one verifier has in hand.
+pub const DUTIES_MAX: usize = 4096;
+
+/// Blocks for which a batch that has not come holds up those after it in the same block.
+const BATCH_BLOCKS: u64 = 2;
+
+/// Blocks after which a claim that is committed again is drawn again.
+pub(super) const AGAIN_BLOCKS: u64 = 16;
+
+/// A digest on the ledger.
+#[derive(Debug)]
+pub(super) struct Committed {
+    pub(super) claimant: Address,
+    pub(super) root: Digest,
+    /// Which of its claims are still to be drawn, once they are known.
+    pub(super) left: Option<BTreeSet<ClaimId>>,
+}
+
+impl Committed {
+    fn is_drawn(&self) -> bool {
+        self.left.as_ref().is_some_and(BTreeSet::is_empty)
+    }
+}
+
+impl Verifier {
+    /// A claim came.
+    pub fn claim(&mut self, claim: &SignedClaim, claims: &Claims) {
+        let Ok(id) = claim.statement.claim.id() else {
+            return;
+        };
+        let claimant = claim.statement.claimant;
+        for seeded in self.ready() {
+            let left = self.left(seeded, &claimant);
+            if left.is_some_and(|it| it.contains(&id))
+                && self.draw_one(seeded, claimant, id, claims)
+                && let Some(left) = self.left(seeded, &claimant)
+            {
+                left.remove(&id);
+            }
+        }
+    }
+
+    /// A batch came.
+    pub fn batch(&mut self, root: &Digest, claims: &Claims) {
+        for seeded in self.ready() {
+            let mut committed = self.committed.get(&seeded).into_iter().flatten();
+            if committed.any(|it| it.left.is_none() && it.root == *root) {
+                self.draw(seeded, claims);
+            }
+        }
+    }
+
+    /// The heights whose seeds are there, and with which not all is drawn.
+    pub(super) fn ready(&self) -> Vec<Height> {
+        self.undrawn.range(..=self.height).copied().collect()
+    }
+
+    /// What a claimant has committed for a seed and is not drawn.
+    fn left(&mut self, seeded: Height, claimant: &Address) -> Option<&mut BTreeSet<ClaimId>> {
+        let mut committed = self.committed.get_mut(&seeded)?.iter_mut();
+        committed.find(|it| it.claimant == *claimant)?.left.as_mut()
+    }
+
+    /// Draws for all claims with a seed (rule VE-1).
+    pub(super) fn draw(&mut self, seeded: Height, claims: &Claims) {
+        let mut committed = self.committed.remove(&seeded).unwrap_or_default();
+        for it in committed.iter_mut().filter(|it| !it.is_drawn()) {
+            let batch = || Some(claims.batch(&it.root)?.claims.iter().copied().collect());
+            let Some(mut left) = it.left.take().or_else(batch) else {
+                // Of equal claims in one block the first counts, so its batch is waited for a little.
+                if self.height.since(seeded) < BATCH_BLOCKS {
+                    break;
+                }
+                continue;
+            };
+            left.retain(|id| !self.draw_one(seeded, it.claimant, *id, claims));
+            it.left = Some(left);
+        }
+        if committed.iter().all(Committed::is_drawn) {
+            self.undrawn.remove(&seeded);
+        }
+        self.committed.insert(seeded, committed);
+    }
+
+    /// Draws for a claim; false if it is not here, or there is no room for it.
+    fn draw_one(
+        &mut self,
+        seeded: Height,
+        claimant: Address,
+        id: ClaimId,
+        claims: &Claims,
+    ) -> bool {
+        let Some(facts) = self.beacons.get(&seeded) else {
+            return false;
+        };
+        let committed = seeded.minus(self.params.seed_delay_blocks);
+        if claimant == self.operator {
+            return true;
+        }
+        let Some(held) = facts.validators.get(&self.operator).map(|it| it.tickets) else {
+            return true;
+        };
+        // [VE-7]
+        let again = |duty: &Duty| duty.committed.plus(AGAIN_BLOCKS) <= committed;
+        let known = self.duties.get(&id);
+        if known.is_some_and(|duty| !again(duty)) {
+            return true;
+        }
+        let room = known.is_some() || self.duties.len() < DUTIES_MAX;
+        let claim = claims.signed_by(&id, &claimant).filter(|_| room);
+        let Some(claim) = claim else {
+            return false;
+        };
+        let body = &claim.statement.claim;
+        let seed = sortition::seed(&facts.beacon, &body.process, body.first_new);
+        let proof = sortition::prove(&self.lottery.0, &seed);
+        let eligible = facts.validators.tickets_without(&[claimant]);
+        let draw = Draw::new(self.params.k, eligible);
+        let Some(tranche) = draw.first_tranche(&proof, held) else {
+            return true;
+        };
+        let wait = tranche.saturating_mul(self.params.tranche_blocks);
+        let plan = Plan::new(
+            seed,
+            &facts.validators,
+            self.operator,
+            &claimant,
+            &self.lottery,
+        );
+        let duty = Duty {
+            claimant,
+            committed,
+            from: seeded.plus(wait),
+            sortition: proof,
+            plan,
+            stage: Stage::Drawn,
+            heard: BTreeMap::new(),
+        };
+        self.duties.insert(id, duty);
+        self.waiting.insert(id);
+        true
+    }
+}
