@@ -23,9 +23,12 @@
 //! - `[VE-11]` Who has drawn a later tranche of a claim, and was spared by its certificate, compares the trace proofs of the approvals
 //!   with one another, of one claim in sixteen, drawn likewise: two pairings tell whether all are of one trace, which nobody who
 //!   compares them needs to know. If they are not, it executes the claim.
+//! - `[VE-12]` What waits is tried when something of its process comes, and with each block. What it lacks is asked for when that is
+//!   first seen, and with each block.
 
 mod accuse;
 mod draw;
+mod proceed;
 mod together;
 mod traces;
 
@@ -47,6 +50,7 @@ use crate::claims::Claims;
 use crate::effect::{Effect, Event, Executed, Finding, Gossip, Job, Record, Want};
 use crate::guard::Guard;
 use draw::Committed;
+use proceed::Due;
 use traces::{Plan, Traces};
 
 pub use draw::DUTIES_MAX;
@@ -71,6 +75,7 @@ enum Stage {
 /// A claim that this verifier drew.
 #[derive(Debug)]
 struct Duty {
+    process: ProcessId,
     claimant: Address,
     committed: Height,
     from: Height,
@@ -94,8 +99,8 @@ pub struct Verifier {
     undrawn: BTreeSet<Height>,
     beacons: BTreeMap<Height, Arc<BlockFacts>>,
     duties: BTreeMap<ClaimId, Duty>,
-    /// The claims of duties that wait for something, and of some that do no more.
-    waiting: BTreeSet<ClaimId>,
+    /// The claims of duties that wait for something, and of some that do no more, by their processes.
+    waiting: BTreeSet<(ProcessId, ClaimId)>,
     traces: Traces,
     accuser: Accuser,
 }
@@ -158,14 +163,7 @@ impl Verifier {
         }
         // [VE-6]
         if !facts.tombstoned.is_empty() {
-            let fallen = |it: &Address| facts.tombstoned.contains(it);
-            self.duties.retain(|_, duty| !fallen(&duty.claimant));
-            for (seeded, committed) in &mut self.committed {
-                committed.retain(|it| !fallen(&it.claimant));
-                // What others have claimed too is drawn from them.
-                committed.iter_mut().for_each(|it| it.left = None);
-                self.undrawn.insert(*seeded);
-            }
+            self.bury(&facts.tombstoned, claims);
         }
         self.beacons.insert(facts.height, Arc::clone(facts));
         let oldest = facts.height.minus(PATIENCE_BLOCKS);
@@ -187,49 +185,12 @@ impl Verifier {
         for seeded in self.ready() {
             self.draw(seeded, claims);
         }
-        self.proceed(claims, out);
+        self.proceed_all(claims, out);
     }
 
-    /// The logs, leaves or states that this node has are more than before.
-    pub fn more(&mut self, claims: &Claims, out: &mut Outbox<Effect>) {
-        self.proceed(claims, out);
-    }
-
-    /// Moves on every duty that can.
-    fn proceed(&mut self, claims: &Claims, out: &mut Outbox<Effect>) {
-        let (height, duties) = (self.height, &mut self.duties);
-        self.waiting.retain(|id| {
-            let duty = duties.get(id);
-            duty.is_some_and(|it| matches!(it.stage, Stage::Drawn | Stage::Lacking))
-        });
-        for id in &self.waiting {
-            let Some(duty) = duties.get_mut(id).filter(|it| it.from <= height) else {
-                continue;
-            };
-            let Some(claim) = claims.signed_by(id, &duty.claimant) else {
-                continue;
-            };
-            let body = &claim.statement.claim;
-            // [VE-4]
-            let Some(traced) = duty.plan.traced(body) else {
-                duty.stage = Stage::Done;
-                continue;
-            };
-            match claims.lead(claim) {
-                Ok(lead) => {
-                    duty.stage = Stage::Executing;
-                    out.push(Effect::Execute(Job::Check {
-                        claim: Box::new(claim.clone()),
-                        lead,
-                        traced,
-                    }));
-                }
-                Err(lacking) => {
-                    duty.stage = Stage::Lacking;
-                    out.push(Effect::Fetch(lacking));
-                }
-            }
-        }
+    /// The claims, logs, leaves or states of a process that this node has are more than before.
+    pub fn more(&mut self, process: &ProcessId, claims: &Claims, out: &mut Outbox<Effect>) {
+        self.proceed(Due::Of(process), claims, out);
     }
 
     /// An execution came back (rule VE-3).
@@ -258,7 +219,7 @@ impl Verifier {
                     && let Some(duty) = self.duties.get_mut(&id)
                 {
                     duty.stage = Stage::Lacking;
-                    self.waiting.insert(id);
+                    self.waiting.insert((duty.process, id));
                 }
             }
             Executed::Proven {
@@ -295,7 +256,7 @@ impl Verifier {
                 let Some([common, own]) = self.traces.saw(key, &duty.plan, &traces) else {
                     // It was begun for a duty that this one has replaced.
                     duty.stage = Stage::Lacking;
-                    self.waiting.insert(id);
+                    self.waiting.insert((duty.process, id));
                     return;
                 };
                 duty.stage = Stage::Done;
@@ -347,7 +308,7 @@ impl Verifier {
             }
             Finding::StateMissing(root) => {
                 duty.stage = Stage::Lacking;
-                self.waiting.insert(id);
+                self.waiting.insert((duty.process, id));
                 out.push(Effect::Fetch(Want::State {
                     process: body.process,
                     root,

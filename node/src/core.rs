@@ -260,7 +260,11 @@ impl Core {
         if let Some(checking) = self.checks.begin(now) {
             out.push(Effect::Check(checking));
         }
-        out.drain()
+        let (refused, mut effects) = (out.refused(), out.drain());
+        if refused > 0 {
+            effects.push(left_out(refused));
+        }
+        effects
     }
 
     fn tick(&mut self, now: Tick, wall: Timestamp, out: &mut Outbox<Effect>) {
@@ -280,8 +284,7 @@ impl Core {
             role.on(now, signal, &mut self.shared, &mut asked);
         }
         if asked.refused() > 0 {
-            let reason = format!("{} effects of one step were left out", asked.refused());
-            out.push(Effect::Notify(attest::Event::Refused { reason }));
+            out.push(left_out(asked.refused()));
         }
         self.perform(now, asked.drain(), out);
     }
@@ -443,6 +446,12 @@ impl Core {
             self.hold(offer);
         }
     }
+}
+
+/// Effects that had no room in their step (rule MA-3).
+fn left_out(effects: usize) -> Effect {
+    let reason = format!("{effects} effects of one step were left out");
+    Effect::Notify(attest::Event::Refused { reason })
 }
 
 /// What has a slot with this.

@@ -7,12 +7,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use surety_protocol::claim::SignedClaim;
 use surety_protocol::id::{Address, ClaimId, Digest};
+use surety_protocol::machine::Outbox;
 use surety_protocol::sortition::{self, Draw};
 use surety_protocol::time::Height;
 
+use super::proceed::Due;
 use super::traces::Plan;
 use super::{Duty, Stage, Verifier};
 use crate::claims::Claims;
+use crate::effect::Effect;
 
 /// Claims that one verifier has in hand.
 pub const DUTIES_MAX: usize = 4096;
@@ -57,12 +60,34 @@ impl Verifier {
     }
 
     /// A batch came.
-    pub fn batch(&mut self, root: &Digest, claims: &Claims) {
+    pub fn batch(&mut self, root: &Digest, claims: &Claims, out: &mut Outbox<Effect>) {
         for seeded in self.ready() {
             let mut committed = self.committed.get(&seeded).into_iter().flatten();
             if committed.any(|it| it.left.is_none() && it.root == *root) {
                 self.draw(seeded, claims);
             }
+        }
+        self.proceed(Due::Drawn, claims, out);
+    }
+
+    /// What the fallen have committed is no duty any more; if others have claimed it too, it is drawn from them (rule VE-6).
+    pub(super) fn bury(&mut self, fallen: &[Address], claims: &Claims) {
+        let mut freed = BTreeSet::new();
+        self.duties.retain(|id, duty| {
+            let stands = !fallen.contains(&duty.claimant);
+            if !stands {
+                freed.insert(*id);
+            }
+            stands
+        });
+        for (seeded, committed) in &mut self.committed {
+            committed.retain(|it| !fallen.contains(&it.claimant));
+            for it in committed {
+                if let (Some(left), Some(batch)) = (&mut it.left, claims.batch(&it.root)) {
+                    left.extend(batch.claims.iter().filter(|id| freed.contains(*id)));
+                }
+            }
+            self.undrawn.insert(*seeded);
         }
     }
 
@@ -144,6 +169,7 @@ impl Verifier {
             &self.lottery,
         );
         let duty = Duty {
+            process: body.process,
             claimant,
             committed,
             from: seeded.plus(wait),
@@ -152,8 +178,8 @@ impl Verifier {
             stage: Stage::Drawn,
             heard: BTreeMap::new(),
         };
+        self.waiting.insert((duty.process, id));
         self.duties.insert(id, duty);
-        self.waiting.insert(id);
         true
     }
 }

@@ -5,6 +5,7 @@ use surety_protocol::id::ClaimId;
 use surety_protocol::machine::Outbox;
 use surety_protocol::time::Height;
 
+use super::proceed::Due;
 use super::{Stage, Verifier};
 use crate::claims::Claims;
 use crate::effect::{Effect, Event};
@@ -63,11 +64,9 @@ impl Verifier {
         };
         duty.stage = Stage::Lacking;
         duty.from = self.height;
-        self.waiting.insert(id);
-        if let Some(claim) = claims.any(&id) {
-            let process = claim.statement.claim.process;
-            out.push(Effect::Notify(Event::Disagree { process, claim: id }));
-        }
-        self.proceed(claims, out);
+        let process = duty.process;
+        self.waiting.insert((process, id));
+        out.push(Effect::Notify(Event::Disagree { process, claim: id }));
+        self.proceed(Due::Of(&process), claims, out);
     }
 }

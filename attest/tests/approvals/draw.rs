@@ -1,4 +1,5 @@
-//! A claim is drawn when the last of what it takes has come, in whatever order (rule VE-1).
+//! A claim is drawn when the last of what it takes has come, in whatever order (rule VE-1), and tried again when it may help (rule
+//! VE-12).
 
 use std::sync::Arc;
 
@@ -6,9 +7,13 @@ use surety_attest::claims::Claims;
 use surety_attest::effect::{Effect, Job};
 use surety_attest::verify::{Lottery, Verifier};
 use surety_protocol::approval::ClaimBatch;
+use surety_protocol::claim::SignedClaim;
+use surety_protocol::id::ProcessId;
 use surety_protocol::machine::Outbox;
 
-use super::network::{COMMITTED, VERIFIERS, claim, facts, key, operator, params};
+use super::network::{
+    COMMITTED, VERIFIERS, claim, claim_from, facts, key, operator, params, process,
+};
 
 /// What a draw takes.
 #[derive(Debug, Clone, Copy)]
@@ -21,7 +26,14 @@ enum Part {
 
 /// What a verifier asks for after each part.
 fn asked(number: u8, order: [Part; 3]) -> [Vec<Effect>; 3] {
-    let signed = claim(0);
+    parts(number, claim(0), order).1
+}
+
+fn parts(
+    number: u8,
+    signed: SignedClaim,
+    order: [Part; 3],
+) -> ((Verifier, Claims), [Vec<Effect>; 3]) {
     let batch = ClaimBatch {
         claimant: operator(0),
         claims: vec![signed.statement.claim.id().unwrap()],
@@ -30,7 +42,7 @@ fn asked(number: u8, order: [Part; 3]) -> [Vec<Effect>; 3] {
     let mut claims = Claims::default();
     let lottery = Lottery::new(Arc::new(key(number)));
     let mut verifier = Verifier::new(operator(number), params(), lottery);
-    order.map(|part| {
+    let asked = order.map(|part| {
         let mut out = Outbox::default();
         match part {
             Part::Blocks => {
@@ -43,16 +55,17 @@ fn asked(number: u8, order: [Part; 3]) -> [Vec<Effect>; 3] {
             }
             Part::Batch => {
                 assert!(claims.insert_batch(batch.clone()));
-                verifier.batch(&root, &claims);
+                verifier.batch(&root, &claims, &mut out);
             }
             Part::Claim => {
                 assert!(claims.insert(signed.clone()));
                 verifier.claim(&signed, &claims);
             }
         }
-        verifier.more(&claims, &mut out);
+        verifier.more(&process(), &claims, &mut out);
         out.drain()
-    })
+    });
+    ((verifier, claims), asked)
 }
 
 #[test]
@@ -80,4 +93,34 @@ fn a_claim_is_executed_as_soon_as_all_that_it_takes_is_here() {
             assert_eq!(executed, [0, 0, 1], "{order:?}");
         }
     }
+}
+
+#[test]
+fn what_a_claim_lacks_is_asked_for_once_and_with_each_block() {
+    use Part::{Batch, Blocks, Claim};
+
+    let fetches = |asked: &[Effect]| {
+        let fetch = |it: &&Effect| matches!(it, Effect::Fetch(_));
+        asked.iter().filter(fetch).count()
+    };
+    // It builds on a slot that nobody here knows.
+    let lacking = |number: u8| parts(number, claim_from(0, 1), [Claim, Batch, Blocks]);
+    let mut drawn = 0;
+    for number in 2..2 + VERIFIERS {
+        let ((mut verifier, claims), asked) = lacking(number);
+        if fetches(&asked[2]) == 0 {
+            continue;
+        }
+        drawn += 1;
+        assert_eq!(fetches(&asked[2]), 1);
+        let mut out = Outbox::default();
+        for process in [process(), ProcessId::new([0; 32])] {
+            verifier.more(&process, &claims, &mut out);
+        }
+        assert!(out.drain().is_empty());
+        let next = COMMITTED.plus(params().seed_delay_blocks).next();
+        verifier.block(&facts(next, Vec::new()), &claims, &mut out);
+        assert_eq!(fetches(&out.drain()), 1);
+    }
+    assert!(drawn > 0, "somebody draws tranche 0");
 }

@@ -113,7 +113,6 @@ impl Core {
             return Acceptance::Ignore;
         }
         self.signal(now, &Signal::Batch(&root), out);
-        self.signal(now, &Signal::Material, out);
         Acceptance::Accept
     }
 

@@ -124,7 +124,8 @@ impl Core {
             self.signal(now, &Signal::Contradiction(&contradiction), out);
         }
         self.signal(now, &Signal::Claim(&claim), out);
-        self.signal(now, &Signal::Material, out);
+        let process = claim.statement.claim.process;
+        self.signal(now, &Signal::Material(process), out);
         Acceptance::Accept
     }
 

@@ -52,10 +52,11 @@ impl Core {
                 root,
                 lead,
             } => {
-                self.shared.claims.insert_leaves(process, root, lead);
-                self.signal(now, &Signal::Material, out);
+                if self.shared.claims.insert_leaves(process, root, lead) {
+                    self.signal(now, &Signal::Material(process), out);
+                }
             }
-            Fetched::State => self.signal(now, &Signal::Material, out),
+            Fetched::State(process) => self.signal(now, &Signal::Material(process), out),
             Fetched::Evidence(file) => self.evidence(*file, out),
             Fetched::Blocks(blocks) => {
                 for block in blocks {
@@ -80,6 +81,5 @@ impl Core {
         for process in waiting {
             self.signal(now, &Signal::LogGrew(process), out);
         }
-        self.signal(now, &Signal::Material, out);
     }
 }

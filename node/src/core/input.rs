@@ -105,7 +105,7 @@ pub enum Fetched {
         lead: Lead,
     },
     /// A state is in the archive now.
-    State,
+    State(ProcessId),
     /// An evidence file, read.
     Evidence(Box<referee::File>),
     /// Blocks of the ledger.

@@ -81,8 +81,8 @@ pub enum Signal<'a> {
         /// The block that committed it.
         committed: Height,
     },
-    /// There is more to work with: claims, batches, leaves, states, modules.
-    Material,
+    /// There is more to work with of a process: claims, leaves, states.
+    Material(ProcessId),
     /// An execution came back.
     Executed(&'a Executed),
     /// A signature was made.

@@ -124,7 +124,8 @@ impl Fetcher {
         };
         let peers = self.peers(first, sought, near).await?;
         if let Wanted::Want(Want::State { process, root, .. }) = wanted {
-            return self.state(&peers, Transfer::new(*process, *root)).await;
+            let here = self.state(&peers, Transfer::new(*process, *root)).await;
+            return here.then_some(Fetched::State(*process));
         }
         if let Wanted::Evidence { id, bytes, .. } = wanted {
             let file = self.evidence(&peers, *id, *bytes).await?;
@@ -363,14 +364,16 @@ impl Fetcher {
         }
     }
 
-    /// A state, from each peer what it has, until all of it is here or a whole round of them had nothing more.
-    pub(super) async fn state(&self, peers: &[PeerId], mut transfer: Transfer) -> Option<Fetched> {
+    /// A state, from each peer what it has, until all of it is here or a whole round of them had nothing more; whether it is here.
+    pub(super) async fn state(&self, peers: &[PeerId], mut transfer: Transfer) -> bool {
         let mut silent = 0;
         for peer in peers.iter().cycle() {
             loop {
                 let moved = tokio::task::block_in_place(|| transfer.ask(&self.archive));
-                let Some(ask) = moved.ok()? else {
-                    return Some(Fetched::State);
+                let ask = match moved {
+                    Ok(Some(ask)) => ask,
+                    Ok(None) => return true,
+                    Err(_) => return false,
                 };
                 match self.parts(*peer, &ask, &mut transfer).await {
                     Ok(true) => silent = 0,
@@ -386,7 +389,7 @@ impl Fetcher {
                 break;
             }
         }
-        None
+        false
     }
 
     /// Asks one peer for parts of a state; whether any came.

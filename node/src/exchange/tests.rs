@@ -12,7 +12,6 @@ use super::evidence::ROOM_MIB;
 use super::fetch::Fetcher;
 use super::*;
 use crate::archive::{Archive, EVIDENCE_PIECE, Series, Transfer, write};
-use crate::core::Fetched;
 use crate::net::tests::{Node, Transport, config, soon};
 use crate::net::{NetEvent, NetHandle, PeerId};
 use crate::store::{Batch, MemoryStore};
@@ -124,7 +123,7 @@ impl Town {
         file.map(|it| it.bytes().to_vec())
     }
 
-    async fn state(&self, root: Digest) -> Option<Fetched> {
+    async fn state(&self, root: Digest) -> bool {
         let transfer = Transfer::new(ProcessId::default(), root);
         soon(self.fetcher.state(&self.peers, transfer)).await
     }
@@ -258,10 +257,7 @@ async fn a_state_comes_from_whoever_has_parts_of_it() {
         (with_state(&state), honest),
     ];
     let town = Town::of(peers).await;
-    assert!(matches!(
-        town.state(state.root()).await,
-        Some(Fetched::State)
-    ));
+    assert!(town.state(state.root()).await);
     assert_eq!(town.archive.state(&state.root()).unwrap(), Some(state));
     let answers = town.answers();
     assert_eq!(answers[..2], [1, 5]);
@@ -273,16 +269,16 @@ async fn a_state_comes_from_whoever_has_parts_of_it() {
 async fn a_state_that_came_in_part_is_continued_later() {
     let state = state();
     let whole = Town::of(vec![(with_state(&state), honest)]).await;
-    assert!(whole.state(state.root()).await.is_some());
+    assert!(whole.state(state.root()).await);
     let all = whole.answers()[0];
     let some: Manner = |nth, answer| (nth < 12).then_some(answer);
     let town = Town::of(vec![(with_state(&state), some)]).await;
-    assert!(town.state(state.root()).await.is_none());
+    assert!(!town.state(state.root()).await);
     assert_eq!(town.archive.state(&state.root()).unwrap(), None);
     // Another time, and from another peer.
     let peers: Vec<(Archive, Manner)> = vec![(with_state(&state), honest)];
     let later = Town::around(town.archive.clone(), peers).await;
-    assert!(later.state(state.root()).await.is_some());
+    assert!(later.state(state.root()).await);
     assert_eq!(later.archive.state(&state.root()).unwrap(), Some(state));
     assert!(later.answers()[0] < all, "{:?} of {all}", later.answers());
 }

@@ -55,8 +55,10 @@ impl Role for VerifierRole {
         match signal {
             Signal::Block(facts) => self.machine.block(facts, claims, out),
             Signal::Claim(claim) => self.machine.claim(claim, claims),
-            Signal::Batch(root) => self.machine.batch(root, claims),
-            Signal::Material | Signal::LogGrew(_) => self.machine.more(claims, out),
+            Signal::Batch(root) => self.machine.batch(root, claims, out),
+            Signal::Material(process) | Signal::LogGrew(process) => {
+                self.machine.more(process, claims, out);
+            }
             Signal::Executed(executed) => {
                 self.machine
                     .executed((*executed).clone(), claims, guard, out);

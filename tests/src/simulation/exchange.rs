@@ -169,7 +169,7 @@ impl Simulation {
                 if !here.map_err(|it| Violation::new("archive", it))? {
                     return Ok(());
                 }
-                Input::Fetched(surety_node::core::Fetched::State)
+                Input::Fetched(surety_node::core::Fetched::State(process))
             }
         };
         self.step(who, input)

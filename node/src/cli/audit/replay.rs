@@ -6,10 +6,11 @@
 //!   that it evaluated is used.
 //! - `[RP-2]` Evaluation starts at slot 0 whatever stretch is compared, for no state but that one is known without trust.
 //! - `[RP-3]` What differs is told by the first slot that differs.
-//! - `[RP-4]` With `--differing` nothing is executed as long as all claims and the node say the same of the slots: equal roots are equal
-//!   histories. Else what was said is compared up to the first slot of which two things are said.
-//! - `[RP-5]` Nothing agrees where nothing was compared, or where what differs lies beyond the end of the log: both are errors. How many
-//!   claims go beyond it is told.
+//! - `[RP-4]` With `--differing` nothing is executed as long as all claims and the node say the same of each slot, and of the history where
+//!   claims meet. Else what was said is compared up to the first slot of which two things are said. A slot of which one thing is
+//!   said is not compared.
+//! - `[RP-5]` Nothing agrees where nothing was compared, or where what `--differing` finds lies beyond the end of the log: both are errors.
+//!   How many claims go beyond it is told.
 
 mod claims;
 mod fetch;
@@ -114,10 +115,10 @@ struct Done {
 
 impl Done {
     /// Rule RP-5.
-    fn compared_some(self) -> Result<Done, CliError> {
+    fn compared_some(self, nothing: impl Fn(u64) -> CliError) -> Result<Done, CliError> {
         match (self.slots, self.compared) {
             (0, _) => Err(unknown()),
-            (slots, 0) => Err(unsaid(slots)),
+            (slots, 0) => Err(nothing(slots)),
             _ => Ok(self),
         }
     }
@@ -170,6 +171,15 @@ fn unsaid(slots: u64) -> CliError {
 }
 
 /// Rule RP-5.
+fn said_once(slots: u64) -> CliError {
+    let message =
+        format!("nothing to compare: of none of the {slots} slots does the node know what two say");
+    CliError::new(Exit::Failure, "nothing-said", message).with_help(
+        "leave out --differing to execute them, or name a compute unit of the process with --node URL",
+    )
+}
+
+/// Rule RP-5.
 fn short(size: u64) -> CliError {
     let message = format!("what differs cannot be judged: the node's log has {size} slots");
     CliError::new(Exit::Failure, "log-short", message)
@@ -208,9 +218,12 @@ async fn replay(context: &Context, verb: &Replay, mut slots: Range<u64>) -> Resu
         let node = source.said(&client, &slots).await?;
         let Some(slot) = claims.first_difference(&node, &slots) else {
             done.slots = u64::try_from(node.len()).unwrap_or(u64::MAX);
-            done.compared = claims.said(&node);
-            done.beyond = claims.beyond(slots.start.saturating_add(done.slots));
-            return done.compared_some();
+            done.compared = claims.twice_said(&node);
+            let end = slots.start.saturating_add(done.slots);
+            if end < slots.end {
+                done.beyond = claims.beyond(end);
+            }
+            return done.compared_some(said_once);
         };
         context
             .shell
@@ -249,11 +262,14 @@ async fn replay(context: &Context, verb: &Replay, mut slots: Range<u64>) -> Resu
             "{executed} slots executed, {compared} compared: they agree"
         ));
     }
-    if verb.differing && replayed.size() < slots.end {
+    let ended = replayed.size() < slots.end;
+    if ended && verb.differing {
         return Err(short(replayed.size()));
     }
-    done.beyond = claims.beyond(replayed.size());
-    done.compared_some()
+    if ended {
+        done.beyond = claims.beyond(replayed.size());
+    }
+    done.compared_some(unsaid)
 }
 
 /// The profiles of the network as the node tells them; the claims name the same, or are found to differ.

@@ -171,12 +171,13 @@ impl Claims {
         self.by_slot.contains_key(&slot)
     }
 
-    /// Of how many of the node's slots it, or a claim, says what came of them.
-    pub(super) fn said(&self, node: &BTreeMap<u64, Word>) -> u64 {
-        let said = node
+    /// Of how many of the node's slots there are two words that can be compared: its own and a claim's, or those of two claims.
+    pub(super) fn twice_said(&self, node: &BTreeMap<u64, Word>) -> u64 {
+        let words = |slot: &u64| self.by_slot.get(slot).map_or(0, Vec::len);
+        let twice = node
             .iter()
-            .filter(|(slot, it)| it.is_said() || self.says(**slot));
-        u64::try_from(said.count()).unwrap_or(u64::MAX)
+            .filter(|(slot, it)| words(slot).saturating_add(usize::from(it.is_said())) > 1);
+        u64::try_from(twice.count()).unwrap_or(u64::MAX)
     }
 
     fn at<'a>(
@@ -401,10 +402,18 @@ mod tests {
         let all = 0..u64::MAX;
         let same = || both(told(leaf(2, 3, None), 4, 5));
         assert_eq!(same().first_difference(&nobody, &all), None);
-        assert_eq!(same().said(&nobody), 0);
+        assert_eq!(same().twice_said(&nobody), 0);
         assert_eq!((same().beyond(7), same().beyond(8)), (2, 0));
         let node = [6, 7, 8].map(|slot| (slot, Word::of(&json!({}))));
-        assert_eq!(same().said(&node.into()), 2);
+        assert_eq!(same().twice_said(&node.into()), 2);
+        let once = told(leaf(2, 3, None), 4, 5);
+        let node = [6, 7].map(|slot| (slot, Word::of(&json!({}))));
+        assert_eq!(once.twice_said(&node.into()), 0);
+        let node = BTreeMap::from([
+            (7, Word::of(&leaf(2, 3, None))),
+            (8, Word::of(&leaf(2, 3, None))),
+        ]);
+        assert_eq!(once.twice_said(&node), 1);
         let differs = |said: Value| {
             let node = BTreeMap::from([(7, Word::of(&said))]);
             same().first_difference(&node, &all)
