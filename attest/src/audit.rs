@@ -213,9 +213,10 @@ impl Auditor {
             Executed::Checked { claim, finding } => self.checked(claim, finding, claims, out),
             Executed::Accused {
                 claim,
+                claimant,
                 slot,
                 evidence,
-            } => self.accused(claim, slot, evidence, claims, out),
+            } => self.accused((claim, claimant), slot, evidence, claims, out),
             Executed::Abstained { job, .. } => self.abstained(&job),
             Executed::Proven {
                 kind,
@@ -288,7 +289,7 @@ impl Auditor {
     /// The evidence is made: against the first of its signers, and then against the next.
     fn accused(
         &mut self,
-        id: ClaimId,
+        (id, claimant): (ClaimId, Address),
         slot: Slot,
         evidence: Arc<[u8]>,
         claims: &Claims,
@@ -297,9 +298,12 @@ impl Auditor {
         let Some(Outcome::False(_, signers)) = self.done.get_mut(&id) else {
             return;
         };
-        let (Some(claimant), next) = (signers.pop_front(), signers.front().copied()) else {
+        // A verifier of this node may have had the same evidence made.
+        if signers.front() != Some(&claimant) {
             return;
-        };
+        }
+        signers.pop_front();
+        let next = signers.front().copied();
         let Some(claim) = claims.any(&id) else {
             return;
         };

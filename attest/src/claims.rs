@@ -216,7 +216,9 @@ impl Claims {
     pub fn lead(&self, claim: &SignedClaim) -> Result<Lead, Want> {
         let body = &claim.statement.claim;
         let (mut root, mut size) = (body.base_root, body.first_new);
-        let mut after = Vec::new();
+        // Nothing is copied before it is known that all of it is here.
+        let mut after: Vec<&Lead> = Vec::new();
+        let mut leaves = 0_usize;
         while size > 0 {
             let lacking = Want::Leaves {
                 process: body.process,
@@ -225,18 +227,28 @@ impl Claims {
                 claimant: claim.statement.claimant,
             };
             let segment = self.segments.get(&(body.process, root));
-            let Some(segment) = segment.filter(|_| after.len() < LEAD_MAX) else {
+            let Some(segment) = segment.filter(|_| leaves < LEAD_MAX) else {
                 return Err(lacking);
             };
             if let Some(mut lead) = segment.since_root() {
-                lead.leaves.extend(after);
+                let after = after.iter().rev().flat_map(|it| &it.leaves);
+                lead.leaves.extend(after.cloned());
                 return Ok(lead);
             }
             // A segment has at least one leaf, so its base is a shorter history and the walk ends.
-            after.splice(..0, segment.leaves.iter().cloned());
+            leaves = leaves.saturating_add(segment.leaves.len());
+            after.push(segment);
             (root, size) = (segment.frontier.root(), segment.frontier.size());
         }
         Ok(Lead::default())
+    }
+
+    /// Whether leaves that were lacking are here; of other things it is not known here.
+    pub fn has(&self, want: &Want) -> bool {
+        match want {
+            Want::Leaves { process, root, .. } => self.segments.contains_key(&(*process, *root)),
+            _ => true,
+        }
     }
 }
 

@@ -23,11 +23,14 @@
 //! - `[VE-11]` Who has drawn a later tranche of a claim, and was spared by its certificate, compares the trace proofs of the approvals
 //!   with one another, of one claim in sixteen, drawn likewise: two pairings tell whether all are of one trace, which nobody who
 //!   compares them needs to know. If they are not, it executes the claim.
-//! - `[VE-12]` What waits is tried when something of its process comes, and with each block. What it lacks is asked for when that is
-//!   first seen, and with each block.
+//! - `[VE-12]` What waits is tried at the end of a step in which something of its process, or a block, came. What it lacks is asked for
+//!   when that is first seen, and with each block. After attempts that come to nothing it pauses, for more and more blocks.
+//! - `[VE-13]` Duties, executions at once and questions between two blocks are bounded. One half of the places is for whoever comes first;
+//!   of the other every claimant has a share by its tickets, and one at least, so that nobody's claims keep those of others out.
 
 mod accuse;
 mod draw;
+mod places;
 mod proceed;
 mod together;
 mod traces;
@@ -50,7 +53,7 @@ use crate::claims::Claims;
 use crate::effect::{Effect, Event, Executed, Finding, Gossip, Job, Record, Want};
 use crate::guard::Guard;
 use draw::Committed;
-use proceed::Due;
+use places::Places;
 use traces::{Plan, Traces};
 
 pub use draw::DUTIES_MAX;
@@ -82,6 +85,11 @@ struct Duty {
     sortition: Signature,
     plan: Plan,
     stage: Stage,
+    /// The leaves that it lacks, if it lacks leaves.
+    want: Option<Want>,
+    /// How often an attempt came to nothing, and when the next one may be.
+    tries: u64,
+    next: Height,
     /// The trace proofs of approvals that count, while the turn has not come.
     heard: BTreeMap<Address, Signature>,
 }
@@ -101,6 +109,17 @@ pub struct Verifier {
     duties: BTreeMap<ClaimId, Duty>,
     /// The claims of duties that wait for something, and of some that do no more, by their processes.
     waiting: BTreeSet<(ProcessId, ClaimId)>,
+    /// Whose claims the duties are of.
+    places: Places,
+    /// The claims that are being executed, and whose they are.
+    executing: BTreeMap<ClaimId, Address>,
+    /// For whose claims something was asked since the last block.
+    asked: Places,
+    /// Processes of which something came, and whether a block did, since all was tried.
+    stirred: BTreeSet<ProcessId>,
+    passed: bool,
+    /// Whether some that could be executed had no place.
+    held: bool,
     traces: Traces,
     accuser: Accuser,
 }
@@ -135,6 +154,12 @@ impl Verifier {
             beacons: BTreeMap::new(),
             duties: BTreeMap::new(),
             waiting: BTreeSet::new(),
+            places: Places::new(),
+            executing: BTreeMap::new(),
+            asked: Places::new(),
+            stirred: BTreeSet::new(),
+            passed: false,
+            held: false,
             traces: Traces::new(),
             accuser: Accuser::new(),
         }
@@ -174,6 +199,7 @@ impl Verifier {
         let delay = self.params.seed_delay_blocks;
         self.duties
             .retain(|_, duty| duty.committed.plus(delay) >= oldest);
+        self.places = self.duties.values().map(|it| it.claimant).collect();
         self.traces
             .forget(facts.height.minus(COMPARED_BLOCKS), &facts.tombstoned);
         self.traces.ask_again(out);
@@ -185,12 +211,7 @@ impl Verifier {
         for seeded in self.ready() {
             self.draw(seeded, claims);
         }
-        self.proceed_all(claims, out);
-    }
-
-    /// The claims, logs, leaves or states of a process that this node has are more than before.
-    pub fn more(&mut self, process: &ProcessId, claims: &Claims, out: &mut Outbox<Effect>) {
-        self.proceed(Due::Of(process), claims, out);
+        self.passed = true;
     }
 
     /// An execution came back (rule VE-3).
@@ -207,19 +228,19 @@ impl Verifier {
             }
             Executed::Accused {
                 claim,
+                claimant,
                 slot,
                 evidence,
             } => {
-                self.accuse_of_false_claim(claim, slot, evidence, claims, out);
+                self.accuse_of_false_claim((claim, claimant), slot, evidence, claims, out);
             }
             Executed::Abstained { job, .. } => {
                 // An accusation that could not be made is made again, after another check.
                 if let Job::Check { claim, .. } | Job::Accuse { claim, .. } = *job
                     && let Ok(id) = claim.statement.claim.id()
-                    && let Some(duty) = self.duties.get_mut(&id)
                 {
-                    duty.stage = Stage::Lacking;
-                    self.waiting.insert((duty.process, id));
+                    self.executing.remove(&id);
+                    self.pause(id);
                 }
             }
             Executed::Proven {
@@ -243,6 +264,7 @@ impl Verifier {
         guard: &mut Guard,
         out: &mut Outbox<Effect>,
     ) {
+        self.executing.remove(&id);
         let Some(duty) = self.duties.get_mut(&id) else {
             return;
         };
@@ -257,6 +279,7 @@ impl Verifier {
                     // It was begun for a duty that this one has replaced.
                     duty.stage = Stage::Lacking;
                     self.waiting.insert((duty.process, id));
+                    self.stirred.insert(duty.process);
                     return;
                 };
                 duty.stage = Stage::Done;
@@ -307,14 +330,21 @@ impl Verifier {
                 }
             }
             Finding::StateMissing(root) => {
-                duty.stage = Stage::Lacking;
-                self.waiting.insert((duty.process, id));
                 out.push(Effect::Fetch(Want::State {
                     process: body.process,
                     root,
                     claimant: duty.claimant,
                 }));
+                self.pause(id);
             }
+        }
+    }
+
+    /// An attempt came to nothing.
+    fn pause(&mut self, id: ClaimId) {
+        if let Some(duty) = self.duties.get_mut(&id) {
+            duty.pause(self.height);
+            self.waiting.insert((duty.process, id));
         }
     }
 

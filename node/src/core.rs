@@ -35,6 +35,7 @@ mod input;
 mod records;
 mod restore;
 mod signal;
+mod step;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -123,6 +124,8 @@ pub struct Core {
     carried: usize,
     /// Logs that are longer elsewhere: how long, and since when that is known.
     longer: BTreeMap<ProcessId, (u64, Height)>,
+    /// Whether a block came in this step.
+    passed: bool,
     /// When operators last said where the logs end that they schedule.
     told: BTreeMap<Address, Height>,
     /// The operator that was last asked for that.
@@ -186,6 +189,7 @@ impl Core {
             records: Records::default(),
             carried: Subnet::COUNT,
             longer: BTreeMap::new(),
+            passed: false,
             told: BTreeMap::new(),
             asked: Address::default(),
             committed: BTreeMap::new(),
@@ -225,58 +229,6 @@ impl Core {
         self.roles.iter().any(|role| role.name() == name)
     }
 
-    /// Takes one input and gives its effects (rule CO-1).
-    pub fn step(&mut self, now: Tick, input: Input) -> Vec<Effect> {
-        let mut out = Outbox::default();
-        match input {
-            Input::Tick(wall) => self.tick(now, wall, &mut out),
-            Input::Gossip {
-                teller,
-                topic,
-                data,
-            } => {
-                if let Some(acceptance) = self.gossip(now, teller, topic, &data, &mut out) {
-                    let token = teller.token;
-                    out.push(Effect::Report { token, acceptance });
-                }
-            }
-            Input::Checked(hold) => self.checked(now, hold, &mut out),
-            Input::Offer { offer, wall } => self.offer(now, offer, wall, &mut out),
-            Input::Deliver(offer) => self.deliver(now, offer, &mut out),
-            Input::Recalled(recalled) => {
-                self.signal(now, &Signal::Recalled(&recalled), &mut out);
-            }
-            Input::Known { process, item } => {
-                self.signal(now, &Signal::Known { process, item }, &mut out);
-            }
-            Input::Executed(executed) => self.executed(now, executed, &mut out),
-            Input::Judged {
-                evidence,
-                execution,
-            } => self.judged(evidence, &execution, &mut out),
-            Input::Signed(signed) => self.signed(now, signed, &mut out),
-            Input::Fetched(fetched) => self.fetched(now, fetched, &mut out),
-        }
-        if let Some(checking) = self.checks.begin(now) {
-            out.push(Effect::Check(checking));
-        }
-        let (refused, mut effects) = (out.refused(), out.drain());
-        if refused > 0 {
-            effects.push(left_out(refused));
-        }
-        effects
-    }
-
-    fn tick(&mut self, now: Tick, wall: Timestamp, out: &mut Outbox<Effect>) {
-        self.propose(now, out);
-        if let Some(from) = self.replica.gap(&self.ledger) {
-            out.push(Effect::FetchBlocks { from });
-        }
-        self.late_batches(now, out);
-        let height = self.ledger.height();
-        self.signal(now, &Signal::Tick { wall, height }, out);
-    }
-
     /// Tells every role, and turns what they ask for into effects of the node.
     fn signal(&mut self, now: Tick, signal: &Signal<'_>, out: &mut Outbox<Effect>) {
         let mut asked = Outbox::default();
@@ -284,7 +236,7 @@ impl Core {
             role.on(now, signal, &mut self.shared, &mut asked);
         }
         if asked.refused() > 0 {
-            out.push(left_out(asked.refused()));
+            out.push(step::left_out(asked.refused()));
         }
         self.perform(now, asked.drain(), out);
     }
@@ -446,12 +398,6 @@ impl Core {
             self.hold(offer);
         }
     }
-}
-
-/// Effects that had no room in their step (rule MA-3).
-fn left_out(effects: usize) -> Effect {
-    let reason = format!("{effects} effects of one step were left out");
-    Effect::Notify(attest::Event::Refused { reason })
 }
 
 /// What has a slot with this.

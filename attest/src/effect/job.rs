@@ -102,6 +102,8 @@ pub enum Executed {
     Accused {
         /// The claim.
         claim: ClaimId,
+        /// Who signed it, and is accused.
+        claimant: Address,
         /// The first false slot.
         slot: Slot,
         /// The evidence file.

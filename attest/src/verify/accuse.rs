@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use surety_protocol::evidence::OffenceKind;
-use surety_protocol::id::ClaimId;
+use surety_protocol::id::{Address, ClaimId};
 use surety_protocol::machine::Outbox;
 use surety_protocol::time::Slot;
 
@@ -16,20 +16,22 @@ impl Verifier {
     /// A claim is false, as its execution shows.
     pub(super) fn accuse_of_false_claim(
         &mut self,
-        claim: ClaimId,
+        (claim, claimant): (ClaimId, Address),
         slot: Slot,
         evidence: Arc<[u8]>,
         claims: &Claims,
         out: &mut Outbox<Effect>,
     ) {
-        let Some(duty) = self.duties.get(&claim) else {
+        // Meanwhile it may be somebody else's who signed the same: the evidence does not speak of that one.
+        let duty = self.duties.get(&claim);
+        if duty.is_none_or(|it| it.claimant != claimant) {
             return;
-        };
-        let Some(signed) = claims.signed_by(&claim, &duty.claimant) else {
+        }
+        let Some(signed) = claims.signed_by(&claim, &claimant) else {
             return;
         };
         let process = signed.statement.claim.process;
-        let offence = (duty.claimant, OffenceKind::FalseClaim, process, slot);
+        let offence = (claimant, OffenceKind::FalseClaim, process, slot);
         self.accuser.challenge(offence, Some(claim), evidence, out);
     }
 

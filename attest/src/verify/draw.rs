@@ -7,18 +7,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use surety_protocol::claim::SignedClaim;
 use surety_protocol::id::{Address, ClaimId, Digest};
-use surety_protocol::machine::Outbox;
 use surety_protocol::sortition::{self, Draw};
 use surety_protocol::time::Height;
 
-use super::proceed::Due;
 use super::traces::Plan;
 use super::{Duty, Stage, Verifier};
 use crate::claims::Claims;
-use crate::effect::Effect;
 
-/// Claims that one verifier has in hand.
-pub const DUTIES_MAX: usize = 4096;
+/// Claims that one verifier has in hand, or had not long ago: as many as a node keeps.
+pub const DUTIES_MAX: usize = crate::claims::CLAIMS_MAX;
 
 /// Blocks for which a batch that has not come holds up those after it in the same block.
 const BATCH_BLOCKS: u64 = 2;
@@ -60,14 +57,13 @@ impl Verifier {
     }
 
     /// A batch came.
-    pub fn batch(&mut self, root: &Digest, claims: &Claims, out: &mut Outbox<Effect>) {
+    pub fn batch(&mut self, root: &Digest, claims: &Claims) {
         for seeded in self.ready() {
             let mut committed = self.committed.get(&seeded).into_iter().flatten();
             if committed.any(|it| it.left.is_none() && it.root == *root) {
                 self.draw(seeded, claims);
             }
         }
-        self.proceed(Due::Drawn, claims, out);
     }
 
     /// What the fallen have committed is no duty any more; if others have claimed it too, it is drawn from them (rule VE-6).
@@ -83,8 +79,15 @@ impl Verifier {
         for (seeded, committed) in &mut self.committed {
             committed.retain(|it| !fallen.contains(&it.claimant));
             for it in committed {
-                if let (Some(left), Some(batch)) = (&mut it.left, claims.batch(&it.root)) {
-                    left.extend(batch.claims.iter().filter(|id| freed.contains(*id)));
+                let Some(left) = &mut it.left else {
+                    continue;
+                };
+                match claims.batch(&it.root) {
+                    Some(batch) => {
+                        left.extend(batch.claims.iter().filter(|id| freed.contains(*id)))
+                    }
+                    // It is asked for again, and then all of it is drawn again.
+                    None => it.left = None,
                 }
             }
             self.undrawn.insert(*seeded);
@@ -147,7 +150,7 @@ impl Verifier {
         if known.is_some_and(|duty| !again(duty)) {
             return true;
         }
-        let room = known.is_some() || self.duties.len() < DUTIES_MAX;
+        let room = known.is_some() || self.places.has(DUTIES_MAX, &claimant, &facts.validators);
         let claim = claims.signed_by(&id, &claimant).filter(|_| room);
         let Some(claim) = claim else {
             return false;
@@ -176,9 +179,14 @@ impl Verifier {
             sortition: proof,
             plan,
             stage: Stage::Drawn,
+            want: None,
+            tries: 0,
+            next: Height(0),
             heard: BTreeMap::new(),
         };
         self.waiting.insert((duty.process, id));
+        self.stirred.insert(duty.process);
+        self.places.take(claimant);
         self.duties.insert(id, duty);
         true
     }

@@ -5,9 +5,7 @@ use surety_protocol::id::ClaimId;
 use surety_protocol::machine::Outbox;
 use surety_protocol::time::Height;
 
-use super::proceed::Due;
 use super::{Stage, Verifier};
-use crate::claims::Claims;
 use crate::effect::{Effect, Event};
 
 /// Proofs of one claim that are compared: more than its certificate needs with the standard parameters.
@@ -50,13 +48,7 @@ impl Verifier {
     }
 
     /// The trace proofs of a claim are not all of one trace: somebody has not executed it, and whoever executes it sees who.
-    pub fn disagree(
-        &mut self,
-        id: ClaimId,
-        committed: Height,
-        claims: &Claims,
-        out: &mut Outbox<Effect>,
-    ) {
+    pub fn disagree(&mut self, id: ClaimId, committed: Height, out: &mut Outbox<Effect>) {
         let duty = self.duties.get_mut(&id);
         let Some(duty) = duty.filter(|it| it.committed == committed && it.stage == Stage::Done)
         else {
@@ -66,7 +58,7 @@ impl Verifier {
         duty.from = self.height;
         let process = duty.process;
         self.waiting.insert((process, id));
+        self.stirred.insert(process);
         out.push(Effect::Notify(Event::Disagree { process, claim: id }));
-        self.proceed(Due::Of(&process), claims, out);
     }
 }

@@ -136,9 +136,10 @@ fn everybody_who_signed_a_false_claim_is_challenged_whenever_it_is_heard_of() {
     unit.asked();
     unit.found(id, Finding::False(Slot(0)));
     assert_eq!(unit.accusing(), [operator(0)]);
-    let challenged = |unit: &mut Unit, file: u8| {
+    let challenged = |unit: &mut Unit, file: u8, claimant: u8| {
         unit.executed(Executed::Accused {
             claim: id,
+            claimant: operator(claimant),
             slot: Slot(0),
             evidence: Arc::from([file].as_slice()),
         });
@@ -153,12 +154,12 @@ fn everybody_who_signed_a_false_claim_is_challenged_whenever_it_is_heard_of() {
         });
         (offender, next)
     };
-    let (first, next) = challenged(&mut unit, 1);
+    let (first, next) = challenged(&mut unit, 1, 0);
     assert_eq!((first, next), (Some(operator(0)), Some(operator(1))));
-    assert_eq!(challenged(&mut unit, 2), (Some(operator(1)), None));
+    assert_eq!(challenged(&mut unit, 2, 1), (Some(operator(1)), None));
     unit.hear(claim_from(2, 0));
     assert_eq!(unit.accusing(), [operator(2)]);
-    assert_eq!(challenged(&mut unit, 3), (Some(operator(2)), None));
+    assert_eq!(challenged(&mut unit, 3, 2), (Some(operator(2)), None));
 }
 
 /// An accusation that could not be made is made again, after another look.

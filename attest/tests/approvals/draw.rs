@@ -55,14 +55,15 @@ fn parts(
             }
             Part::Batch => {
                 assert!(claims.insert_batch(batch.clone()));
-                verifier.batch(&root, &claims, &mut out);
+                verifier.batch(&root, &claims);
             }
             Part::Claim => {
                 assert!(claims.insert(signed.clone()));
                 verifier.claim(&signed, &claims);
             }
         }
-        verifier.more(&process(), &claims, &mut out);
+        verifier.more(process());
+        verifier.settle(&claims, &mut out);
         out.drain()
     });
     ((verifier, claims), asked)
@@ -115,11 +116,13 @@ fn what_a_claim_lacks_is_asked_for_once_and_with_each_block() {
         assert_eq!(fetches(&asked[2]), 1);
         let mut out = Outbox::default();
         for process in [process(), ProcessId::new([0; 32])] {
-            verifier.more(&process, &claims, &mut out);
+            verifier.more(process);
+            verifier.settle(&claims, &mut out);
         }
         assert!(out.drain().is_empty());
         let next = COMMITTED.plus(params().seed_delay_blocks).next();
         verifier.block(&facts(next, Vec::new()), &claims, &mut out);
+        verifier.settle(&claims, &mut out);
         assert_eq!(fetches(&out.drain()), 1);
     }
     assert!(drawn > 0, "somebody draws tranche 0");

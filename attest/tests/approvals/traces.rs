@@ -77,6 +77,7 @@ impl Unit {
         let mut out = Outbox::default();
         self.verifier
             .block(&facts(self.height, committed), &self.claims, &mut out);
+        self.verifier.settle(&self.claims, &mut out);
         out.drain()
     }
 
@@ -282,6 +283,7 @@ fn spared(
     for _ in 0..params().seed_delay_blocks {
         at = at.next();
         verifier.block(&facts(at, Vec::new()), &claims, &mut out);
+        verifier.settle(&claims, &mut out);
     }
     asked.extend(out.drain());
     for (other, proof) in (2..2 + VERIFIERS).filter(|it| *it != number).zip(proofs) {
@@ -303,6 +305,7 @@ fn spared(
         },
     )];
     verifier.block(&Arc::new(certified), &claims, &mut out);
+    verifier.settle(&claims, &mut out);
     asked.extend(out.drain());
     (verifier, claims, at, asked)
 }
@@ -333,12 +336,15 @@ fn who_is_spared_compares_the_proofs_of_some_claims_and_executes_those_that_disa
             let seed = Digest::new([9; 32]);
             assert!(proofs.len() == 2 && !same_message_all(proofs, &seed));
             let mut out = Outbox::default();
-            verifier.disagree(id, committed.next(), &claims, &mut out);
-            assert!(out.drain().is_empty(), "it is about another draw");
-            verifier.disagree(id, committed, &claims, &mut out);
-            assert!(executes(&out.drain()));
-            verifier.disagree(id, committed, &claims, &mut out);
-            assert!(out.drain().is_empty(), "it is under way");
+            let mut disagree = |committed: Height| {
+                verifier.disagree(id, committed, &mut out);
+                verifier.settle(&claims, &mut out);
+                out.drain()
+            };
+            let next = disagree(committed.next());
+            assert!(next.is_empty(), "it is about another draw");
+            assert!(executes(&disagree(committed)));
+            assert!(disagree(committed).is_empty(), "it is under way");
         }
     }
     // One in sixteen, as far as the lot goes.

@@ -56,7 +56,7 @@ impl Core {
                     self.signal(now, &Signal::Material(process), out);
                 }
             }
-            Fetched::State(process) => self.signal(now, &Signal::Material(process), out),
+            Fetched::State(process) => self.signal(now, &Signal::State(process), out),
             Fetched::Evidence(file) => self.evidence(*file, out),
             Fetched::Blocks(blocks) => {
                 for block in blocks {

@@ -20,6 +20,7 @@ use surety_protocol::profiles::Profiles;
 use surety_protocol::time::{Height, Slot, Tick};
 
 use super::gossip::announcement;
+use super::step::effects;
 use super::{Core, Effect, Write};
 use crate::archive::{Archive, ArchiveError, LOG_PAGE_MAX};
 
@@ -77,7 +78,8 @@ impl Core {
         for case in cases {
             self.case_opened(case, &mut out);
         }
-        Ok(out.drain())
+        self.settle(Tick(0), &mut out);
+        Ok(effects(out))
     }
 
     /// What the ledger has certified of logs that are shorter here.

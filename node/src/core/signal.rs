@@ -81,8 +81,12 @@ pub enum Signal<'a> {
         /// The block that committed it.
         committed: Height,
     },
-    /// There is more to work with of a process: claims, leaves, states.
+    /// There is more to work with of a process: claims or leaves.
     Material(ProcessId),
+    /// A state of a process is here that was not.
+    State(ProcessId),
+    /// All that happened in this step was told.
+    StepEnds,
     /// An execution came back.
     Executed(&'a Executed),
     /// A signature was made.

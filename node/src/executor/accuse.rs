@@ -52,6 +52,7 @@ impl Executor {
         let id = body.id().map_err(|_| Failure::Missing("claim"))?;
         Ok(Executed::Accused {
             claim: id,
+            claimant: claim.statement.claimant,
             slot,
             evidence,
         })

@@ -55,10 +55,10 @@ impl Role for VerifierRole {
         match signal {
             Signal::Block(facts) => self.machine.block(facts, claims, out),
             Signal::Claim(claim) => self.machine.claim(claim, claims),
-            Signal::Batch(root) => self.machine.batch(root, claims, out),
-            Signal::Material(process) | Signal::LogGrew(process) => {
-                self.machine.more(process, claims, out);
-            }
+            Signal::Batch(root) => self.machine.batch(root, claims),
+            Signal::Material(process) | Signal::LogGrew(process) => self.machine.more(*process),
+            Signal::State(process) => self.machine.state(*process),
+            Signal::StepEnds => self.machine.settle(claims, out),
             Signal::Executed(executed) => {
                 self.machine
                     .executed((*executed).clone(), claims, guard, out);
@@ -68,7 +68,7 @@ impl Role for VerifierRole {
                 self.machine.compared(approval, *holds, claims, out);
             }
             Signal::Disagree { claim, committed } => {
-                self.machine.disagree(*claim, *committed, claims, out);
+                self.machine.disagree(*claim, *committed, out);
             }
             Signal::Signed(Signed::Approval(approval)) => {
                 let process = claims

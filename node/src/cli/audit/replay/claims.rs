@@ -25,6 +25,7 @@ const FETCHES: usize = 16;
 struct Told {
     id: ClaimId,
     claimants: String,
+    signers: usize,
     first_new: u64,
     size: u64,
     base_root: Digest,
@@ -173,7 +174,10 @@ impl Claims {
 
     /// Of how many of the node's slots there are two words that can be compared: its own and a claim's, or those of two claims.
     pub(super) fn twice_said(&self, node: &BTreeMap<u64, Word>) -> u64 {
-        let words = |slot: &u64| self.by_slot.get(slot).map_or(0, Vec::len);
+        let words = |slot: &u64| {
+            let claims = self.at(&self.by_slot, *slot).map(|it| it.signers);
+            claims.fold(0, usize::saturating_add)
+        };
         let twice = node
             .iter()
             .filter(|(slot, it)| words(slot).saturating_add(usize::from(it.is_said())) > 1);
@@ -233,6 +237,7 @@ impl Told {
         Ok(Told {
             id,
             claimants: claimants.join(" and "),
+            signers: claimants.len(),
             first_new: number(told, "first_new")?,
             size: number(told, "size")?,
             base_root: parsed(told, "base_root")?,
@@ -406,7 +411,9 @@ mod tests {
         assert_eq!((same().beyond(7), same().beyond(8)), (2, 0));
         let node = [6, 7, 8].map(|slot| (slot, Word::of(&json!({}))));
         assert_eq!(same().twice_said(&node.into()), 2);
-        let once = told(leaf(2, 3, None), 4, 5);
+        assert_eq!(told(leaf(2, 3, None), 4, 5).twice_said(&node.into()), 2);
+        let mut once = told(leaf(2, 3, None), 4, 5);
+        once.told[0].signers = 1;
         let node = [6, 7].map(|slot| (slot, Word::of(&json!({}))));
         assert_eq!(once.twice_said(&node.into()), 0);
         let node = BTreeMap::from([

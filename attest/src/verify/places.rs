@@ -1,0 +1,111 @@
+//! Places of which no claimant can take all (rule VE-13).
+
+use std::collections::BTreeMap;
+
+use surety_protocol::id::Address;
+use surety_protocol::validators::ValidatorSet;
+
+/// How many places are taken, and by whose claims.
+#[derive(Debug, Default)]
+pub(super) struct Places {
+    taken: BTreeMap<Address, usize>,
+    all: usize,
+}
+
+impl Places {
+    pub(super) const fn new() -> Places {
+        Places {
+            taken: BTreeMap::new(),
+            all: 0,
+        }
+    }
+
+    /// Takes one for a claim of somebody.
+    pub(super) fn take(&mut self, claimant: Address) {
+        let taken = self.taken.entry(claimant).or_default();
+        *taken = taken.saturating_add(1);
+        self.all = self.all.saturating_add(1);
+    }
+
+    /// Whether there is one more for somebody's claims among so many: half of them are for whoever comes first, of the others
+    /// everybody has a share by its tickets, and one at least.
+    pub(super) fn has(&self, most: usize, claimant: &Address, validators: &ValidatorSet) -> bool {
+        let half = most / 2;
+        if self.all < half {
+            return true;
+        }
+        let tickets = validators.get(claimant).map_or(0, |it| it.tickets);
+        let half = u64::try_from(half).unwrap_or(u64::MAX);
+        let share = half
+            .saturating_mul(tickets)
+            .checked_div(validators.tickets_without(&[]))
+            .unwrap_or(0)
+            .max(1);
+        let taken = self.taken.get(claimant).copied().unwrap_or(0);
+        u64::try_from(taken).is_ok_and(|taken| taken < share)
+    }
+}
+
+impl FromIterator<Address> for Places {
+    fn from_iter<T: IntoIterator<Item = Address>>(claimants: T) -> Places {
+        let mut places = Places::new();
+        for claimant in claimants {
+            places.take(claimant);
+        }
+        places
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use surety_protocol::bls::SecretKey;
+    use surety_protocol::stake::Stake;
+    use surety_protocol::validators::Validator;
+
+    use super::*;
+
+    fn claimant(number: u8) -> Address {
+        Address::new([number; 32])
+    }
+
+    /// Claimants with as many tickets as their numbers say.
+    fn validators() -> ValidatorSet {
+        let key = SecretKey::derive_from_seed(&[7; 32]).unwrap();
+        let validators = (1..=10).map(|number| Validator {
+            operator: claimant(number),
+            key: *key.public_key(),
+            item_key: claimant(number),
+            stake: Stake::from_ao(u64::from(number)),
+            tickets: u64::from(number),
+        });
+        ValidatorSet::new(validators.collect())
+    }
+
+    /// As many as there are for somebody.
+    fn fill(places: &mut Places, most: usize, number: u8) -> usize {
+        let mut taken = 0;
+        while places.has(most, &claimant(number), &validators()) {
+            places.take(claimant(number));
+            taken += 1;
+        }
+        taken
+    }
+
+    #[test]
+    fn nobody_takes_the_places_of_others() {
+        let mut places = Places::new();
+        assert_eq!(
+            fill(&mut places, 220, 1),
+            110,
+            "one half, for lack of others"
+        );
+        // A share of the other half for each, whatever the first has.
+        for number in 2..=10 {
+            assert_eq!(fill(&mut places, 220, number), 2 * usize::from(number));
+        }
+        assert_eq!(fill(&mut places, 220, 1), 0);
+        // Who has lost its tickets since has one.
+        assert_eq!(fill(&mut places, 220, 99), 1);
+        assert!(places.all <= 220);
+    }
+}
