@@ -198,6 +198,7 @@ impl Auditor {
             self.executing.insert(it.id, it);
             out.push(Effect::Execute(Job::Check {
                 claim: Box::new(claim.clone()),
+                committed: Height(0),
                 lead,
                 traced: Traced {
                     slot: Slot(claim.statement.claim.first_new),
@@ -210,7 +211,7 @@ impl Auditor {
     /// An execution came back.
     pub fn executed(&mut self, executed: Executed, claims: &Claims, out: &mut Outbox<Effect>) {
         match executed {
-            Executed::Checked { claim, finding } => self.checked(claim, finding, claims, out),
+            Executed::Checked { claim, finding, .. } => self.checked(claim, finding, claims, out),
             Executed::Accused {
                 claim,
                 claimant,

@@ -34,6 +34,7 @@ mod places;
 mod proceed;
 mod together;
 mod traces;
+mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -54,7 +55,10 @@ use crate::effect::{Effect, Event, Executed, Finding, Gossip, Job, Record, Want}
 use crate::guard::Guard;
 use draw::Committed;
 use places::Places;
+use proceed::Executing;
 use traces::{Plan, Traces};
+
+use waiting::Waiting;
 
 pub use draw::DUTIES_MAX;
 pub(crate) use traces::COMPARED_BLOCKS;
@@ -79,6 +83,9 @@ enum Stage {
 #[derive(Debug)]
 struct Duty {
     process: ProcessId,
+    /// How many slots of the log it takes, and whether they are known to be here.
+    size: u64,
+    whole: bool,
     claimant: Address,
     committed: Height,
     from: Height,
@@ -107,12 +114,10 @@ pub struct Verifier {
     undrawn: BTreeSet<Height>,
     beacons: BTreeMap<Height, Arc<BlockFacts>>,
     duties: BTreeMap<ClaimId, Duty>,
-    /// The claims of duties that wait for something, and of some that do no more, by their processes.
-    waiting: BTreeSet<(ProcessId, ClaimId)>,
+    waiting: Waiting,
     /// Whose claims the duties are of.
     places: Places,
-    /// The claims that are being executed, and whose they are.
-    executing: BTreeMap<ClaimId, Address>,
+    executing: Executing,
     /// For whose claims something was asked since the last block.
     asked: Places,
     /// Processes of which something came, and whether a block did, since all was tried.
@@ -153,9 +158,9 @@ impl Verifier {
             undrawn: BTreeSet::new(),
             beacons: BTreeMap::new(),
             duties: BTreeMap::new(),
-            waiting: BTreeSet::new(),
+            waiting: Waiting::new(),
             places: Places::new(),
-            executing: BTreeMap::new(),
+            executing: Executing::new(),
             asked: Places::new(),
             stirred: BTreeSet::new(),
             passed: false,
@@ -223,9 +228,11 @@ impl Verifier {
         out: &mut Outbox<Effect>,
     ) {
         match executed {
-            Executed::Checked { claim, finding } => {
-                self.checked(claim, finding, claims, guard, out)
-            }
+            Executed::Checked {
+                claim,
+                committed,
+                finding,
+            } => self.checked((claim, committed), finding, claims, guard, out),
             Executed::Accused {
                 claim,
                 claimant,
@@ -236,11 +243,23 @@ impl Verifier {
             }
             Executed::Abstained { job, .. } => {
                 // An accusation that could not be made is made again, after another check.
-                if let Job::Check { claim, .. } | Job::Accuse { claim, .. } = *job
-                    && let Ok(id) = claim.statement.claim.id()
-                {
-                    self.executing.remove(&id);
-                    self.pause(id);
+                match *job {
+                    Job::Check {
+                        claim, committed, ..
+                    } => {
+                        if let Ok(id) = claim.statement.claim.id() {
+                            self.executing.end(id, committed);
+                            self.pause(id, committed);
+                        }
+                    }
+                    Job::Accuse { claim, .. } => {
+                        if let Ok(id) = claim.statement.claim.id()
+                            && let Some(committed) = self.duties.get(&id).map(|it| it.committed)
+                        {
+                            self.pause(id, committed);
+                        }
+                    }
+                    _ => {}
                 }
             }
             Executed::Proven {
@@ -258,14 +277,16 @@ impl Verifier {
 
     fn checked(
         &mut self,
-        id: ClaimId,
+        (id, committed): (ClaimId, Height),
         finding: Finding,
         claims: &Claims,
         guard: &mut Guard,
         out: &mut Outbox<Effect>,
     ) {
-        self.executing.remove(&id);
-        let Some(duty) = self.duties.get_mut(&id) else {
+        self.executing.end(id, committed);
+        // It may have been begun for a duty that another one has replaced.
+        let duty = self.duties.get_mut(&id);
+        let Some(duty) = duty.filter(|it| it.committed == committed) else {
             return;
         };
         let Some(claim) = claims.signed_by(&id, &duty.claimant) else {
@@ -276,10 +297,7 @@ impl Verifier {
             Finding::True(traces) => {
                 let key = (id, duty.committed);
                 let Some([common, own]) = self.traces.saw(key, &duty.plan, &traces) else {
-                    // It was begun for a duty that this one has replaced.
-                    duty.stage = Stage::Lacking;
-                    self.waiting.insert((duty.process, id));
-                    self.stirred.insert(duty.process);
+                    self.pause(id, committed);
                     return;
                 };
                 duty.stage = Stage::Done;
@@ -335,16 +353,8 @@ impl Verifier {
                     root,
                     claimant: duty.claimant,
                 }));
-                self.pause(id);
+                self.pause(id, committed);
             }
-        }
-    }
-
-    /// An attempt came to nothing.
-    fn pause(&mut self, id: ClaimId) {
-        if let Some(duty) = self.duties.get_mut(&id) {
-            duty.pause(self.height);
-            self.waiting.insert((duty.process, id));
         }
     }
 

@@ -158,9 +158,10 @@ impl Executor {
                 }),
             Job::Check {
                 claim,
+                committed,
                 lead,
                 traced,
-            } => self.check(profiles, claim, &lead.leaves, traced),
+            } => self.check(profiles, (claim, *committed), &lead.leaves, traced),
             Job::Accuse { claim, lead, slot } => self.accuse(profiles, claim, lead, *slot),
             Job::AccuseTrace {
                 claim,

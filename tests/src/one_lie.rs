@@ -131,6 +131,7 @@ pub fn tell_under(
     let check = |lead: Lead| {
         let check = Job::Check {
             claim: Box::new(signed.clone()),
+            committed: Height(0),
             lead,
             traced: Traced {
                 slot,

@@ -9,7 +9,7 @@ use surety_protocol::evidence::OffenceKind;
 use surety_protocol::id::{Address, AssignmentId, ClaimId, Digest, ProcessId};
 use surety_protocol::item::Item;
 use surety_protocol::profiles::{Ruling, Stride};
-use surety_protocol::time::Slot;
+use surety_protocol::time::{Height, Slot};
 use surety_protocol::verified::Authentic;
 
 use crate::claims::{Contradiction, Lead};
@@ -32,6 +32,8 @@ pub enum Job {
     Check {
         /// The claim.
         claim: Box<SignedClaim>,
+        /// The block that committed it, for a verifier.
+        committed: Height,
         /// The leaves from the last one with a state root before the new ones, up to them.
         lead: Lead,
         /// What is to be traced.
@@ -95,6 +97,8 @@ pub enum Executed {
     Checked {
         /// The claim.
         claim: ClaimId,
+        /// As in the job.
+        committed: Height,
         /// What came out.
         finding: Finding,
     },

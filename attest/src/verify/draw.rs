@@ -10,6 +10,7 @@ use surety_protocol::id::{Address, ClaimId, Digest};
 use surety_protocol::sortition::{self, Draw};
 use surety_protocol::time::Height;
 
+use super::places::Tickets;
 use super::traces::Plan;
 use super::{Duty, Stage, Verifier};
 use crate::claims::Claims;
@@ -82,13 +83,9 @@ impl Verifier {
                 let Some(left) = &mut it.left else {
                     continue;
                 };
-                match claims.batch(&it.root) {
-                    Some(batch) => {
-                        left.extend(batch.claims.iter().filter(|id| freed.contains(*id)))
-                    }
-                    // It is asked for again, and then all of it is drawn again.
-                    None => it.left = None,
-                }
+                let batch = claims.batch(&it.root).into_iter();
+                let its = batch.flat_map(|it| &it.claims);
+                left.extend(its.filter(|id| freed.contains(*id)));
             }
             self.undrawn.insert(*seeded);
         }
@@ -150,7 +147,8 @@ impl Verifier {
         if known.is_some_and(|duty| !again(duty)) {
             return true;
         }
-        let room = known.is_some() || self.places.has(DUTIES_MAX, &claimant, &facts.validators);
+        let tickets = Tickets::of(&facts.validators);
+        let room = known.is_some() || self.places.has(DUTIES_MAX, &claimant, &tickets);
         let claim = claims.signed_by(&id, &claimant).filter(|_| room);
         let Some(claim) = claim else {
             return false;
@@ -173,6 +171,8 @@ impl Verifier {
         );
         let duty = Duty {
             process: body.process,
+            size: body.size,
+            whole: false,
             claimant,
             committed,
             from: seeded.plus(wait),
@@ -184,10 +184,12 @@ impl Verifier {
             next: Height(0),
             heard: BTreeMap::new(),
         };
-        self.waiting.insert((duty.process, id));
+        self.waiting.insert(duty.process, committed, id);
         self.stirred.insert(duty.process);
         self.places.take(claimant);
-        self.duties.insert(id, duty);
+        if let Some(replaced) = self.duties.insert(id, duty) {
+            self.places.leave(&replaced.claimant);
+        }
         true
     }
 }

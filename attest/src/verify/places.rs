@@ -12,6 +12,20 @@ pub(super) struct Places {
     all: usize,
 }
 
+/// The tickets of all claimants.
+#[derive(Debug)]
+pub(super) struct Tickets<'a> {
+    validators: &'a ValidatorSet,
+    all: u64,
+}
+
+impl Tickets<'_> {
+    pub(super) fn of(validators: &ValidatorSet) -> Tickets<'_> {
+        let all = validators.tickets_without(&[]);
+        Tickets { validators, all }
+    }
+}
+
 impl Places {
     pub(super) const fn new() -> Places {
         Places {
@@ -27,18 +41,29 @@ impl Places {
         self.all = self.all.saturating_add(1);
     }
 
+    /// Gives one back that was taken for a claim of somebody.
+    pub(super) fn leave(&mut self, claimant: &Address) {
+        if let Some(taken) = self.taken.get_mut(claimant) {
+            *taken = taken.saturating_sub(1);
+            self.all = self.all.saturating_sub(1);
+            if *taken == 0 {
+                self.taken.remove(claimant);
+            }
+        }
+    }
+
     /// Whether there is one more for somebody's claims among so many: half of them are for whoever comes first, of the others
     /// everybody has a share by its tickets, and one at least.
-    pub(super) fn has(&self, most: usize, claimant: &Address, validators: &ValidatorSet) -> bool {
+    pub(super) fn has(&self, most: usize, claimant: &Address, tickets: &Tickets<'_>) -> bool {
         let half = most / 2;
         if self.all < half {
             return true;
         }
-        let tickets = validators.get(claimant).map_or(0, |it| it.tickets);
+        let held = tickets.validators.get(claimant).map_or(0, |it| it.tickets);
         let half = u64::try_from(half).unwrap_or(u64::MAX);
         let share = half
-            .saturating_mul(tickets)
-            .checked_div(validators.tickets_without(&[]))
+            .saturating_mul(held)
+            .checked_div(tickets.all)
             .unwrap_or(0)
             .max(1);
         let taken = self.taken.get(claimant).copied().unwrap_or(0);
@@ -84,7 +109,7 @@ mod tests {
     /// As many as there are for somebody.
     fn fill(places: &mut Places, most: usize, number: u8) -> usize {
         let mut taken = 0;
-        while places.has(most, &claimant(number), &validators()) {
+        while places.has(most, &claimant(number), &Tickets::of(&validators())) {
             places.take(claimant(number));
             taken += 1;
         }
@@ -106,6 +131,8 @@ mod tests {
         assert_eq!(fill(&mut places, 220, 1), 0);
         // Who has lost its tickets since has one.
         assert_eq!(fill(&mut places, 220, 99), 1);
-        assert!(places.all <= 220);
+        places.leave(&claimant(10));
+        assert_eq!(fill(&mut places, 220, 9), 0);
+        assert_eq!(fill(&mut places, 220, 10), 1);
     }
 }

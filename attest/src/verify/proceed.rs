@@ -1,15 +1,16 @@
 //! Which duties are executed now, and what others lack (rules VE-4, VE-12 and VE-13).
 
-use std::ops::Bound::{self, Included, Unbounded};
+use std::sync::Arc;
 
-use surety_protocol::id::{ClaimId, ProcessId};
+use surety_protocol::facts::BlockFacts;
+use surety_protocol::id::{Address, ClaimId, ProcessId};
 use surety_protocol::machine::Outbox;
 use surety_protocol::time::Height;
 
-use super::places::Places;
+use super::places::{Places, Tickets};
 use super::{Duty, Stage, Verifier};
 use crate::claims::Claims;
-use crate::effect::{Effect, Job};
+use crate::effect::{Effect, Job, Want};
 
 /// Claims that are executed at once.
 const EXECUTING_MAX: usize = 128;
@@ -17,21 +18,59 @@ const EXECUTING_MAX: usize = 128;
 const ASKED_MAX: usize = 256;
 /// The most blocks between two attempts that come to nothing.
 const PAUSE_MAX: u64 = 8;
+/// Blocks after which an execution without an answer has no place any more: its worker has died long before.
+const LOST_BLOCKS: u64 = 600;
 
-/// Which duties are tried.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Due<'a> {
-    /// All, and what they lack is asked for once more.
-    All,
-    /// All for which there was no place.
-    Held,
-    /// Those of a process.
-    Of(&'a ProcessId),
+/// The places of claims that are being executed.
+#[derive(Debug, Default)]
+pub(super) struct Executing {
+    /// Whose claims they are, and since when, by the claim and the block that committed it.
+    since: std::collections::BTreeMap<(ClaimId, Height), (Address, Height)>,
+    places: Places,
+    /// Whether one was given back that nobody has taken.
+    freed: bool,
+}
+
+impl Executing {
+    pub(super) const fn new() -> Executing {
+        Executing {
+            since: std::collections::BTreeMap::new(),
+            places: Places::new(),
+            freed: false,
+        }
+    }
+
+    fn begin(&mut self, (claim, committed): (ClaimId, Height), claimant: Address, now: Height) {
+        if self
+            .since
+            .insert((claim, committed), (claimant, now))
+            .is_none()
+        {
+            self.places.take(claimant);
+        }
+    }
+
+    /// Its answer came, whatever has become of the duty.
+    pub(super) fn end(&mut self, claim: ClaimId, committed: Height) {
+        if let Some((claimant, _)) = self.since.remove(&(claim, committed)) {
+            self.places.leave(&claimant);
+            self.freed = true;
+        }
+    }
+
+    fn forget(&mut self, now: Height) {
+        let lost = |since: Height| now.since(since) > LOST_BLOCKS;
+        let gone = self.since.iter().filter(|(_, (_, since))| lost(*since));
+        let gone: Vec<(ClaimId, Height)> = gone.map(|(it, _)| *it).collect();
+        for (claim, committed) in gone {
+            self.end(claim, committed);
+        }
+    }
 }
 
 impl Duty {
     /// An attempt came to nothing: the next one is after a pause, which grows (rule VE-12).
-    pub(super) fn pause(&mut self, height: Height) {
+    fn pause(&mut self, height: Height) {
         self.stage = Stage::Lacking;
         self.next = height.plus(self.tries.min(PAUSE_MAX));
         self.tries = self.tries.saturating_add(1);
@@ -39,80 +78,113 @@ impl Duty {
 }
 
 impl Verifier {
-    /// The claims, logs or leaves of a process that this node has are more than before.
+    /// The claims or leaves of a process that this node has are more than before.
     pub fn more(&mut self, process: ProcessId) {
         self.stirred.insert(process);
     }
 
-    /// A state of a process is here that was not: what waits for it need not pause.
-    pub fn state(&mut self, process: ProcessId) {
+    /// A log has so many slots: claims that waited for the last of them need not pause, once.
+    pub fn grew(&mut self, process: ProcessId, size: u64) {
         let height = self.height;
-        for (_, id) in self.waiting.range(of(&process)) {
-            if let Some(duty) = self.duties.get_mut(id) {
+        for id in self.waiting.of(&process) {
+            let duty = self.duties.get_mut(&id);
+            if let Some(duty) = duty.filter(|it| !it.whole && it.size <= size) {
+                duty.whole = true;
                 duty.next = duty.next.min(height);
             }
         }
         self.stirred.insert(process);
     }
 
-    /// All of a step was told: moves on every duty that can.
-    pub fn settle(&mut self, claims: &Claims, out: &mut Outbox<Effect>) {
-        let stirred = std::mem::take(&mut self.stirred);
-        if std::mem::take(&mut self.passed) {
-            let duties = &self.duties;
-            let stage = |id: &ClaimId| duties.get(id).map(|it| it.stage);
-            self.waiting
-                .retain(|(_, id)| matches!(stage(id), Some(Stage::Drawn | Stage::Lacking)));
-            self.executing
-                .retain(|id, _| stage(id) == Some(Stage::Executing));
-            self.asked = Places::new();
-            self.proceed(Due::All, claims, out);
-        } else if self.held && self.executing.len() < EXECUTING_MAX {
-            self.proceed(Due::Held, claims, out);
-        } else {
-            for process in &stirred {
-                self.proceed(Due::Of(process), claims, out);
+    /// A state or the module of a process is here that was not: what waits for it need not pause.
+    pub fn here(&mut self, process: ProcessId) {
+        let height = self.height;
+        for id in self.waiting.of(&process) {
+            if let Some(duty) = self.duties.get_mut(&id) {
+                duty.next = duty.next.min(height);
             }
+        }
+        self.stirred.insert(process);
+    }
+
+    /// An attempt at what was committed then came to nothing.
+    pub(super) fn pause(&mut self, id: ClaimId, committed: Height) {
+        let height = self.height;
+        let duty = self.duties.get_mut(&id);
+        if let Some(duty) = duty.filter(|it| it.committed == committed) {
+            duty.pause(height);
+            self.waiting.insert(duty.process, committed, id);
         }
     }
 
-    fn proceed(&mut self, due: Due<'_>, claims: &Claims, out: &mut Outbox<Effect>) {
-        let bounds = match due {
-            Due::All | Due::Held => {
-                self.held = false;
-                (Unbounded, Unbounded)
-            }
-            Due::Of(process) => of(process),
-        };
-        let height = self.height;
-        let Some(facts) = self.beacons.get(&height) else {
+    /// All of a step was told: moves on every duty that can.
+    pub fn settle(&mut self, claims: &Claims, out: &mut Outbox<Effect>) {
+        let stirred = std::mem::take(&mut self.stirred);
+        let passed = std::mem::take(&mut self.passed);
+        let freed = std::mem::take(&mut self.executing.freed);
+        let Some(facts) = self.beacons.get(&self.height).map(Arc::clone) else {
             return;
         };
-        let mut executing: Places = self.executing.values().copied().collect();
-        for (_, id) in self.waiting.range(bounds) {
+        if passed {
+            let duties = &self.duties;
+            self.waiting.retain(|id, committed| {
+                let duty = duties.get(id).filter(|it| it.committed == committed);
+                duty.is_some_and(|it| matches!(it.stage, Stage::Drawn | Stage::Lacking))
+            });
+            self.executing.forget(self.height);
+            self.asked = Places::new();
+        }
+        let all = passed || (self.held && freed);
+        let tried: Vec<ClaimId> = if all {
+            self.held = false;
+            self.waiting.oldest_first().collect()
+        } else {
+            stirred.iter().flat_map(|it| self.waiting.of(it)).collect()
+        };
+        if !tried.is_empty() {
+            self.proceed(&tried, passed, &facts, claims, out);
+        }
+    }
+
+    /// Executes those that are due and can be; asks for what others lack, again if `again`.
+    fn proceed(
+        &mut self,
+        tried: &[ClaimId],
+        again: bool,
+        facts: &BlockFacts,
+        claims: &Claims,
+        out: &mut Outbox<Effect>,
+    ) {
+        let height = self.height;
+        let tickets = Tickets::of(&facts.validators);
+        for id in tried {
             let duty = self.duties.get_mut(id).filter(|it| it.from <= height);
             let Some(duty) = duty else {
                 continue;
             };
-            match duty.stage {
-                Stage::Drawn => {}
-                Stage::Lacking if duty.next <= height => {}
+            let new = match duty.stage {
+                Stage::Drawn => true,
+                Stage::Lacking if duty.next <= height => false,
                 Stage::Lacking | Stage::Executing | Stage::Done => continue,
-            }
-            let claimant = duty.claimant;
-            let Some(claim) = claims.signed_by(id, &claimant) else {
+            };
+            let Some(claim) = claims.signed_by(id, &duty.claimant) else {
                 continue;
             };
-            let ready = duty.want.as_ref().is_none_or(|want| claims.has(want));
-            if ready && !executing.has(EXECUTING_MAX, &claimant, &facts.validators) {
+            let lacking = duty.want.clone().filter(|want| !claims.has(want));
+            let room = self
+                .executing
+                .places
+                .has(EXECUTING_MAX, &duty.claimant, &tickets);
+            // What is new says at once what it lacks, though there may be no place yet.
+            if lacking.is_none() && !room && !new {
                 self.held = true;
                 continue;
             }
-            let lead = match duty.want.clone().filter(|_| !ready) {
-                Some(want) => Err(want),
-                None => claims.lead(claim),
-            };
-            match lead {
+            match lacking.map_or_else(|| claims.lead(claim), Err) {
+                Ok(_) if !room => {
+                    duty.stage = Stage::Lacking;
+                    self.held = true;
+                }
                 Ok(lead) => {
                     // [VE-4]
                     let Some(traced) = duty.plan.traced(&claim.statement.claim) else {
@@ -120,38 +192,34 @@ impl Verifier {
                         continue;
                     };
                     duty.stage = Stage::Executing;
-                    executing.take(claimant);
-                    self.executing.insert(*id, claimant);
+                    let draw = (*id, duty.committed);
+                    self.executing.begin(draw, duty.claimant, height);
                     out.push(Effect::Execute(Job::Check {
                         claim: Box::new(claim.clone()),
+                        committed: duty.committed,
                         lead,
                         traced,
                     }));
                 }
                 Err(want) => {
-                    // [VE-12]
-                    let new = duty.want.as_ref() != Some(&want);
-                    if (new || due == Due::All)
-                        && self.asked.has(ASKED_MAX, &claimant, &facts.validators)
-                    {
-                        self.asked.take(claimant);
+                    let first = duty.want.as_ref() != Some(&want);
+                    let place = self.asked.has(ASKED_MAX, &duty.claimant, &tickets);
+                    if (first || again) && place {
+                        self.asked.take(duty.claimant);
                         out.push(Effect::Fetch(want.clone()));
                     }
-                    if !new && ready {
-                        duty.pause(height);
-                    }
-                    duty.stage = Stage::Lacking;
-                    duty.want = Some(want);
+                    lacks(duty, want, claims, height);
                 }
             }
         }
     }
 }
 
-type Bounds = (Bound<(ProcessId, ClaimId)>, Bound<(ProcessId, ClaimId)>);
-
-/// The claims of a process.
-fn of(process: &ProcessId) -> Bounds {
-    let (first, last) = (ClaimId::new([0; 32]), ClaimId::new([u8::MAX; 32]));
-    (Included((*process, first)), Included((*process, last)))
+/// Notes what a duty lacks; what is here, and yet is not enough, is not looked at again and again.
+fn lacks(duty: &mut Duty, want: Want, claims: &Claims, height: Height) {
+    match claims.has(&want) {
+        true => duty.pause(height),
+        false => duty.stage = Stage::Lacking,
+    }
+    duty.want = Some(want);
 }

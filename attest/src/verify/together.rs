@@ -57,7 +57,7 @@ impl Verifier {
         duty.stage = Stage::Lacking;
         duty.from = self.height;
         let process = duty.process;
-        self.waiting.insert((process, id));
+        self.waiting.insert(process, committed, id);
         self.stirred.insert(process);
         out.push(Effect::Notify(Event::Disagree { process, claim: id }));
     }

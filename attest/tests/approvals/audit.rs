@@ -55,7 +55,11 @@ impl Unit {
     }
 
     fn found(&mut self, claim: ClaimId, finding: Finding) {
-        self.executed(Executed::Checked { claim, finding });
+        self.executed(Executed::Checked {
+            claim,
+            committed: Height(0),
+            finding,
+        });
     }
 
     /// What was asked for since.

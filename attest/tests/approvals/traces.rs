@@ -87,6 +87,7 @@ impl Unit {
         let traces = traces.map(|key| (*key, traced(key))).collect();
         let executed = Executed::Checked {
             claim: claim(0).statement.claim.id().unwrap(),
+            committed: COMMITTED,
             finding: Finding::True(traces),
         };
         let mut out = Outbox::default();

@@ -56,7 +56,7 @@ impl Core {
                     self.signal(now, &Signal::Material(process), out);
                 }
             }
-            Fetched::State(process) => self.signal(now, &Signal::State(process), out),
+            Fetched::State(process) => self.signal(now, &Signal::Here(process), out),
             Fetched::Evidence(file) => self.evidence(*file, out),
             Fetched::Blocks(blocks) => {
                 for block in blocks {
@@ -80,6 +80,7 @@ impl Core {
             .collect();
         for process in waiting {
             self.signal(now, &Signal::LogGrew(process), out);
+            self.signal(now, &Signal::Here(process), out);
         }
     }
 }

@@ -83,8 +83,8 @@ pub enum Signal<'a> {
     },
     /// There is more to work with of a process: claims or leaves.
     Material(ProcessId),
-    /// A state of a process is here that was not.
-    State(ProcessId),
+    /// A state or the module of a process is here that was not.
+    Here(ProcessId),
     /// All that happened in this step was told.
     StepEnds,
     /// An execution came back.

@@ -7,7 +7,7 @@ use surety_attest::effect::{Executed, Finding, Traced};
 use surety_protocol::claim::{Claim, Leaf, SignedClaim};
 use surety_protocol::id::Digest;
 use surety_protocol::profiles::Profiles;
-use surety_protocol::time::Slot;
+use surety_protocol::time::{Height, Slot};
 
 use super::reach::Target;
 use super::residents::Held;
@@ -24,13 +24,19 @@ impl Executor {
     pub(super) fn check(
         &self,
         network: &Profiles,
-        claim: &SignedClaim,
+        (claim, committed): (&SignedClaim, Height),
         lead: &[Leaf],
         traced: &Traced,
     ) -> Result<Executed, Failure> {
         let body = &claim.statement.claim;
         let id = body.id().map_err(|_| Failure::Missing("claim"))?;
-        let checked = |finding| Ok(Executed::Checked { claim: id, finding });
+        let checked = |finding| {
+            Ok(Executed::Checked {
+                claim: id,
+                committed,
+                finding,
+            })
+        };
         if let Some(fault) = self.fault(body) {
             tracing::warn!(%fault, process = %body.process, claim = %id, "judging without looking");
             return match fault {

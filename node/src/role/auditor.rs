@@ -62,7 +62,7 @@ impl Role for AuditorRole {
             Signal::Tick { .. } => self.machine.tick(now, claims, out),
             Signal::Block(facts) => self.machine.block(facts.height, claims, out),
             Signal::Claim(claim) => self.machine.claim(claim, claims, out),
-            Signal::Material(_) | Signal::State(_) | Signal::LogGrew(_) => {
+            Signal::Material(_) | Signal::Here(_) | Signal::LogGrew(_) => {
                 self.machine.more(claims, out)
             }
             Signal::Executed(executed) => {

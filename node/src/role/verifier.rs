@@ -51,13 +51,22 @@ impl Role for VerifierRole {
         shared: &mut Shared,
         out: &mut Outbox<Effect>,
     ) {
-        let Shared { claims, guard, .. } = shared;
+        let Shared {
+            claims,
+            guard,
+            logs,
+            ..
+        } = shared;
         match signal {
             Signal::Block(facts) => self.machine.block(facts, claims, out),
             Signal::Claim(claim) => self.machine.claim(claim, claims),
             Signal::Batch(root) => self.machine.batch(root, claims),
-            Signal::Material(process) | Signal::LogGrew(process) => self.machine.more(*process),
-            Signal::State(process) => self.machine.state(*process),
+            Signal::Material(process) => self.machine.more(*process),
+            Signal::LogGrew(process) => {
+                let size = logs.get(process).map_or(0, |log| log.size);
+                self.machine.grew(*process, size);
+            }
+            Signal::Here(process) => self.machine.here(*process),
             Signal::StepEnds => self.machine.settle(claims, out),
             Signal::Executed(executed) => {
                 self.machine

@@ -174,12 +174,19 @@ impl Simulation {
         let begin = self.begin();
         let input = match work {
             Work::Job(job, profiles) => Input::Executed(match (weakness, job.as_ref()) {
-                (Some(Weakness::BlindVerifiers), Job::Check { claim, traced, .. }) => {
-                    Executed::Checked {
-                        claim: claim.statement.claim.id().unwrap_or_default(),
-                        finding: Finding::True(made_up(&traced.keys)),
-                    }
-                }
+                (
+                    Some(Weakness::BlindVerifiers),
+                    Job::Check {
+                        claim,
+                        committed,
+                        traced,
+                        ..
+                    },
+                ) => Executed::Checked {
+                    claim: claim.statement.claim.id().unwrap_or_default(),
+                    committed: *committed,
+                    finding: Finding::True(made_up(&traced.keys)),
+                },
                 (Some(Weakness::UncomparedTraces), Job::AccuseTrace { .. }) => return Ok(()),
                 _ => running.executor.perform(*job, &profiles),
             }),
