@@ -15,8 +15,12 @@ fn model(entries: &[(Digest, Digest)], from: u8) -> Digest {
         .iter()
         .partition(|(place, _)| !is_right(place, from));
     match (left.as_slice(), right.as_slice()) {
-        ([], _) | (_, []) => model(entries, from + 1),
-        (left, right) => fork(from, &model(left, from + 1), &model(right, from + 1)),
+        ([], _) | (_, []) => model(entries, from.saturating_add(1)),
+        (left, right) => {
+            // Below the last bit there is one place on each side.
+            let below = from.saturating_add(1);
+            fork(from, &model(left, below), &model(right, below))
+        }
     }
 }
 
