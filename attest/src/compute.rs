@@ -407,8 +407,12 @@ impl Compute {
         let oldest = it.head(it.cut.saturating_add(1));
         let waited = oldest.map_or(0, |oldest| now.since(oldest.at));
         let due = size.saturating_sub(it.cut) >= CUT_LEAVES || same < most;
-        let turn = self.turn(&process).saturating_mul(TURN_TICKS);
-        if due || waited >= CUT_TICKS.saturating_add(turn) {
+        // Its turn takes a hash for every rival.
+        let its_turn = || {
+            let turn = self.turn(&process).saturating_mul(TURN_TICKS);
+            waited >= CUT_TICKS.saturating_add(turn)
+        };
+        if due || (waited >= CUT_TICKS && its_turn()) {
             self.sign(process, end, guard, out);
         }
     }

@@ -25,8 +25,9 @@
 //!   compares them needs to know. If they are not, it executes the claim.
 //! - `[VE-12]` What waits is tried at the end of a step in which something of its process, or a block, came. What it lacks is asked for
 //!   when that is first seen, and with each block. After attempts that come to nothing it pauses, for more and more blocks.
-//! - `[VE-13]` Duties, executions at once and questions between two blocks are bounded. One half of the places is for whoever comes first;
-//!   of the other every claimant has a share by its tickets, and one at least, so that nobody's claims keep those of others out.
+//! - `[VE-13]` Duties in hand, executions at once and questions between two blocks are bounded. Nobody's claims take more than half as
+//!   many places as are free; but every claimant has a share of half of all places by its tickets, and one at least, so that nobody's
+//!   claims keep those of others out.
 
 mod accuse;
 mod draw;
@@ -94,6 +95,8 @@ struct Duty {
     stage: Stage,
     /// The leaves that it lacks, if it lacks leaves.
     want: Option<Want>,
+    /// Whether it was seen that it lacks none.
+    looked: bool,
     /// How often an attempt came to nothing, and when the next one may be.
     tries: u64,
     next: Height,
@@ -187,6 +190,7 @@ impl Verifier {
                 claimant: *claimant,
                 root: *root,
                 left: None,
+                again: false,
             });
             self.committed.entry(seeded).or_default().extend(committed);
             self.undrawn.insert(seeded);
@@ -204,7 +208,8 @@ impl Verifier {
         let delay = self.params.seed_delay_blocks;
         self.duties
             .retain(|_, duty| duty.committed.plus(delay) >= oldest);
-        self.places = self.duties.values().map(|it| it.claimant).collect();
+        let open = self.duties.values().filter(|it| it.stage != Stage::Done);
+        self.places = open.map(|it| it.claimant).collect();
         self.traces
             .forget(facts.height.minus(COMPARED_BLOCKS), &facts.tombstoned);
         self.traces.ask_again(out);
@@ -253,10 +258,13 @@ impl Verifier {
                         }
                     }
                     Job::Accuse { claim, .. } => {
+                        let claimant = claim.statement.claimant;
                         if let Ok(id) = claim.statement.claim.id()
-                            && let Some(committed) = self.duties.get(&id).map(|it| it.committed)
+                            && let Some(duty) = self.duties.get(&id)
+                            && duty.claimant == claimant
+                            && duty.stage == Stage::Done
                         {
-                            self.pause(id, committed);
+                            self.pause(id, duty.committed);
                         }
                     }
                     _ => {}
@@ -290,7 +298,8 @@ impl Verifier {
             return;
         };
         let Some(claim) = claims.signed_by(&id, &duty.claimant) else {
-            return;
+            // Should it come again, it is executed again.
+            return self.pause(id, committed);
         };
         let body = &claim.statement.claim;
         match finding {
@@ -342,9 +351,12 @@ impl Verifier {
                     claimant: duty.claimant,
                     slot,
                 }));
-                if let Ok(lead) = claims.lead(claim) {
-                    let claim = Box::new(claim.clone());
-                    out.push(Effect::Execute(Job::Accuse { claim, lead, slot }));
+                match claims.lead(claim) {
+                    Ok(lead) => {
+                        let claim = Box::new(claim.clone());
+                        out.push(Effect::Execute(Job::Accuse { claim, lead, slot }));
+                    }
+                    Err(_) => self.pause(id, committed),
                 }
             }
             Finding::StateMissing(root) => {

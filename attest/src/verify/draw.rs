@@ -1,7 +1,7 @@
 //! Which claims a verifier has drawn (rules VE-1, VE-6 and VE-7).
 //!
-//! Each claim is drawn when the last of what it takes comes: the block with the seed, the batch or the claim itself. With a block
-//! everything that is left is looked at again; with a claim that claim alone, however many others are waited for.
+//! Each claim is drawn when the last of what it takes comes: the block with the seed, the batch or the claim itself, and then that
+//! claim alone, however many others are waited for. With a block only those are tried again for which there was no room.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,6 +31,19 @@ pub(super) struct Committed {
     pub(super) root: Digest,
     /// Which of its claims are still to be drawn, once they are known.
     pub(super) left: Option<BTreeSet<ClaimId>>,
+    /// Whether some of them are here, and had no room.
+    pub(super) again: bool,
+}
+
+/// What became of a draw.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Drew {
+    /// It is drawn, or not to be.
+    Settled,
+    /// The claim is not here: it is drawn when it comes.
+    Missing,
+    /// There is no room for it now.
+    Full,
 }
 
 impl Committed {
@@ -47,12 +60,16 @@ impl Verifier {
         };
         let claimant = claim.statement.claimant;
         for seeded in self.ready() {
-            let left = self.left(seeded, &claimant);
-            if left.is_some_and(|it| it.contains(&id))
-                && self.draw_one(seeded, claimant, id, claims)
-                && let Some(left) = self.left(seeded, &claimant)
-            {
-                left.remove(&id);
+            let waits = |it: &Committed| it.left.as_ref().is_some_and(|it| it.contains(&id));
+            if !self.of(seeded, &claimant).is_some_and(|it| waits(it)) {
+                continue;
+            }
+            let drew = self.draw_one(seeded, claimant, id, claims);
+            if let Some(it) = self.of(seeded, &claimant) {
+                it.again |= drew == Drew::Full;
+                if let (Drew::Settled, Some(left)) = (drew, &mut it.left) {
+                    left.remove(&id);
+                }
             }
         }
     }
@@ -85,7 +102,9 @@ impl Verifier {
                 };
                 let batch = claims.batch(&it.root).into_iter();
                 let its = batch.flat_map(|it| &it.claims);
+                let before = left.len();
                 left.extend(its.filter(|id| freed.contains(*id)));
+                it.again |= left.len() > before;
             }
             self.undrawn.insert(*seeded);
         }
@@ -96,16 +115,17 @@ impl Verifier {
         self.undrawn.range(..=self.height).copied().collect()
     }
 
-    /// What a claimant has committed for a seed and is not drawn.
-    fn left(&mut self, seeded: Height, claimant: &Address) -> Option<&mut BTreeSet<ClaimId>> {
+    /// What a claimant has committed for a seed.
+    fn of(&mut self, seeded: Height, claimant: &Address) -> Option<&mut Committed> {
         let mut committed = self.committed.get_mut(&seeded)?.iter_mut();
-        committed.find(|it| it.claimant == *claimant)?.left.as_mut()
+        committed.find(|it| it.claimant == *claimant)
     }
 
     /// Draws for all claims with a seed (rule VE-1).
     pub(super) fn draw(&mut self, seeded: Height, claims: &Claims) {
         let mut committed = self.committed.remove(&seeded).unwrap_or_default();
-        for it in committed.iter_mut().filter(|it| !it.is_drawn()) {
+        let due = |it: &&mut Committed| it.left.is_none() || it.again;
+        for it in committed.iter_mut().filter(due) {
             let batch = || Some(claims.batch(&it.root)?.claims.iter().copied().collect());
             let Some(mut left) = it.left.take().or_else(batch) else {
                 // Of equal claims in one block the first counts, so its batch is waited for a little.
@@ -114,7 +134,12 @@ impl Verifier {
                 }
                 continue;
             };
-            left.retain(|id| !self.draw_one(seeded, it.claimant, *id, claims));
+            it.again = false;
+            left.retain(|id| {
+                let drew = self.draw_one(seeded, it.claimant, *id, claims);
+                it.again |= drew == Drew::Full;
+                drew != Drew::Settled
+            });
             it.left = Some(left);
         }
         if committed.iter().all(Committed::is_drawn) {
@@ -123,43 +148,45 @@ impl Verifier {
         self.committed.insert(seeded, committed);
     }
 
-    /// Draws for a claim; false if it is not here, or there is no room for it.
+    /// Draws for a claim.
     fn draw_one(
         &mut self,
         seeded: Height,
         claimant: Address,
         id: ClaimId,
         claims: &Claims,
-    ) -> bool {
+    ) -> Drew {
         let Some(facts) = self.beacons.get(&seeded) else {
-            return false;
+            return Drew::Full;
         };
         let committed = seeded.minus(self.params.seed_delay_blocks);
         if claimant == self.operator {
-            return true;
+            return Drew::Settled;
         }
         let Some(held) = facts.validators.get(&self.operator).map(|it| it.tickets) else {
-            return true;
+            return Drew::Settled;
         };
         // [VE-7]
         let again = |duty: &Duty| duty.committed.plus(AGAIN_BLOCKS) <= committed;
         let known = self.duties.get(&id);
         if known.is_some_and(|duty| !again(duty)) {
-            return true;
+            return Drew::Settled;
         }
-        let tickets = Tickets::of(&facts.validators);
-        let room = known.is_some() || self.places.has(DUTIES_MAX, &claimant, &tickets);
-        let claim = claims.signed_by(&id, &claimant).filter(|_| room);
-        let Some(claim) = claim else {
-            return false;
+        let replaces = known.is_some();
+        let Some(claim) = claims.signed_by(&id, &claimant) else {
+            return Drew::Missing;
         };
+        let tickets = Tickets::of(&facts.validators);
+        if !replaces && !self.places.has(DUTIES_MAX, &claimant, &tickets) {
+            return Drew::Full;
+        }
         let body = &claim.statement.claim;
         let seed = sortition::seed(&facts.beacon, &body.process, body.first_new);
         let proof = sortition::prove(&self.lottery.0, &seed);
         let eligible = facts.validators.tickets_without(&[claimant]);
         let draw = Draw::new(self.params.k, eligible);
         let Some(tranche) = draw.first_tranche(&proof, held) else {
-            return true;
+            return Drew::Settled;
         };
         let wait = tranche.saturating_mul(self.params.tranche_blocks);
         let plan = Plan::new(
@@ -180,6 +207,7 @@ impl Verifier {
             plan,
             stage: Stage::Drawn,
             want: None,
+            looked: false,
             tries: 0,
             next: Height(0),
             heard: BTreeMap::new(),
@@ -190,6 +218,6 @@ impl Verifier {
         if let Some(replaced) = self.duties.insert(id, duty) {
             self.places.leave(&replaced.claimant);
         }
-        true
+        Drew::Settled
     }
 }

@@ -52,13 +52,15 @@ impl Places {
         }
     }
 
-    /// Whether there is one more for somebody's claims among so many: half of them are for whoever comes first, of the others
-    /// everybody has a share by its tickets, and one at least.
+    /// Whether there is one more for somebody's claims among so many: nobody has more than half as many as are free, but a share of
+    /// half of them by its tickets in any case, and one at least. So there may be half as many more than so many, and one for
+    /// each.
     pub(super) fn has(&self, most: usize, claimant: &Address, tickets: &Tickets<'_>) -> bool {
-        let half = most / 2;
-        if self.all < half {
+        let taken = self.taken.get(claimant).copied().unwrap_or(0);
+        if taken < most.saturating_sub(self.all) / 2 {
             return true;
         }
+        let half = most / 2;
         let held = tickets.validators.get(claimant).map_or(0, |it| it.tickets);
         let half = u64::try_from(half).unwrap_or(u64::MAX);
         let share = half
@@ -66,7 +68,6 @@ impl Places {
             .checked_div(tickets.all)
             .unwrap_or(0)
             .max(1);
-        let taken = self.taken.get(claimant).copied().unwrap_or(0);
         u64::try_from(taken).is_ok_and(|taken| taken < share)
     }
 }
@@ -120,19 +121,22 @@ mod tests {
     fn nobody_takes_the_places_of_others() {
         let mut places = Places::new();
         assert_eq!(
-            fill(&mut places, 220, 1),
+            fill(&mut places, 330, 1),
             110,
-            "one half, for lack of others"
+            "as many as half of those that are left"
         );
-        // A share of the other half for each, whatever the first has.
-        for number in 2..=10 {
-            assert_eq!(fill(&mut places, 220, number), 2 * usize::from(number));
+        assert_eq!(fill(&mut places, 330, 2), 73);
+        assert!(fill(&mut places, 330, 3) > 45);
+        // A share for each, whatever the first have.
+        for number in 4..=10 {
+            assert!(fill(&mut places, 330, number) >= 3 * usize::from(number));
         }
-        assert_eq!(fill(&mut places, 220, 1), 0);
+        assert_eq!(fill(&mut places, 330, 1), 0);
         // Who has lost its tickets since has one.
-        assert_eq!(fill(&mut places, 220, 99), 1);
+        assert_eq!(fill(&mut places, 330, 99), 1);
+        assert!(places.all <= 330 + 165 + 1);
         places.leave(&claimant(10));
-        assert_eq!(fill(&mut places, 220, 9), 0);
-        assert_eq!(fill(&mut places, 220, 10), 1);
+        assert_eq!(fill(&mut places, 330, 9), 0);
+        assert_eq!(fill(&mut places, 330, 10), 1);
     }
 }

@@ -72,8 +72,8 @@ impl Duty {
     /// An attempt came to nothing: the next one is after a pause, which grows (rule VE-12).
     fn pause(&mut self, height: Height) {
         self.stage = Stage::Lacking;
-        self.next = height.plus(self.tries.min(PAUSE_MAX));
         self.tries = self.tries.saturating_add(1);
+        self.next = height.plus(self.tries.min(PAUSE_MAX));
     }
 }
 
@@ -163,7 +163,7 @@ impl Verifier {
                 continue;
             };
             let new = match duty.stage {
-                Stage::Drawn => true,
+                Stage::Drawn => !duty.looked,
                 Stage::Lacking if duty.next <= height => false,
                 Stage::Lacking | Stage::Executing | Stage::Done => continue,
             };
@@ -182,7 +182,7 @@ impl Verifier {
             }
             match lacking.map_or_else(|| claims.lead(claim), Err) {
                 Ok(_) if !room => {
-                    duty.stage = Stage::Lacking;
+                    duty.looked = true;
                     self.held = true;
                 }
                 Ok(lead) => {
