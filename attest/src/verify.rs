@@ -31,6 +31,7 @@
 
 mod accuse;
 mod draw;
+mod executing;
 mod places;
 mod proceed;
 mod together;
@@ -55,8 +56,9 @@ use crate::claims::Claims;
 use crate::effect::{Effect, Event, Executed, Finding, Gossip, Job, Record, Want};
 use crate::guard::Guard;
 use draw::Committed;
+use executing::Executing;
 use places::Places;
-use proceed::Executing;
+
 use traces::{Plan, Traces};
 
 use waiting::Waiting;

@@ -15,7 +15,7 @@ use super::traces::Plan;
 use super::{Duty, Stage, Verifier};
 use crate::claims::Claims;
 
-/// Claims that one verifier has in hand, or had not long ago: as many as a node keeps.
+/// Claims that one verifier has in hand: as many as a node keeps.
 pub const DUTIES_MAX: usize = crate::claims::CLAIMS_MAX;
 
 /// Blocks for which a batch that has not come holds up those after it in the same block.
@@ -215,7 +215,9 @@ impl Verifier {
         self.waiting.insert(duty.process, committed, id);
         self.stirred.insert(duty.process);
         self.places.take(claimant);
-        if let Some(replaced) = self.duties.insert(id, duty) {
+        let replaced = self.duties.insert(id, duty);
+        // One that is done had none.
+        if let Some(replaced) = replaced.filter(|it| it.stage != Stage::Done) {
             self.places.leave(&replaced.claimant);
         }
         Drew::Settled

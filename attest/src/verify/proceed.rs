@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use surety_protocol::facts::BlockFacts;
-use surety_protocol::id::{Address, ClaimId, ProcessId};
+use surety_protocol::id::{ClaimId, ProcessId};
 use surety_protocol::machine::Outbox;
 use surety_protocol::time::Height;
 
@@ -18,55 +18,6 @@ const EXECUTING_MAX: usize = 128;
 const ASKED_MAX: usize = 256;
 /// The most blocks between two attempts that come to nothing.
 const PAUSE_MAX: u64 = 8;
-/// Blocks after which an execution without an answer has no place any more: its worker has died long before.
-const LOST_BLOCKS: u64 = 600;
-
-/// The places of claims that are being executed.
-#[derive(Debug, Default)]
-pub(super) struct Executing {
-    /// Whose claims they are, and since when, by the claim and the block that committed it.
-    since: std::collections::BTreeMap<(ClaimId, Height), (Address, Height)>,
-    places: Places,
-    /// Whether one was given back that nobody has taken.
-    freed: bool,
-}
-
-impl Executing {
-    pub(super) const fn new() -> Executing {
-        Executing {
-            since: std::collections::BTreeMap::new(),
-            places: Places::new(),
-            freed: false,
-        }
-    }
-
-    fn begin(&mut self, (claim, committed): (ClaimId, Height), claimant: Address, now: Height) {
-        if self
-            .since
-            .insert((claim, committed), (claimant, now))
-            .is_none()
-        {
-            self.places.take(claimant);
-        }
-    }
-
-    /// Its answer came, whatever has become of the duty.
-    pub(super) fn end(&mut self, claim: ClaimId, committed: Height) {
-        if let Some((claimant, _)) = self.since.remove(&(claim, committed)) {
-            self.places.leave(&claimant);
-            self.freed = true;
-        }
-    }
-
-    fn forget(&mut self, now: Height) {
-        let lost = |since: Height| now.since(since) > LOST_BLOCKS;
-        let gone = self.since.iter().filter(|(_, (_, since))| lost(*since));
-        let gone: Vec<(ClaimId, Height)> = gone.map(|(it, _)| *it).collect();
-        for (claim, committed) in gone {
-            self.end(claim, committed);
-        }
-    }
-}
 
 impl Duty {
     /// An attempt came to nothing: the next one is after a pause, which grows (rule VE-12).

@@ -262,12 +262,12 @@ async fn replay(context: &Context, verb: &Replay, mut slots: Range<u64>) -> Resu
             "{executed} slots executed, {compared} compared: they agree"
         ));
     }
-    let ended = replayed.size() < slots.end;
-    if ended && verb.differing {
-        return Err(short(replayed.size()));
-    }
-    if ended {
-        done.beyond = claims.beyond(replayed.size());
+    let size = replayed.size();
+    if size < slots.end {
+        if verb.differing {
+            return Err(short(size));
+        }
+        done.beyond = claims.beyond(size);
     }
     done.compared_some(unsaid)
 }
