@@ -58,7 +58,7 @@ fn refused(status: u16, code: &str) -> (&'static str, &'static str) {
         ),
         ("other-history", _) => (
             "node-refused",
-            "this node is wrong about the process, and may have been faulty: ask another one",
+            "this node or the certificate is wrong: ask another one, and see `surety audit replay`",
         ),
         ("module-refused", _) => (
             "node-refused",

@@ -166,16 +166,17 @@ fn unsaid(slots: u64) -> CliError {
     let message = format!(
         "nothing to compare: the node has evaluated none of the {slots} slots, and has kept no claim of any of them"
     );
-    CliError::new(Exit::Failure, "nothing-said", message)
-        .with_help("name a compute unit of the process, or an auditor, with --node URL; one that is catching up says it later")
+    CliError::new(Exit::Failure, "nothing-said", message).with_help(
+        "name a compute unit of the process with --node URL; one that is catching up says it later",
+    )
 }
 
 /// Rule RP-5.
 fn said_once(slots: u64) -> CliError {
     let message =
-        format!("nothing to compare: of none of the {slots} slots does the node know what two say");
+        format!("nothing to compare: the node does not know two words on any of the {slots} slots");
     CliError::new(Exit::Failure, "nothing-said", message).with_help(
-        "leave out --differing to execute them, or name a compute unit of the process with --node URL",
+        "name a compute unit of the process with --node URL; without --differing, one word is enough",
     )
 }
 
@@ -259,7 +260,7 @@ async fn replay(context: &Context, verb: &Replay, mut slots: Range<u64>) -> Resu
         }
         let (executed, compared) = (done.executed, done.compared);
         context.shell.progress(format!(
-            "{executed} slots executed, {compared} compared: they agree"
+            "{executed} slots executed; {compared} were compared, and nothing differs"
         ));
     }
     let size = replayed.size();
