@@ -42,6 +42,8 @@ pub const CUT_TICKS: u64 = 400;
 pub const TURN_TICKS: u64 = 400;
 /// Blocks after which an uncertified end is given up.
 pub const PATIENCE_BLOCKS: u64 = 24;
+/// Blocks after its last claim for which a compute unit is given precedence.
+const RIVAL_BLOCKS: u64 = 256;
 /// Blocks for which a digest that no block has carried may still come.
 const GIVEN_UP_BLOCKS: u64 = 64;
 /// Processes whose evaluation failed are tried again after this many milliseconds.
@@ -56,8 +58,8 @@ pub struct Compute {
     /// Those that time or a block may move on; the others rest until something is heard of them.
     busy: BTreeSet<ProcessId>,
     height: Height,
-    /// Operators whose claims count, to take turns with.
-    rivals: BTreeSet<Address>,
+    /// Operators whose claims count, to take turns with, and when the last one came.
+    rivals: BTreeMap<Address, Height>,
     /// Signed claims whose digest is not committed yet.
     uncommitted: BTreeSet<ClaimId>,
     /// The digests that were submitted and have not been seen in a block.
@@ -75,7 +77,7 @@ impl Compute {
             processes: BTreeMap::new(),
             busy: BTreeSet::new(),
             height: Height(0),
-            rivals: BTreeSet::new(),
+            rivals: BTreeMap::new(),
             uncommitted: BTreeSet::new(),
             submitted: BTreeMap::new(),
             given_up: BTreeMap::new(),
@@ -258,7 +260,7 @@ impl Compute {
     /// Another operator's authentic claim (rule CU-3).
     pub fn peer_claim(&mut self, peer: &SignedClaim, guard: &mut Guard, out: &mut Outbox<Effect>) {
         let claim = &peer.statement.claim;
-        self.rivals.insert(peer.statement.claimant);
+        self.rivals.insert(peer.statement.claimant, self.height);
         let Some(it) = self.touch(&claim.process) else {
             return;
         };
@@ -311,6 +313,8 @@ impl Compute {
         for operator in &facts.tombstoned {
             self.rivals.remove(operator);
         }
+        self.rivals
+            .retain(|_, claimed| facts.height.since(*claimed) <= RIVAL_BLOCKS);
         for (process, segment) in &facts.certified {
             if let Some(it) = self.touch(process) {
                 it.certified = segment.size;
@@ -426,12 +430,8 @@ impl Compute {
             )
         };
         let ours = rank(&self.operator);
-        let before = self
-            .rivals
-            .iter()
-            .filter(|rival| rank(rival) < ours)
-            .count();
-        u64::try_from(before).unwrap_or(u64::MAX).min(4)
+        let before = self.rivals.keys().filter(|rival| rank(rival) < ours);
+        u64::try_from(before.take(4).count()).unwrap_or(4)
     }
 
     fn sign(&mut self, process: ProcessId, size: u64, guard: &mut Guard, out: &mut Outbox<Effect>) {

@@ -16,10 +16,11 @@
 //! - `[TA-6]` What approved a claim is kept for [`COMPARED_BLOCKS`] blocks after it was certified: who is still executing it compares
 //!   the trace proofs. An approval whose proof is false counts no more.
 
+mod early;
 mod post;
 mod refuted;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_bytes::ByteBuf;
@@ -38,14 +39,11 @@ use crate::claims::Claims;
 use crate::effect::Effect;
 use crate::verify::COMPARED_BLOCKS;
 
+use early::{Early, Waiting};
 use refuted::Lies;
 
 /// Blocks after which anybody posts a certificate.
 pub const FALLBACK_BLOCKS: u64 = 4;
-/// Approvals that wait for a block.
-pub const WAITING_MAX: usize = 4096;
-/// Of those the most that one peer brought.
-const WAITING_SHARE: usize = 512;
 /// Blocks before and after the one that it refers to for which an approval waits.
 const WAITING_BLOCKS: u64 = 16;
 /// Blocks for which a tally is kept.
@@ -84,9 +82,6 @@ const fn key_of(approval: &Approval) -> Key {
     (approval.claim, approval.committed)
 }
 
-/// An approval that waits, and what stands for the peer that brought it.
-pub type Early = (Approval, Option<Digest>);
-
 /// The approvals of open claims.
 #[derive(Debug)]
 pub struct Tally {
@@ -100,7 +95,7 @@ pub struct Tally {
     open: BTreeSet<Key>,
     /// Those that have become more since anything was posted.
     fresh: BTreeSet<Key>,
-    waiting: VecDeque<Early>,
+    waiting: Waiting,
     certified: BTreeMap<ClaimId, Height>,
     tombstoned: BTreeSet<Address>,
     lies: Lies,
@@ -122,7 +117,7 @@ impl Tally {
             counts: BTreeMap::new(),
             open: BTreeSet::new(),
             fresh: BTreeSet::new(),
-            waiting: VecDeque::new(),
+            waiting: Waiting::new(),
             certified: BTreeMap::new(),
             tombstoned: BTreeSet::new(),
             lies: Lies::new(),
@@ -142,7 +137,7 @@ impl Tally {
         facts: &Arc<BlockFacts>,
         claims: &Claims,
         out: &mut Outbox<Effect>,
-    ) -> VecDeque<Early> {
+    ) -> Vec<Early> {
         self.height = facts.height;
         self.facts.insert(facts.height, Arc::clone(facts));
         for (claimant, root) in &facts.committed {
@@ -181,7 +176,26 @@ impl Tally {
         self.fresh.extend(&self.open);
         self.reach.clear();
         self.post(claims, out);
-        std::mem::take(&mut self.waiting)
+        let mut waiting = std::mem::take(&mut self.waiting);
+        let waited = waiting.take(|it| !self.waits(it) || !self.is_early(it, claims));
+        self.waiting = waiting;
+        waited
+    }
+
+    /// The block with the seed for what an approval refers to.
+    fn seeded(&self, approval: &Approval) -> Height {
+        approval.committed.plus(self.params.seed_delay_blocks)
+    }
+
+    /// Whether the block or the claim that an approval refers to has not come.
+    fn is_early(&self, approval: &Approval, claims: &Claims) -> bool {
+        self.seeded(approval) > self.height || claims.any(&approval.claim).is_none()
+    }
+
+    /// Whether what an approval lacks may come yet (rule TA-3).
+    fn waits(&self, approval: &Approval) -> bool {
+        let seeded = self.seeded(approval);
+        seeded <= self.height.plus(WAITING_BLOCKS) && self.height <= seeded.plus(WAITING_BLOCKS)
     }
 
     /// A claim was proven false: from now on its approvals are evidence (rule TA-5).
@@ -208,7 +222,7 @@ impl Tally {
         if approval.verifier == self.operator {
             return false;
         }
-        let seeded = approval.committed.plus(self.params.seed_delay_blocks);
+        let seeded = self.seeded(approval);
         let validators = self.facts.get(&seeded).map(|it| &it.validators);
         let signer = validators.and_then(|it| it.get(&approval.verifier));
         signer.is_some_and(|signer| {
@@ -226,7 +240,7 @@ impl Tally {
         if self.knows(approval) {
             return Admitted::Nothing;
         }
-        let seeded = approval.committed.plus(self.params.seed_delay_blocks);
+        let seeded = self.seeded(approval);
         let claim = claims.any(&approval.claim);
         let (Some(claim), true) = (claim, seeded <= self.height) else {
             return Admitted::Early;
@@ -272,19 +286,8 @@ impl Tally {
 
     /// Lets an approval wait that came early (rule TA-3).
     pub fn wait(&mut self, approval: Approval, peer: Option<Digest>) {
-        let seeded = approval.committed.plus(self.params.seed_delay_blocks);
-        let near = seeded <= self.height.plus(WAITING_BLOCKS)
-            && self.height <= seeded.plus(WAITING_BLOCKS);
-        if !near || self.waiting.iter().any(|(it, _)| *it == approval) {
-            return;
-        }
-        let brought = self.waiting.iter().filter(|(_, by)| *by == peer).count();
-        if peer.is_some() && brought >= WAITING_SHARE {
-            return;
-        }
-        self.waiting.push_back((approval, peer));
-        if self.waiting.len() > WAITING_MAX {
-            self.waiting.pop_front();
+        if self.waits(&approval) {
+            self.waiting.insert(approval, peer);
         }
     }
 

@@ -27,7 +27,8 @@
 //!   when that is first seen, and with each block. After attempts that come to nothing it pauses, for more and more blocks.
 //! - `[VE-13]` Duties in hand, executions at once and questions between two blocks are bounded. Nobody's claims take more than half as
 //!   many places as are free; but every claimant has a share of half of all places by its tickets, and one at least, so that nobody's
-//!   claims keep those of others out.
+//!   claims keep those of others out. Of the duties in hand 512 are of one claimant's claims of one process at most,
+//!   because all of these are tried with every slot of it.
 
 mod accuse;
 mod draw;
@@ -128,8 +129,6 @@ pub struct Verifier {
     /// Processes of which something came, and whether a block did, since all was tried.
     stirred: BTreeSet<ProcessId>,
     passed: bool,
-    /// Whether some that could be executed had no place.
-    held: bool,
     traces: Traces,
     accuser: Accuser,
 }
@@ -169,7 +168,6 @@ impl Verifier {
             asked: Places::new(),
             stirred: BTreeSet::new(),
             passed: false,
-            held: false,
             traces: Traces::new(),
             accuser: Accuser::new(),
         }

@@ -14,6 +14,8 @@ mod audit;
 mod draw;
 #[path = "approvals/network.rs"]
 mod network;
+#[path = "approvals/places.rs"]
+mod places;
 #[path = "approvals/tally.rs"]
 mod tally;
 #[path = "approvals/traces.rs"]

@@ -23,7 +23,7 @@ pub fn signing_digest(claim: &ClaimId) -> Digest {
 }
 
 /// One verifier's approval of one claim.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize_tuple, Deserialize_tuple)]
 pub struct Approval {
     /// The approved claim.
     pub claim: ClaimId,

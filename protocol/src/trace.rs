@@ -31,7 +31,7 @@ use crate::time::Slot;
 pub const BINDING_BYTES_MAX: usize = 1280;
 
 /// What an approval shows of the drawn step.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize_tuple, Deserialize_tuple)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize_tuple, Deserialize_tuple)]
 pub struct TraceProof {
     /// The hot key's signature over [`signing_digest`] of the trace under [`common_key`].
     pub signature: Signature,

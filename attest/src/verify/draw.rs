@@ -4,8 +4,10 @@
 //! claim alone, however many others are waited for. With a block only those are tried again for which there was no room.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use surety_protocol::claim::SignedClaim;
+use surety_protocol::facts::BlockFacts;
 use surety_protocol::id::{Address, ClaimId, Digest};
 use surety_protocol::sortition::{self, Draw};
 use surety_protocol::time::Height;
@@ -64,7 +66,11 @@ impl Verifier {
             if !self.of(seeded, &claimant).is_some_and(|it| waits(it)) {
                 continue;
             }
-            let drew = self.draw_one(seeded, claimant, id, claims);
+            let Some(facts) = self.beacons.get(&seeded).map(Arc::clone) else {
+                continue;
+            };
+            let tickets = Tickets::of(&facts.validators);
+            let drew = self.draw_one(&facts, &tickets, claimant, id, claims);
             if let Some(it) = self.of(seeded, &claimant) {
                 it.again |= drew == Drew::Full;
                 if let (Drew::Settled, Some(left)) = (drew, &mut it.left) {
@@ -123,6 +129,10 @@ impl Verifier {
 
     /// Draws for all claims with a seed (rule VE-1).
     pub(super) fn draw(&mut self, seeded: Height, claims: &Claims) {
+        let Some(facts) = self.beacons.get(&seeded).map(Arc::clone) else {
+            return;
+        };
+        let tickets = Tickets::of(&facts.validators);
         let mut committed = self.committed.remove(&seeded).unwrap_or_default();
         let due = |it: &&mut Committed| it.left.is_none() || it.again;
         for it in committed.iter_mut().filter(due) {
@@ -136,7 +146,7 @@ impl Verifier {
             };
             it.again = false;
             left.retain(|id| {
-                let drew = self.draw_one(seeded, it.claimant, *id, claims);
+                let drew = self.draw_one(&facts, &tickets, it.claimant, *id, claims);
                 it.again |= drew == Drew::Full;
                 drew != Drew::Settled
             });
@@ -151,14 +161,13 @@ impl Verifier {
     /// Draws for a claim.
     fn draw_one(
         &mut self,
-        seeded: Height,
+        facts: &BlockFacts,
+        tickets: &Tickets<'_>,
         claimant: Address,
         id: ClaimId,
         claims: &Claims,
     ) -> Drew {
-        let Some(facts) = self.beacons.get(&seeded) else {
-            return Drew::Full;
-        };
+        let seeded = facts.height;
         let committed = seeded.minus(self.params.seed_delay_blocks);
         if claimant == self.operator {
             return Drew::Settled;
@@ -176,11 +185,13 @@ impl Verifier {
         let Some(claim) = claims.signed_by(&id, &claimant) else {
             return Drew::Missing;
         };
-        let tickets = Tickets::of(&facts.validators);
-        if !replaces && !self.places.has(DUTIES_MAX, &claimant, &tickets) {
+        let body = &claim.statement.claim;
+        // [VE-13]
+        let room = self.places.has(DUTIES_MAX, &claimant, tickets)
+            && self.waiting.has_room(&body.process, &claimant);
+        if !replaces && !room {
             return Drew::Full;
         }
-        let body = &claim.statement.claim;
         let seed = sortition::seed(&facts.beacon, &body.process, body.first_new);
         let proof = sortition::prove(&self.lottery.0, &seed);
         let eligible = facts.validators.tickets_without(&[claimant]);
@@ -212,7 +223,7 @@ impl Verifier {
             next: Height(0),
             heard: BTreeMap::new(),
         };
-        self.waiting.insert(duty.process, committed, id);
+        self.waiting.insert(duty.process, claimant, committed, id);
         self.stirred.insert(duty.process);
         self.places.take(claimant);
         let replaced = self.duties.insert(id, duty);

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use surety_protocol::id::{Address, ClaimId};
 use surety_protocol::time::Height;
 
-use super::places::Places;
+use super::places::{Places, Tickets};
 
+/// Claims that are executed at once.
+const EXECUTING_MAX: usize = 128;
 /// Blocks after which an execution without an answer has no place any more: its worker has died long before.
 const LOST_BLOCKS: u64 = 600;
 
@@ -15,7 +17,7 @@ const LOST_BLOCKS: u64 = 600;
 pub(super) struct Executing {
     /// Whose claims they are, and since when, by the claim and the block that committed it.
     since: BTreeMap<(ClaimId, Height), (Address, Height)>,
-    pub(super) places: Places,
+    places: Places,
     /// Whether one was given back that nobody has taken.
     pub(super) freed: bool,
 }
@@ -27,6 +29,11 @@ impl Executing {
             places: Places::new(),
             freed: false,
         }
+    }
+
+    /// Whether one more of somebody's claims may be executed now.
+    pub(super) fn has_place(&self, claimant: &Address, tickets: &Tickets<'_>) -> bool {
+        self.places.has(EXECUTING_MAX, claimant, tickets)
     }
 
     /// One is begun.

@@ -1,9 +1,9 @@
 //! Which duties are executed now, and what others lack (rules VE-4, VE-12 and VE-13).
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use surety_protocol::facts::BlockFacts;
-use surety_protocol::id::{ClaimId, ProcessId};
+use surety_protocol::id::{Address, ClaimId, ProcessId};
 use surety_protocol::machine::Outbox;
 use surety_protocol::time::Height;
 
@@ -12,8 +12,6 @@ use super::{Duty, Stage, Verifier};
 use crate::claims::Claims;
 use crate::effect::{Effect, Job, Want};
 
-/// Claims that are executed at once.
-const EXECUTING_MAX: usize = 128;
 /// What is asked for between two blocks.
 const ASKED_MAX: usize = 256;
 /// The most blocks between two attempts that come to nothing.
@@ -37,7 +35,7 @@ impl Verifier {
     /// A log has so many slots: claims that waited for the last of them need not pause, once.
     pub fn grew(&mut self, process: ProcessId, size: u64) {
         let height = self.height;
-        for id in self.waiting.of(&process) {
+        for (_, id) in self.waiting.of(&process) {
             let duty = self.duties.get_mut(&id);
             if let Some(duty) = duty.filter(|it| !it.whole && it.size <= size) {
                 duty.whole = true;
@@ -50,7 +48,7 @@ impl Verifier {
     /// A state or the module of a process is here that was not: what waits for it need not pause.
     pub fn here(&mut self, process: ProcessId) {
         let height = self.height;
-        for id in self.waiting.of(&process) {
+        for (_, id) in self.waiting.of(&process) {
             if let Some(duty) = self.duties.get_mut(&id) {
                 duty.next = duty.next.min(height);
             }
@@ -64,7 +62,8 @@ impl Verifier {
         let duty = self.duties.get_mut(&id);
         if let Some(duty) = duty.filter(|it| it.committed == committed) {
             duty.pause(height);
-            self.waiting.insert(duty.process, committed, id);
+            self.waiting
+                .insert(duty.process, duty.claimant, committed, id);
         }
     }
 
@@ -76,6 +75,7 @@ impl Verifier {
         let Some(facts) = self.beacons.get(&self.height).map(Arc::clone) else {
             return;
         };
+        let tickets = Tickets::of(&facts.validators);
         if passed {
             let duties = &self.duties;
             self.waiting.retain(|id, committed| {
@@ -84,83 +84,94 @@ impl Verifier {
             });
             self.executing.forget(self.height);
             self.asked = Places::new();
+            let all: Vec<ClaimId> = self.waiting.oldest_first().collect();
+            for id in &all {
+                self.proceed(id, true, &tickets, claims, out);
+            }
+            return;
         }
-        let all = passed || (self.held && freed);
-        let tried: Vec<ClaimId> = if all {
-            self.held = false;
-            self.waiting.oldest_first().collect()
-        } else {
-            stirred.iter().flat_map(|it| self.waiting.of(it)).collect()
-        };
-        if !tried.is_empty() {
-            self.proceed(&tried, passed, &facts, claims, out);
+        if freed {
+            self.fill(&tickets, claims, out);
+        }
+        let of = stirred.iter().flat_map(|it| self.waiting.of(it));
+        let mut tried: Vec<(Height, ClaimId)> = of.collect();
+        tried.sort_unstable();
+        for (_, id) in &tried {
+            self.proceed(id, false, &tickets, claims, out);
         }
     }
 
-    /// Executes those that are due and can be; asks for what others lack, again if `again`.
+    /// Gives the places that are free to duties that were held up, the first committed first.
+    fn fill(&mut self, tickets: &Tickets<'_>, claims: &Claims, out: &mut Outbox<Effect>) {
+        let mut next: BTreeSet<(Height, Address)> = self.waiting.held().collect();
+        while let Some((_, claimant)) = next.pop_first() {
+            if !self.executing.has_place(&claimant, tickets) {
+                continue;
+            }
+            if let Some((id, committed)) = self.waiting.release(&claimant) {
+                self.proceed(&id, false, tickets, claims, out);
+                next.extend(committed.map(|it| (it, claimant)));
+            }
+        }
+    }
+
+    /// Executes a claim if it is due and can be; asks for what it lacks, again if `again`.
     fn proceed(
         &mut self,
-        tried: &[ClaimId],
+        id: &ClaimId,
         again: bool,
-        facts: &BlockFacts,
+        tickets: &Tickets<'_>,
         claims: &Claims,
         out: &mut Outbox<Effect>,
     ) {
         let height = self.height;
-        let tickets = Tickets::of(&facts.validators);
-        for id in tried {
-            let duty = self.duties.get_mut(id).filter(|it| it.from <= height);
-            let Some(duty) = duty else {
-                continue;
-            };
-            let new = match duty.stage {
-                Stage::Drawn => !duty.looked,
-                Stage::Lacking if duty.next <= height => false,
-                Stage::Lacking | Stage::Executing | Stage::Done => continue,
-            };
-            let Some(claim) = claims.signed_by(id, &duty.claimant) else {
-                continue;
-            };
-            let lacking = duty.want.clone().filter(|want| !claims.has(want));
-            let room = self
-                .executing
-                .places
-                .has(EXECUTING_MAX, &duty.claimant, &tickets);
-            // What is new says at once what it lacks, though there may be no place yet.
-            if lacking.is_none() && !room && !new {
-                self.held = true;
-                continue;
+        let duty = self.duties.get_mut(id).filter(|it| it.from <= height);
+        let Some(duty) = duty else {
+            return;
+        };
+        let new = match duty.stage {
+            Stage::Drawn => !duty.looked,
+            Stage::Lacking if duty.next <= height => false,
+            Stage::Lacking | Stage::Executing | Stage::Done => return,
+        };
+        let Some(claim) = claims.signed_by(id, &duty.claimant) else {
+            return;
+        };
+        let lacking = duty.want.clone().filter(|want| !claims.has(want));
+        let room = self.executing.has_place(&duty.claimant, tickets);
+        // What is new says at once what it lacks, though there may be no place yet.
+        if lacking.is_none() && !room && !new {
+            return self.waiting.hold(duty.claimant, duty.committed, *id);
+        }
+        match lacking.map_or_else(|| claims.lead(claim), Err) {
+            Ok(_) if !room => {
+                duty.looked = true;
+                self.waiting.hold(duty.claimant, duty.committed, *id);
             }
-            match lacking.map_or_else(|| claims.lead(claim), Err) {
-                Ok(_) if !room => {
-                    duty.looked = true;
-                    self.held = true;
+            Ok(lead) => {
+                // [VE-4]
+                let Some(traced) = duty.plan.traced(&claim.statement.claim) else {
+                    duty.stage = Stage::Done;
+                    return;
+                };
+                duty.stage = Stage::Executing;
+                let draw = (*id, duty.committed);
+                self.executing.begin(draw, duty.claimant, height);
+                out.push(Effect::Execute(Job::Check {
+                    claim: Box::new(claim.clone()),
+                    committed: duty.committed,
+                    lead,
+                    traced,
+                }));
+            }
+            Err(want) => {
+                let first = duty.want.as_ref() != Some(&want);
+                let place = self.asked.has(ASKED_MAX, &duty.claimant, tickets);
+                if (first || again) && place {
+                    self.asked.take(duty.claimant);
+                    out.push(Effect::Fetch(want.clone()));
                 }
-                Ok(lead) => {
-                    // [VE-4]
-                    let Some(traced) = duty.plan.traced(&claim.statement.claim) else {
-                        duty.stage = Stage::Done;
-                        continue;
-                    };
-                    duty.stage = Stage::Executing;
-                    let draw = (*id, duty.committed);
-                    self.executing.begin(draw, duty.claimant, height);
-                    out.push(Effect::Execute(Job::Check {
-                        claim: Box::new(claim.clone()),
-                        committed: duty.committed,
-                        lead,
-                        traced,
-                    }));
-                }
-                Err(want) => {
-                    let first = duty.want.as_ref() != Some(&want);
-                    let place = self.asked.has(ASKED_MAX, &duty.claimant, &tickets);
-                    if (first || again) && place {
-                        self.asked.take(duty.claimant);
-                        out.push(Effect::Fetch(want.clone()));
-                    }
-                    lacks(duty, want, claims, height);
-                }
+                lacks(duty, want, claims, height);
             }
         }
     }

@@ -56,8 +56,8 @@ impl Verifier {
         };
         duty.stage = Stage::Lacking;
         duty.from = self.height;
-        let process = duty.process;
-        self.waiting.insert(process, committed, id);
+        let (process, claimant) = (duty.process, duty.claimant);
+        self.waiting.insert(process, claimant, committed, id);
         self.stirred.insert(process);
         out.push(Effect::Notify(Event::Disagree { process, claim: id }));
     }

@@ -52,6 +52,25 @@ pub(crate) fn claim(claimant: u8) -> SignedClaim {
     claim_from(claimant, 0)
 }
 
+/// The claim of the first leaf of another process.
+pub(crate) fn claim_of(claimant: u8, process: ProcessId) -> SignedClaim {
+    let SignedClaim {
+        statement,
+        frontier,
+        leaves,
+    } = claim(claimant);
+    let body = Claim {
+        process,
+        hashpath: Hashpath::start(process),
+        ..statement.claim
+    };
+    SignedClaim {
+        statement: Statement::sign(body, operator(claimant), &key(claimant)).unwrap(),
+        frontier,
+        leaves,
+    }
+}
+
 /// The claim of one leaf, after those before it.
 pub(crate) fn claim_from(claimant: u8, first_new: u64) -> SignedClaim {
     let leaf = |slot| Leaf {

@@ -1,0 +1,80 @@
+//! Approvals that came before what they refer to (rule TA-3).
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use surety_protocol::approval::Approval;
+use surety_protocol::id::Digest;
+
+/// Approvals that wait for a block.
+const WAITING_MAX: usize = 4096;
+/// Of those the most that one peer brought.
+const WAITING_SHARE: usize = 512;
+
+/// An approval that waits, and what stands for the peer that brought it.
+pub(super) type Early = (Approval, Option<Digest>);
+
+/// One that is in the order and among those that are known.
+type Known = (Arc<Approval>, Option<Digest>);
+
+/// The approvals that wait, in the order in which they came.
+#[derive(Debug, Default)]
+pub(super) struct Waiting {
+    order: VecDeque<Known>,
+    known: BTreeSet<Arc<Approval>>,
+    /// How many each peer brought of them.
+    brought: BTreeMap<Digest, usize>,
+}
+
+impl Waiting {
+    pub(super) const fn new() -> Waiting {
+        Waiting {
+            order: VecDeque::new(),
+            known: BTreeSet::new(),
+            brought: BTreeMap::new(),
+        }
+    }
+
+    /// Adds one that somebody brought, unless it is known or the peer has brought its share. Of too many the oldest goes.
+    pub(super) fn insert(&mut self, approval: Approval, peer: Option<Digest>) {
+        let brought = peer.and_then(|it| self.brought.get(&it));
+        if brought.is_some_and(|it| *it >= WAITING_SHARE) || self.known.contains(&approval) {
+            return;
+        }
+        let approval = Arc::new(approval);
+        self.known.insert(Arc::clone(&approval));
+        if let Some(peer) = peer {
+            let brought = self.brought.entry(peer).or_default();
+            *brought = brought.saturating_add(1);
+        }
+        self.order.push_back((approval, peer));
+        if self.order.len() > WAITING_MAX
+            && let Some((oldest, peer)) = self.order.pop_front()
+        {
+            self.left(&oldest, peer);
+        }
+    }
+
+    /// Takes out those of which this holds.
+    pub(super) fn take(&mut self, is_taken: impl Fn(&Approval) -> bool) -> Vec<Early> {
+        let order = std::mem::take(&mut self.order).into_iter();
+        let (taken, order): (VecDeque<Known>, _) = order.partition(|(it, _)| is_taken(it));
+        self.order = order;
+        let left = |(approval, peer): Known| {
+            self.left(&approval, peer);
+            (Arc::unwrap_or_clone(approval), peer)
+        };
+        taken.into_iter().map(left).collect()
+    }
+
+    fn left(&mut self, approval: &Arc<Approval>, peer: Option<Digest>) {
+        self.known.remove(approval);
+        let Some(peer) = peer else { return };
+        if let Some(brought) = self.brought.get_mut(&peer) {
+            *brought = brought.saturating_sub(1);
+            if *brought == 0 {
+                self.brought.remove(&peer);
+            }
+        }
+    }
+}
