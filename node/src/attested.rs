@@ -57,7 +57,7 @@ pub enum NotAttested {
     /// Less stands behind it than was asked for (rule AB-4).
     #[error(
         "slot {slot} is {} with {} of stake and {} tickets behind it; asked for are {} of stake and {} tickets",
-        status.name(), backing.stake, backing.tickets, wanted.stake, wanted.tickets
+        status.name(), backing.stake.in_ao(), backing.tickets, wanted.stake.in_ao(), wanted.tickets
     )]
     Backing {
         /// The slot.

@@ -22,6 +22,10 @@ pub const AO: u128 = 1_000_000_000_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Stake(pub u128);
 
+/// An amount for people, in AO: `12.5 AO`. Nothing is rounded.
+#[derive(Debug, Clone, Copy)]
+pub struct InAo(Stake);
+
 /// The amount does not fit its type, or would be negative.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("amount out of range")]
@@ -34,6 +38,11 @@ impl Stake {
     /// A whole number of AO.
     pub const fn from_ao(ao: u64) -> Stake {
         Stake(AO.saturating_mul(ao as u128))
+    }
+
+    /// This amount for people.
+    pub const fn in_ao(self) -> InAo {
+        InAo(self)
     }
 
     /// The sum.
@@ -109,6 +118,18 @@ impl Fraction {
 impl fmt::Display for Stake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+impl fmt::Display for InAo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Stake(armstrongs) = self.0;
+        let (whole, part) = (armstrongs / AO, armstrongs % AO);
+        if part == 0 {
+            return write!(f, "{whole} AO");
+        }
+        let part = format!("{part:012}");
+        write!(f, "{whole}.{} AO", part.trim_end_matches('0'))
     }
 }
 

@@ -26,7 +26,7 @@ enum Verb {
     Verify {
         /// The file with the attested result; `-` is standard input
         file: PathBuf,
-        /// The file with the checkpoint that is trusted
+        /// The file with the checkpoint that is trusted, as `surety ledger checkpoint` saves it
         #[arg(long, value_name = "CHECKPOINT")]
         trust: PathBuf,
     },
@@ -66,13 +66,22 @@ pub(super) fn run(context: &Context, args: CertificateArgs) -> Result<(), CliErr
     }
 }
 
-fn verify(context: &Context, file: &Path, trust: &Path) -> Result<(), CliError> {
-    let checkpoint = file::read(trust, Checkpoint::BYTES_MAX)?;
-    let checkpoint: Checkpoint = codec::decode(&checkpoint).map_err(|error| {
-        let message = format!("{} is not a checkpoint: {error}", trust.display());
+/// The checkpoint that is trusted.
+fn trusted(path: &Path) -> Result<Checkpoint, CliError> {
+    let other = |why: String| {
+        let message = format!("--trust takes the file of a checkpoint, which this is not: {why}");
         CliError::new(Exit::Config, "checkpoint", message)
             .with_help("get one from a node that you trust: `surety ledger checkpoint --out FILE`")
-    })?;
+    };
+    let bytes = match file::read(path, Checkpoint::BYTES_MAX) {
+        Err(error @ FileError::TooLarge { .. }) => return Err(other(error.to_string())),
+        read => read?,
+    };
+    codec::decode(&bytes).map_err(|error| other(format!("{}: {error}", path.display())))
+}
+
+fn verify(context: &Context, file: &Path, trust: &Path) -> Result<(), CliError> {
+    let checkpoint = trusted(trust)?;
     let bytes = match file::read(file, AttestedResult::BYTES_MAX) {
         Err(error @ FileError::TooLarge { .. }) => return Err(Unproven::File(error).into()),
         read => read?,

@@ -23,6 +23,9 @@ pub(super) enum ArgumentError {
     /// Not an amount.
     #[error("an amount is a whole number of armstrongs (10^-12 AO), or a number of AO like 12.5ao")]
     Amount,
+    /// Nothing.
+    #[error("an amount of zero moves nothing: it must be more")]
+    Zero,
 }
 
 impl std::str::FromStr for Tag {
@@ -52,6 +55,14 @@ pub(super) fn amount(text: &str) -> Result<Stake, ArgumentError> {
     let part = digits(&format!("{part:0<12}"))?;
     let whole = digits(whole)?.checked_mul(AO).ok_or(wrong)?;
     whole.checked_add(part).map(Stake).ok_or(wrong)
+}
+
+/// Reads an amount that is to be moved: to move none would be an item for nothing.
+pub(super) fn some_amount(text: &str) -> Result<Stake, ArgumentError> {
+    match amount(text)? {
+        Stake::ZERO => Err(ArgumentError::Zero),
+        some => Ok(some),
+    }
 }
 
 /// What an item says and carries.

@@ -46,11 +46,11 @@ fn refused(status: u16, code: &str) -> (&'static str, &'static str) {
         ),
         ("slot-unknown", _) => (
             "not-found",
-            "there is no such slot yet; `surety process assignments PROCESS` shows which there are",
+            "`surety process assignments PROCESS` shows which there are",
         ),
         ("not-attested", _) => (
             "node-refused",
-            "wait for it with --wait SECONDS, or ask for less with --status",
+            "wait for it, or longer, with --wait SECONDS, or ask for less with --status",
         ),
         ("backing-too-low", _) => (
             "node-refused",
@@ -63,6 +63,10 @@ fn refused(status: u16, code: &str) -> (&'static str, &'static str) {
         ("module-refused", _) => (
             "node-refused",
             "the network executes no such module: what it may have and import is in specs/execution.md",
+        ),
+        ("not-a-gateway", _) => (
+            "node-refused",
+            "ask a node with the role of a gateway, with --node URL; `surety node status` shows a node's `roles`",
         ),
         (_, 404) => (
             "not-found",
@@ -258,7 +262,7 @@ where
     rounds(deadline, WAIT_SECONDS, not_yet, ask, |_| {}).await
 }
 
-/// The same in shorter rounds, after each of which `tell` hears what the node says there is so far.
+/// The same in shorter rounds, after each of which `tell` hears what the node says there is so far, if that is news.
 pub(super) async fn watch_for<T, F>(
     deadline: Instant,
     not_yet: &[&str],
@@ -281,7 +285,7 @@ async fn rounds<T, F>(
 where
     F: Future<Output = Result<T, ClientError>>,
 {
-    let mut told: Option<(String, Instant)> = None;
+    let mut told: Option<String> = None;
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
         let error = match ask(left.as_secs().min(seconds)).await {
@@ -293,13 +297,10 @@ where
             ClientError::Refused { code, detail, .. }
                 if not_yet.contains(&code.as_str()) && !late =>
             {
-                // Some rounds are short, and say nothing new.
-                let news = told.as_ref().is_none_or(|(last, at)| {
-                    last != detail || at.elapsed() >= Duration::from_secs(seconds)
-                });
-                if news {
+                // Only what is new: how it ends says once more what lacks.
+                if told.as_ref() != Some(detail) {
                     tell(detail);
-                    told = Some((detail.clone(), Instant::now()));
+                    told = Some(detail.clone());
                 }
                 tokio::time::sleep(ASK).await;
             }

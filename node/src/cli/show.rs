@@ -1,6 +1,7 @@
 //! JSON documents as tables for people.
 
 use serde_json::Value;
+use surety_protocol::stake::Stake;
 
 use crate::shell::Table;
 
@@ -64,10 +65,34 @@ fn list(rows: &[Value]) -> Table {
     table
 }
 
+/// Fields that are amounts of AO.
+const AMOUNTS: &[&str] = &[
+    "amount",
+    "balance",
+    "bond",
+    "bond_min",
+    "bonded",
+    "burned",
+    "challenge_bond",
+    "escrow",
+    "stake",
+    "supply",
+    "ticket",
+];
+
+/// The value of a field in AO, if it is such an amount.
+fn in_ao(name: &str, value: &Value) -> Option<String> {
+    let last = name.rsplit('.').next().unwrap_or(name);
+    let text = value.as_str().filter(|_| AMOUNTS.contains(&last))?;
+    let amount: Stake = text.parse().ok()?;
+    Some(amount.in_ao().to_string())
+}
+
 /// How many entries of a list of documents are shown.
 const ENTRIES_SHOWN: usize = 16;
 
-/// One line for each field that has a value; the fields of fields, and of the entries of lists, have dotted names.
+/// One line for each field that has a value, and behind an amount once more what it is in AO; the fields of fields, and of the
+/// entries of lists, have dotted names.
 pub(super) fn fields(value: &Value) -> Table {
     let mut table = Table::default();
     // As deep as documents are.
@@ -94,7 +119,10 @@ pub(super) fn fields(value: &Value) -> Table {
             }
             _ => match cell(value) {
                 nothing if nothing.is_empty() => {}
-                text => table.row([name, text]),
+                text => {
+                    let amount = in_ao(&name, value);
+                    table.row([name, text].into_iter().chain(amount));
+                }
             },
         }
     }

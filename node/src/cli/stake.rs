@@ -66,7 +66,7 @@ enum Verb {
 #[derive(Debug, Args)]
 struct Moved {
     /// How much: armstrongs (10^-12 AO), or AO like 12.5ao
-    #[arg(value_parser = item::amount)]
+    #[arg(value_parser = item::some_amount)]
     quantity: Stake,
     #[command(flatten)]
     signing: Signing,
@@ -291,10 +291,13 @@ fn status(context: &Context, address: Option<Address>) -> Result<(), CliError> {
             }
         };
         let shown = Shown::of(&client, &address).await?;
-        if shown.operator.is_null() && shown.account.is_null() {
-            let message = format!("the ledger knows nothing of {address}");
+        // Every address has an account, most of them with nothing.
+        if shown.operator.is_null() && shown.free() == Stake::ZERO {
+            let message = format!(
+                "the ledger does not know {address}: it is no operator, and has no balance"
+            );
             return Err(CliError::new(Exit::Failure, "not-found", message)
-                .with_help("an operator appears when it registers: `surety stake register`"));
+                .with_help("is it mistyped? an operator appears when it registers: `surety stake register`"));
         }
         let told = shown.to_json();
         context.shell.table(&show::fields(&told), &told)

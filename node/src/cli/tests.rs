@@ -49,6 +49,15 @@ fn ids_may_begin_with_a_dash_and_flags_still_count() {
         ])
         .is_err()
     );
+    // What was meant as a slot is called one.
+    for call in [
+        &["process", "result", id, "-1"][..],
+        &["process", "trace", id, "-1"],
+        &["process", "attested", id, "-1", "--out", "x"],
+    ] {
+        let error = parse(call).unwrap_err().to_string();
+        assert!(error.contains("a slot is a whole number"), "{error}");
+    }
     assert!(parse(&["process", "send", id, "--tag", "A="]).is_err());
     assert!(parse(&["process", "send", id, "--data", "x", "--file", "y"]).is_err());
 }
@@ -59,6 +68,8 @@ fn waiting_has_a_default_that_does_not_eat_the_amount() {
     parse(&["stake", "bond", "--wait=5", "10ao"]).unwrap();
     assert!(parse(&["stake", "bond", "--wait=soon", "10ao"]).is_err());
     assert!(parse(&["stake", "bond"]).is_err());
+    // Nothing is signed for nothing.
+    assert!(parse(&["stake", "bond", "0ao"]).is_err());
 }
 
 #[test]
@@ -96,6 +107,8 @@ fn amounts_are_exact() {
     assert_eq!(read("12.000000000001ao"), Ok(12 * AO + 1));
     let most = u128::MAX / AO;
     assert_eq!(item::amount(&format!("{most}ao")), Ok(Stake(most * AO)));
+    assert_eq!(item::some_amount("0.0ao"), Err(item::ArgumentError::Zero));
+    assert_eq!(item::some_amount("1"), Ok(Stake(1)));
     let above = format!("{}ao", most + 1);
     for wrong in [
         "",
@@ -127,6 +140,11 @@ fn documents_become_tables() {
     assert_eq!(text(&page), "slot\tgas\tnew\n0\t5\t\n1\t\tz\n");
     assert_eq!(text(&json!([])), "");
     assert_eq!(text(&json!(["a", "b"])), "a\nb\n");
+    let amounts = json!({ "a": { "balance": "12500000000000" }, "b": { "slot": "7" } });
+    assert_eq!(
+        text(&amounts),
+        "a.balance\t12500000000000\t12.5 AO\nb.slot\t7\n"
+    );
     // What a node says cannot break out of its cell.
     assert_eq!(
         text(&json!({ "a": "x\n\u{1b}[2Jy\tz" })),

@@ -14,7 +14,7 @@ use surety_protocol::time::Slot;
 
 use super::Api;
 use super::problem::Problem;
-use super::processes::known;
+use super::processes::{beyond, known};
 use super::request::{Ask, At, cbor};
 use super::work::waiting;
 use crate::attested::{NotAttested, Wanted, build, recorded};
@@ -63,7 +63,8 @@ impl Wish {
 /// `GET /v1/processes/{process}/slots/{slot}/attested?status=&min_stake=&k=&wait=`: the canonical bytes of an attested result with at
 /// least this status (claimed, certified or settled; the best there is without it), stake and number of tickets behind it.
 /// `X-Surety-Status` says which status it has. With `wait`, up to so many seconds are given it to come about. 409 `not-attested`
-/// says what there is instead, and 409 `backing-too-low` that no more will come to it.
+/// says what there is instead, 409 `backing-too-low` that no more will come to it, and 404 `slot-unknown` that the log does not
+/// reach as far.
 pub(super) async fn get(
     State(api): State<Api>,
     At((process, slot)): At<(ProcessId, u64)>,
@@ -74,6 +75,10 @@ pub(super) async fn get(
     known(&api.now(), &process)?;
     if !wait.is_zero() {
         come(&api, &process, slot, wanted, wait).await?;
+    }
+    let slots = known(&api.now(), &process)?.slots;
+    if slot.0 >= slots {
+        return Err(beyond(slot, slots));
     }
     let claims = api.claims.containing(&api, &process, slot).await?;
     let view = api.now();
@@ -146,7 +151,10 @@ fn refused(error: NotAttested, backing: Option<Backing>) -> Problem {
             let has = available.map_or("nothing", Status::name);
             let behind = backing.map(|it| {
                 let Backing { stake, tickets } = it;
-                format!(" with {stake} of stake and {tickets} tickets behind it")
+                format!(
+                    " with {} of stake and {tickets} tickets behind it",
+                    stake.in_ao()
+                )
             });
             let behind = behind.unwrap_or_default();
             let detail = format!("slot {slot} is not {least} yet; available: {has}{behind}");

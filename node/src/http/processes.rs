@@ -25,6 +25,12 @@ pub(super) fn known<'a>(view: &'a View, process: &ProcessId) -> Result<&'a Proce
         .ok_or_else(|| Problem::unknown("process-unknown", "this node does not follow the process"))
 }
 
+/// The log does not reach as far as the slot, as far as this node knows it.
+pub(super) fn beyond(slot: Slot, slots: u64) -> Problem {
+    let detail = format!("slot {slot} is not in the log yet, which has {slots} slots");
+    Problem::unknown("slot-unknown", detail)
+}
+
 /// How many of a process' slots have come how far.
 #[derive(Debug, Clone, Copy)]
 struct Reach {
@@ -190,8 +196,7 @@ pub(super) async fn message(
 async fn one(api: &Api, process: ProcessId, slot: Slot) -> Result<Response, Problem> {
     let reach = reach(api, &process).await?;
     api.read(move |archive| {
-        let missing =
-            || Problem::unknown("slot-unknown", format!("the log has {} slots", reach.slots));
+        let missing = || beyond(slot, reach.slots);
         if slot.0 >= reach.slots {
             return Err(missing());
         }

@@ -12,7 +12,7 @@ use surety_protocol::time::Slot;
 
 use super::Api;
 use super::problem::Problem;
-use super::processes::known;
+use super::processes::{beyond, known};
 use super::request::{Ask, At, Page, listed};
 use super::work::waiting;
 
@@ -40,13 +40,11 @@ pub(super) async fn get(
         None => {
             let view = api.now();
             let found = known(&view, &process)?;
+            if slot >= found.slots {
+                return Err(beyond(Slot(slot), found.slots));
+            }
             let detail = format!("{} of {} slots are evaluated", found.evaluated, found.slots);
-            let code = if slot < found.slots {
-                "not-evaluated"
-            } else {
-                "slot-unknown"
-            };
-            Err(Problem::unknown(code, detail))
+            Err(Problem::unknown("not-evaluated", detail))
         }
     }
 }

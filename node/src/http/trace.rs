@@ -12,7 +12,7 @@ use surety_protocol::time::Slot;
 use super::Api;
 use super::gateway;
 use super::problem::Problem;
-use super::processes::known;
+use super::processes::{beyond, known};
 use super::request::{Ask, At};
 use crate::archive::{Archive, Search};
 
@@ -38,8 +38,7 @@ pub(super) async fn get(
     gateway::serves(&api)?;
     let slots = known(&api.now(), &process)?.slots;
     if slot >= slots {
-        let detail = format!("the log has {slots} slots");
-        return Err(Problem::unknown("slot-unknown", detail));
+        return Err(beyond(Slot(slot), slots));
     }
     let depth = asked.depth.unwrap_or(DEPTH_MAX).min(DEPTH_MAX);
     api.heavy(move |archive| {

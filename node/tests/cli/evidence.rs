@@ -6,7 +6,7 @@ use serde_bytes::ByteBuf;
 use surety_protocol::assignment::{AssignmentDraft, HashChain};
 use surety_protocol::block::Checkpoint;
 use surety_protocol::bls::SecretKey;
-use surety_protocol::codec;
+use surety_protocol::codec::{self, Wire};
 use surety_protocol::evidence::{DoubleAssignment, Evidence, Offence};
 use surety_protocol::id::{Address, BlockId, ModuleId, NetworkId, ProcessId};
 use surety_protocol::item::{ItemDraft, ItemKey};
@@ -84,6 +84,9 @@ fn evidence_proves_who_did_what_or_nothing() {
     let shown = surety(dir, &["--json", "audit", "show", "evidence"]).data();
     assert_eq!(shown["accused"], offender.to_string());
     assert_eq!(shown["content"]["first"]["slot"], "3");
+    let people = surety(dir, &["audit", "show", "evidence"]);
+    let sentence = format!("it says that {offender} signed two assignments of slot 3 of process ");
+    assert!(people.err.starts_with(&sentence), "{}", people.err);
     let named = surety(dir, &["util", "id", "evidence"]);
     assert_eq!(named.out.trim(), Evidence::id_of(&guilty).to_string());
 
@@ -145,6 +148,10 @@ fn what_is_no_attested_result_is_6_and_what_is_no_checkpoint_3() {
         (6, "attestation-invalid")
     );
     let called = verify("garbage");
+    assert_eq!((called.code, called.error().as_str()), (3, "checkpoint"));
+    // Nor is what is longer than any checkpoint, such as a result.
+    fs::write(dir.join("long"), vec![0_u8; Checkpoint::BYTES_MAX + 1]).unwrap();
+    let called = verify("long");
     assert_eq!((called.code, called.error().as_str()), (3, "checkpoint"));
     let block = surety(dir, &["util", "id", "checkpoint"]);
     assert_eq!(block.out.trim(), checkpoint.block.to_string());

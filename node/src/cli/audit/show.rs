@@ -1,5 +1,6 @@
 //! `surety audit show`: what an evidence file holds, as it says itself.
 
+use std::fmt::Display;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -8,7 +9,9 @@ use surety_protocol::codec;
 use surety_protocol::evidence::{
     DoubleAssignment, Evidence, FalseClaim, FalseTrace, InputBytes, Offence, OffenceKind, Stretch,
 };
+use surety_protocol::id::{Address, ProcessId};
 use surety_protocol::item::ItemView;
+use surety_protocol::time::Slot;
 use surety_protocol::witness::PackedWitness;
 
 use super::{read, refused};
@@ -20,12 +23,13 @@ pub(super) fn run(context: &Context, path: &Path) -> Result<(), CliError> {
     let bytes = read(path)?;
     let unreadable = |error: codec::CodecError| refused(&format!("not an evidence file: {error}"));
     let evidence: Evidence = codec::decode(&bytes).map_err(unreadable)?;
-    let (registration, content) = match evidence.open().map_err(unreadable)? {
-        Offence::FalseClaim(it) => (it.registration.clone(), false_claim(&it)),
-        Offence::FalseTrace(it) => (it.registration.clone(), false_trace(&it)),
-        Offence::DoubleAssignment(it) => (it.registration.clone(), double_assignment(&it)),
+    let offence = evidence.open().map_err(unreadable)?;
+    let (registration, content) = match &offence {
+        Offence::FalseClaim(it) => (&it.registration, false_claim(it)),
+        Offence::FalseTrace(it) => (&it.registration, false_trace(it)),
+        Offence::DoubleAssignment(it) => (&it.registration, double_assignment(it)),
         Offence::ClaimEquivocation(it) => (
-            it.registration.clone(),
+            &it.registration,
             json!({
                 "first": statement(&it.first),
                 "first_leaf": leaf(&it.first_leaf.0),
@@ -34,16 +38,62 @@ pub(super) fn run(context: &Context, path: &Path) -> Result<(), CliError> {
             }),
         ),
     };
+    let accused = ItemView::parse(registration)
+        .ok()
+        .map(|it| it.owner_address());
     let kind = OffenceKind::from_number(evidence.kind).map_or("unknown", OffenceKind::name);
     let told = json!({
         "evidence": Evidence::id_of(&bytes),
         "kind": kind,
         "network": evidence.network,
         "bytes": bytes.len(),
-        "accused": ItemView::parse(&registration).ok().map(|it| it.owner_address()),
+        "accused": accused,
         "content": content,
     });
+    context.shell.progress(sentence(accused, &offence));
     context.shell.table(&show::fields(&told), &told)
+}
+
+/// What the file says of whom, in words. Nothing of it is checked, so it names nothing as a stranger spells it.
+fn sentence(accused: Option<Address>, offence: &Offence) -> String {
+    let last = |it: &Stretch| it.leaves.last().map(|it| it.slot);
+    let (deed, slot, process) = match offence {
+        Offence::FalseClaim(it) => (
+            "signed a claim that is false at",
+            last(&it.stretch),
+            Some(it.statement.claim.process),
+        ),
+        Offence::FalseTrace(it) => (
+            "approved a claim with a false trace of",
+            last(&it.stretch),
+            Some(it.claim.process),
+        ),
+        Offence::DoubleAssignment(it) => {
+            let first = ItemView::parse(&it.first).ok();
+            let slot = first.and_then(|it| it.tag("Nonce")?.parse::<u64>().ok());
+            let process = ItemView::parse(&it.process).ok();
+            (
+                "signed two assignments of",
+                slot.map(Slot),
+                process.map(|it| ProcessId::from(it.id())),
+            )
+        }
+        Offence::ClaimEquivocation(it) => (
+            "signed two different leaves for",
+            Some(it.first_leaf.0.slot),
+            Some(it.first.claim.process),
+        ),
+    };
+    format!(
+        "it says that {} {deed} slot {} of process {}; `surety audit verify` judges whether that is proven",
+        or_unreadable(accused),
+        or_unreadable(slot),
+        or_unreadable(process)
+    )
+}
+
+fn or_unreadable(it: Option<impl Display>) -> String {
+    it.map_or_else(|| "(unreadable)".to_owned(), |it| it.to_string())
 }
 
 fn false_claim(offence: &FalseClaim) -> Value {

@@ -13,6 +13,7 @@ use surety_protocol::id::ProcessId;
 use surety_protocol::stake::Stake;
 use tokio::time::Instant;
 
+use super::read::slot;
 use crate::cli::remote::watch_for;
 use crate::cli::{Context, file, item, show};
 use crate::shell::{CliError, Exit};
@@ -35,6 +36,7 @@ pub(super) struct Attested {
     #[arg(allow_hyphen_values = true)]
     process: ProcessId,
     /// The slot
+    #[arg(allow_negative_numbers = true, value_parser = slot)]
     slot: u64,
     /// How far it must have come at least; the best there is, is what is written
     #[arg(long)]
@@ -107,7 +109,7 @@ pub(super) fn run(context: &Context, verb: &Attested) -> Result<(), CliError> {
             let client = &client;
             async move { client.bytes(&path).await }
         };
-        let tell = |available: &str| context.shell.progress(available);
+        let tell = |available: &str| context.shell.progress(format!("waiting: {available}"));
         let bytes = watch_for(deadline, NOT_YET, ask, tell).await?;
         let attested: AttestedResult = codec::decode(&bytes).map_err(Unusable::from)?;
         let height = attested.commit.header.height;

@@ -21,15 +21,34 @@ pub(super) enum Place {
     Message(ItemId),
 }
 
-impl FromStr for Place {
-    type Err = IdError;
+/// Why a text is no place in a log.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum PlaceError {
+    /// A number, but of no slot.
+    #[error("a slot is a whole number, from 0 on")]
+    Slot,
+    /// Neither.
+    #[error("neither the number of a slot nor the id of a message: {0}")]
+    Message(IdError),
+}
 
-    fn from_str(text: &str) -> Result<Place, IdError> {
-        match text.parse() {
-            Ok(slot) => Ok(Place::Slot(slot)),
-            Err(_) => text.parse().map(Place::Message),
+impl FromStr for Place {
+    type Err = PlaceError;
+
+    fn from_str(text: &str) -> Result<Place, PlaceError> {
+        match (slot(text), text.parse::<ItemId>()) {
+            (Ok(slot), _) => Ok(Place::Slot(slot)),
+            (_, Ok(message)) => Ok(Place::Message(message)),
+            // A number that is no id either was meant as a slot.
+            (Err(wrong), _) if text.parse::<f64>().is_ok() => Err(wrong),
+            (_, Err(error)) => Err(PlaceError::Message(error)),
         }
     }
+}
+
+/// Reads the number of a slot.
+pub(super) fn slot(text: &str) -> Result<u64, PlaceError> {
+    text.parse().map_err(|_| PlaceError::Slot)
 }
 
 /// `surety process result`

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use serde_json::Value;
+use serde_json::{Value, json};
 use surety_protocol::id::{Address, ModuleId, ProcessId};
 use surety_protocol::item::ItemDraft;
 use surety_protocol::limits::ITEM_BYTES_MAX;
@@ -96,6 +96,14 @@ pub(super) fn publish(context: &Context, verb: &Publish) -> Result<(), CliError>
 pub(super) fn spawn(context: &Context, verb: &Spawn) -> Result<(), CliError> {
     context.block_on(async {
         let client = context.client()?;
+        if is_no_module(context, &verb.module).await {
+            let message = format!("{} is no module", verb.module);
+            return Err(
+                CliError::new(Exit::Usage, "not-a-module", message).with_help(
+                    "publish one with `surety process publish FILE`: its id is in the line `id`",
+                ),
+            );
+        }
         let node = match (verb.scheduler, verb.authorities.is_empty()) {
             (Some(_), false) => Value::Null,
             _ => client.get("/v1/node").await?,
@@ -123,6 +131,18 @@ pub(super) fn spawn(context: &Context, verb: &Spawn) -> Result<(), CliError> {
         }
         deliver(context, &client, &verb.signer, verb.content.add_to(draft)?).await
     })
+}
+
+/// Whether the node has something else under this id. Who is no gateway, or has nothing under it, cannot tell.
+async fn is_no_module(context: &Context, id: &ModuleId) -> bool {
+    let query = format!("{{ transaction(id: \"{id}\") {{ tags {{ name value }} }} }}");
+    let question = json!({ "query": query }).to_string().into_bytes();
+    let answer = post(context, "/gateway/graphql", "application/json", question).await;
+    let answer = answer.unwrap_or_default();
+    let tags = answer.pointer("/data/transaction/tags");
+    let module = json!({ "name": "Type", "value": "Module" });
+    tags.and_then(Value::as_array)
+        .is_some_and(|tags| !tags.contains(&module))
 }
 
 /// The node's data-item key, if the node has the role for which it signs.

@@ -30,6 +30,10 @@ async fn a_result_rises_from_claimed_to_settled() {
         .get(&stage.attested(2, ""))
         .await
         .is_problem(409, "not-attested");
+    let beyond = stage.get(&stage.attested(6, "?status=certified")).await;
+    beyond.is_problem(404, "slot-unknown");
+    let detail = beyond.json()["detail"].as_str().unwrap().to_owned();
+    assert!(detail.contains("slot 6 is not in the log yet"), "{detail}");
     let trusted = stage.checkpoint().await;
     let claim = stage.claim(5, true);
     stage.show(6, 6);
@@ -91,7 +95,8 @@ async fn a_result_rises_from_claimed_to_settled() {
             let answer = stage.get(&stage.attested(2, &more)).await;
             answer.is_problem(409, code);
             let detail = answer.json()["detail"].as_str().unwrap().to_owned();
-            assert!(detail.contains(&format!("{stake} of stake")), "{detail}");
+            let behind = format!("{} of stake", stake.in_ao());
+            assert!(detail.contains(&behind), "{detail}");
         }
         // The slot after the claim's is not in it.
         stage
