@@ -8,7 +8,9 @@
 //!   signers post the certificate at once; others, if nothing is posted, [`FALLBACK_BLOCKS`] blocks later.
 //! - `[TA-7]` A certificate is posted if it continues what is certified, or else what this node has posted and a block may still
 //!   carry: so what has waited is certified together.
-//! - `[TA-3]` Approvals that come before the block or the claim they refer to wait for the next blocks, not long and not many, nor
+//! - `[TA-8]` A certificate names one of those who signed and committed the claim: this node itself if it did, and with every
+//!   further attempt the next one.
+//! - `[TA-3]` Approvals that come before the block, the batch or the claim they refer to wait for the next blocks, not long and not many, nor
 //!   many of whoever brings them.
 //! - `[TA-4]` An approval signs the claim alone, and one height has one seed: it counts for every claimant who committed the
 //!   claim in the same block, but for the verifier itself. Else signers of one claim would split its approvals, and whoever passes
@@ -24,7 +26,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_bytes::ByteBuf;
-use surety_protocol::approval::{self, Approval};
+use surety_protocol::approval::{self, Approval, ClaimBatch};
 use surety_protocol::bls::SignedDigest;
 use surety_protocol::facts::{BlockFacts, Refuted};
 use surety_protocol::id::{Address, ClaimId, Digest, ProcessId};
@@ -58,7 +60,7 @@ pub enum Admitted {
     Checking([SignedDigest; 2], Item),
     /// Known, or for a claim that is not open here.
     Nothing,
-    /// Its block or its claim has not come; it may wait.
+    /// Its block, its batch or its claim has not come; it may wait.
     Early,
     /// By somebody without a ticket. The fault is the sender's.
     Refused,
@@ -70,6 +72,8 @@ struct Count {
     /// Whose approvals count no more (rule TA-6).
     discredited: BTreeSet<Address>,
     posted: Option<Height>,
+    /// How often it was.
+    posts: usize,
     reached: Option<Height>,
     /// When the claim was certified.
     certified: Option<Height>,
@@ -187,9 +191,24 @@ impl Tally {
         approval.committed.plus(self.params.seed_delay_blocks)
     }
 
-    /// Whether the block or the claim that an approval refers to has not come.
+    /// What the claimant had committed in the block to which an approval refers.
+    fn root(&self, approval: &Approval) -> Option<&Digest> {
+        self.roots.get(&(approval.committed, approval.claimant))
+    }
+
+    fn batch<'a>(&self, approval: &Approval, claims: &'a Claims) -> Option<&'a ClaimBatch> {
+        claims.batch(self.root(approval)?)
+    }
+
+    /// Whether the block, the batch or the claim that an approval refers to has not come.
     fn is_early(&self, approval: &Approval, claims: &Claims) -> bool {
-        self.seeded(approval) > self.height || claims.any(&approval.claim).is_none()
+        let lacks_batch = || {
+            self.root(approval)
+                .is_some_and(|it| claims.batch(it).is_none())
+        };
+        self.seeded(approval) > self.height
+            || claims.any(&approval.claim).is_none()
+            || lacks_batch()
     }
 
     /// Whether what an approval lacks may come yet (rule TA-3).
@@ -241,15 +260,15 @@ impl Tally {
             return Admitted::Nothing;
         }
         let seeded = self.seeded(approval);
-        let claim = claims.any(&approval.claim);
-        let (Some(claim), true) = (claim, seeded <= self.height) else {
+        if self.is_early(approval, claims) {
             return Admitted::Early;
+        }
+        // What the claimant has not committed in that block nobody can approve.
+        let Some(claim) = claims.any(&approval.claim) else {
+            return Admitted::Nothing;
         };
-        // What the claimant has not committed nobody can approve.
-        if !self
-            .roots
-            .contains_key(&(approval.committed, approval.claimant))
-        {
+        let batch = self.batch(approval, claims);
+        if !batch.is_some_and(|it| it.holds(&approval.claim)) {
             return Admitted::Nothing;
         }
         let Some(facts) = self.facts.get(&seeded) else {

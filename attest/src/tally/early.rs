@@ -35,7 +35,8 @@ impl Waiting {
         }
     }
 
-    /// Adds one that somebody brought, unless it is known or the peer has brought its share. Of too many the oldest goes.
+    /// Adds one that somebody brought, unless it is known or the peer has brought its share. Of too many the oldest of whoever brought
+    /// the most goes.
     pub(super) fn insert(&mut self, approval: Approval, peer: Option<Digest>) {
         let brought = peer.and_then(|it| self.brought.get(&it));
         if brought.is_some_and(|it| *it >= WAITING_SHARE) || self.known.contains(&approval) {
@@ -48,9 +49,13 @@ impl Waiting {
             *brought = brought.saturating_add(1);
         }
         self.order.push_back((approval, peer));
-        if self.order.len() > WAITING_MAX
-            && let Some((oldest, peer)) = self.order.pop_front()
-        {
+        if self.order.len() <= WAITING_MAX {
+            return;
+        }
+        let largest = self.brought.iter().max_by_key(|(_, brought)| **brought);
+        let largest = largest.map(|(peer, _)| *peer);
+        let oldest = self.order.iter().position(|(_, by)| *by == largest);
+        if let Some((oldest, peer)) = self.order.remove(oldest.unwrap_or(0)) {
             self.left(&oldest, peer);
         }
     }

@@ -61,6 +61,7 @@ impl Tally {
             let all = (*committed, Address::default())..=(*committed, Address::new([u8::MAX; 32]));
             let committers = self.roots.range(all).filter(|((_, claimant), root)| {
                 !self.tombstoned.contains(claimant)
+                    && claims.signed_by(claim, claimant).is_some()
                     && claims.batch(root).is_some_and(|it| it.holds(claim))
             });
             let enough = |claimant: &Address| {
@@ -71,10 +72,14 @@ impl Tally {
             };
             let found = committers
                 .filter_map(|((_, claimant), root)| Some((claimant, root, enough(claimant)?)));
-            let found: Vec<_> = found.collect();
+            let mut found: Vec<_> = found.collect();
             if found.is_empty() {
                 continue;
             }
+            // [TA-8]
+            found.sort_by_key(|(claimant, ..)| **claimant != self.operator);
+            let turn = count.posts.checked_rem(found.len()).unwrap_or(0);
+            found.rotate_left(turn);
             let reached = *count.reached.get_or_insert(height);
             let ours = claims.signed_by(claim, &self.operator).is_some();
             if !ours && height.since(reached) < FALLBACK_BLOCKS {
@@ -86,6 +91,7 @@ impl Tally {
             });
             if let Some(certificate) = certificate {
                 count.posted = Some(height);
+                count.posts = count.posts.saturating_add(1);
                 *reach = *size;
                 out.push(Effect::Submit(Action::Certificate(Box::new(certificate))));
             }

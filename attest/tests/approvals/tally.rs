@@ -182,14 +182,67 @@ fn an_approval_that_is_passed_on_with_another_claimants_name_is_not_lost() {
             claimant: operator(1),
             ..approval.clone()
         };
-        assert!(matches!(
-            unit.hear(relabelled, None),
-            Admitted::Checking(..)
-        ));
-        // The honest one comes second, and is not verified again.
-        assert_eq!(unit.hear(approval, None), Admitted::Nothing);
+        // What that one committed is not here, and need not be: the honest one comes second.
+        assert_eq!(unit.hear(relabelled.clone(), None), Admitted::Early);
+        assert!(matches!(unit.hear(approval, None), Admitted::Checking(..)));
+        assert_eq!(unit.hear(relabelled, None), Admitted::Nothing);
     }
     unit.certified();
+}
+
+/// One claim would else be counted anew for every block in which anything was committed.
+#[test]
+fn an_approval_counts_for_a_block_that_committed_the_claim() {
+    let mut unit = Unit::new();
+    let other = ClaimBatch {
+        claimant: operator(1),
+        claims: vec![ClaimId::new([8; 32])],
+    };
+    let root = other.root();
+    assert!(unit.claims.insert_batch(other));
+    unit.block(vec![(operator(0), unit.root), (operator(1), root)]);
+    for _ in 0..unit.params.seed_delay_blocks {
+        unit.block(Vec::new());
+    }
+    let honest = approval(2);
+    let relabelled = Approval {
+        claimant: operator(1),
+        ..honest.clone()
+    };
+    assert_eq!(unit.hear(relabelled, None), Admitted::Nothing);
+    assert!(matches!(unit.hear(honest, None), Admitted::Checking(..)));
+}
+
+/// The ledger refuses what names a claimant who has replaced its key since: the next attempt names another one.
+#[test]
+fn every_attempt_to_post_names_another_claimant() {
+    let mut unit = Unit::new();
+    assert!(unit.claims.insert(claim_from(1, 0)));
+    // Neither of those who signed.
+    unit.tally = Tally::new(operator(9), params());
+    let committed = vec![(operator(0), unit.root), (operator(1), unit.root)];
+    unit.block(committed);
+    for _ in 0..unit.params.seed_delay_blocks {
+        unit.block(Vec::new());
+    }
+    for approval in Unit::approvals() {
+        unit.hear(approval, None);
+    }
+    let posted = (0..30).flat_map(|_| unit.block(Vec::new()));
+    let named: Vec<_> = posted.map(|it| it.claimant).collect();
+    assert_eq!(named[..3], [operator(0), operator(1), operator(0)]);
+    // Who has signed it itself names itself first.
+    unit.tally = Tally::new(operator(1), params());
+    unit.height = COMMITTED.minus(1);
+    unit.block(vec![(operator(0), unit.root), (operator(1), unit.root)]);
+    for _ in 0..unit.params.seed_delay_blocks {
+        unit.block(Vec::new());
+    }
+    for approval in Unit::approvals() {
+        unit.hear(approval, None);
+    }
+    let posted = (0..30).find_map(|_| unit.block(Vec::new()).pop());
+    assert_eq!(posted.map(|it| it.claimant), Some(operator(1)));
 }
 
 #[test]

@@ -119,7 +119,7 @@ impl Core {
         self.perform(now, asked.drain(), out);
         for (approval, peer) in waited {
             let brought = peer.map_or(Brought::Asked, Brought::Before);
-            self.approval(approval, brought);
+            self.approval(approval, brought, out);
         }
         self.signal(now, &Signal::Block(facts), out);
         for (process, segment) in &facts.certified {

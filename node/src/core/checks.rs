@@ -8,12 +8,17 @@
 //! - `[CK-2]` One batch is under way at a time, and what comes meanwhile makes the next one. So a node with little to do verifies
 //!   each soon, and one with much to do verifies many for little more than the price of one.
 //! - `[CK-3]` What was verified is judged again by what can have changed meanwhile; then its sender hears what it was worth.
-//! - `[CK-4]` Nobody who tells much takes the room of others: of what waits one peer has brought [`SHARE_MAX`] at most. What a node
-//!   has asked for itself is nobody's share.
+//! - `[CK-4]` Nobody who tells much takes the room or the time of others: peers take turns, of what waits one peer has brought
+//!   [`SHARE_MAX`](queue::SHARE_MAX) of a kind at most, and where a queue is full the last of whoever has brought the most makes room. What a node has asked for
+//!   itself is nobody's share.
 //! - `[CK-5]` A claim is verified at once. Approvals of one claim come within a moment of each other, and two cost little more than
 //!   one: they are gathered for [`GATHER_MS`], unless a claim takes them along or there are [`GATHERED_MAX`].
+//! - `[CK-6]` Nobody is to blame for a claim that is signed with a key which its claimant had before: who passed it on may be a block
+//!   behind.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+mod queue;
+
+use std::collections::BTreeSet;
 
 use surety_protocol::approval::Approval;
 use surety_protocol::bls::{PublicKey, Signature, SignedDigest, find_invalid, same_message_all};
@@ -23,13 +28,12 @@ use surety_protocol::item::Item;
 use surety_protocol::time::{Height, Tick};
 
 use super::Teller;
+use queue::Queue;
 
 /// Claims that wait.
 const CLAIMS_MAX: usize = 2048;
 /// Approvals that wait.
 const APPROVALS_MAX: usize = 2048;
-/// Of what waits, the most that one peer brought.
-const SHARE_MAX: usize = 512;
 /// Milliseconds for which approvals are gathered, and how many are enough.
 const GATHER_MS: u64 = 100;
 const GATHERED_MAX: usize = 32;
@@ -81,6 +85,8 @@ impl Checking {
 #[derive(Debug)]
 pub(super) enum Subject {
     Claim(Box<SignedClaim>),
+    /// A claim that is not signed with the key in force, and the number of the former key with which it may be.
+    UnderFormerKey(Box<SignedClaim>, usize),
     Approval(Box<Approval>),
     /// The trace proof of an approval that counts.
     Trace(Box<Approval>),
@@ -119,50 +125,72 @@ pub(super) struct Waiting {
 }
 
 /// What waits, and what is under way.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Checks {
-    claims: VecDeque<Waiting>,
-    approvals: VecDeque<Waiting>,
+    claims: Queue<Waiting>,
+    approvals: Queue<Waiting>,
     /// What this node asks for itself, of approvals that count.
-    traces: VecDeque<Waiting>,
+    traces: Queue<Waiting>,
     under_way: Vec<Waiting>,
     /// The signatures of all of them.
     here: BTreeSet<Signatures>,
     /// Since when approvals are gathered.
     gathers: Option<Tick>,
-    /// How many of them each peer brought.
-    waiting: BTreeMap<Digest, usize>,
+}
+
+/// What became of something that is to be verified.
+#[derive(Debug)]
+pub(super) enum Taken {
+    Waits,
+    /// It waits, and what somebody else brought has no room any more.
+    InsteadOf(Brought),
+    /// It is here, or has no room.
+    No,
+}
+
+impl Default for Checks {
+    fn default() -> Checks {
+        Checks {
+            claims: Queue::new(CLAIMS_MAX),
+            approvals: Queue::new(APPROVALS_MAX),
+            traces: Queue::new(APPROVALS_MAX),
+            under_way: Vec::new(),
+            here: BTreeSet::new(),
+            gathers: None,
+        }
+    }
 }
 
 impl Checks {
-    /// Takes something to be verified; false if there is no room, or if it is here (rule CK-1).
+    /// Takes something to be verified, if there is room (rules CK-1 and CK-4).
     pub(super) fn take(
         &mut self,
         subject: Subject,
         signatures: Signatures,
         brought: Brought,
-    ) -> bool {
-        let (queue, most) = match subject {
-            Subject::Claim(_) => (&mut self.claims, CLAIMS_MAX),
-            Subject::Approval(_) => (&mut self.approvals, APPROVALS_MAX),
-            Subject::Trace(_) | Subject::Together(..) => (&mut self.traces, APPROVALS_MAX),
-        };
-        // [CK-4]
-        let peer = brought.peer();
-        let waiting = peer.map_or(0, |it| self.waiting.get(&it).copied().unwrap_or(0));
-        let room = queue.len() < most && waiting < SHARE_MAX;
-        let taken = room && self.here.insert(signatures.clone());
-        if taken {
-            queue.push_back(Waiting {
-                subject,
-                brought,
-                signatures,
-            });
-            if let Some(peer) = peer {
-                self.waiting.insert(peer, waiting.saturating_add(1));
-            }
+    ) -> Taken {
+        if !self.here.insert(signatures.clone()) {
+            return Taken::No;
         }
-        taken
+        let queue = match subject {
+            Subject::Claim(_) | Subject::UnderFormerKey(..) => &mut self.claims,
+            Subject::Approval(_) => &mut self.approvals,
+            Subject::Trace(_) | Subject::Together(..) => &mut self.traces,
+        };
+        let waiting = Waiting {
+            subject,
+            brought,
+            signatures,
+        };
+        let this = waiting.signatures.clone();
+        let Some(left_out) = queue.push(brought.peer(), waiting) else {
+            return Taken::Waits;
+        };
+        self.here.remove(&left_out.signatures);
+        match left_out.signatures == this {
+            true => Taken::No,
+            false => Taken::InsteadOf(left_out.brought),
+        }
     }
 
     /// The next batch, if none is under way (rule CK-2) and it is time (rule CK-5).
@@ -176,9 +204,9 @@ impl Checks {
         let approvals = self.approvals.len().min(BATCH_MAX - claims);
         // Beside them, since those of one claim cost little together.
         let traces = self.traces.len().min(BATCH_MAX / 2);
-        self.under_way.extend(self.claims.drain(..claims));
-        self.under_way.extend(self.approvals.drain(..approvals));
-        self.under_way.extend(self.traces.drain(..traces));
+        self.under_way.extend(self.claims.take(claims));
+        self.under_way.extend(self.approvals.take(approvals));
+        self.under_way.extend(self.traces.take(traces));
         let signatures = self.under_way.iter().map(|it| it.signatures.clone());
         let checking = Checking(signatures.collect());
         (!checking.0.is_empty()).then_some(checking)
@@ -202,12 +230,6 @@ impl Checks {
         let ended = std::mem::take(&mut self.under_way);
         for waiting in &ended {
             self.here.remove(&waiting.signatures);
-            if let Some(peer) = waiting.brought.peer()
-                && let Some(left) = self.waiting.remove(&peer)
-                && left > 1
-            {
-                self.waiting.insert(peer, left.saturating_sub(1));
-            }
         }
         ended
     }
@@ -301,6 +323,10 @@ mod tests {
         }])
     }
 
+    fn waits(taken: &Taken) -> bool {
+        matches!(taken, Taken::Waits)
+    }
+
     /// The next batch when nobody gathers any more.
     fn begin(checks: &mut Checks) -> Option<Checking> {
         let begun = checks.begin(Tick(0));
@@ -323,12 +349,16 @@ mod tests {
     fn one_batch_is_under_way_and_the_next_has_what_came_meanwhile() {
         let mut checks = Checks::default();
         assert!(begin(&mut checks).is_none());
-        assert!(checks.take(approval(), numbered(1), told(1)));
+        assert!(waits(&checks.take(approval(), numbered(1), told(1))));
         assert!(begin(&mut checks).is_some());
         // What is under way is not taken again.
-        assert!(!checks.take(approval(), numbered(1), told(9)));
+        assert!(!waits(&checks.take(approval(), numbered(1), told(9))));
         for token in 2..5 {
-            assert!(checks.take(approval(), numbered(token), told(token)));
+            assert!(waits(&checks.take(
+                approval(),
+                numbered(token),
+                told(token)
+            )));
             assert!(begin(&mut checks).is_none());
         }
         let tokens = |batch: &[Waiting]| {
@@ -355,16 +385,16 @@ mod tests {
         };
         let mut checks = Checks::default();
         for _ in 0..CLAIMS_MAX {
-            assert!(checks.take(claim(), other(), Brought::Asked));
+            assert!(waits(&checks.take(claim(), other(), Brought::Asked)));
         }
-        assert!(!checks.take(claim(), other(), Brought::Asked));
+        assert!(!waits(&checks.take(claim(), other(), Brought::Asked)));
         // Alone they have all of a batch.
         assert!(begin(&mut checks).is_some());
         assert_eq!(kinds(&checks.end()), (BATCH_MAX, 0));
         for _ in 0..APPROVALS_MAX {
-            assert!(checks.take(approval(), other(), Brought::Asked));
+            assert!(waits(&checks.take(approval(), other(), Brought::Asked)));
         }
-        assert!(!checks.take(approval(), other(), Brought::Asked));
+        assert!(!waits(&checks.take(approval(), other(), Brought::Asked)));
         let mut before = CLAIMS_MAX - BATCH_MAX;
         while before > 0 {
             assert!(begin(&mut checks).is_some());
@@ -382,7 +412,11 @@ mod tests {
         let mut number = 0;
         let mut take = |checks: &mut Checks, subject| {
             number += 1;
-            assert!(checks.take(subject, numbered(number), Brought::Asked));
+            assert!(waits(&checks.take(
+                subject,
+                numbered(number),
+                Brought::Asked
+            )));
         };
         let begins = |checks: &mut Checks, at| checks.begin(Tick(at)).is_some();
         take(&mut checks, approval());
@@ -405,7 +439,7 @@ mod tests {
     }
 
     #[test]
-    fn who_tells_much_takes_nobody_elses_room() {
+    fn what_makes_room_for_others_is_here_no_more() {
         let mut checks = Checks::default();
         let mut number = 0;
         let mut take = |checks: &mut Checks, peer: u8| {
@@ -417,19 +451,27 @@ mod tests {
             };
             checks.take(approval(), numbered(number), Brought::Gossip(teller))
         };
-        for _ in 0..SHARE_MAX {
-            assert!(take(&mut checks, 1));
+        // Four peers with all that one may bring fill the queue, and a fifth one has room all the same.
+        for peer in 1..=4 {
+            for _ in 0..APPROVALS_MAX / 4 {
+                assert!(waits(&take(&mut checks, peer)));
+            }
+            assert!(!waits(&take(&mut checks, peer)));
         }
-        assert!(!take(&mut checks, 1) && take(&mut checks, 2));
-        // Room that is free again is the same peer's too.
-        assert!(begin(&mut checks).is_some());
-        assert!(!take(&mut checks, 1));
-        checks.end();
-        assert!(take(&mut checks, 1));
+        let Taken::InsteadOf(Brought::Gossip(teller)) = take(&mut checks, 5) else {
+            panic!("it has room");
+        };
+        assert!(teller.peer != Digest::new([5; 32]));
+        assert_eq!(checks.here.len(), APPROVALS_MAX);
+        // What was left out may come again.
+        let again = Brought::Asked;
+        assert!(!checks.here.contains(&numbered(teller.token)));
+        let taken = checks.take(approval(), numbered(teller.token), again);
+        assert!(matches!(taken, Taken::InsteadOf(_)));
         while begin(&mut checks).is_some() {
             checks.end();
         }
-        assert!(checks.waiting.is_empty() && checks.here.is_empty());
+        assert!(checks.here.is_empty());
     }
 
     #[test]

@@ -8,13 +8,18 @@ use surety_protocol::id::ClaimId;
 use surety_protocol::machine::Outbox;
 use surety_protocol::time::{Height, Tick};
 
-use super::checks::{Brought, Signatures, Subject};
+use super::checks::{Brought, Signatures, Subject, Taken};
 use super::{Core, Effect, Signal, Teller};
 use crate::net::Acceptance;
 
 impl Core {
     /// Takes a claim from anywhere, to be verified; what it is worth, if it need not be.
-    pub(super) fn claim(&mut self, claim: SignedClaim, brought: Brought) -> Option<Acceptance> {
+    pub(super) fn claim(
+        &mut self,
+        claim: SignedClaim,
+        brought: Brought,
+        out: &mut Outbox<Effect>,
+    ) -> Option<Acceptance> {
         let Ok(id) = claim.statement.claim.id() else {
             return Some(Acceptance::Reject);
         };
@@ -36,7 +41,7 @@ impl Core {
             signed: vec![signed],
             ..Signatures::default()
         };
-        self.check(subject, signatures, brought)
+        self.check(subject, signatures, brought, out)
     }
 
     /// Whether a claim can count now. A liar that takes its stake out is heard as long as it can lose it.
@@ -51,9 +56,16 @@ impl Core {
         subject: Subject,
         signatures: Signatures,
         brought: Brought,
+        out: &mut Outbox<Effect>,
     ) -> Option<Acceptance> {
-        let room = self.checks.take(subject, signatures, brought);
-        (!room).then_some(Acceptance::Ignore)
+        match self.checks.take(subject, signatures, brought) {
+            Taken::Waits => None,
+            Taken::InsteadOf(other) => {
+                report(other, Acceptance::Ignore, out);
+                None
+            }
+            Taken::No => Some(Acceptance::Ignore),
+        }
     }
 
     /// Signatures were verified: of each subject that was under way, whether they hold; nothing if they could not be (rule CK-3).
@@ -63,41 +75,86 @@ impl Core {
             it.into_iter().map(Some).collect()
         });
         for (waiting, holds) in subjects.into_iter().zip(hold) {
+            let key = waiting.signatures.signed.first().map(|it| it.key);
+            let brought = waiting.brought;
             let acceptance = match (holds, waiting.subject) {
-                (None, _) => Acceptance::Ignore,
+                (None, _) => Some(Acceptance::Ignore),
                 (Some(holds), Subject::Trace(approval)) => {
                     let approval = &approval;
                     self.signal(now, &Signal::Compared { approval, holds }, out);
-                    Acceptance::Ignore
+                    None
                 }
                 (Some(agree), Subject::Together(claim, committed)) => {
                     if !agree {
                         self.signal(now, &Signal::Disagree { claim, committed }, out);
                     }
-                    Acceptance::Ignore
+                    None
                 }
-                (Some(false), _) => Acceptance::Reject,
                 (Some(true), Subject::Claim(claim)) => {
-                    let key = waiting.signatures.signed.first().map(|it| it.key);
-                    self.authentic_claim(now, key, *claim, out)
+                    Some(self.authentic_claim(now, key, *claim, out))
+                }
+                // [CK-6]
+                (Some(false), Subject::Claim(claim)) => {
+                    self.refused_claim(key, *claim, brought, out)
+                }
+                (Some(true), Subject::UnderFormerKey(..)) => Some(Acceptance::Ignore),
+                (Some(false), Subject::UnderFormerKey(claim, number)) => {
+                    self.under_former_key(claim, number.saturating_add(1), brought, out)
                 }
                 (Some(true), Subject::Approval(approval)) => {
                     match self.tally.count((*approval).clone()) {
                         true => {
                             self.signal(now, &Signal::Approval(&approval), out);
-                            Acceptance::Accept
+                            Some(Acceptance::Accept)
                         }
-                        false => Acceptance::Ignore,
+                        false => Some(Acceptance::Ignore),
                     }
                 }
+                (Some(false), Subject::Approval(_)) => Some(Acceptance::Reject),
             };
-            if let Brought::Gossip(Teller { token, .. }) = waiting.brought {
-                out.push(Effect::Report { token, acceptance });
+            if let Some(acceptance) = acceptance {
+                report(brought, acceptance, out);
             }
         }
         let mut asked = Outbox::default();
         self.tally.post(&self.shared.claims, &mut asked);
         self.perform(now, asked.drain(), out);
+    }
+
+    /// Judges a claim whose signature does not hold under a key that was in force (rule CK-6).
+    fn refused_claim(
+        &mut self,
+        tried: Option<PublicKey>,
+        claim: SignedClaim,
+        brought: Brought,
+        out: &mut Outbox<Effect>,
+    ) -> Option<Acceptance> {
+        let operator = self.ledger.operator(&claim.statement.claimant);
+        match operator.map(|it| it.registration.key) == tried {
+            true => self.under_former_key(Box::new(claim), 0, brought, out),
+            false => self.claim(claim, brought, out),
+        }
+    }
+
+    /// Has the signature of a claim verified under one of the keys that its claimant had before.
+    fn under_former_key(
+        &mut self,
+        claim: Box<SignedClaim>,
+        number: usize,
+        brought: Brought,
+        out: &mut Outbox<Effect>,
+    ) -> Option<Acceptance> {
+        let operator = self.ledger.operator(&claim.statement.claimant);
+        let key = operator.and_then(|it| it.former_keys.get(number));
+        let Some(signed) = key.and_then(|key| claim.statement.signed(key).ok()) else {
+            return Some(Acceptance::Reject);
+        };
+        let signatures = Signatures {
+            signed: vec![signed],
+            ..Signatures::default()
+        };
+        let subject = Subject::UnderFormerKey(claim, number);
+        self.check(subject, signatures, brought, out)
     }
 
     /// Takes a claim whose signature holds under a key, which may have been replaced since.
@@ -168,7 +225,12 @@ impl Core {
     }
 
     /// Takes an approval from anywhere, to be verified; what it is worth, if it need not be.
-    pub(super) fn approval(&mut self, approval: Approval, brought: Brought) -> Option<Acceptance> {
+    pub(super) fn approval(
+        &mut self,
+        approval: Approval,
+        brought: Brought,
+        out: &mut Outbox<Effect>,
+    ) -> Option<Acceptance> {
         match self.tally.admit(&approval, &self.shared.claims) {
             Admitted::Checking(signed, item) => {
                 let signatures = Signatures {
@@ -176,7 +238,12 @@ impl Core {
                     item: item.bytes().to_vec(),
                     ..Signatures::default()
                 };
-                self.check(Subject::Approval(Box::new(approval)), signatures, brought)
+                self.check(
+                    Subject::Approval(Box::new(approval)),
+                    signatures,
+                    brought,
+                    out,
+                )
             }
             // Its signature cannot be verified yet; whoever can passes it on.
             Admitted::Early => {
@@ -186,5 +253,12 @@ impl Core {
             Admitted::Nothing => Some(Acceptance::Ignore),
             Admitted::Refused => Some(Acceptance::Reject),
         }
+    }
+}
+
+/// Tells whoever gossiped something what it was worth.
+fn report(brought: Brought, acceptance: Acceptance, out: &mut Outbox<Effect>) {
+    if let Brought::Gossip(Teller { token, .. }) = brought {
+        out.push(Effect::Report { token, acceptance });
     }
 }

@@ -43,7 +43,7 @@ impl Core {
             Fetched::Item(item) => self.got_item(now, item, out),
             Fetched::Claims { batch, claims } => {
                 for claim in claims {
-                    self.claim(claim, Brought::Asked);
+                    self.claim(claim, Brought::Asked, out);
                 }
                 self.batch(now, batch, out);
             }

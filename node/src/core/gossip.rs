@@ -50,7 +50,7 @@ impl Core {
             Topic::Assignments(subnet) => self.input_gossip(now, subnet, data, out),
             Topic::Claims => match codec::kind_of(data).map(|(kind, _)| kind) {
                 Some(SignedClaim::KIND) => match codec::decode(data) {
-                    Ok(claim) => return self.claim(claim, Brought::Gossip(teller)),
+                    Ok(claim) => return self.claim(claim, Brought::Gossip(teller), out),
                     Err(_) => Acceptance::Reject,
                 },
                 Some(ClaimBatch::KIND) => return self.batch_gossip(now, teller, data, out),
@@ -58,7 +58,7 @@ impl Core {
             },
             Topic::Approvals(subnet) => match codec::decode(data) {
                 Ok(approval) if self.told_in(&approval, subnet) => {
-                    return self.approval(approval, Brought::Gossip(teller));
+                    return self.approval(approval, Brought::Gossip(teller), out);
                 }
                 _ => Acceptance::Reject,
             },
