@@ -304,6 +304,12 @@ impl Auditor {
             return;
         }
         signers.pop_front();
+        // Whose copy is not kept any more is accused if it comes again.
+        while let Some(next) = signers.front()
+            && claims.signed_by(&id, next).is_none()
+        {
+            signers.pop_front();
+        }
         let next = signers.front().copied();
         let Some(claim) = claims.any(&id) else {
             return;

@@ -6,27 +6,30 @@
 //! - `[KC-2]` A claim's new leaves are one segment from its base root to its history root. What a claim builds on is found by
 //!   walking segments back to a leaf with a state root, so a claim that builds on a lie is not mixed up with one
 //!   that does not; and it costs no more in a long history than in a short one.
-//! - `[KC-3]` Bounded: the oldest claims go first. Segments stay as long as claims do; what is needed from before is asked
-//!   for again.
+//! - `[KC-3]` Bounded: at most [`CLAIMS_MAX`] copies, of a claim one for each who has signed it. Of more the oldest goes of whoever
+//!   has the most, so that nobody's push out those of others who have fewer. Segments stay as long as claims do; what is
+//!   needed from before is asked for again.
 //! - `[KC-4]` Two claims of one signer that say different things of one input are remembered together: they prove each other's
 //!   signer guilty. Of each signer and process the last [`RECENT_MAX`] claims are compared with a new one.
 
 mod contradiction;
 mod lead;
+mod order;
 
 use std::collections::{BTreeMap, VecDeque};
 
 use surety_protocol::approval::ClaimBatch;
-use surety_protocol::claim::SignedClaim;
+use surety_protocol::claim::{SignedClaim, Statement};
 use surety_protocol::id::{Address, ClaimId, Digest, ProcessId};
 
 use crate::effect::Want;
 use lead::has_root;
+use order::Order;
 
 pub use contradiction::Contradiction;
 pub use lead::Lead;
 
-/// Claims kept.
+/// Copies of claims kept: of each claim one for each who has signed it.
 pub const CLAIMS_MAX: usize = 16_384;
 /// Batches kept.
 pub const BATCHES_MAX: usize = 4096;
@@ -41,8 +44,9 @@ pub const LEAD_MAX: usize = 1024;
 /// The claims that this node knows.
 #[derive(Debug, Default)]
 pub struct Claims {
+    /// Each claim as its signers have signed it, of whom the first came first.
     claims: BTreeMap<ClaimId, Vec<SignedClaim>>,
-    order: VecDeque<ClaimId>,
+    order: Order,
     /// The last claims of each signer, oldest first.
     recent: BTreeMap<(ProcessId, Address), VecDeque<ClaimId>>,
     batches: BTreeMap<Digest, ClaimBatch>,
@@ -65,32 +69,39 @@ impl Claims {
             return false;
         }
         self.segment(body.process, body.history_root, Lead::carried(&claim));
-        let signers = self.claims.entry(id).or_default();
-        if signers.is_empty() {
-            self.order.push_back(id);
-        }
+        self.order.push(id, claim.statement.claimant);
         let recent = self.recent.entry(signer(&claim)).or_default();
         recent.push_back(id);
         while recent.len() > RECENT_MAX {
             recent.pop_front();
         }
-        signers.push(claim);
-        while self.order.len() > CLAIMS_MAX {
-            if let Some(oldest) = self.order.pop_front() {
-                self.forget(&oldest);
-            }
+        self.claims.entry(id).or_default().push(claim);
+        // [KC-3]
+        while self.order.len() > CLAIMS_MAX
+            && let Some((id, claimant)) = self.order.pop()
+        {
+            self.forget(&id, &claimant);
         }
         true
     }
 
-    fn forget(&mut self, claim: &ClaimId) {
-        for signed in self.claims.remove(claim).unwrap_or_default() {
-            let key = signer(&signed);
-            if let Some(recent) = self.recent.get_mut(&key) {
-                recent.retain(|it| it != claim);
-                if recent.is_empty() {
-                    self.recent.remove(&key);
-                }
+    /// Forgets a claim as one operator signed it.
+    fn forget(&mut self, id: &ClaimId, claimant: &Address) {
+        let Some(signers) = self.claims.get_mut(id) else {
+            return;
+        };
+        let of = |it: &SignedClaim| it.statement.claimant == *claimant;
+        let Some(place) = signers.iter().position(of) else {
+            return;
+        };
+        let key = signer(&signers.remove(place));
+        if signers.is_empty() {
+            self.claims.remove(id);
+        }
+        if let Some(recent) = self.recent.get_mut(&key) {
+            recent.retain(|it| it != id);
+            if recent.is_empty() {
+                self.recent.remove(&key);
             }
         }
     }
@@ -166,17 +177,15 @@ impl Claims {
         })
     }
 
-    /// Whether a claim is known, whoever signed it.
+    /// A claim as the first signed it whose copy is kept.
     pub fn any(&self, claim: &ClaimId) -> Option<&SignedClaim> {
         self.claims.get(claim)?.first()
     }
 
     /// All claims as somebody signed them, the oldest first.
     pub fn all(&self) -> impl Iterator<Item = &SignedClaim> {
-        self.order
-            .iter()
-            .filter_map(|id| self.claims.get(id))
-            .flatten()
+        let copies = self.order.oldest_first();
+        copies.filter_map(move |(id, claimant)| self.signed_by(id, claimant))
     }
 
     /// Who has signed a claim.
@@ -193,20 +202,21 @@ impl Claims {
             .find(|it| it.statement.claimant == *claimant)
     }
 
-    /// All claims of a process, oldest first.
+    /// All claims of a process, each once, oldest first.
     pub fn of_process<'a>(
         &'a self,
         process: &'a ProcessId,
     ) -> impl Iterator<Item = (&'a ClaimId, &'a SignedClaim)> {
-        self.order
-            .iter()
-            .filter_map(|id| {
-                self.claims
-                    .get(id)
-                    .and_then(|it| it.first())
-                    .map(|it| (id, it))
-            })
-            .filter(move |(_, it)| it.statement.claim.process == *process)
+        let copies = self.order.oldest_first();
+        copies.filter_map(move |(id, claimant)| {
+            let first = self.any(id)?;
+            let Statement {
+                claim,
+                claimant: by,
+                ..
+            } = &first.statement;
+            (by == claimant && claim.process == *process).then_some((id, first))
+        })
     }
 
     /// The leaves before a claim's new ones, from the last one with a state root on; none at the start (rule KC-2).

@@ -82,6 +82,17 @@ impl History {
         index
     }
 
+    /// Takes back all leaves but the first `size`; none if there are no more. Nothing is hashed.
+    pub fn truncate(&mut self, size: u64) {
+        let mut keep = usize::try_from(size).unwrap_or(usize::MAX);
+        for row in &mut self.levels {
+            row.truncate(keep);
+            keep /= 2;
+        }
+        // A row begins with its first full subtree, so one without any is none.
+        self.levels.retain(|row| !row.is_empty());
+    }
+
     /// The root over all leaves.
     pub fn root(&self) -> Digest {
         self.root_at(self.size()).unwrap_or_else(empty)

@@ -1,4 +1,6 @@
-//! What counts as a contradiction (rule KC-4).
+//! What is kept (rule KC-3), what counts as a contradiction (rule KC-4), and what a claim builds on (rule KC-2).
+
+use std::ops::Range;
 
 use surety_protocol::bls::SecretKey;
 use surety_protocol::claim::{Claim, Leaf, SignedClaim, Statement};
@@ -124,11 +126,132 @@ fn what_is_compared_is_bounded() {
     }
     let found = claims.contradiction(&first).unwrap();
     assert_eq!(found.first.leaves[0].gas, 1);
-    claims.forget(&first.statement.claim.id().unwrap());
+    let id = first.statement.claim.id().unwrap();
+    claims.forget(&id, &first.statement.claimant);
     assert_eq!(
         claims.recent.values().map(VecDeque::len).sum::<usize>(),
         RECENT_MAX
     );
+}
+
+const MOST: u64 = CLAIMS_MAX as u64;
+
+/// Claims with these numbers, as an operator would have signed them: nothing here looks at signatures.
+fn copies(claimant: u8, numbers: Range<u64>) -> impl Iterator<Item = SignedClaim> {
+    let one = claim(0, 1, |_, _| ());
+    numbers.map(move |number| {
+        let mut copy = one.clone();
+        copy.statement.claimant = Address::new([claimant; 32]);
+        copy.statement.claim.height = Height(number);
+        copy
+    })
+}
+
+/// Whose copies are kept and their numbers, in the order in which they are told.
+fn kept(claims: &Claims) -> Vec<(u8, u64)> {
+    let copies = claims.all().map(|it| &it.statement);
+    let kept: Vec<_> = copies
+        .map(|it| (it.claimant.as_bytes()[0], it.claim.height.0))
+        .collect();
+    // Nothing is left of those that went.
+    let signed: usize = claims.claims.values().map(Vec::len).sum();
+    assert!(claims.claims.values().all(|it| !it.is_empty()));
+    assert_eq!((kept.len(), claims.order.len()), (signed, signed));
+    for ((_, claimant), recent) in &claims.recent {
+        assert!(!recent.is_empty());
+        for id in recent {
+            assert!(claims.signed_by(id, claimant).is_some());
+        }
+    }
+    kept
+}
+
+fn of(claimant: u8, numbers: Range<u64>) -> Vec<(u8, u64)> {
+    numbers.map(|number| (claimant, number)).collect()
+}
+
+#[test]
+fn who_floods_pushes_out_only_its_own() {
+    let mut claims = Claims::default();
+    let others = copies(1, 0..100).chain(copies(2, 100..150));
+    for claim in others.chain(copies(3, 0..2 * MOST)) {
+        assert!(claims.insert(claim));
+    }
+    let flooded = of(3, MOST + 150..2 * MOST);
+    let before = [of(1, 0..100), of(2, 100..150), flooded.clone()].concat();
+    assert_eq!(kept(&claims), before);
+    // Who comes later takes places from whoever has the most.
+    for claim in copies(4, 0..10) {
+        assert!(claims.insert(claim));
+    }
+    let after = [
+        of(1, 0..100),
+        of(2, 100..150),
+        flooded[10..].to_vec(),
+        of(4, 0..10),
+    ];
+    assert_eq!(kept(&claims), after.concat());
+    let process = ProcessId::default();
+    let of_process: Vec<u64> = claims
+        .of_process(&process)
+        .map(|(_, it)| it.statement.claim.height.0)
+        .collect();
+    // Each once, whoever has signed it.
+    let distinct = [of(1, 0..100), of(2, 100..150), flooded[10..].to_vec()].concat();
+    let distinct: Vec<u64> = distinct.into_iter().map(|(_, number)| number).collect();
+    assert_eq!(of_process, distinct);
+}
+
+#[test]
+fn copies_of_further_signers_count() {
+    let mut claims = Claims::default();
+    let mut signers: Vec<_> = (1..=4).map(|it| copies(it, 0..MOST / 2)).collect();
+    for _ in 0..MOST / 2 {
+        for signer in &mut signers {
+            assert!(claims.insert(signer.next().unwrap()));
+        }
+    }
+    let last = MOST / 4..MOST / 2;
+    let expected = last.flat_map(|number| (1..=4_u8).map(move |signer| (signer, number)));
+    assert_eq!(kept(&claims), expected.collect::<Vec<_>>());
+}
+
+#[test]
+fn a_claim_stays_as_long_as_a_copy_of_any_signer() {
+    let mut claims = Claims::default();
+    for claim in copies(1, 0..1).chain(copies(2, 0..1)) {
+        assert!(claims.insert(claim.clone()));
+        assert!(!claims.insert(claim));
+    }
+    let claim = copies(2, 0..1).next().unwrap();
+    let id = claim.statement.claim.id().unwrap();
+    for flood in copies(1, 1..MOST) {
+        claims.insert(flood);
+    }
+    assert_eq!(claims.any(&id), Some(&claim));
+    let signers: Vec<Address> = claims.signers(&id).collect();
+    assert_eq!(signers, [claim.statement.claimant]);
+    let process = ProcessId::default();
+    assert_eq!(claims.of_process(&process).next(), Some((&id, &claim)));
+    assert_eq!(kept(&claims).len(), CLAIMS_MAX);
+}
+
+#[test]
+fn of_those_who_have_as_many_the_last_by_address_gives_way() {
+    let mut claims = Claims::default();
+    for claim in copies(2, 0..MOST / 2).chain(copies(1, 0..MOST / 2)) {
+        claims.insert(claim);
+    }
+    for (claimant, number, goes) in [(3, 0, 2), (3, 1, 1), (4, 0, 2)] {
+        let before = kept(&claims);
+        for claim in copies(claimant, number..number + 1) {
+            claims.insert(claim);
+        }
+        let after = kept(&claims);
+        let mut both = before.iter().zip(&after);
+        let (gone, _) = both.find(|(before, after)| before != after).unwrap();
+        assert_eq!(gone.0, goes);
+    }
 }
 
 /// What a history of so many leaves ends with, every eighth of which has a state root; and the claim of those from `first_new` on.

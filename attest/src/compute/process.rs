@@ -24,6 +24,8 @@ pub(super) struct Head {
     pub(super) hashpath: Hashpath,
     /// The profile under which the leaf was evaluated.
     pub(super) ruling: Ruling,
+    /// The inputs since the last state root.
+    pub(super) stride: Stride,
 }
 
 /// One process as this compute unit keeps up with it.
@@ -78,43 +80,39 @@ impl Process {
         let Ok(digest) = leaf.digest() else { return };
         self.history.append(digest);
         self.hashpath = self.hashpath.extend(leaf.assignment);
+        self.stride
+            .follow(ruling.height, leaf.gas, leaf.state_root.is_some());
         self.heads.push(Head {
             state,
             at,
             hashpath: self.hashpath,
             ruling,
+            stride: self.stride,
         });
-        self.stride
-            .follow(ruling.height, leaf.gas, leaf.state_root.is_some());
         self.leaves.push(leaf);
     }
 
-    /// Starts over and takes back what stays valid, up to a leaf at which a claim can end.
+    /// Takes back all but the first `size` leaves, and of these what comes after the last at which a claim can end.
+    ///
+    /// A scheduler that breaks its log's chain has this done as often as it likes, so nothing that stays is done again.
     pub(super) fn rewind(&mut self, process: ProcessId, size: u64) {
         let size = self.headed(size);
         let keep = usize::try_from(size).unwrap_or(usize::MAX);
-        let leaves: Vec<Leaf> = self.leaves.iter().take(keep).cloned().collect();
-        let heads = std::mem::take(&mut self.heads);
-        let fresh = Process::new(process, self.module);
-        let old = std::mem::replace(self, fresh);
-        self.log_size = old.log_size;
-        self.executing = old.executing;
-        self.stale = old.stale;
-        self.retry_at = old.retry_at;
-        self.force_cut = old.force_cut;
-        self.certified = old.certified;
-        self.certified_root = old.certified_root;
-        self.waits_since = old.waits_since;
-        for (leaf, head) in leaves.into_iter().zip(heads) {
-            self.append(head.at, leaf, head.state, head.ruling);
+        self.history.truncate(size);
+        self.leaves.truncate(keep);
+        self.heads.truncate(keep);
+        (self.hashpath, self.stride) = self.heads.last().map_or_else(
+            || (Hashpath::start(process), Stride::default()),
+            |it| (it.hashpath, it.stride),
+        );
+        // A claim that is being signed does not hold up those after it.
+        self.signing = false;
+        if self.cut <= size {
+            return;
         }
         // [CU-4] Where a claim ended within what was given up, only a certified end is safe to go on from.
-        let safe = if self.history.root_at(old.certified) == Some(old.certified_root) {
-            old.certified
-        } else {
-            0
-        };
-        self.cut = if old.cut <= size { old.cut } else { safe };
+        let ours = self.history.root_at(self.certified) == Some(self.certified_root);
+        self.cut = if ours { self.certified } else { 0 };
     }
 
     /// Asks for the next inputs to be evaluated (rule CU-1).

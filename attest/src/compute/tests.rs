@@ -164,6 +164,77 @@ fn what_a_shorter_log_leaves_of_a_job_is_evaluated_again() {
     assert_eq!(stage.claims, [1, 6]);
 }
 
+/// A process with these leaves, of which nothing else is as at the start.
+fn process_of(leaves: &[EvaluatedLeaf]) -> Process {
+    let mut process = Process::new(PROCESS, ModuleId::default());
+    process.log_size = 60;
+    process.executing = true;
+    process.stale = true;
+    process.retry_at = Tick(9);
+    process.waits_since = Height(3);
+    process.force_cut = Some(Slot(2));
+    process.certified = 70;
+    append(&mut process, leaves);
+    process
+}
+
+fn append(process: &mut Process, leaves: &[EvaluatedLeaf]) {
+    for it in leaves {
+        process.append(Tick(it.leaf.slot.0), it.leaf.clone(), it.head, it.ruling);
+    }
+}
+
+/// Leaves with a root after every fourth, and after those with a state root.
+fn some_leaves(count: u64) -> Vec<EvaluatedLeaf> {
+    let leaves = (0..count).map(|slot| evaluated(slot, slot % 4 == 3));
+    leaves.collect()
+}
+
+/// All that a process holds.
+fn state(process: &Process) -> String {
+    format!("{process:?}")
+}
+
+#[test]
+fn what_was_taken_back_is_as_if_it_had_never_been() {
+    let leaves = some_leaves(50);
+    for size in 0..=42 {
+        let mut rewound = process_of(&leaves[..40]);
+        rewound.rewind(PROCESS, size);
+        let ends = leaves[..40].iter().filter(|it| it.head.is_some());
+        let ends = ends.map(|it| it.leaf.slot.0 + 1).filter(|it| *it <= size);
+        let kept = ends.max().unwrap_or(0);
+        assert_eq!(rewound.history.size(), kept);
+        let kept = usize::try_from(kept).unwrap();
+        let mut fresh = process_of(&leaves[..kept]);
+        assert_eq!(state(&rewound), state(&fresh), "{size}");
+        append(&mut rewound, &leaves[kept..]);
+        append(&mut fresh, &leaves[kept..]);
+        assert_eq!(state(&rewound), state(&fresh), "{size} and on");
+        assert_eq!(state(&rewound), state(&process_of(&leaves)));
+    }
+}
+
+#[test]
+fn claims_go_on_from_what_is_certified_where_their_end_was_taken_back() {
+    let leaves = some_leaves(40);
+    let cut = |size: u64, ours: bool| {
+        let mut process = process_of(&leaves);
+        process.cut = 36;
+        process.signing = true;
+        process.certified = 8;
+        process.certified_root = match ours {
+            true => process.history.root_at(8).unwrap(),
+            false => Digest::default(),
+        };
+        process.rewind(PROCESS, size);
+        assert!(!process.signing);
+        process.cut
+    };
+    assert_eq!([36, 35, 8, 7].map(|size| cut(size, true)), [36, 8, 8, 0]);
+    assert_eq!([36, 35, 8, 7].map(|size| cut(size, false)), [36, 0, 0, 0]);
+}
+
 #[test]
 fn a_job_ends_where_a_fault_wants_its_claim_to_end() {
     let mut stage = Stage::new();

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use surety_attest::audit::{Auditor, PATIENCE_BLOCKS, WAITING_MAX};
-use surety_attest::claims::{Claims, Lead};
+use surety_attest::claims::{CLAIMS_MAX, Claims, Lead};
 use surety_attest::effect::{Effect, Event, Executed, Finding, Job, Want};
 use surety_protocol::claim::SignedClaim;
 use surety_protocol::id::{Address, ClaimId, Digest, ProcessId};
@@ -164,6 +164,38 @@ fn everybody_who_signed_a_false_claim_is_challenged_whenever_it_is_heard_of() {
     unit.hear(claim_from(2, 0));
     assert_eq!(unit.accusing(), [operator(2)]);
     assert_eq!(challenged(&mut unit, 3, 2), (Some(operator(2)), None));
+}
+
+/// Rule AD-4.
+#[test]
+fn whose_copy_of_a_lie_went_holds_up_no_accusation_of_others() {
+    let mut unit = Unit::all();
+    let lie = claim_from(0, 0);
+    for claimant in 0..3 {
+        unit.hear(claim_from(claimant, 0));
+    }
+    unit.asked();
+    unit.found(id_of(&lie), Finding::False(Slot(0)));
+    assert_eq!(unit.accusing(), [operator(0)]);
+    // One of them signs so much that its own copy goes.
+    let mut other = claim_from(1, 0);
+    for number in 0..CLAIMS_MAX as u64 {
+        other.statement.claim.height = Height(1_000 + number);
+        unit.claims.insert(other.clone());
+    }
+    let accused = |unit: &mut Unit, claimant: u8| {
+        unit.executed(Executed::Accused {
+            claim: id_of(&lie),
+            claimant: operator(claimant),
+            slot: Slot(0),
+            evidence: Arc::from([claimant].as_slice()),
+        });
+        unit.accusing()
+    };
+    assert_eq!(accused(&mut unit, 0), [operator(2)]);
+    assert!(accused(&mut unit, 2).is_empty());
+    unit.hear(claim_from(1, 0));
+    assert_eq!(unit.accusing(), [operator(1)]);
 }
 
 /// An accusation that could not be made is made again, after another look.

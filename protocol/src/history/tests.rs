@@ -78,6 +78,32 @@ fn the_future_is_unknown() {
 }
 
 #[test]
+fn what_is_taken_back_leaves_no_trace() {
+    let leaves = some_leaves(130);
+    let others: Vec<Digest> = (0..70_u8).map(|i| merkle::leaf(&[i, 1])).collect();
+    let whole: History = leaves.iter().copied().collect();
+    for size in 0..=leaves.len() {
+        let mut history = whole.clone();
+        history.truncate(u64::try_from(size).unwrap());
+        let mut fresh: History = leaves[..size].iter().copied().collect();
+        assert_eq!(history, fresh, "{size}");
+        for leaf in &others {
+            assert_eq!(history.append(*leaf), fresh.append(*leaf));
+        }
+        assert_eq!(history, fresh, "{size} and more");
+        assert_eq!(history.root(), fresh.root());
+    }
+    for size in [131, 256, u64::MAX] {
+        let mut history = whole.clone();
+        history.truncate(size);
+        assert_eq!(history, whole);
+    }
+    let mut none = History::new();
+    none.truncate(0);
+    assert_eq!(none, History::new());
+}
+
+#[test]
 fn a_frontier_has_one_peak_for_every_one_bit() {
     let peak = merkle::leaf(b"peak");
     for (size, peaks) in [(0, 1), (1, 0), (1, 2), (3, 1), (4, 2), (u64::MAX, 63)] {
@@ -106,6 +132,26 @@ proptest! {
         }
         prop_assert_eq!(frontier.root(), merkle::root(&leaves));
         prop_assert_eq!(Some(frontier), history.frontier_at(history.size()));
+    }
+
+    #[test]
+    fn however_often_leaves_are_taken_back_the_tree_is_that_of_the_rest(
+        steps in prop::collection::vec((0_usize..200, 0_usize..60), 0..12),
+    ) {
+        let (mut history, mut leaves) = (History::new(), Vec::new());
+        let mut number = 0_u64;
+        for (size, more) in steps {
+            history.truncate(u64::try_from(size).unwrap());
+            leaves.truncate(size);
+            for _ in 0..more {
+                let leaf = merkle::leaf(&number.to_be_bytes());
+                number += 1;
+                history.append(leaf);
+                leaves.push(leaf);
+            }
+            prop_assert_eq!(&history, &leaves.iter().copied().collect::<History>());
+            prop_assert_eq!(history.root(), merkle::root(&leaves));
+        }
     }
 
     #[test]
