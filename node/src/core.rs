@@ -32,6 +32,7 @@ mod fetched;
 mod follow;
 mod gossip;
 mod input;
+mod longer;
 mod records;
 mod restore;
 mod signal;
@@ -63,6 +64,7 @@ use cases::Bench;
 use catch_up::Sent;
 use checks::Checks;
 use follow::Drawn;
+use longer::Longer;
 use records::Records;
 
 pub use carry::carried_among;
@@ -122,8 +124,8 @@ pub struct Core {
     records: Records,
     /// How many subnets everybody carries.
     carried: usize,
-    /// Logs that are longer elsewhere: how long, and since when that is known.
-    longer: BTreeMap<ProcessId, (u64, Height)>,
+    /// Logs that are longer elsewhere.
+    longer: Longer,
     /// Whether a block came in this step.
     passed: bool,
     /// When operators last said where the logs end that they schedule.
@@ -188,7 +190,7 @@ impl Core {
             drawn: BTreeMap::new(),
             records: Records::default(),
             carried: Subnet::COUNT,
-            longer: BTreeMap::new(),
+            longer: Longer::default(),
             passed: false,
             told: BTreeMap::new(),
             asked: Address::default(),

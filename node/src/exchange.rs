@@ -10,6 +10,7 @@
 mod evidence;
 mod fetch;
 mod hedge;
+mod places;
 mod requests;
 mod serve;
 

@@ -22,6 +22,7 @@ pub mod metrics;
 pub mod net;
 pub mod node;
 pub mod role;
+mod shares;
 pub mod shell;
 pub mod signer;
 pub mod store;

@@ -3,8 +3,9 @@
 //! # Rules
 //!
 //! - `[CO-16]` A batch is kept and passed on once the ledger here has its digest from its claimant, of the last [`CLAIM_BLOCKS`].
-//!   Until then it waits, for [`EARLY_BLOCKS`] and [`EARLY_MS`] at most, [`EARLY_MAX`] of them and of one peer [`EARLY_SHARE`]. Between
-//!   two blocks batches of one peer are looked at as long as they have [`CLAIMS_SHARE`] claims together: anybody can make one up.
+//!   Until then it waits, for [`EARLY_BLOCKS`] and [`EARLY_MS`] at most, [`EARLY_MAX`] of them and of one peer [`EARLY_SHARE`]. Of
+//!   too many the oldest goes of the peer that has brought the most, or the new one if its peer would have as many. Between two
+//!   blocks batches of one peer are looked at as long as they have [`CLAIMS_SHARE`] claims together: anybody can make one up.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -17,6 +18,7 @@ use surety_protocol::time::{Height, Tick};
 use super::catch_up::CLAIM_BLOCKS;
 use super::{Core, Effect, Signal, Teller};
 use crate::net::Acceptance;
+use crate::shares::Shares;
 
 /// Blocks for which a batch waits for its digest: whoever sends it has applied the block already.
 const EARLY_BLOCKS: u64 = 8;
@@ -41,7 +43,10 @@ struct Early {
 /// Batches that nothing makes authentic yet.
 #[derive(Debug, Default)]
 pub(super) struct Unproven {
+    /// The oldest first.
     early: VecDeque<Early>,
+    /// How many of them each peer brought.
+    waiting: Shares<Digest>,
     /// Claims that each peer has brought since the last block.
     brought: BTreeMap<Digest, usize>,
 }
@@ -54,9 +59,22 @@ impl Unproven {
         *brought <= CLAIMS_SHARE
     }
 
-    fn has_room(&self, peer: &Digest) -> bool {
-        let brought = self.early.iter().filter(|it| it.teller.peer == *peer);
-        self.early.len() < EARLY_MAX && brought.count() < EARLY_SHARE
+    /// Lets a batch wait; gives back what does not. Many who bring few do not lose to few who bring many.
+    fn wait(&mut self, batch: Early) -> Option<Early> {
+        let peer = batch.teller.peer;
+        let has = self.waiting.of(&peer).saturating_add(1);
+        let full = self.early.len() >= EARLY_MAX;
+        let most = full.then(|| self.waiting.most()).flatten();
+        let most = most.filter(|(_, most)| *most > has);
+        if has > EARLY_SHARE || (full && most.is_none()) {
+            return Some(batch);
+        }
+        self.waiting.take(peer);
+        self.early.push_back(batch);
+        let (most, _) = most?;
+        let oldest = self.early.iter().position(|it| it.teller.peer == most)?;
+        self.waiting.leave(&most);
+        self.early.remove(oldest)
     }
 }
 
@@ -81,16 +99,18 @@ impl Core {
         if self.has_committed(batch.claimant, &root) {
             return Some(self.batch(now, batch, out));
         }
-        if !self.unproven.has_room(&teller.peer) {
-            return Some(Acceptance::Ignore);
-        }
-        let since = (self.ledger.height(), now);
-        self.unproven.early.push_back(Early {
+        let early = Early {
             batch,
             root,
             teller,
-            since,
-        });
+            since: (self.ledger.height(), now),
+        };
+        if let Some(left) = self.unproven.wait(early) {
+            out.push(Effect::Report {
+                token: left.teller.token,
+                acceptance: Acceptance::Ignore,
+            });
+        }
         None
     }
 
@@ -129,7 +149,8 @@ impl Core {
                 self.unproven.early.push_back(it);
                 continue;
             };
-            let token = it.teller.token;
+            let Teller { token, peer } = it.teller;
+            self.unproven.waiting.leave(&peer);
             out.push(Effect::Report { token, acceptance });
         }
     }
@@ -140,10 +161,68 @@ impl Core {
         while let Some(it) =
             (self.unproven.early).pop_front_if(|it| now.since(it.since.1) >= EARLY_MS)
         {
+            self.unproven.waiting.leave(&it.teller.peer);
             out.push(Effect::Report {
                 token: it.teller.token,
                 acceptance: Acceptance::Ignore,
             });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn peer(number: usize) -> Digest {
+        let mut bytes = [0; 32];
+        bytes[..8].copy_from_slice(&number.to_be_bytes());
+        Digest::new(bytes)
+    }
+
+    /// Each message has a number of its own.
+    fn brings(unproven: &mut Unproven, token: u64, by: usize) -> Option<u64> {
+        let peer = peer(by);
+        let left = unproven.wait(Early {
+            batch: ClaimBatch {
+                claimant: Address::default(),
+                claims: Vec::new(),
+            },
+            root: Digest::default(),
+            teller: Teller { token, peer },
+            since: (Height(0), Tick(0)),
+        });
+        left.map(|it| it.teller.token)
+    }
+
+    #[test]
+    fn many_who_bring_few_do_not_lose_to_few_who_bring_many() {
+        let mut unproven = Unproven::default();
+        let mut tokens = 0..;
+        for by in 0..EARLY_MAX / EARLY_SHARE {
+            for _ in 0..EARLY_SHARE {
+                assert_eq!(brings(&mut unproven, tokens.next().unwrap(), by), None);
+            }
+            // One more is beyond the share.
+            let token = tokens.next().unwrap();
+            assert_eq!(brings(&mut unproven, token, by), Some(token));
+        }
+        // Others come in for the oldest of those who have the most.
+        for by in 100..200 {
+            let token = tokens.next().unwrap();
+            let left = brings(&mut unproven, token, by).unwrap();
+            assert!(left < token && unproven.waiting.of(&peer(by)) == 1, "{by}");
+        }
+        assert_eq!(unproven.early.len(), EARLY_MAX);
+        let most = unproven.waiting.most().map(|(_, most)| most);
+        assert_eq!(most, Some(29));
+        // And they keep what they have.
+        for by in (0..32).cycle().take(1_000) {
+            let token = tokens.next().unwrap();
+            let left = brings(&mut unproven, token, by).unwrap();
+            let kept = (100..200).all(|it| unproven.waiting.of(&peer(it)) == 1);
+            assert!(kept, "{left}");
+        }
+        assert_eq!(unproven.early.len(), unproven.waiting.all());
     }
 }

@@ -124,7 +124,7 @@ impl Core {
         self.signal(now, &Signal::Block(facts), out);
         for (process, segment) in &facts.certified {
             out.push(Effect::Persist(Write::Certified(*process, segment.size)));
-            self.heard_of(*process, segment.size, out);
+            self.heard_of(*process, segment.size, None, out);
         }
         self.committed(facts);
         self.carry(out);

@@ -4,17 +4,22 @@
 //!
 //! - `[CO-10]` A claim or a certificate about more slots than this node has, or a slot beyond its next by a scheduler with stake, means that it missed
 //!   some. They are asked for at once and again with every block, until they are here or nobody had them for
-//!   [`PATIENCE_BLOCKS`].
+//!   [`PATIENCE_BLOCKS`]: first those of which the ledger speaks, then those of each operator in turn, with another one first each
+//!   time. There is room for 4,096 of which the ledger speaks, and for as many of operators; of this nobody's take more than half
+//!   as much as is free, but 16 in any case, until there are twice as many. What finds none waits until somebody speaks of it
+//!   again. A process of which nothing is here may be an invention: of those only the first 16 of an operator are asked for at
+//!   once, and who says again that one is longer renews nothing.
 //! - `[CO-15]` Whoever was away when a log grew for the last time hears nothing more of it. So every operator with stake, or
-//!   that has lost it by a lie, is asked where the logs end that it schedules: [`ENDS_AT_ONCE`] with each block, whoever has not said so since the start, or
-//!   not for [`ENDS_BLOCKS`]. It is believed of its own logs; of processes that are not known here a few are asked for.
-//! - `[CO-11]` A module of a log that is not here is asked for again with every block.
+//!   that has lost it by a lie, is asked where the logs end that it schedules: [`ENDS_AT_ONCE`] with each block, whoever has not
+//!   said so since the start, or not for [`ENDS_BLOCKS`], or for [`PATIENCE_BLOCKS`] if there was no room for all that it said. It
+//!   is believed of its own logs; of processes that are not known here a few are asked for.
+//! - `[CO-11]` A module of a log that is not here is asked for again with every block, another one first each time.
 //! - `[CO-13]` A verdict or a challenge that no block has carried for [`CONFIRM_BLOCKS`] is signed again and sent again: the
 //!   proposer may have stopped with it. So is a challenge for which the ledger had no room, or its signer no balance. Claims and
 //!   certificates are repeated by the machines that make them.
 //! - `[CO-14]` The claims behind a digest on the ledger that are not here [`GOSSIP_BLOCKS`] later are asked for with every
-//!   block, of each claimant the oldest few first, for [`CLAIM_BLOCKS`]: gossip reaches neither who was away nor, again, who
-//!   has heard it.
+//!   block, of each claimant the oldest few, for [`CLAIM_BLOCKS`]: the oldest of each before the next of any, and with another
+//!   claimant first each time. Gossip reaches neither who was away nor, again, who has heard it.
 //! - `[CO-12]` A message for a process that is not known here waits until its log comes; of too many the oldest is dropped.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -28,14 +33,12 @@ use surety_protocol::origin::Action;
 use surety_protocol::time::{Height, Slot, Tick};
 use surety_slashing::ledger::CaseState;
 
+use super::longer::PATIENCE_BLOCKS;
 use super::{Core, Effect};
+use crate::shares::in_turn;
 
-/// Logs that are asked for at once.
-const LONGER_MAX: usize = 4096;
 /// Modules that are asked for at once.
 const LACKING_MAX: usize = 1024;
-/// Blocks after which a log that nobody had is left: a lie may have spoken of it.
-const PATIENCE_BLOCKS: u64 = 60;
 /// Blocks after which an operator is asked again where its logs end.
 const ENDS_BLOCKS: u64 = 600;
 /// Operators that are asked so with one block.
@@ -151,20 +154,22 @@ impl Core {
         }
     }
 
-    /// Somebody stands for this many slots of a process (rule CO-10).
-    pub(super) fn heard_of(&mut self, process: ProcessId, size: u64, out: &mut Outbox<Effect>) {
-        let here = self.slots_here(&process);
+    /// The ledger, or an operator, stands for this many slots of a process (rule CO-10).
+    pub(super) fn heard_of(
+        &mut self,
+        process: ProcessId,
+        size: u64,
+        by: Option<Address>,
+        out: &mut Outbox<Effect>,
+    ) {
+        let (here, now) = (self.slots_here(&process), self.shared.height);
         if here >= size || !self.follows(&process) {
             return;
         }
-        let known = self.longer.get(&process).map_or(0, |(size, _)| *size);
-        if known < size && (known > 0 || self.longer.len() < LONGER_MAX) {
-            self.longer.insert(process, (size, self.shared.height));
+        if self.longer.hear(process, here, size, by, now) {
+            let from = Slot(here);
+            out.push(Effect::Fetch(Want::Log { process, from }));
         }
-        out.push(Effect::Fetch(Want::Log {
-            process,
-            from: Slot(here),
-        }));
     }
 
     /// A slot came that is not the next: whoever signed it may send no more after it. What a scheduler without stake signs is
@@ -175,19 +180,23 @@ impl Core {
         size: u64,
         out: &mut Outbox<Effect>,
     ) {
-        let log = self.shared.logs.get(&process);
-        if log.is_some_and(|it| self.ledger.acts_for_stake(&it.scheduler)) {
-            self.heard_of(process, size, out);
-        } else {
-            let from = Slot(self.slots_here(&process));
-            out.push(Effect::Fetch(Want::Log { process, from }));
+        let scheduler = self.shared.logs.get(&process).map(|it| it.scheduler);
+        match scheduler.filter(|it| self.ledger.acts_for_stake(it)) {
+            Some(scheduler) => {
+                let operator = self.ledger.operator_of_item_key(&scheduler);
+                self.heard_of(process, size, Some(operator.unwrap_or(scheduler)), out);
+            }
+            None => {
+                let from = Slot(self.slots_here(&process));
+                out.push(Effect::Fetch(Want::Log { process, from }));
+            }
         }
     }
 
     /// The logs that are longer elsewhere, and how many slots they have here.
     pub(super) fn shorter(&self) -> BTreeMap<ProcessId, u64> {
         let longer = self.longer.iter();
-        let here = longer.map(|(process, (size, _))| (*process, self.slots_here(process), *size));
+        let here = longer.map(|(process, size)| (*process, self.slots_here(process), size));
         let shorter = here.filter(|(_, here, size)| here < size);
         shorter.map(|(process, here, _)| (process, here)).collect()
     }
@@ -235,20 +244,20 @@ impl Core {
             return;
         };
         let key = registered.registration.item_key;
-        self.told.insert(operator, self.shared.height);
-        let mut unknown = 0;
+        let (mut unknown, mut left) = (0, false);
         for (process, size) in ends {
             match self.shared.logs.get(process) {
-                Some(log) if log.scheduler == key => self.heard_of(*process, *size, out),
-                Some(_) => {}
-                None if unknown < UNKNOWN_MAX => {
-                    unknown += 1;
-                    let (process, from) = (*process, Slot(0));
-                    out.push(Effect::Fetch(Want::Log { process, from }));
-                }
-                None => {}
+                Some(log) if log.scheduler == key => {}
+                None if unknown < UNKNOWN_MAX => unknown += 1,
+                _ => continue,
             }
+            self.heard_of(*process, *size, Some(operator), out);
+            left |= self.slots_here(process) < *size && !self.longer.has(process);
         }
+        // Room for what is left is when others are here.
+        let soon = ENDS_BLOCKS.saturating_sub(PATIENCE_BLOCKS);
+        let ago = if left { soon } else { 0 };
+        self.told.insert(operator, self.shared.height.minus(ago));
     }
 
     /// Where the logs of this node's own scheduler end, of the processes after one, [`ENDS_MAX`] at most.
@@ -272,21 +281,16 @@ impl Core {
     pub(super) fn catch_up(&mut self, out: &mut Outbox<Effect>) {
         let height = self.shared.height;
         let logs = &self.shared.logs;
-        self.longer.retain(|process, (size, since)| {
-            logs.get(process).map_or(0, |log| log.size) < *size
-                && height.since(*since) < PATIENCE_BLOCKS
-        });
-        for process in self.longer.keys() {
-            let from = Slot(self.slots_here(process));
-            out.push(Effect::Fetch(Want::Log {
-                process: *process,
-                from,
-            }));
+        let here = |process: &ProcessId| logs.get(process).map_or(0, |log| log.size);
+        self.longer.forget(height, here);
+        for process in self.longer.in_turn(height) {
+            let from = Slot(here(&process));
+            out.push(Effect::Fetch(Want::Log { process, from }));
         }
         let modules = &self.shared.modules;
         self.lacking.retain(|module| !modules.contains(module));
-        for module in &self.lacking {
-            out.push(Effect::Fetch(Want::Item(ItemId::from(*module))));
+        for module in in_turn(height, self.lacking.iter().map(|it| (*it, *it))) {
+            out.push(Effect::Fetch(Want::Item(ItemId::from(module))));
         }
         self.claims_behind_digests(out);
         if self.follows_all() {
@@ -311,17 +315,14 @@ impl Core {
         let due = self.committed.iter();
         let due = due.filter(|((_, at), _)| height.since(*at) >= GOSSIP_BLOCKS);
         let mut asked = (Address::default(), 0);
-        for ((claimant, _), root) in due {
-            if asked.0 != *claimant {
-                asked = (*claimant, 0);
-            }
-            if asked.1 < DIGESTS_ASKED {
-                asked.1 += 1;
-                out.push(Effect::Fetch(Want::Claims {
-                    root: *root,
-                    claimant: *claimant,
-                }));
-            }
+        let few = due.filter(|((claimant, _), _)| {
+            let before = if asked.0 == *claimant { asked.1 } else { 0 };
+            asked = (*claimant, before.saturating_add(1));
+            before < DIGESTS_ASKED
+        });
+        let few = few.map(|((claimant, _), root)| (*claimant, (*claimant, *root)));
+        for (claimant, root) in in_turn(height, few) {
+            out.push(Effect::Fetch(Want::Claims { root, claimant }));
         }
     }
 

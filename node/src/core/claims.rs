@@ -172,16 +172,12 @@ impl Core {
         if !self.heeds(&claim) || !self.shared.claims.insert(claim.clone()) {
             return Acceptance::Ignore;
         }
-        self.heard_of(
-            claim.statement.claim.process,
-            claim.statement.claim.size,
-            out,
-        );
+        let (process, size) = (claim.statement.claim.process, claim.statement.claim.size);
+        self.heard_of(process, size, Some(claim.statement.claimant), out);
         if let Some(contradiction) = self.shared.claims.contradiction(&claim) {
             self.signal(now, &Signal::Contradiction(&contradiction), out);
         }
         self.signal(now, &Signal::Claim(&claim), out);
-        let process = claim.statement.claim.process;
         self.signal(now, &Signal::Material(process), out);
         Acceptance::Accept
     }

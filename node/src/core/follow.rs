@@ -63,7 +63,7 @@ impl Core {
         drawn.claimants.retain(|it| *it != statement.claimant);
         drawn.claimants.insert(0, statement.claimant);
         drawn.claimants.truncate(CLAIMANTS_MAX);
-        self.heard_of(process, size, out);
+        self.heard_of(process, size, Some(statement.claimant), out);
         let module = self.shared.logs.get(&process).map(|it| it.module);
         if let Some(module) = module.filter(|it| !self.shared.modules.contains(it)) {
             self.lacks(module, out);

@@ -85,7 +85,7 @@ impl Core {
     /// What the ledger has certified of logs that are shorter here.
     fn missed(&mut self, out: &mut Outbox<Effect>) {
         for (process, size) in self.certified_sizes() {
-            self.heard_of(process, size, out);
+            self.heard_of(process, size, None, out);
         }
     }
 

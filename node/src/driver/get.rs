@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use surety_attest::effect::{Assign, Offer, Want};
+use surety_attest::effect::{Assign, Offer};
 use surety_protocol::id::{Address, ProcessId};
 
 use super::act::peer_of;
@@ -12,7 +12,7 @@ use crate::exchange::Wanted;
 use crate::net::PeerId;
 
 impl Driver {
-    /// Starts to get something, unless it is being got.
+    /// Starts to get something, unless it is being got or there is no place for it now.
     pub(super) fn fetch(&self, wanted: Wanted) {
         if !self.fetcher.begin(&wanted) {
             return;
@@ -56,7 +56,7 @@ impl Driver {
             item,
             exclude,
         } = assign;
-        let wanted = Wanted::Want(Want::Item(item));
+        let wanted = Wanted::Assigned(item);
         let (archive, fetcher) = (self.archive.clone(), self.fetcher.clone());
         let completions = self.completions.clone();
         tokio::spawn(async move {
@@ -111,6 +111,7 @@ impl Driver {
             Wanted::Want(want) => self.core.holders(want),
             Wanted::Evidence { challenger, .. } => vec![*challenger],
             Wanted::Blocks(_) => vec![self.core.ledger().proposer()],
+            Wanted::Assigned(_) => Vec::new(),
         }
     }
 }

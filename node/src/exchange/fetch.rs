@@ -1,6 +1,5 @@
 //! Getting what this node lacks: from who should have it first, then from anybody who is connected.
 
-use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_bytes::ByteBuf;
@@ -17,6 +16,7 @@ use surety_slashing::referee::File;
 use tokio::sync::Semaphore;
 
 use super::evidence::ROOM_MIB;
+use super::places::Places;
 use super::{
     AskError, BlocksAnswer, BlocksRequest, ClaimsAnswer, ClaimsRequest, EndsAnswer, EndsRequest,
     ItemAnswer, ItemRequest, LogAnswer, LogRequest, PagesAnswer, PagesRequest, Placed, Requests,
@@ -27,9 +27,6 @@ use crate::core::{ENDS_MAX, Fetched};
 use crate::location;
 use crate::net::{PeerId, Protocol, Subnet, Topic};
 
-/// Fetches under way at once, evidence apart, of which there are no more than open cases; what does not fit is asked for again by
-/// who needs it.
-const UNDER_WAY_MAX: usize = 256;
 /// Penalty for an answer that is not what was asked for.
 const WRONG_ANSWER_POINTS: u32 = 20;
 
@@ -49,6 +46,8 @@ pub enum Wanted {
     },
     /// Blocks from a height on.
     Blocks(Height),
+    /// An item that a process wants assigned.
+    Assigned(ItemId),
 }
 
 /// Gets things from peers, each once at a time.
@@ -56,7 +55,7 @@ pub enum Wanted {
 pub struct Fetcher {
     requests: Requests,
     archive: Archive,
-    under_way: Arc<Mutex<BTreeSet<Wanted>>>,
+    places: Arc<Mutex<Places>>,
     /// In MiB, for small files and for large ones (rule XC-6).
     pub(super) evidence_room: Arc<[Semaphore; 2]>,
 }
@@ -67,35 +66,24 @@ impl Fetcher {
         Fetcher {
             requests,
             archive,
-            under_way: Arc::default(),
+            places: Arc::default(),
             evidence_room: Arc::new([(); 2].map(|()| Semaphore::new(ROOM_MIB))),
         }
     }
 
-    /// Whether this is not being got already; the caller then gets it and says when it is done.
+    /// Whether there is a place for this (rule XC-7), and it is not being got already; the caller then gets it and says when it is
+    /// done.
     pub fn begin(&self, wanted: &Wanted) -> bool {
-        let mut under_way = self
-            .under_way
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let file = |it: &Wanted| match it {
-            Wanted::Evidence { id, bytes, .. } => Some((*id, *bytes)),
-            _ => None,
-        };
-        let room = match file(wanted) {
-            // Whoever announced it.
-            Some(_) => under_way.iter().all(|it| file(it) != file(wanted)),
-            None => under_way.iter().filter(|it| file(it).is_none()).count() < UNDER_WAY_MAX,
-        };
-        room && under_way.insert(wanted.clone())
+        let places = self.places.lock();
+        let mut places = places.unwrap_or_else(PoisonError::into_inner);
+        places.take(wanted)
     }
 
     /// It is not being got any more.
     pub fn end(&self, wanted: &Wanted) {
-        self.under_way
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(wanted);
+        let places = self.places.lock();
+        let mut places = places.unwrap_or_else(PoisonError::into_inner);
+        places.leave(wanted);
     }
 
     /// Gets something; `first` are those who should have it.
@@ -145,7 +133,9 @@ impl Fetcher {
                 let bytes = self.archive.evidence(id).ok()??;
                 Some(Fetched::Evidence(Box::new(File::read(bytes))))
             }
-            Wanted::Want(Want::Item(id)) => self.archive.item(id).ok()?.map(Fetched::Item),
+            Wanted::Want(Want::Item(id)) | Wanted::Assigned(id) => {
+                self.archive.item(id).ok()?.map(Fetched::Item)
+            }
             // This node's own from before a restart, of which nobody else may have heard.
             Wanted::Want(Want::Claims { root, claimant }) => {
                 let batch = self.archive.batch(root, claimant).ok()??;
@@ -189,7 +179,7 @@ impl Fetcher {
                 }
                 Ok(Some(Fetched::Log(slots)))
             }
-            Wanted::Want(Want::Item(id)) => self.item(peer, *id).await,
+            Wanted::Want(Want::Item(id)) | Wanted::Assigned(id) => self.item(peer, *id).await,
             // Not from one peer or another, but from all together, and from one alone.
             Wanted::Want(Want::State { .. } | Want::Ends { .. }) | Wanted::Evidence { .. } => {
                 Ok(None)
