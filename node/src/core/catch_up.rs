@@ -316,7 +316,7 @@ impl Core {
         let due = due.filter(|((_, at), _)| height.since(*at) >= GOSSIP_BLOCKS);
         let mut asked = (Address::default(), 0);
         let few = due.filter(|((claimant, _), _)| {
-            let before = if asked.0 == *claimant { asked.1 } else { 0 };
+            let before: u32 = if asked.0 == *claimant { asked.1 } else { 0 };
             asked = (*claimant, before.saturating_add(1));
             before < DIGESTS_ASKED
         });

@@ -56,13 +56,8 @@ impl Kind {
     const fn places(self) -> usize {
         match self {
             Kind::Blocks => 16,
-            Kind::Log | Kind::Leaves => 128,
-            Kind::NewLog
-            | Kind::Ends
-            | Kind::Claims
-            | Kind::State
-            | Kind::Module
-            | Kind::Assigned => 64,
+            Kind::NewLog | Kind::Log | Kind::Leaves | Kind::State => 128,
+            Kind::Ends | Kind::Claims | Kind::Module | Kind::Assigned => 64,
         }
     }
 }
@@ -164,7 +159,7 @@ mod tests {
     fn no_kind_takes_the_places_of_another() {
         let mut places = Places::default();
         let many = 0..10_000;
-        assert_eq!(fill(&mut places, many.clone().map(|it| log(it, 0))), 64);
+        assert_eq!(fill(&mut places, many.clone().map(|it| log(it, 0))), 128);
         assert_eq!(fill(&mut places, many.clone().map(|it| log(it, 5))), 128);
         let item = |it| ItemId::new(bytes(it));
         let assigned = many.clone().map(|it| Wanted::Assigned(item(it)));
