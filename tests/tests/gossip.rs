@@ -14,6 +14,8 @@
 mod assignments;
 #[path = "gossip/claims.rs"]
 mod claims;
+#[path = "gossip/keys.rs"]
+mod keys;
 #[path = "gossip/ledger.rs"]
 mod ledger;
 #[path = "gossip/records.rs"]
