@@ -176,7 +176,7 @@ impl Auditor {
                 at = at.saturating_add(1);
                 continue;
             }
-            let Some(claim) = claims.signed_by(&it.id, &it.claimant) else {
+            let Some(claim) = claims.copy(&it.id, &it.claimant, &self.operator) else {
                 // It is not kept any more.
                 self.waiting.remove(at);
                 continue;
@@ -244,10 +244,10 @@ impl Auditor {
         let Some(it) = self.executing.remove(&id) else {
             return;
         };
-        let claimant = it.claimant;
-        let Some(claim) = claims.signed_by(&id, &claimant) else {
+        let Some(claim) = claims.copy(&id, &it.claimant, &self.operator) else {
             return;
         };
+        let claimant = claim.statement.claimant;
         let process = claim.statement.claim.process;
         match finding {
             Finding::True(_) => {

@@ -19,7 +19,7 @@ mod order;
 use std::collections::{BTreeMap, VecDeque};
 
 use surety_protocol::approval::ClaimBatch;
-use surety_protocol::claim::{SignedClaim, Statement};
+use surety_protocol::claim::SignedClaim;
 use surety_protocol::id::{Address, ClaimId, Digest, ProcessId};
 
 use crate::effect::Want;
@@ -30,7 +30,7 @@ pub use contradiction::Contradiction;
 pub use lead::Lead;
 
 /// Copies of claims kept: of each claim one for each who has signed it.
-pub const CLAIMS_MAX: usize = 16_384;
+pub const CLAIMS_MAX: usize = 65_536;
 /// Batches kept.
 pub const BATCHES_MAX: usize = 4096;
 /// Segments kept.
@@ -202,21 +202,11 @@ impl Claims {
             .find(|it| it.statement.claimant == *claimant)
     }
 
-    /// All claims of a process, each once, oldest first.
-    pub fn of_process<'a>(
-        &'a self,
-        process: &'a ProcessId,
-    ) -> impl Iterator<Item = (&'a ClaimId, &'a SignedClaim)> {
-        let copies = self.order.oldest_first();
-        copies.filter_map(move |(id, claimant)| {
-            let first = self.any(id)?;
-            let Statement {
-                claim,
-                claimant: by,
-                ..
-            } = &first.statement;
-            (by == claimant && claim.process == *process).then_some((id, first))
-        })
+    /// A claim as one operator signed it, or, if that copy is not kept, as another did, but for one of them.
+    pub fn copy(&self, claim: &ClaimId, claimant: &Address, but: &Address) -> Option<&SignedClaim> {
+        let signed = self.claims.get(claim)?.iter();
+        let mut others = signed.filter(|it| it.statement.claimant != *but);
+        self.signed_by(claim, claimant).or_else(|| others.next())
     }
 
     /// The leaves before a claim's new ones, from the last one with a state root on; none at the start (rule KC-2).

@@ -46,8 +46,9 @@ use refuted::Lies;
 
 /// Blocks after which anybody posts a certificate.
 pub const FALLBACK_BLOCKS: u64 = 4;
-/// Blocks before and after the one that it refers to for which an approval waits.
-const WAITING_BLOCKS: u64 = 16;
+/// Blocks before its seed, and after it, for which an approval waits: as long as claims and batches are asked for.
+const EARLY_BLOCKS: u64 = 16;
+const LATE_BLOCKS: u64 = 40;
 /// Blocks for which a tally is kept.
 const KEEP_BLOCKS: u64 = 256;
 /// Blocks after which an unrecorded certificate is posted again.
@@ -214,7 +215,7 @@ impl Tally {
     /// Whether what an approval lacks may come yet (rule TA-3).
     fn waits(&self, approval: &Approval) -> bool {
         let seeded = self.seeded(approval);
-        seeded <= self.height.plus(WAITING_BLOCKS) && self.height <= seeded.plus(WAITING_BLOCKS)
+        seeded <= self.height.plus(EARLY_BLOCKS) && self.height <= seeded.plus(LATE_BLOCKS)
     }
 
     /// A claim was proven false: from now on its approvals are evidence (rule TA-5).

@@ -297,7 +297,7 @@ impl Verifier {
         let Some(duty) = duty.filter(|it| it.committed == committed) else {
             return;
         };
-        let Some(claim) = claims.signed_by(&id, &duty.claimant) else {
+        let Some(claim) = claims.copy(&id, &duty.claimant, &self.operator) else {
             // Should it come again, it is executed again.
             return self.pause(id, committed);
         };
@@ -348,7 +348,7 @@ impl Verifier {
                 out.push(Effect::Notify(Event::Refuted {
                     process: body.process,
                     claim: id,
-                    claimant: duty.claimant,
+                    claimant: claim.statement.claimant,
                     slot,
                 }));
                 match claims.lead(claim) {

@@ -65,7 +65,10 @@ impl<K: Copy + Ord> Shares<K> {
     }
 }
 
-/// The first of each, then the second of each, and so on. With every block another one begins: there may not be room for all.
+/// By how much the turn goes on with a block: no more than find places, and a prime, so that it goes on among any number.
+const TURN: u64 = 61;
+
+/// The first of each, then the second of each, and so on. With every block others begin: there may not be room for all.
 pub(crate) fn in_turn<K: Ord, T>(height: Height, all: impl Iterator<Item = (K, T)>) -> Vec<T> {
     let mut of_each: BTreeMap<K, VecDeque<T>> = BTreeMap::new();
     for (who, it) in all {
@@ -73,7 +76,8 @@ pub(crate) fn in_turn<K: Ord, T>(height: Height, all: impl Iterator<Item = (K, T
     }
     let mut queues: VecDeque<VecDeque<T>> = of_each.into_values().collect();
     let count = u64::try_from(queues.len()).unwrap_or(0);
-    let turn = height.0.checked_rem(count).unwrap_or(0);
+    let turn = height.0.wrapping_mul(TURN);
+    let turn = turn.checked_rem(count).unwrap_or(0);
     queues.rotate_left(usize::try_from(turn).unwrap_or(0));
     let mut ordered = Vec::new();
     while let Some(mut queue) = queues.pop_front() {

@@ -17,8 +17,8 @@ use super::traces::Plan;
 use super::{Duty, Stage, Verifier};
 use crate::claims::Claims;
 
-/// Claims that one verifier has in hand: as many as a node keeps.
-pub const DUTIES_MAX: usize = crate::claims::CLAIMS_MAX;
+/// Claims that one verifier has in hand.
+pub const DUTIES_MAX: usize = 16_384;
 
 /// Blocks for which a batch that has not come holds up those after it in the same block.
 const BATCH_BLOCKS: u64 = 2;

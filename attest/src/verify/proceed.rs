@@ -134,7 +134,7 @@ impl Verifier {
             Stage::Lacking if duty.next <= height => false,
             Stage::Lacking | Stage::Executing | Stage::Done => return,
         };
-        let Some(claim) = claims.signed_by(id, &duty.claimant) else {
+        let Some(claim) = claims.copy(id, &duty.claimant, &self.operator) else {
             return;
         };
         let lacking = duty.want.clone().filter(|want| !claims.has(want));

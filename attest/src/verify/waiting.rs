@@ -13,6 +13,8 @@ const OF_ONE_MAX: usize = 512;
 pub(super) struct Waiting {
     by_age: BTreeSet<(Height, ProcessId, ClaimId)>,
     by_process: BTreeSet<(ProcessId, Address, Height, ClaimId)>,
+    /// How many of each process and claimant.
+    counts: BTreeMap<(ProcessId, Address), usize>,
     held: BTreeMap<Address, BTreeSet<(Height, ClaimId)>>,
 }
 
@@ -21,6 +23,7 @@ impl Waiting {
         Waiting {
             by_age: BTreeSet::new(),
             by_process: BTreeSet::new(),
+            counts: BTreeMap::new(),
             held: BTreeMap::new(),
         }
     }
@@ -34,8 +37,10 @@ impl Waiting {
         claim: ClaimId,
     ) {
         self.by_age.insert((committed, process, claim));
-        self.by_process
-            .insert((process, claimant, committed, claim));
+        let place = (process, claimant, committed, claim);
+        if self.by_process.insert(place) {
+            count(&mut self.counts, (process, claimant));
+        }
     }
 
     /// Leaves out those that wait no more. None is held up any longer: all are tried now.
@@ -43,6 +48,10 @@ impl Waiting {
         self.by_age.retain(|(height, _, id)| waits(id, *height));
         self.by_process
             .retain(|(_, _, height, id)| waits(id, *height));
+        self.counts.clear();
+        for (process, claimant, ..) in &self.by_process {
+            count(&mut self.counts, (*process, *claimant));
+        }
         self.held.clear();
     }
 
@@ -66,10 +75,8 @@ impl Waiting {
 
     /// Whether one more claim of this claimant and process may wait.
     pub(super) fn has_room(&self, process: &ProcessId, claimant: &Address) -> bool {
-        let first = (*process, *claimant, Height(0), ClaimId::new([0; 32]));
-        let of_it = self.by_process.range(first..);
-        let of_it = of_it.take_while(|it| (it.0, it.1) == (*process, *claimant));
-        of_it.take(OF_ONE_MAX).count() < OF_ONE_MAX
+        let waiting = self.counts.get(&(*process, *claimant));
+        waiting.is_none_or(|it| *it < OF_ONE_MAX)
     }
 
     /// A claim of this claimant, committed then, could be executed and has no place.
@@ -96,6 +103,11 @@ impl Waiting {
         }
         Some((claim, next))
     }
+}
+
+fn count(counts: &mut BTreeMap<(ProcessId, Address), usize>, of: (ProcessId, Address)) {
+    let count = counts.entry(of).or_default();
+    *count = count.saturating_add(1);
 }
 
 const LEAST: Address = Address::new([0; 32]);

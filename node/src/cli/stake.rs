@@ -293,11 +293,9 @@ fn status(context: &Context, address: Option<Address>) -> Result<(), CliError> {
         let shown = Shown::of(&client, &address).await?;
         // Every address has an account, most of them with nothing.
         if shown.operator.is_null() && shown.free() == Stake::ZERO {
-            let message = format!(
-                "the ledger does not know {address}: it is no operator, and has no balance"
-            );
-            return Err(CliError::new(Exit::Failure, "not-found", message)
-                .with_help("is it mistyped? an operator appears when it registers: `surety stake register`"));
+            context.shell.progress(format!(
+                "{address} is no operator and has no balance; is it mistyped? `surety stake register` makes an operator"
+            ));
         }
         let told = shown.to_json();
         context.shell.table(&show::fields(&told), &told)

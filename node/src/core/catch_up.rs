@@ -248,8 +248,12 @@ impl Core {
         for (process, size) in ends {
             match self.shared.logs.get(process) {
                 Some(log) if log.scheduler == key => {}
+                Some(_) => continue,
                 None if unknown < UNKNOWN_MAX => unknown += 1,
-                _ => continue,
+                None => {
+                    left = true;
+                    continue;
+                }
             }
             self.heard_of(*process, *size, Some(operator), out);
             left |= self.slots_here(process) < *size && !self.longer.has(process);

@@ -13,8 +13,8 @@
 //!   itself is nobody's share.
 //! - `[CK-5]` A claim is verified at once. Approvals of one claim come within a moment of each other, and two cost little more than
 //!   one: they are gathered for [`GATHER_MS`], unless a claim takes them along or there are [`GATHERED_MAX`].
-//! - `[CK-6]` Nobody is to blame for a claim that is signed with a key which its claimant had before: who passed it on may be a block
-//!   behind.
+//! - `[CK-6]` Nobody is to blame for a claim that is signed with the key which its claimant replaced last: who passed it on may be a
+//!   block behind. Nor for any that is not signed with the key known here, while blocks are known to be missing.
 
 mod queue;
 
@@ -85,8 +85,8 @@ impl Checking {
 #[derive(Debug)]
 pub(super) enum Subject {
     Claim(Box<SignedClaim>),
-    /// A claim that is not signed with the key in force, and the number of the former key with which it may be.
-    UnderFormerKey(Box<SignedClaim>, usize),
+    /// A claim that is not signed with the key in force, and may be with the one before.
+    UnderFormerKey,
     Approval(Box<Approval>),
     /// The trace proof of an approval that counts.
     Trace(Box<Approval>),
@@ -173,7 +173,7 @@ impl Checks {
             return Taken::No;
         }
         let queue = match subject {
-            Subject::Claim(_) | Subject::UnderFormerKey(..) => &mut self.claims,
+            Subject::Claim(_) | Subject::UnderFormerKey => &mut self.claims,
             Subject::Approval(_) => &mut self.approvals,
             Subject::Trace(_) | Subject::Together(..) => &mut self.traces,
         };

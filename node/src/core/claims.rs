@@ -97,10 +97,7 @@ impl Core {
                 (Some(false), Subject::Claim(claim)) => {
                     self.refused_claim(key, *claim, brought, out)
                 }
-                (Some(true), Subject::UnderFormerKey(..)) => Some(Acceptance::Ignore),
-                (Some(false), Subject::UnderFormerKey(claim, number)) => {
-                    self.under_former_key(claim, number.saturating_add(1), brought, out)
-                }
+                (Some(true), Subject::UnderFormerKey) => Some(Acceptance::Ignore),
                 (Some(true), Subject::Approval(approval)) => {
                     match self.tally.count((*approval).clone()) {
                         true => {
@@ -110,7 +107,9 @@ impl Core {
                         false => Some(Acceptance::Ignore),
                     }
                 }
-                (Some(false), Subject::Approval(_)) => Some(Acceptance::Reject),
+                (Some(false), Subject::UnderFormerKey | Subject::Approval(_)) => {
+                    Some(Acceptance::Reject)
+                }
             };
             if let Some(acceptance) = acceptance {
                 report(brought, acceptance, out);
@@ -129,32 +128,25 @@ impl Core {
         brought: Brought,
         out: &mut Outbox<Effect>,
     ) -> Option<Acceptance> {
-        let operator = self.ledger.operator(&claim.statement.claimant);
-        match operator.map(|it| it.registration.key) == tried {
-            true => self.under_former_key(Box::new(claim), 0, brought, out),
-            false => self.claim(claim, brought, out),
+        // Blocks that are not here may have put another one in force.
+        if self.replica.behind(&self.ledger) > 0 {
+            return Some(Acceptance::Ignore);
         }
-    }
-
-    /// Has the signature of a claim verified under one of the keys that its claimant had before.
-    fn under_former_key(
-        &mut self,
-        claim: Box<SignedClaim>,
-        number: usize,
-        brought: Brought,
-        out: &mut Outbox<Effect>,
-    ) -> Option<Acceptance> {
-        let operator = self.ledger.operator(&claim.statement.claimant);
-        let key = operator.and_then(|it| it.former_keys.get(number));
-        let Some(signed) = key.and_then(|key| claim.statement.signed(key).ok()) else {
+        let Some(operator) = self.ledger.operator(&claim.statement.claimant) else {
+            return Some(Acceptance::Ignore);
+        };
+        if Some(operator.registration.key) != tried {
+            return self.claim(claim, brought, out);
+        }
+        let former = operator.former_keys.last();
+        let Some(signed) = former.and_then(|key| claim.statement.signed(key).ok()) else {
             return Some(Acceptance::Reject);
         };
         let signatures = Signatures {
             signed: vec![signed],
             ..Signatures::default()
         };
-        let subject = Subject::UnderFormerKey(claim, number);
-        self.check(subject, signatures, brought, out)
+        self.check(Subject::UnderFormerKey, signatures, brought, out)
     }
 
     /// Takes a claim whose signature holds under a key, which may have been replaced since.

@@ -45,7 +45,7 @@ pub struct Unbonding {
 pub struct Operator {
     /// Its registered hot keys; the last is in force.
     pub registration: Registration,
-    /// The hot keys that it had before, for evidence about old signatures.
+    /// The hot keys that it had before, for evidence about old signatures; the one that was replaced last is the last.
     pub former_keys: Vec<PublicKey>,
     /// The data-item keys that it had before.
     pub former_item_keys: Vec<Address>,
@@ -114,7 +114,8 @@ impl Operator {
         {
             return Err(ItemRefused::TooMany);
         }
-        if retires_key {
+        if key != registration.key {
+            self.former_keys.retain(|it| *it != key);
             self.former_keys.push(key);
         }
         if retires_item_key {

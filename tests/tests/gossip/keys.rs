@@ -87,7 +87,7 @@ impl Alone {
 
 /// [CK-6]
 #[test]
-fn who_passes_on_what_is_signed_with_a_former_key_is_not_to_blame() {
+fn who_passes_on_what_is_signed_with_the_key_before_is_not_to_blame() {
     let mut alone = Alone::new();
     let mut listener = Listener::new(&alone.genesis).unwrap();
     let bond = Action::Bond(Stake::from_ao(500));
@@ -110,7 +110,7 @@ fn who_passes_on_what_is_signed_with_a_former_key_is_not_to_blame() {
         assert_eq!(worth, Some(Acceptance::Accept));
     }
     for (with, worth) in [
-        (1, Acceptance::Ignore),
+        (1, Acceptance::Reject),
         (2, Acceptance::Ignore),
         (3, Acceptance::Accept),
         (4, Acceptance::Reject),
