@@ -310,7 +310,8 @@ impl Driver {
             return Ok(());
         }
         let archive = self.archive.clone();
-        let answer = tokio::task::block_in_place(|| serve(&archive, protocol, data))?;
+        let heard = &self.core.shared().claims;
+        let answer = tokio::task::block_in_place(|| serve(&archive, heard, protocol, data))?;
         match answer {
             Some(answer) => {
                 // A peer that is gone needs no answer.

@@ -7,6 +7,7 @@
 //! - `[XC-2]` An answer is believed only as far as it can be checked: ids, signatures, roots.
 //! - `[XC-3]` A node answers from its archive; what it has not got it says so.
 
+mod claims;
 mod evidence;
 mod fetch;
 mod hedge;

@@ -52,6 +52,16 @@ pub enum Answer {
     },
 }
 
+impl Answer {
+    /// Whether others may have more of it.
+    pub fn is_part(&self) -> bool {
+        match self {
+            Answer::Fetched(Fetched::Claims { batch, claims }) => claims.len() < batch.claims.len(),
+            _ => false,
+        }
+    }
+}
+
 /// What a node that runs has of what another wants.
 ///
 /// # Errors
@@ -77,7 +87,10 @@ pub fn serve(node: &Node, wanted: &Wanted) -> Result<Option<Answer>, ArchiveErro
             }));
         }
         Wanted::Want(Want::Claims { root, claimant }) => {
-            let Some(batch) = archive.batch(root, claimant)? else {
+            let heard = node.running.as_ref().map(|it| &it.core.shared().claims);
+            let batch = archive.batch(root, claimant)?;
+            let batch = batch.or_else(|| heard?.batch(root).cloned());
+            let Some(batch) = batch else {
                 return Ok(None);
             };
             let mut claims = Vec::new();
@@ -86,7 +99,7 @@ pub fn serve(node: &Node, wanted: &Wanted) -> Result<Option<Answer>, ArchiveErro
                 let ours = signed
                     .into_iter()
                     .find(|it| it.statement.claimant == *claimant);
-                claims.extend(ours);
+                claims.extend(ours.or_else(|| heard?.signed_by(id, claimant).cloned()));
             }
             Some(Fetched::Claims { batch, claims })
         }

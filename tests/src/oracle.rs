@@ -11,6 +11,8 @@
 //!   no honest node passes on.
 //! - `[OC-5]` Liveness, once the network is healed: every message of users and processes has a slot, every honest node has
 //!   every log that it follows, every slot is certified, and every lie that was told is punished, as each of its offences at most once, and nothing else.
+//!   A process has come to its end, with its scheduler, if that signed two assignments of a slot, of which one was certified while
+//!   the log went on from the other.
 //! - `[OC-6]` Whoever lied loses all that it bonded.
 //! - `[OC-8]` Who approved without executing, and whose approval counted at an honest node that executed the claim and has not crashed
 //!   since, is punished; no honest verifier is ever found blind.
@@ -325,7 +327,7 @@ impl Oracle {
                     return Some(format!("{who} has {log} of {size} slots of {process}"));
                 }
                 let certified = core.ledger().latest(&process).map_or(0, |it| it.size);
-                if certified != size {
+                if certified != size && !has_ended(core, &process) {
                     return Some(format!(
                         "{certified} of {size} slots of {process} are certified"
                     ));
@@ -433,6 +435,19 @@ impl Oracle {
     pub const fn height(&self) -> Height {
         self.height
     }
+}
+
+/// Whether one of two assignments of a slot was certified, while the log went on from the other (rule OC-5).
+fn has_ended(core: &Core, process: &ProcessId) -> bool {
+    let shared = core.shared();
+    let certified = core.ledger().latest(process);
+    let claim = certified.and_then(|it| shared.claims.any(&it.claim));
+    let last = claim.and_then(|it| it.leaves.last());
+    last.is_some_and(|leaf| {
+        let log = shared.logs.get(process);
+        let here = log.and_then(|it| it.assignment(leaf.slot));
+        here.is_some_and(|it| it != leaf.assignment)
+    })
 }
 
 const fn lie(told: &Told) -> Lie {

@@ -89,6 +89,8 @@ impl Plotter {
         let lone = all.iter().find(|it| evaluates(it) && !schedules(it));
         let lone = *lone?;
         let (villain, victims): (usize, Vec<usize>) = match ploy {
+            // Nor what only who orders blocks knows.
+            Ploy::Withhold if lone == cast.proposer => return None,
             Ploy::Withhold => (lone, vec![lone]),
             // What it says nobody hears: no lies.
             Ploy::Skew if cast.lies(lone) => return None,

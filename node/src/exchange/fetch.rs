@@ -8,7 +8,7 @@ use surety_attest::effect::{Offer, Want};
 use surety_attest::log::PROCESSES_MAX;
 use surety_protocol::block::Block;
 use surety_protocol::codec::{self, Wire};
-use surety_protocol::id::{Address, Digest, EvidenceId, ItemId, ProcessId};
+use surety_protocol::id::{Address, EvidenceId, ItemId, ProcessId};
 use surety_protocol::item::Item;
 use surety_protocol::time::Height;
 use surety_protocol::verified::Authentic;
@@ -18,9 +18,8 @@ use tokio::sync::Semaphore;
 use super::evidence::ROOM_MIB;
 use super::places::Places;
 use super::{
-    AskError, BlocksAnswer, BlocksRequest, ClaimsAnswer, ClaimsRequest, EndsAnswer, EndsRequest,
-    ItemAnswer, ItemRequest, LogAnswer, LogRequest, PagesAnswer, PagesRequest, Placed, Requests,
-    hedge,
+    AskError, BlocksAnswer, BlocksRequest, EndsAnswer, EndsRequest, ItemAnswer, ItemRequest,
+    LogAnswer, LogRequest, PagesAnswer, PagesRequest, Placed, Requests, hedge,
 };
 use crate::archive::{Archive, Ask, Parts, Transfer, TransferError};
 use crate::core::{ENDS_MAX, Fetched};
@@ -119,6 +118,9 @@ impl Fetcher {
             let file = self.evidence(&peers, *id, *bytes).await?;
             return Some(Fetched::Evidence(Box::new(file)));
         }
+        if let Wanted::Want(Want::Claims { root, claimant }) = wanted {
+            return self.claims_behind(peers, *root, *claimant).await;
+        }
         hedge::first(wanted, peers, |peer| self.ask(wanted, peer)).await
     }
 
@@ -174,19 +176,15 @@ impl Fetcher {
                         (Some(assignment), Some(Some(message))) => {
                             slots.push((assignment, Some(message)));
                         }
-                        _ => return self.wrong(peer).await,
+                        _ => return self.wrong(peer).await.map(|()| None),
                     }
                 }
                 Ok(Some(Fetched::Log(slots)))
             }
             Wanted::Want(Want::Item(id)) | Wanted::Assigned(id) => self.item(peer, *id).await,
             // Not from one peer or another, but from all together, and from one alone.
-            Wanted::Want(Want::State { .. } | Want::Ends { .. }) | Wanted::Evidence { .. } => {
-                Ok(None)
-            }
-            Wanted::Want(Want::Claims { root, claimant }) => {
-                self.claims(peer, *root, *claimant).await
-            }
+            Wanted::Want(Want::State { .. } | Want::Ends { .. } | Want::Claims { .. })
+            | Wanted::Evidence { .. } => Ok(None),
             Wanted::Want(Want::Leaves {
                 process,
                 root,
@@ -226,7 +224,7 @@ impl Fetcher {
                     .collect();
                 match blocks {
                     Ok(blocks) => Ok(Some(Fetched::Blocks(blocks))),
-                    Err(_) => self.wrong(peer).await,
+                    Err(_) => self.wrong(peer).await.map(|()| None),
                 }
             }
         }
@@ -323,37 +321,6 @@ impl Fetcher {
         }
     }
 
-    /// The claims behind a digest: the batch, then as many answers as its claims fill.
-    async fn claims(
-        &self,
-        peer: PeerId,
-        root: Digest,
-        claimant: Address,
-    ) -> Result<Option<Fetched>, AskError> {
-        let mut all = Vec::new();
-        loop {
-            let request = ClaimsRequest {
-                root,
-                claimant,
-                from: u64::try_from(all.len()).unwrap_or(u64::MAX),
-            };
-            let answer: Option<ClaimsAnswer> =
-                self.exchange(peer, Protocol::Claims, &request).await?;
-            let Some((batch, claims)) = answer.and_then(|it| Some((it.batch?, it.claims))) else {
-                return Ok(None);
-            };
-            let more = !claims.is_empty();
-            all.extend(claims);
-            // The root bounds the batch, so that an endless answer is noticed.
-            if !batch.well_formed() || batch.root() != root || all.len() > batch.claims.len() {
-                return self.wrong(peer).await;
-            }
-            if !more || all.len() == batch.claims.len() {
-                return Ok(Some(Fetched::Claims { batch, claims: all }));
-            }
-        }
-    }
-
     /// A state, from each peer what it has, until all of it is here or a whole round of them had nothing more; whether it is here.
     pub(super) async fn state(&self, peers: &[PeerId], mut transfer: Transfer) -> bool {
         let mut silent = 0;
@@ -406,7 +373,7 @@ impl Fetcher {
         };
         match tokio::task::block_in_place(|| transfer.accept(&self.archive, parts)) {
             Ok(moved) => Ok(moved),
-            Err(TransferError::Wrong) => self.wrong(peer).await.map(|_| false),
+            Err(TransferError::Wrong) => self.wrong(peer).await.map(|()| false),
             Err(TransferError::Archive(error)) => {
                 tracing::warn!(%error, "a part of a state is not kept");
                 Ok(false)
@@ -445,7 +412,7 @@ impl Fetcher {
         }
     }
 
-    async fn exchange<A: Wire>(
+    pub(super) async fn exchange<A: Wire>(
         &self,
         peer: PeerId,
         protocol: Protocol,
@@ -476,12 +443,12 @@ impl Fetcher {
     }
 
     /// A peer answered something else than was asked for.
-    pub(super) async fn wrong(&self, peer: PeerId) -> Result<Option<Fetched>, AskError> {
+    pub(super) async fn wrong(&self, peer: PeerId) -> Result<(), AskError> {
         self.requests
             .net()
             .penalize(peer, WRONG_ANSWER_POINTS)
             .await?;
-        Ok(None)
+        Ok(())
     }
 }
 

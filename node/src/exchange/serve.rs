@@ -1,13 +1,13 @@
-//! Answering what others ask, from the archive (rule XC-3).
+//! Answering what others ask, from the archive and of claims from what was heard (rules XC-3 and XC-8).
 
 use serde_bytes::ByteBuf;
-use surety_protocol::claim::SignedClaim;
+use surety_attest::claims::Claims;
 use surety_protocol::codec;
 use surety_protocol::evidence::InputBytes;
 
 use super::{
-    ANSWER_BYTES, BlocksAnswer, BlocksRequest, ClaimsAnswer, ClaimsRequest, EvidenceRequest,
-    ItemAnswer, ItemRequest, LogAnswer, LogRequest, PagesAnswer, PagesRequest,
+    ANSWER_BYTES, BlocksAnswer, BlocksRequest, ClaimsRequest, EvidenceRequest, ItemAnswer,
+    ItemRequest, LogAnswer, LogRequest, PagesAnswer, PagesRequest, claims,
 };
 use crate::archive::{Archive, ArchiveError, Ask, LOG_PAGE_MAX, NODES_MAX, PAGES_MAX};
 use crate::net::Protocol;
@@ -18,6 +18,7 @@ use crate::net::Protocol;
 /// If the archive fails.
 pub fn serve(
     archive: &Archive,
+    heard: &Claims,
     protocol: Protocol,
     request: &[u8],
 ) -> Result<Option<Vec<u8>>, ArchiveError> {
@@ -25,7 +26,12 @@ pub fn serve(
         Protocol::Assignments => log(archive, request),
         Protocol::Messages => item(archive, request),
         Protocol::Pages => pages(archive, request),
-        Protocol::Claims => claims(archive, request),
+        Protocol::Claims => {
+            let Ok(asked) = codec::decode::<ClaimsRequest>(request) else {
+                return Ok(None);
+            };
+            claims::answer(archive, heard, &asked).map(Some)
+        }
         Protocol::Evidence => {
             let Ok(asked) = codec::decode::<EvidenceRequest>(request) else {
                 return Ok(None);
@@ -98,29 +104,6 @@ fn pages(archive: &Archive, request: &[u8]) -> Result<Option<Vec<u8>>, ArchiveEr
         pages: parts.pages.into_iter().map(ByteBuf::from).collect(),
         leaves: lead.map(|it| (it.frontier, it.leaves)),
     })?))
-}
-
-fn claims(archive: &Archive, request: &[u8]) -> Result<Option<Vec<u8>>, ArchiveError> {
-    let Ok(asked) = codec::decode::<ClaimsRequest>(request) else {
-        return Ok(None);
-    };
-    let batch = archive.batch(&asked.root, &asked.claimant)?;
-    let ids = batch.iter().flat_map(|it| &it.claims);
-    let mut claims = Vec::new();
-    let mut bytes = 0_usize;
-    for id in ids.skip(usize::try_from(asked.from).unwrap_or(usize::MAX)) {
-        let signed = archive.claims(id)?;
-        let ours = |it: &SignedClaim| it.statement.claimant == asked.claimant;
-        let Some(claim) = signed.into_iter().find(ours) else {
-            break;
-        };
-        bytes = bytes.saturating_add(codec::encode(&claim)?.len());
-        if bytes > ANSWER_BYTES && !claims.is_empty() {
-            break;
-        }
-        claims.push(claim);
-    }
-    Ok(Some(codec::encode(&ClaimsAnswer { batch, claims })?))
 }
 
 fn blocks(archive: &Archive, request: &[u8]) -> Result<Option<Vec<u8>>, ArchiveError> {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use surety_attest::claims::Claims;
 use surety_attest::effect::Record;
 use surety_attest::state::{Snapshot, ZERO_PAGE};
 use surety_protocol::evidence::Evidence;
@@ -131,6 +132,7 @@ impl Town {
 
 /// Answers from an archive, in a manner, until the end of the test.
 async fn answer(mut node: Node, archive: Archive, manner: Manner, answered: Arc<AtomicUsize>) {
+    let heard = Claims::default();
     while let Some(event) = node.events.recv().await {
         if let NetEvent::Request {
             protocol,
@@ -139,7 +141,7 @@ async fn answer(mut node: Node, archive: Archive, manner: Manner, answered: Arc<
             ..
         } = event
         {
-            let answer = serve(&archive, protocol, &data).unwrap().unwrap();
+            let answer = serve(&archive, &heard, protocol, &data).unwrap().unwrap();
             let nth = answered.load(Ordering::Relaxed);
             if let Some(answer) = manner(nth, answer) {
                 answered.fetch_add(1, Ordering::Relaxed);

@@ -130,6 +130,10 @@ impl Simulation {
             (_, None) => self.agenda.after(REQUEST_TIMEOUT, next(wanted)),
             (None, Some(_)) => self.agenda.after(REFUSED, next(wanted)),
             (Some(answer), Some(delay)) => {
+                // What is lacking of the claims behind a digest is asked of the next.
+                if answer.is_part() {
+                    self.agenda.after(delay, next(wanted.clone()));
+                }
                 let answer = Box::new(answer);
                 self.agenda.after(
                     delay,
