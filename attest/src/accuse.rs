@@ -28,6 +28,14 @@ impl Accuser {
         Accuser(BTreeSet::new())
     }
 
+    /// This was challenged before the node was started again.
+    pub(crate) fn remember(&mut self, challenge: &Challenge) {
+        if let Some(kind) = OffenceKind::from_number(challenge.kind) {
+            let (process, slot) = (challenge.process, challenge.slot);
+            self.0.insert((challenge.offender, kind, process, slot));
+        }
+    }
+
     /// Whether somebody was accused of something of this kind.
     pub(crate) fn has_accused(&self, offender: &Address, kind: OffenceKind) -> bool {
         self.0.iter().any(|it| (&it.0, it.1) == (offender, kind))
@@ -66,5 +74,34 @@ impl Accuser {
             challenge,
             evidence,
         }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_challenged_before_a_restart_is_not_challenged_again() {
+        let offence = (
+            Address::new([1; 32]),
+            OffenceKind::DoubleAssignment,
+            ProcessId::new([2; 32]),
+            Slot(3),
+        );
+        let file: Arc<[u8]> = Arc::from(&b"a file"[..]);
+        let mut out = Outbox::default();
+        Accuser::new().challenge(offence, None, Arc::clone(&file), &mut out);
+        let made = out.drain().into_iter().find_map(|it| match it {
+            Effect::Submit(Action::Challenge { challenge, .. }) => Some(challenge),
+            _ => None,
+        });
+        let mut again = Accuser::new();
+        again.remember(&made.unwrap());
+        again.challenge(offence, None, Arc::clone(&file), &mut out);
+        assert!(out.drain().is_empty());
+        let (offender, kind, process, _) = offence;
+        again.challenge((offender, kind, process, Slot(4)), None, file, &mut out);
+        assert!(!out.drain().is_empty());
     }
 }

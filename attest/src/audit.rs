@@ -23,6 +23,7 @@ use surety_protocol::claim::SignedClaim;
 use surety_protocol::evidence::OffenceKind;
 use surety_protocol::id::{Address, ClaimId, ProcessId};
 use surety_protocol::machine::Outbox;
+use surety_protocol::origin::Challenge;
 use surety_protocol::time::{Height, Slot, Tick};
 
 use crate::accuse::Accuser;
@@ -93,6 +94,11 @@ impl Auditor {
             order: VecDeque::new(),
             accuser: Accuser::new(),
         }
+    }
+
+    /// This node challenged it before it was started again (rule VE-8).
+    pub fn challenged(&mut self, challenge: &Challenge) {
+        self.accuser.remember(challenge);
     }
 
     /// Claims in hand.

@@ -38,7 +38,7 @@ use crate::store::{Batch, Column, Direction, Store, StoreError};
 /// Pairs of keys that one operator can have registered: more than the ledger lets it have.
 const REGISTRATIONS_MAX: usize = 8192;
 
-pub use evidence::EVIDENCE_PIECE;
+pub use evidence::{CHALLENGES_MAX, EVIDENCE_PIECE};
 pub use guarded::ReservedSlots;
 pub use index::{Search, SearchError};
 pub use key::remembers;

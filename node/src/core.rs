@@ -27,6 +27,7 @@ mod cases;
 mod catch_up;
 mod checks;
 mod claims;
+mod confirm;
 mod effect;
 mod fetched;
 mod follow;
@@ -49,9 +50,9 @@ use surety_attest::schedule::ALREADY;
 use surety_attest::tally::Tally;
 use surety_protocol::block::Genesis;
 use surety_protocol::bls::SecretKey;
-use surety_protocol::id::{Address, Digest, ItemId, ModuleId, NetworkId, ProcessId};
+use surety_protocol::id::{Address, CaseId, Digest, ItemId, ModuleId, NetworkId, ProcessId};
 use surety_protocol::machine::Outbox;
-use surety_protocol::origin::Action;
+use surety_protocol::origin::{Action, Challenge};
 use surety_protocol::time::{Height, Tick, Timestamp};
 use surety_slashing::ledger::{BlockError, Ledger};
 use surety_slashing::order::Proposer;
@@ -61,8 +62,8 @@ use crate::net::Subnet;
 use crate::role::Role;
 use batches::Unproven;
 use cases::Bench;
-use catch_up::Sent;
 use checks::Checks;
+use confirm::Sent;
 use follow::Drawn;
 use longer::Longer;
 use records::Records;
@@ -142,6 +143,8 @@ pub struct Core {
     held: VecDeque<(ProcessId, Offer)>,
     /// Verdicts and challenges of this node that no block has carried yet.
     unconfirmed: BTreeMap<ItemId, Sent>,
+    /// The challenges of this node that are in the archive (rule CO-13).
+    kept: BTreeMap<CaseId, Challenge>,
 }
 
 impl std::fmt::Debug for Core {
@@ -199,6 +202,7 @@ impl Core {
             lacking: BTreeSet::new(),
             held: VecDeque::new(),
             unconfirmed: BTreeMap::new(),
+            kept: BTreeMap::new(),
         })
     }
 
@@ -299,7 +303,10 @@ impl Core {
                     proofs,
                 } => self.verify_together(claim, committed, proofs),
                 attest::Effect::Discredit(approval) => self.tally.discredit(&approval),
-                attest::Effect::Submit(action) => self.submit(action, out),
+                attest::Effect::Submit(action) => {
+                    self.keep_challenge(&action, out);
+                    self.submit(action, out);
+                }
                 attest::Effect::Notify(event) => {
                     let known = known(&event);
                     out.push(Effect::Notify(event));

@@ -389,6 +389,12 @@ impl Driver {
                     }) => {
                         write::put_registration(&mut batch, &operator, &registration, &item);
                     }
+                    Effect::Persist(Write::Challenge(challenge)) => {
+                        write::put_challenge(&mut batch, &challenge)?;
+                    }
+                    Effect::Persist(Write::Settled(case)) => {
+                        write::forget_challenge(&mut batch, &case);
+                    }
                     other => rest.push(other),
                 }
             }

@@ -55,7 +55,7 @@ macro_rules! columns {
 }
 
 columns! {
-    /// What the node knows of itself: schema, network, positions.
+    /// What the node knows of itself: schema, network, positions, challenges that it makes.
     Meta = "meta";
     /// Data items by id: processes, messages, modules.
     Items = "items";

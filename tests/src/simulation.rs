@@ -368,6 +368,11 @@ impl Simulation {
                     write::put_registration(&mut batch, &operator, &registration, &item);
                     Ok(())
                 }
+                Write::Challenge(challenge) => write::put_challenge(&mut batch, &challenge),
+                Write::Settled(case) => {
+                    write::forget_challenge(&mut batch, &case);
+                    Ok(())
+                }
             };
             put.map_err(|it| Violation::new("archive", it))?;
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use surety_protocol::evidence::OffenceKind;
 use surety_protocol::id::{Address, ClaimId};
 use surety_protocol::machine::Outbox;
+use surety_protocol::origin::Challenge;
 use surety_protocol::time::Slot;
 
 use super::Verifier;
@@ -13,6 +14,11 @@ use crate::claims::Claims;
 use crate::effect::Effect;
 
 impl Verifier {
+    /// This node challenged it before it was started again (rule VE-8).
+    pub fn challenged(&mut self, challenge: &Challenge) {
+        self.accuser.remember(challenge);
+    }
+
     /// A claim is false, as its execution shows.
     pub(super) fn accuse_of_false_claim(
         &mut self,

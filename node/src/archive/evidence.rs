@@ -1,14 +1,19 @@
-//! Evidence files, kept in pieces: as they are passed on, and so that no value of the store grows with a stranger's memory.
+//! Evidence files, kept in pieces: as they are passed on, and so that no value of the store grows with a stranger's memory. And the
+//! challenges that this node makes with them.
 
-use surety_protocol::codec::Wire;
-use surety_protocol::evidence::Evidence;
+use surety_protocol::codec::{self, Wire};
+use surety_protocol::evidence::{Evidence, OffenceKind};
 use surety_protocol::id::EvidenceId;
+use surety_protocol::origin::{Action, Challenge};
 
 use super::{Archive, ArchiveError, damaged, key};
-use crate::store::{Batch, Column, Direction};
+use crate::store::{Batch, Column, Direction, Entry};
 
 /// Bytes of a piece; the last one has what is left.
 pub const EVIDENCE_PIECE: usize = 1 << 20;
+
+/// Challenges that are kept (rule CO-13).
+pub const CHALLENGES_MAX: usize = 1024;
 
 impl Archive {
     /// An evidence file.
@@ -73,6 +78,47 @@ impl Archive {
         )?;
         let ids = found.iter().filter_map(|(key, _)| key::evidence_of(key));
         Ok(ids.collect())
+    }
+
+    /// The challenges that this node makes and no block is known to have carried, [`CHALLENGES_MAX`] at most.
+    ///
+    /// # Errors
+    /// If the store fails or a value is damaged.
+    pub fn challenges(&self) -> Result<Vec<Challenge>, ArchiveError> {
+        let forward = Direction::Forward;
+        let found = self
+            .store
+            .scan(Column::Meta, &[], key::CHALLENGE, CHALLENGES_MAX, forward)?;
+        let read = |(at, bytes): &Entry| {
+            let challenge: Challenge =
+                codec::decode(bytes).map_err(|it| damaged(Column::Meta, &it))?;
+            match key::challenge(&challenge.case()) == *at {
+                true => Ok(challenge),
+                false => Err(damaged(Column::Meta, &"a challenge of another case")),
+            }
+        };
+        found.iter().map(read).collect()
+    }
+
+    /// A challenge as it is sent: with its file, if that is what the ledger itself judges.
+    ///
+    /// # Errors
+    /// If the store fails or the file is gone.
+    pub fn accusation(&self, challenge: Challenge) -> Result<Action, ArchiveError> {
+        let kind = OffenceKind::from_number(challenge.kind);
+        let travels = kind.is_some_and(|it| !it.executes());
+        let evidence = match travels {
+            true => {
+                let found = self.evidence(&challenge.evidence)?;
+                let gone = || damaged(Column::Evidence, &"the file of a challenge is gone");
+                Some(found.ok_or_else(gone)?)
+            }
+            false => None,
+        };
+        Ok(Action::Challenge {
+            challenge,
+            evidence,
+        })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use surety_attest::effect::Source;
 use surety_protocol::hash::{Domain, digest};
-use surety_protocol::id::{Address, Digest, EvidenceId, ItemId, ProcessId};
+use surety_protocol::id::{Address, CaseId, Digest, EvidenceId, ItemId, ProcessId};
 use surety_protocol::origin::Registration;
 use surety_protocol::time::Slot;
 
@@ -166,6 +166,14 @@ pub(super) fn reserved(process: &ProcessId) -> Vec<u8> {
 /// `'b' || root || claimant`, in the column of positions.
 pub(super) fn batch(root: &Digest, claimant: &Address) -> Vec<u8> {
     [b"b", &root.as_bytes()[..], claimant.as_bytes()].concat()
+}
+
+/// What the keys of challenges start with.
+pub(super) const CHALLENGE: &[u8] = b"a";
+
+/// `'a' || case`, in the column of positions: a challenge.
+pub(super) fn challenge(case: &CaseId) -> Vec<u8> {
+    [CHALLENGE, &case.as_bytes()[..]].concat()
 }
 
 /// `'h' || process || size`, in the column of positions.

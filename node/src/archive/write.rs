@@ -6,9 +6,9 @@ use surety_attest::effect::{Assign, Recalled, Record, Source};
 use surety_attest::push::Parcel;
 use surety_protocol::block::Block;
 use surety_protocol::codec::{self, Wire};
-use surety_protocol::id::{Address, ProcessId};
+use surety_protocol::id::{Address, CaseId, ProcessId};
 use surety_protocol::item::Item;
-use surety_protocol::origin::Registration;
+use surety_protocol::origin::{Challenge, Registration};
 use surety_protocol::time::Slot;
 
 use super::guarded::{Reserved, stored_guard};
@@ -191,6 +191,21 @@ pub fn put_registration(
         key::item_key(&registration.item_key),
         *operator.as_bytes(),
     );
+}
+
+/// Keeps a challenge that this node makes (rule CO-13).
+///
+/// # Errors
+/// If it exceeds its own limit.
+pub fn put_challenge(batch: &mut Batch, challenge: &Challenge) -> Result<(), ArchiveError> {
+    let at = key::challenge(&challenge.case());
+    batch.put(Column::Meta, at, codec::encode(challenge)?);
+    Ok(())
+}
+
+/// Forgets a challenge that need not be made any more.
+pub fn forget_challenge(batch: &mut Batch, case: &CaseId) {
+    batch.delete(Column::Meta, key::challenge(case));
 }
 
 fn put_item(batch: &mut Batch, item: &Item) {

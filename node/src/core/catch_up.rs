@@ -14,9 +14,6 @@
 //!   said so since the start, or not for [`ENDS_BLOCKS`], or for [`PATIENCE_BLOCKS`] if there was no room for all that it said. It
 //!   is believed of its own logs; of processes that are not known here a few are asked for.
 //! - `[CO-11]` A module of a log that is not here is asked for again with every block, another one first each time.
-//! - `[CO-13]` A verdict or a challenge that no block has carried for [`CONFIRM_BLOCKS`] is signed again and sent again: the
-//!   proposer may have stopped with it. So is a challenge for which the ledger had no room, or its signer no balance. Claims and
-//!   certificates are repeated by the machines that make them.
 //! - `[CO-14]` The claims behind a digest on the ledger that are not here [`GOSSIP_BLOCKS`] later are asked for with every
 //!   block, of each claimant the oldest few, for [`CLAIM_BLOCKS`]: the oldest of each before the next of any, and with another
 //!   claimant first each time. Gossip reaches neither who was away nor, again, who has heard it.
@@ -27,11 +24,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use surety_attest::effect::{Offer, Want};
 use surety_protocol::facts::BlockFacts;
 use surety_protocol::id::{Address, ItemId, ModuleId, ProcessId};
-use surety_protocol::item::Item;
 use surety_protocol::machine::Outbox;
-use surety_protocol::origin::Action;
-use surety_protocol::time::{Height, Slot, Tick};
-use surety_slashing::ledger::CaseState;
+use surety_protocol::time::{Slot, Tick};
 
 use super::longer::PATIENCE_BLOCKS;
 use super::{Core, Effect};
@@ -54,76 +48,10 @@ pub(super) const CLAIM_BLOCKS: u64 = surety_attest::verify::PATIENCE_BLOCKS;
 /// Digests of one claimant whose claims are asked for at once: a node that was away finds one for every block.
 const DIGESTS_ASKED: u32 = 8;
 
-/// Blocks after which an item that no block has carried counts as lost.
-const CONFIRM_BLOCKS: u64 = 6;
-/// Items whose block is awaited.
-const UNCONFIRMED_MAX: usize = 1024;
 /// Messages that wait for a log.
 const HELD_MAX: usize = 4096;
 
-/// Something of this node for the ledger, until a block has carried it.
-#[derive(Debug)]
-pub(super) struct Sent {
-    action: Action,
-    /// Since when it is on its way.
-    since: Height,
-    /// Whether the ledger has refused it, but may take it later.
-    refused: bool,
-}
-
 impl Core {
-    /// Remembers what this node wants on the ledger and nobody else repeats (rule CO-13).
-    pub(super) fn remember(&mut self, item: &Item) {
-        if matches!(item.tag("Action"), Some("Verdict" | "Challenge"))
-            && self.unconfirmed.len() < UNCONFIRMED_MAX
-            && let Ok((action, _)) = Action::from_item(&self.shared.network, item)
-        {
-            let sent = Sent {
-                action,
-                since: self.shared.height,
-                refused: false,
-            };
-            self.unconfirmed.insert(item.id(), sent);
-        }
-    }
-
-    /// The ledger has no room for an item now, or its signer no balance: it is sent once more later.
-    pub(super) fn refused_for_now(&mut self, item: &ItemId) {
-        let height = self.shared.height;
-        if let Some(sent) = self.unconfirmed.get_mut(item) {
-            (sent.since, sent.refused) = (height, true);
-        }
-    }
-
-    /// Sends again what no block has carried, unless it is settled without it.
-    pub(super) fn confirm(&mut self, out: &mut Outbox<Effect>) {
-        let (ledger, height) = (&self.ledger, self.shared.height);
-        self.unconfirmed.retain(|item, sent| {
-            let wanted = match &sent.action {
-                Action::Verdict(verdict) => ledger
-                    .case(&verdict.case)
-                    .is_some_and(|case| case.state == CaseState::Open),
-                // Somebody else's may be open, and come to nothing.
-                Action::Challenge { challenge, .. } => ledger
-                    .case(&challenge.case())
-                    .is_none_or(|case| case.state == CaseState::Open || case.is_void()),
-                _ => false,
-            };
-            wanted && (sent.refused || !ledger.has_seen(item))
-        });
-        let lost: Vec<ItemId> = self
-            .unconfirmed
-            .iter()
-            .filter(|(_, sent)| height.since(sent.since) >= CONFIRM_BLOCKS)
-            .map(|(item, _)| *item)
-            .collect();
-        for item in lost {
-            if let Some(sent) = self.unconfirmed.remove(&item) {
-                self.submit(sent.action, out);
-            }
-        }
-    }
-
     /// Keeps a message for a process that is not known here (rule CO-12).
     pub(super) fn hold(&mut self, offer: Offer) {
         let Some(process) = offer.process() else {

@@ -9,9 +9,9 @@ use surety_protocol::block::Block;
 use surety_protocol::claim::{Claim, Leaf};
 use surety_protocol::execution::ExecutionRequest;
 use surety_protocol::history::Frontier;
-use surety_protocol::id::{Address, EvidenceId, ItemId, ProcessId};
+use surety_protocol::id::{Address, CaseId, EvidenceId, ItemId, ProcessId};
 use surety_protocol::item::ItemDraft;
-use surety_protocol::origin::{Action, Registration};
+use surety_protocol::origin::{Action, Challenge, Registration};
 use surety_protocol::profiles::Profiles;
 use surety_protocol::time::Height;
 use surety_slashing::ledger::LedgerEvent;
@@ -141,6 +141,10 @@ pub enum Write {
         /// The item.
         item: Vec<u8>,
     },
+    /// A challenge that this node makes (rule CO-13).
+    Challenge(Challenge),
+    /// The challenge of this case need not be made any more.
+    Settled(CaseId),
 }
 
 /// What is to be signed.

@@ -52,6 +52,7 @@ impl Core {
             self.shared.claims.insert(claim);
         }
         let recent = self.replay(archive)?;
+        self.resume_challenges(archive, &mut out)?;
         self.know_peers();
         self.logs(archive)?;
         let mut delivered = Vec::new();

@@ -34,11 +34,14 @@ impl Role for AuditorRole {
 
     fn restore(
         &mut self,
-        _archive: &Archive,
+        archive: &Archive,
         ledger: &Ledger,
         shared: &mut Shared,
         out: &mut Outbox<Effect>,
     ) -> Result<(), ArchiveError> {
+        for challenge in archive.challenges()? {
+            self.machine.challenged(&challenge);
+        }
         // What is settled nobody can challenge.
         for claim in shared.claims.all() {
             let body = &claim.statement.claim;

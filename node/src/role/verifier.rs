@@ -35,12 +35,15 @@ impl Role for VerifierRole {
 
     fn restore(
         &mut self,
-        _archive: &Archive,
+        archive: &Archive,
         _ledger: &Ledger,
         _shared: &mut Shared,
         _out: &mut Outbox<Effect>,
     ) -> Result<(), ArchiveError> {
         // Duties are drawn again from the last blocks.
+        for challenge in archive.challenges()? {
+            self.machine.challenged(&challenge);
+        }
         Ok(())
     }
 
