@@ -225,14 +225,14 @@ fn what_no_block_has_carried_is_sent_after_a_restart_until_one_has() {
         let asked = stage.step(&mut core, Input::Tick(Timestamp(0)));
         assert_eq!(to_sign(asked).len(), 1);
         let kept = |stage: &Stage| stage.archive.challenges().unwrap();
-        assert_eq!(kept(&stage), [challenge.clone()]);
+        assert_eq!(kept(&stage), std::slice::from_ref(&challenge));
 
         // It stops before anybody has heard of it, and again when somebody has, who passes nothing on.
         for _ in 0..2 {
             let mut core = stage.start(Vec::new());
             let signing = to_sign(stage.block(&mut core, Vec::new())).remove(0);
             stage.signs(&mut core, signing);
-            assert_eq!(kept(&stage), [challenge.clone()]);
+            assert_eq!(kept(&stage), std::slice::from_ref(&challenge));
         }
 
         let mut core = stage.start(Vec::new());
