@@ -52,16 +52,6 @@ pub enum Answer {
     },
 }
 
-impl Answer {
-    /// Whether others may have more of it.
-    pub fn is_part(&self) -> bool {
-        match self {
-            Answer::Fetched(Fetched::Claims { batch, claims }) => claims.len() < batch.claims.len(),
-            _ => false,
-        }
-    }
-}
-
 /// What a node that runs has of what another wants.
 ///
 /// # Errors

@@ -61,6 +61,8 @@ impl Core {
                 for (block, events) in blocks {
                     self.applied(now, block, events, out);
                 }
+                // When all refusals are known: the ledger has seen what the last of them carried.
+                self.confirm(out);
                 Acceptance::Accept
             }
             Followed::Gap(from) => {
@@ -105,7 +107,6 @@ impl Core {
             }
         }
         self.ask_again(out);
-        self.confirm(out);
         self.say_where(out);
         self.forget_records(out);
         out.push(Effect::Applied { height, events });

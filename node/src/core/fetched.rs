@@ -20,6 +20,8 @@ impl Core {
                 let claimants = self.claimants_of(process);
                 claimants.iter().copied().chain(scheduler).collect()
             }
+            // [XC-8]
+            Want::Claims { .. } if !self.shared.height.0.is_multiple_of(2) => Vec::new(),
             Want::Claims { claimant, .. }
             | Want::State { claimant, .. }
             | Want::Leaves { claimant, .. } => vec![*claimant],

@@ -1,5 +1,6 @@
 //! Getting what this node lacks: from who should have it first, then from anybody who is connected.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_bytes::ByteBuf;
@@ -55,6 +56,8 @@ pub struct Fetcher {
     requests: Requests,
     archive: Archive,
     places: Arc<Mutex<Places>>,
+    /// Who is asked first for what others than the claimant have heard.
+    turn: Arc<AtomicUsize>,
     /// In MiB, for small files and for large ones (rule XC-6).
     pub(super) evidence_room: Arc<[Semaphore; 2]>,
 }
@@ -66,6 +69,7 @@ impl Fetcher {
             requests,
             archive,
             places: Arc::default(),
+            turn: Arc::default(),
             evidence_room: Arc::new([(); 2].map(|()| Semaphore::new(ROOM_MIB))),
         }
     }
@@ -109,7 +113,15 @@ impl Fetcher {
             Wanted::Want(Want::Log { process, .. }) => Some(Subnet::of(process)),
             _ => None,
         };
-        let peers = self.peers(first, sought, near).await?;
+        let mut peers = self.peers(first, sought, near).await?;
+        // [XC-8]
+        if matches!(wanted, Wanted::Want(Want::Claims { .. }))
+            && let Some(others) = peers.get_mut(first.len()..)
+        {
+            let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+            let turn = turn.checked_rem(others.len()).unwrap_or(0);
+            others.rotate_left(turn);
+        }
         if let Wanted::Want(Want::State { process, root, .. }) = wanted {
             let here = self.state(&peers, Transfer::new(*process, *root)).await;
             return here.then_some(Fetched::State(*process));
@@ -117,9 +129,6 @@ impl Fetcher {
         if let Wanted::Evidence { id, bytes, .. } = wanted {
             let file = self.evidence(&peers, *id, *bytes).await?;
             return Some(Fetched::Evidence(Box::new(file)));
-        }
-        if let Wanted::Want(Want::Claims { root, claimant }) = wanted {
-            return self.claims_behind(peers, *root, *claimant).await;
         }
         hedge::first(wanted, peers, |peer| self.ask(wanted, peer)).await
     }
@@ -183,8 +192,12 @@ impl Fetcher {
             }
             Wanted::Want(Want::Item(id)) | Wanted::Assigned(id) => self.item(peer, *id).await,
             // Not from one peer or another, but from all together, and from one alone.
-            Wanted::Want(Want::State { .. } | Want::Ends { .. } | Want::Claims { .. })
-            | Wanted::Evidence { .. } => Ok(None),
+            Wanted::Want(Want::State { .. } | Want::Ends { .. }) | Wanted::Evidence { .. } => {
+                Ok(None)
+            }
+            Wanted::Want(Want::Claims { root, claimant }) => {
+                self.claims(peer, *root, *claimant).await
+            }
             Wanted::Want(Want::Leaves {
                 process,
                 root,

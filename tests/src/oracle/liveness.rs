@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use surety_node::core::Core;
+use surety_protocol::evidence::OffenceKind;
 use surety_protocol::id::{Address, ProcessId};
 
-use super::{Lie, Oracle, lie, slashed};
+use super::{Lie, Oracle, Told, lie, slashed};
 
 impl Oracle {
     /// What is missing for the run to be over (rule OC-5).
@@ -28,7 +29,9 @@ impl Oracle {
                     return Some(format!("{who} has {log} of {size} slots of {process}"));
                 }
                 let certified = core.ledger().latest(&process).map_or(0, |it| it.size);
-                if certified != size && !has_ended(core, &process) {
+                let ended =
+                    || self.is_forked(&process) && honest.iter().any(|it| has_ended(it, &process));
+                if certified != size && !ended() {
                     return Some(format!(
                         "{certified} of {size} slots of {process} are certified"
                     ));
@@ -57,6 +60,13 @@ impl Oracle {
             }
         }
         None
+    }
+
+    /// Whether somebody signed two assignments of a slot of a process.
+    fn is_forked(&self, process: &ProcessId) -> bool {
+        let double =
+            |(_, kind, of, _): &Told| *kind == OffenceKind::DoubleAssignment && of == process;
+        self.told.iter().any(double)
     }
 }
 

@@ -47,6 +47,13 @@ impl Simulation {
         }
         let alone = matches!(wanted, Wanted::Want(Want::Ends { .. }));
         let others = (0..self.nodes.len()).filter(|it| !alone && !holders.contains(it));
+        let mut others: Vec<usize> = others.collect();
+        // [XC-8]
+        if matches!(wanted, Wanted::Want(Want::Claims { .. })) {
+            let count = u64::try_from(others.len()).unwrap_or(1);
+            let turn = self.random.below(count.max(1));
+            others.rotate_left(usize::try_from(turn).unwrap_or(0));
+        }
         let peers = holders.iter().copied().chain(others);
         let peers = peers.filter(|it| *it != who).collect();
         self.agenda.after(
@@ -130,10 +137,6 @@ impl Simulation {
             (_, None) => self.agenda.after(REQUEST_TIMEOUT, next(wanted)),
             (None, Some(_)) => self.agenda.after(REFUSED, next(wanted)),
             (Some(answer), Some(delay)) => {
-                // What is lacking of the claims behind a digest is asked of the next.
-                if answer.is_part() {
-                    self.agenda.after(delay, next(wanted.clone()));
-                }
                 let answer = Box::new(answer);
                 self.agenda.after(
                     delay,
