@@ -9,7 +9,8 @@
 //!   the root is known.
 //! - `[CU-3]` An equal claim of another operator is signed rather than cutting an own one, so that approvals are shared.
 //! - `[CU-4]` A claim starts where the last one ended. If nothing of what waits is certified for [`PATIENCE_BLOCKS`]
-//!   blocks, the next claim starts at the certified end, however many claims were signed since.
+//!   blocks, the next claim starts at the certified end, however many claims were signed since. So does the first one of a
+//!   process that was certified before this unit knew it.
 //! - `[CU-5]` Signed claims are committed by one digest for each block, again if a block did not carry it. Which
 //!   claims they are is told once a block has it, since that is what makes others believe it.
 //! - `[CU-6]` The claim is cleared by the guard; a refusal is reported and nothing is signed.
@@ -55,6 +56,8 @@ pub struct Compute {
     operator: Address,
     network: NetworkId,
     processes: BTreeMap<ProcessId, Process>,
+    /// What the ledger has certified of processes that are not known here yet: their claims begin there too (rule CU-4).
+    certified: BTreeMap<ProcessId, (u64, Digest)>,
     /// Those that time or a block may move on; the others rest until something is heard of them.
     busy: BTreeSet<ProcessId>,
     height: Height,
@@ -75,6 +78,7 @@ impl Compute {
             operator,
             network,
             processes: BTreeMap::new(),
+            certified: BTreeMap::new(),
             busy: BTreeSet::new(),
             height: Height(0),
             rivals: BTreeMap::new(),
@@ -130,12 +134,14 @@ impl Compute {
 
     /// Starts the claims of a process at what the ledger certified, at the start of a node.
     pub fn resume_at(&mut self, process: &ProcessId, certified: u64, root: Digest) {
-        if let Some(it) = self.touch(process) {
-            it.certified = certified;
-            it.certified_root = root;
-            if it.history.root_at(certified) == Some(root) {
-                it.cut = certified;
-            }
+        let Some(it) = self.touch(process) else {
+            self.certified.insert(*process, (certified, root));
+            return;
+        };
+        it.certified = certified;
+        it.certified_root = root;
+        if it.history.root_at(certified) == Some(root) {
+            it.cut = certified;
         }
     }
 
@@ -148,9 +154,14 @@ impl Compute {
     /// A process, which is looked at until it rests.
     fn begin(&mut self, process: ProcessId, module: ModuleId) -> &mut Process {
         self.busy.insert(process);
-        self.processes
-            .entry(process)
-            .or_insert_with(|| Process::new(process, module))
+        let certified = &mut self.certified;
+        self.processes.entry(process).or_insert_with(|| {
+            let mut new = Process::new(process, module);
+            if let Some((size, root)) = certified.remove(&process) {
+                (new.certified, new.certified_root) = (size, root);
+            }
+            new
+        })
     }
 
     /// A process that is known, which is looked at until it rests.
@@ -316,11 +327,14 @@ impl Compute {
         self.rivals
             .retain(|_, claimed| facts.height.since(*claimed) <= RIVAL_BLOCKS);
         for (process, segment) in &facts.certified {
-            if let Some(it) = self.touch(process) {
-                it.certified = segment.size;
-                it.certified_root = segment.history_root;
-                it.waits_since = facts.height;
-            }
+            let Some(it) = self.touch(process) else {
+                let end = (segment.size, segment.history_root);
+                self.certified.insert(*process, end);
+                continue;
+            };
+            it.certified = segment.size;
+            it.certified_root = segment.history_root;
+            it.waits_since = facts.height;
         }
         for process in &self.busy {
             let Some(it) = self

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use surety_protocol::attested::{Backing, Segment};
 use surety_protocol::hash::{Domain, digest};
 use surety_protocol::id::{AssignmentId, ProfileId};
 use surety_protocol::item::{ItemDraft, ItemKey};
+use surety_protocol::stake::Stake;
 use surety_protocol::validators::ValidatorSet;
 
 use super::*;
@@ -74,12 +76,31 @@ impl Stage {
 
     /// A block without anything for this unit.
     fn block(&mut self, height: u64) {
+        self.block_with(height, Vec::new());
+    }
+
+    /// A block that certifies so many leaves.
+    fn certified(&mut self, height: u64, size: u64, history_root: Digest) {
+        let segment = Segment {
+            size,
+            history_root,
+            claim: ClaimId::new([1; 32]),
+            certified: Height(height),
+            backing: Backing {
+                stake: Stake::ZERO,
+                tickets: 1,
+            },
+        };
+        self.block_with(height, vec![(PROCESS, segment)]);
+    }
+
+    fn block_with(&mut self, height: u64, certified: Vec<(ProcessId, Segment)>) {
         let facts = BlockFacts {
             height: Height(height),
             beacon: Digest::default(),
             validators: Arc::new(ValidatorSet::new(Vec::new())),
             committed: Vec::new(),
-            certified: Vec::new(),
+            certified,
             tombstoned: Vec::new(),
             refuted: Vec::new(),
         };
@@ -162,6 +183,24 @@ fn what_a_shorter_log_leaves_of_a_job_is_evaluated_again() {
     stage.tick(Tick(2 + CUT_TICKS));
     stage.tick(Tick(3 + CUT_TICKS));
     assert_eq!(stage.claims, [1, 6]);
+}
+
+/// [CU-4]
+#[test]
+fn what_was_certified_before_it_was_known_is_not_claimed_again() {
+    let mut first = Stage::new();
+    first.grow(Tick(1), 1);
+    let root = first.compute.history(&PROCESS).unwrap().root();
+    let mut block = Stage::new();
+    block.certified(8, 1, root);
+    let mut start = Stage::new();
+    start.compute.resume_at(&PROCESS, 1, root);
+    for mut stage in [block, start] {
+        stage.grow(Tick(1), 12);
+        stage.block(9);
+        stage.tick(Tick(1 + CUT_TICKS));
+        assert_eq!((stage.begins, stage.claims), (vec![1], vec![12]));
+    }
 }
 
 /// A process with these leaves, of which nothing else is as at the start.

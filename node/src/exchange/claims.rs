@@ -103,3 +103,122 @@ pub(super) fn answer(
     }
     Ok(codec::encode(&ClaimsAnswer { batch, claims })?)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use surety_protocol::bls::SecretKey;
+    use surety_protocol::claim::{Claim, Leaf, Statement};
+    use surety_protocol::hashpath::Hashpath;
+    use surety_protocol::history::Frontier;
+    use surety_protocol::id::{AssignmentId, ClaimId, ModuleId, NetworkId, ProcessId};
+    use surety_protocol::time::{Height, Slot};
+
+    use super::*;
+    use crate::store::MemoryStore;
+
+    fn claimant(number: u8) -> Address {
+        Address::new([number; 32])
+    }
+
+    /// A claim about another process for each number.
+    fn claim(by: u8, number: u8) -> SignedClaim {
+        let process = ProcessId::new([number; 32]);
+        let body = Claim {
+            network: NetworkId::default(),
+            profile: Digest::default().into(),
+            height: Height(1),
+            module: ModuleId::default(),
+            process,
+            fork: 0,
+            size: 1,
+            history_root: Digest::default(),
+            first_new: 0,
+            base_root: Digest::default(),
+            hashpath: Hashpath::start(process),
+            head_state_root: Digest::default(),
+        };
+        let key = SecretKey::derive_from_seed(&[by; 32]).unwrap();
+        SignedClaim {
+            statement: Statement::sign(body, claimant(by), &key).unwrap(),
+            frontier: Frontier::empty(),
+            leaves: Vec::new(),
+        }
+    }
+
+    /// The claims of a batch, in its order.
+    fn batch() -> (ClaimBatch, Vec<SignedClaim>) {
+        let mut claims: Vec<SignedClaim> = (0..5).map(|it| claim(1, it)).collect();
+        claims.sort_by_key(id);
+        let batch = ClaimBatch {
+            claimant: claimant(1),
+            claims: claims.iter().map(id).collect(),
+        };
+        (batch, claims)
+    }
+
+    fn id(claim: &SignedClaim) -> ClaimId {
+        claim.statement.claim.id().unwrap()
+    }
+
+    fn asked(heard: &Claims, by: u8, from: u64) -> ClaimsAnswer {
+        let archive = Archive::new(Arc::new(MemoryStore::new()));
+        let asked = ClaimsRequest {
+            root: batch().0.root(),
+            claimant: claimant(by),
+            from,
+        };
+        codec::decode(&answer(&archive, heard, &asked).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn what_was_heard_of_a_claimant_is_given_to_others() {
+        let (batch, claims) = batch();
+        let mut heard = Claims::default();
+        assert!(heard.insert_batch(batch.clone()));
+        // Of nothing that it claims the batch alone is of no use.
+        assert_eq!(asked(&heard, 1, 0).batch, None);
+        for number in [1, 3] {
+            assert!(heard.insert(claims[number].clone()));
+        }
+        let some = asked(&heard, 1, 0);
+        assert_eq!(some.batch, Some(batch.clone()));
+        assert_eq!(some.claims, [claims[1].clone(), claims[3].clone()]);
+        let next = after(&batch, 0, claimant(1), &some.claims);
+        assert_eq!(next, Some(4));
+        assert_eq!(asked(&heard, 1, 2).claims, claims[3..4]);
+        assert_eq!(asked(&heard, 1, 4).claims, []);
+        // Nobody else has claimed them.
+        assert_eq!(asked(&heard, 2, 0).batch, None);
+    }
+
+    #[test]
+    fn an_answer_is_of_the_claimant_and_in_order() {
+        let (batch, claims) = batch();
+        let at = |from, claims: &[SignedClaim]| after(&batch, from, claimant(1), claims);
+        assert_eq!(at(0, &claims), Some(5));
+        assert_eq!(at(2, &claims[2..]), Some(5));
+        assert_eq!(at(2, &claims[1..]), None, "again");
+        let twice = [claims[0].clone(), claims[0].clone()];
+        assert_eq!(at(0, &twice), None, "twice");
+        assert_eq!(at(0, &[claim(1, 77)]), None, "of another batch");
+        let number = claims[0].statement.claim.process.as_bytes()[0];
+        assert_eq!(at(0, &[claim(2, number)]), None, "another's");
+        let leaves = vec![
+            Leaf {
+                slot: Slot(0),
+                assignment: AssignmentId::default(),
+                result_root: Digest::default(),
+                gas: 0,
+                state_root: None,
+            };
+            1_000
+        ];
+        let large = SignedClaim {
+            leaves,
+            ..claims[0].clone()
+        };
+        assert_eq!(at(0, &[large]), None, "too large");
+    }
+}
