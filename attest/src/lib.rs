@@ -19,6 +19,7 @@ pub mod reservation;
 pub mod result;
 pub mod sample;
 pub mod schedule;
+pub mod shares;
 pub mod state;
 pub mod tally;
 pub mod verify;

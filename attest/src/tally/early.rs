@@ -1,10 +1,12 @@
 //! Approvals that came before what they refer to (rule TA-3).
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use surety_protocol::approval::Approval;
 use surety_protocol::id::Digest;
+
+use crate::shares::Shares;
 
 /// Approvals that wait for a block.
 const WAITING_MAX: usize = 4096;
@@ -23,7 +25,7 @@ pub(super) struct Waiting {
     order: VecDeque<Known>,
     known: BTreeSet<Arc<Approval>>,
     /// How many each peer brought of them.
-    brought: BTreeMap<Digest, usize>,
+    brought: Shares<Digest>,
 }
 
 impl Waiting {
@@ -31,29 +33,27 @@ impl Waiting {
         Waiting {
             order: VecDeque::new(),
             known: BTreeSet::new(),
-            brought: BTreeMap::new(),
+            brought: Shares::new(),
         }
     }
 
     /// Adds one that somebody brought, unless it is known or the peer has brought its share. Of too many the oldest of whoever brought
     /// the most goes.
     pub(super) fn insert(&mut self, approval: Approval, peer: Option<Digest>) {
-        let brought = peer.and_then(|it| self.brought.get(&it));
-        if brought.is_some_and(|it| *it >= WAITING_SHARE) || self.known.contains(&approval) {
+        let brought = peer.map_or(0, |it| self.brought.of(&it));
+        if brought >= WAITING_SHARE || self.known.contains(&approval) {
             return;
         }
         let approval = Arc::new(approval);
         self.known.insert(Arc::clone(&approval));
         if let Some(peer) = peer {
-            let brought = self.brought.entry(peer).or_default();
-            *brought = brought.saturating_add(1);
+            self.brought.take(peer);
         }
         self.order.push_back((approval, peer));
         if self.order.len() <= WAITING_MAX {
             return;
         }
-        let largest = self.brought.iter().max_by_key(|(_, brought)| **brought);
-        let largest = largest.map(|(peer, _)| *peer);
+        let largest = self.brought.most().map(|(peer, _)| peer);
         let oldest = self.order.iter().position(|(_, by)| *by == largest);
         if let Some((oldest, peer)) = self.order.remove(oldest.unwrap_or(0)) {
             self.left(&oldest, peer);
@@ -74,12 +74,8 @@ impl Waiting {
 
     fn left(&mut self, approval: &Arc<Approval>, peer: Option<Digest>) {
         self.known.remove(approval);
-        let Some(peer) = peer else { return };
-        if let Some(brought) = self.brought.get_mut(&peer) {
-            *brought = brought.saturating_sub(1);
-            if *brought == 0 {
-                self.brought.remove(&peer);
-            }
+        if let Some(peer) = peer {
+            self.brought.leave(&peer);
         }
     }
 }

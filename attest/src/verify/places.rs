@@ -1,16 +1,13 @@
 //! Places of which no claimant can take all (rule VE-13).
 
-use std::collections::BTreeMap;
-
 use surety_protocol::id::Address;
 use surety_protocol::validators::ValidatorSet;
 
+use crate::shares::Shares;
+
 /// How many places are taken, and by whose claims.
 #[derive(Debug, Default)]
-pub(super) struct Places {
-    taken: BTreeMap<Address, usize>,
-    all: usize,
-}
+pub(super) struct Places(Shares<Address>);
 
 /// The tickets of all claimants.
 #[derive(Debug)]
@@ -28,38 +25,27 @@ impl Tickets<'_> {
 
 impl Places {
     pub(super) const fn new() -> Places {
-        Places {
-            taken: BTreeMap::new(),
-            all: 0,
-        }
+        Places(Shares::new())
     }
 
     /// Takes one for a claim of somebody.
     pub(super) fn take(&mut self, claimant: Address) {
-        let taken = self.taken.entry(claimant).or_default();
-        *taken = taken.saturating_add(1);
-        self.all = self.all.saturating_add(1);
+        self.0.take(claimant);
     }
 
     /// Gives one back that was taken for a claim of somebody.
     pub(super) fn leave(&mut self, claimant: &Address) {
-        if let Some(taken) = self.taken.get_mut(claimant) {
-            *taken = taken.saturating_sub(1);
-            self.all = self.all.saturating_sub(1);
-            if *taken == 0 {
-                self.taken.remove(claimant);
-            }
-        }
+        self.0.leave(claimant);
     }
 
     /// Whether there is one more for somebody's claims among so many: nobody has more than half as many as are free, but a share of
     /// half of them by its tickets in any case, and one at least. So there may be half as many more than so many, and one for
     /// each.
     pub(super) fn has(&self, most: usize, claimant: &Address, tickets: &Tickets<'_>) -> bool {
-        let taken = self.taken.get(claimant).copied().unwrap_or(0);
-        if taken < most.saturating_sub(self.all) / 2 {
+        if self.0.has_room(most, 0, claimant) {
             return true;
         }
+        let taken = self.0.of(claimant);
         let half = most / 2;
         let held = tickets.validators.get(claimant).map_or(0, |it| it.tickets);
         let half = u64::try_from(half).unwrap_or(u64::MAX);
@@ -74,11 +60,7 @@ impl Places {
 
 impl FromIterator<Address> for Places {
     fn from_iter<T: IntoIterator<Item = Address>>(claimants: T) -> Places {
-        let mut places = Places::new();
-        for claimant in claimants {
-            places.take(claimant);
-        }
-        places
+        Places(claimants.into_iter().collect())
     }
 }
 
@@ -134,7 +116,7 @@ mod tests {
         assert_eq!(fill(&mut places, 330, 1), 0);
         // Who has lost its tickets since has one.
         assert_eq!(fill(&mut places, 330, 99), 1);
-        assert!(places.all <= 330 + 165 + 1);
+        assert!(places.0.all() <= 330 + 165 + 1);
         places.leave(&claimant(10));
         assert_eq!(fill(&mut places, 330, 9), 0);
         assert_eq!(fill(&mut places, 330, 10), 1);

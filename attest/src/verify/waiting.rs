@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use surety_protocol::id::{Address, ClaimId, ProcessId};
 use surety_protocol::time::Height;
 
+use crate::shares::Shares;
+
 /// Duties of one claimant's claims of one process (rule VE-13): with each slot of the process all of them are looked at.
 const OF_ONE_MAX: usize = 512;
 
@@ -14,7 +16,7 @@ pub(super) struct Waiting {
     by_age: BTreeSet<(Height, ProcessId, ClaimId)>,
     by_process: BTreeSet<(ProcessId, Address, Height, ClaimId)>,
     /// How many of each process and claimant.
-    counts: BTreeMap<(ProcessId, Address), usize>,
+    counts: Shares<(ProcessId, Address)>,
     held: BTreeMap<Address, BTreeSet<(Height, ClaimId)>>,
 }
 
@@ -23,7 +25,7 @@ impl Waiting {
         Waiting {
             by_age: BTreeSet::new(),
             by_process: BTreeSet::new(),
-            counts: BTreeMap::new(),
+            counts: Shares::new(),
             held: BTreeMap::new(),
         }
     }
@@ -39,7 +41,7 @@ impl Waiting {
         self.by_age.insert((committed, process, claim));
         let place = (process, claimant, committed, claim);
         if self.by_process.insert(place) {
-            count(&mut self.counts, (process, claimant));
+            self.counts.take((process, claimant));
         }
     }
 
@@ -48,10 +50,8 @@ impl Waiting {
         self.by_age.retain(|(height, _, id)| waits(id, *height));
         self.by_process
             .retain(|(_, _, height, id)| waits(id, *height));
-        self.counts.clear();
-        for (process, claimant, ..) in &self.by_process {
-            count(&mut self.counts, (*process, *claimant));
-        }
+        let left = self.by_process.iter();
+        self.counts = left.map(|(process, by, ..)| (*process, *by)).collect();
         self.held.clear();
     }
 
@@ -75,8 +75,7 @@ impl Waiting {
 
     /// Whether one more claim of this claimant and process may wait.
     pub(super) fn has_room(&self, process: &ProcessId, claimant: &Address) -> bool {
-        let waiting = self.counts.get(&(*process, *claimant));
-        waiting.is_none_or(|it| *it < OF_ONE_MAX)
+        self.counts.of(&(*process, *claimant)) < OF_ONE_MAX
     }
 
     /// A claim of this claimant, committed then, could be executed and has no place.
@@ -103,11 +102,6 @@ impl Waiting {
         }
         Some((claim, next))
     }
-}
-
-fn count(counts: &mut BTreeMap<(ProcessId, Address), usize>, of: (ProcessId, Address)) {
-    let count = counts.entry(of).or_default();
-    *count = count.saturating_add(1);
 }
 
 const LEAST: Address = Address::new([0; 32]);

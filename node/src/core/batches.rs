@@ -9,6 +9,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use surety_attest::shares::Shares;
 use surety_protocol::approval::ClaimBatch;
 use surety_protocol::codec;
 use surety_protocol::id::{Address, Digest};
@@ -18,7 +19,6 @@ use surety_protocol::time::{Height, Tick};
 use super::catch_up::CLAIM_BLOCKS;
 use super::{Core, Effect, Signal, Teller};
 use crate::net::Acceptance;
-use crate::shares::Shares;
 
 /// Blocks for which a batch waits for its digest: whoever sends it has applied the block already.
 const EARLY_BLOCKS: u64 = 8;

@@ -29,7 +29,7 @@ use surety_protocol::time::{Slot, Tick};
 
 use super::longer::PATIENCE_BLOCKS;
 use super::{Core, Effect};
-use crate::shares::in_turn;
+use crate::turns::in_turn;
 
 /// Modules that are asked for at once.
 const LACKING_MAX: usize = 1024;

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use surety_attest::shares::Shares;
 use surety_protocol::id::{Address, ProcessId};
 use surety_protocol::time::Height;
 
-use crate::shares::{Shares, in_turn};
+use crate::turns::in_turn;
 
 /// Logs that are longer as the ledger says, and as many as operators do.
 const LONGER_MAX: usize = 4096;

@@ -10,11 +10,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use surety_attest::effect::Want;
+use surety_attest::shares::Shares;
 use surety_protocol::id::{Address, EvidenceId};
 use surety_protocol::time::Slot;
 
 use super::Wanted;
-use crate::shares::Shares;
 
 /// What has places of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
