@@ -10,6 +10,7 @@ mod verify;
 mod watch;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use surety_protocol::codec::Wire;
@@ -71,6 +72,12 @@ fn read(path: &Path) -> Result<Vec<u8>, CliError> {
         Err(error @ FileError::TooLarge { .. }) => Err(refused(&error.to_string())),
         read => Ok(read?),
     }
+}
+
+/// Seconds to the millisecond, as people and scripts read them.
+fn seconds(taken: Duration) -> f64 {
+    let millis = u64::try_from(taken.as_millis()).unwrap_or(u64::MAX);
+    Duration::from_millis(millis).as_secs_f64()
 }
 
 /// The file does not prove what it should.

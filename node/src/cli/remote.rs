@@ -70,7 +70,7 @@ fn refused(status: u16, code: &str) -> (&'static str, &'static str) {
         ),
         (_, 404) => (
             "not-found",
-            "the node may not follow this process, or not know it yet: try again, or ask another node",
+            "is it the id of a process? If so, the node may not follow it, or not know it yet: try again, or ask another node",
         ),
         (_, 401) => (
             "token-needed",

@@ -14,7 +14,7 @@ use surety_protocol::stake::Stake;
 
 use super::key::prove::bls_key;
 use super::origin::{Submitted, submit};
-use super::remote::text;
+use super::remote::{number, text};
 use super::sign::{self, Signer};
 use super::{Context, item, show};
 use crate::client::{Client, ClientError};
@@ -66,7 +66,7 @@ enum Verb {
 #[derive(Debug, Args)]
 struct Moved {
     /// How much: armstrongs (10^-12 AO), or AO like 12.5ao
-    #[arg(value_parser = item::some_amount)]
+    #[arg(allow_hyphen_values = true, value_parser = item::some_amount)]
     quantity: Stake,
     #[command(flatten)]
     signing: Signing,
@@ -196,6 +196,32 @@ impl Shown {
     fn to_json(&self) -> Value {
         json!({ "operator": self.operator, "account": self.account })
     }
+
+    /// Whether some stake may be free in the next block; a case that is open may hold it longer.
+    async fn withdrawable(&self, client: &Client) -> Result<(), CliError> {
+        let pieces = self.operator.get("unbonding").and_then(Value::as_array);
+        let free_from = |it| number(it, "free_from");
+        let heights: Vec<u64> = pieces
+            .into_iter()
+            .flatten()
+            .map(free_from)
+            .collect::<Result<_, _>>()?;
+        let nothing = |message: String, help: &'static str| {
+            Err(CliError::new(Exit::Failure, "nothing-unbonded", message).with_help(help))
+        };
+        let next = number(&client.get("/v1/ledger").await?, "height")?.saturating_add(1);
+        match heights.into_iter().min() {
+            None => nothing(
+                "nothing of the operator's stake is unbonding".to_owned(),
+                "start with `surety stake unbond AMOUNT`",
+            ),
+            Some(free) if free > next => nothing(
+                format!("what is unbonding is free from block {free} on, and the next is {next}"),
+                "try again then; `surety ledger params` has `unbond_blocks`",
+            ),
+            Some(_) => Ok(()),
+        }
+    }
 }
 
 /// What the ledger does not know is nothing.
@@ -229,6 +255,9 @@ fn act(
             return Err(CliError::new(Exit::Failure, "not-registered", message).with_help(
                 "sign with the operator's own key (`--dir`, `--key`), or register it first: `surety stake register`",
             ));
+        }
+        if matches!(action, Action::Withdraw) {
+            before.withdrawable(&client).await?;
         }
         let mut submitted = submit(&client, &key, action).await?;
         let (before, done, asking) = (&before, &done, &client);

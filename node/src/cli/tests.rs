@@ -70,6 +70,15 @@ fn waiting_has_a_default_that_does_not_eat_the_amount() {
     assert!(parse(&["stake", "bond"]).is_err());
     // Nothing is signed for nothing.
     assert!(parse(&["stake", "bond", "0ao"]).is_err());
+    // What was meant as an amount, or as a number of tickets, is called one.
+    let error = parse(&["stake", "bond", "-1ao", "--wait"]).unwrap_err();
+    assert!(error.to_string().contains("an amount is"), "{error}");
+    let id = "-----------------------------------------_8";
+    let attested = ["process", "attested", id, "1", "--out", "x"];
+    for (flag, said) in [("--k", "tickets is"), ("--min-stake", "an amount is")] {
+        let error = parse(&[&attested[..], &[flag, "-1"]].concat()).unwrap_err();
+        assert!(error.to_string().contains(said), "{error}");
+    }
 }
 
 #[test]

@@ -18,6 +18,11 @@ fn who_joins_to_verify_asks_for_the_logs_that_it_draws_and_for_no_others() {
     joined.start(&net, &["node", "run", "--roles", "verifier"]);
     joined.register(&net);
     joined.stake(&net, &["bond", "200ao"]);
+    // Nothing is waited for that cannot come.
+    assert_eq!(
+        joined.stake_refused(&net, &["withdraw"]),
+        "nothing-unbonded"
+    );
     let approved = || {
         let metrics = joined.metrics()?;
         let line = metrics

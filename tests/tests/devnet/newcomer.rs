@@ -44,6 +44,13 @@ impl Newcomer {
 
     /// Runs the program in the node's directory against the network's first node; gives the data of its last line.
     pub(crate) fn run(&self, net: &Devnet, arguments: &[&str]) -> Value {
+        let (done, told) = self.ask(net, arguments);
+        assert!(done, "{arguments:?}: {told}");
+        told["data"].clone()
+    }
+
+    /// The same for what may be refused: whether it was done, and the last line.
+    fn ask(&self, net: &Devnet, arguments: &[&str]) -> (bool, Value) {
         let node = text(net.ready(), "http");
         let done = Command::new(built::surety().unwrap())
             .args(["--json", "--node", &node])
@@ -53,13 +60,10 @@ impl Newcomer {
             .stdin(Stdio::null())
             .output()
             .unwrap();
-        let (said, complained) = (
-            String::from_utf8_lossy(&done.stdout).into_owned(),
-            String::from_utf8_lossy(&done.stderr).into_owned(),
-        );
-        assert!(done.status.success(), "{arguments:?}: {said}{complained}");
+        let said = String::from_utf8_lossy(&done.stdout);
         let last = said.lines().last().unwrap_or("{}");
-        serde_json::from_str::<Value>(last).expect(last)["data"].clone()
+        let told = serde_json::from_str(last).expect(last);
+        (done.status.success(), told)
     }
 
     /// Registers the node, with the wallet's key.
@@ -69,9 +73,21 @@ impl Newcomer {
 
     /// Does something with the operator's stake.
     pub(crate) fn stake(&self, net: &Devnet, verb: &[&str]) {
+        let (done, told) = self.ask_stake(net, verb);
+        assert!(done, "{verb:?}: {told}");
+    }
+
+    /// Why nothing is done with the operator's stake: the code.
+    pub(crate) fn stake_refused(&self, net: &Devnet, verb: &[&str]) -> String {
+        let (done, told) = self.ask_stake(net, verb);
+        assert!(!done, "{verb:?}: {told}");
+        text(&told["error"], "code")
+    }
+
+    fn ask_stake(&self, net: &Devnet, verb: &[&str]) -> (bool, Value) {
         let keys = net.dir().join("keys");
         let signing = ["--key-dir", keys.to_str().unwrap(), "--wait"];
-        self.run(net, &[&["stake"], verb, &signing].concat());
+        self.ask(net, &[&["stake"], verb, &signing].concat())
     }
 
     /// Starts it by a command that runs nodes.

@@ -28,6 +28,7 @@ use surety_protocol::time::Height;
 use self::claims::Claims;
 use self::fetch::Source;
 use super::evaluate::Replayed;
+use super::seconds;
 use crate::cli::Context;
 use crate::cli::remote::{number, profile};
 use crate::cli::show;
@@ -124,9 +125,7 @@ impl Done {
     }
 
     fn to_json(&self, process: &ProcessId) -> Value {
-        let (millis, micros) = (self.evaluating.as_millis(), self.evaluating.as_micros());
-        let seconds =
-            Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX)).as_secs_f64();
+        let micros = self.evaluating.as_micros();
         let rate = u128::from(self.executed)
             .saturating_mul(1_000_000)
             .checked_div(micros)
@@ -141,7 +140,7 @@ impl Done {
             "claims": self.claims,
             "claims_beyond_the_log": (self.beyond > 0).then_some(self.beyond),
             "executed": self.executed,
-            "seconds": timed.then_some(seconds),
+            "seconds": timed.then(|| seconds(self.evaluating)),
             "slots_per_second": rate.filter(|_| timed),
         })
     }
@@ -208,9 +207,10 @@ async fn replay(context: &Context, verb: &Replay, mut slots: Range<u64>) -> Resu
     let (profiles, engines) = (profiles(&told)?, Engines::wasm());
     let mut source = Source::open(&client, process).await?;
     let claims = Claims::fetch(&client, process, &slots).await?;
-    context
-        .shell
-        .progress(format!("{} claims speak of these slots", claims.len()));
+    context.shell.progress(match claims.len() {
+        0 => "the node has kept no claim of these slots: its own results are compared".to_owned(),
+        some => format!("{some} claims speak of these slots"),
+    });
     let mut done = Done {
         claims: claims.len(),
         ..Done::default()

@@ -8,7 +8,7 @@ use surety_attest::judge::execute;
 use surety_protocol::execution::{Execution, ExecutionRequest};
 use surety_slashing::evidence::{Proven, Refused, judge};
 
-use super::{read, refused};
+use super::{read, refused, seconds};
 use crate::cli::Context;
 use crate::cli::show;
 use crate::engines::Engines;
@@ -26,7 +26,7 @@ pub(super) fn run(context: &Context, path: &Path) -> Result<(), CliError> {
         "claim": proven.claim,
         "network": proven.network,
         "evidence": proven.evidence,
-        "seconds": taken.as_secs_f64(),
+        "seconds": seconds(taken),
         "bytes": bytes.len(),
     });
     context.shell.table(&show::fields(&told), &told)?;

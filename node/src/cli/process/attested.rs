@@ -42,10 +42,10 @@ pub(super) struct Attested {
     #[arg(long)]
     status: Option<Least>,
     /// How much stake must have stood behind it at least when it was certified: armstrongs (10^-12 AO), or AO like 100ao
-    #[arg(long, value_name = "AMOUNT", value_parser = item::amount)]
+    #[arg(long, value_name = "AMOUNT", allow_hyphen_values = true, value_parser = item::amount)]
     min_stake: Option<Stake>,
     /// How many tickets must have approved it at least
-    #[arg(long, value_name = "TICKETS")]
+    #[arg(long, value_name = "TICKETS", allow_negative_numbers = true, value_parser = tickets)]
     k: Option<u64>,
     /// Wait until it has come so far, at most so many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
@@ -53,6 +53,12 @@ pub(super) struct Attested {
     /// The file to write
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+}
+
+/// Reads a number of tickets.
+fn tickets(text: &str) -> Result<u64, &'static str> {
+    text.parse()
+        .map_err(|_| "a number of tickets is a whole number, and at least 0")
 }
 
 /// Why what the node sent is not kept.

@@ -96,13 +96,21 @@ pub(super) fn publish(context: &Context, verb: &Publish) -> Result<(), CliError>
 pub(super) fn spawn(context: &Context, verb: &Spawn) -> Result<(), CliError> {
     context.block_on(async {
         let client = context.client()?;
-        if is_no_module(context, &verb.module).await {
-            let message = format!("{} is no module", verb.module);
-            return Err(
-                CliError::new(Exit::Usage, "not-a-module", message).with_help(
-                    "publish one with `surety process publish FILE`: its id is in the line `id`",
-                ),
-            );
+        match held_as(context, &verb.module).await {
+            Some(HeldAs::Other) => {
+                let message = format!("{} is no module", verb.module);
+                return Err(
+                    CliError::new(Exit::Usage, "not-a-module", message).with_help(
+                        "publish one with `surety process publish FILE`: its id is in the line `id`",
+                    ),
+                );
+            }
+            // It may be published later, or be known to others.
+            Some(HeldAs::Nothing) => context.shell.progress(format!(
+                "this node has no module {}: no slot is evaluated before somebody publishes it (`surety process publish FILE`)",
+                verb.module
+            )),
+            Some(HeldAs::Module) | None => {}
         }
         let node = match (verb.scheduler, verb.authorities.is_empty()) {
             (Some(_), false) => Value::Null,
@@ -133,16 +141,29 @@ pub(super) fn spawn(context: &Context, verb: &Spawn) -> Result<(), CliError> {
     })
 }
 
-/// Whether the node has something else under this id. Who is no gateway, or has nothing under it, cannot tell.
-async fn is_no_module(context: &Context, id: &ModuleId) -> bool {
+/// What a node has under an id.
+enum HeldAs {
+    Module,
+    Other,
+    Nothing,
+}
+
+/// What the node has under this id, if it is a gateway and can tell.
+async fn held_as(context: &Context, id: &ModuleId) -> Option<HeldAs> {
     let query = format!("{{ transaction(id: \"{id}\") {{ tags {{ name value }} }} }}");
     let question = json!({ "query": query }).to_string().into_bytes();
     let answer = post(context, "/gateway/graphql", "application/json", question).await;
-    let answer = answer.unwrap_or_default();
-    let tags = answer.pointer("/data/transaction/tags");
+    let answer = answer.ok()?;
+    let held = answer.pointer("/data/transaction")?;
+    if held.is_null() {
+        return Some(HeldAs::Nothing);
+    }
     let module = json!({ "name": "Type", "value": "Module" });
-    tags.and_then(Value::as_array)
-        .is_some_and(|tags| !tags.contains(&module))
+    let tags = held.get("tags")?.as_array()?;
+    Some(match tags.contains(&module) {
+        true => HeldAs::Module,
+        false => HeldAs::Other,
+    })
 }
 
 /// The node's data-item key, if the node has the role for which it signs.
