@@ -109,19 +109,22 @@ fn run(args: &Run, shell: &Shell, quiet: bool) -> Result<(), CliError> {
         }
     });
     told?;
+    // Where runs say nothing, how fast they went and that they are clean are the results.
+    let tell = |said: String| match quiet && !shell.json() {
+        true => shell.data(&said, &Value::Null),
+        false => {
+            shell.progress(said);
+            Ok(())
+        }
+    };
     if args.seeds > 1 {
-        shell.progress(pace.describe());
+        tell(pace.describe())?;
     }
     if unclean.is_empty() {
-        let verdict = match args.seeds {
+        return tell(match args.seeds {
             1 => "no violation".to_owned(),
             seeds => format!("all {seeds} seeds are clean"),
-        };
-        match quiet && !shell.json() {
-            true => shell.data(&verdict, &Value::Null)?,
-            false => shell.progress(verdict),
-        }
-        return Ok(());
+        });
     }
     let message = format!(
         "{} of {} seeds are not clean: {unclean:?}",

@@ -38,6 +38,15 @@ fn a_seed_is_a_run() {
     assert_ne!(text(&first, "digest"), text(&other, "digest"));
 }
 
+#[test]
+fn a_quiet_sweep_says_how_fast_it_went_and_that_it_is_clean() {
+    let sweep = surety(&["sim", "run", "--quiet", "--seeds", "2"]);
+    assert_eq!(sweep.code, 0, "{}{}", sweep.stdout, sweep.stderr);
+    for said in ["per second", "times real time", "all 2 seeds are clean"] {
+        assert!(sweep.stdout.contains(said), "{}", sweep.stdout);
+    }
+}
+
 /// Runs of mixed seeds from 1 on, with signatures that cost nothing; whether all are clean.
 fn ideal(arguments: &[&str]) -> (bool, Vec<Value>) {
     let sweep = Command::new(built::beside("surety-sim-ideal").unwrap())
