@@ -6,6 +6,8 @@
 //!   connections already, or if as many peers are connected as allowed. Bootstrap peers that we dial are exempt
 //!   from the last, so that strangers who take every place cannot cut a node off; and peers whose records are known
 //!   (rule CO-18) have 128 places more. Connections that have not shown a key are bounded by number.
+//! - `[N-21]` Of peers that come by themselves, and whose records are not known, 64 are let in at once, and two a second
+//!   after that: whoever is thrown out comes again under another key, and none of its lives is free to those whom it visits.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
@@ -33,6 +35,8 @@ pub(crate) enum Refusal {
     Crowd,
     #[error("too many connections without a key yet")]
     Pending,
+    #[error("too many strangers came lately")]
+    Rush,
 }
 
 /// Admits connections, first among the behaviours so that the others never hear of a refused one.
@@ -45,6 +49,8 @@ pub(crate) struct Gate {
     bans: BTreeMap<PeerId, Instant>,
     pending: BTreeSet<ConnectionId>,
     connected: BTreeMap<PeerId, usize>,
+    /// Strangers that may come in (rule N-21).
+    strangers: u32,
 }
 
 impl Gate {
@@ -56,6 +62,7 @@ impl Gate {
             bans: BTreeMap::new(),
             pending: BTreeSet::new(),
             connected: BTreeMap::new(),
+            strangers: limits::STRANGERS_BURST,
         }
     }
 
@@ -74,9 +81,11 @@ impl Gate {
         self.bans.insert(peer, until);
     }
 
-    /// Lifts the bans that are over.
+    /// Lifts the bans that are over, and lets in more strangers: once a second.
     pub(crate) fn lift(&mut self, now: Instant) {
         self.bans.retain(|_, until| *until > now);
+        let more = self.strangers.saturating_add(limits::STRANGERS_A_SECOND);
+        self.strangers = more.min(limits::STRANGERS_BURST);
     }
 
     pub(crate) fn is_banned(&self, peer: &PeerId) -> bool {
@@ -98,6 +107,17 @@ impl Gate {
             false => 0,
         };
         self.connections_max.saturating_add(more)
+    }
+
+    /// Lets in a peer that comes by itself.
+    fn admit_inbound(&mut self, peer: &PeerId) -> Result<(), Refusal> {
+        self.admit(peer, false)?;
+        if self.connected.contains_key(peer) || self.located.contains(peer) {
+            return Ok(());
+        }
+        let left = self.strangers.checked_sub(1).ok_or(Refusal::Rush)?;
+        self.strangers = left;
+        Ok(())
     }
 
     fn admit(&self, peer: &PeerId, exempt: bool) -> Result<(), Refusal> {
@@ -137,7 +157,7 @@ impl NetworkBehaviour for Gate {
         _: &Multiaddr,
     ) -> Result<THandler<Self>, ConnectionDenied> {
         self.pending.remove(&id);
-        self.admit(&peer, false).map_err(ConnectionDenied::new)?;
+        self.admit_inbound(&peer).map_err(ConnectionDenied::new)?;
         Ok(dummy::ConnectionHandler)
     }
 
@@ -238,5 +258,31 @@ mod tests {
         assert_eq!(gate.admit(&a, false), Ok(()));
         gate.connected.insert(a, limits::CONNECTIONS_PER_PEER);
         assert_eq!(gate.admit(&a, true), Err(Refusal::Crowd));
+    }
+
+    #[test]
+    fn strangers_come_in_turn_and_operators_when_they_want() {
+        let (mut gate, now) = (Gate::new(1, BTreeSet::new()), Instant::now());
+        let come = |gate: &mut Gate| gate.admit_inbound(&PeerId::random());
+        for _ in 0..limits::STRANGERS_BURST {
+            assert_eq!(come(&mut gate), Ok(()));
+        }
+        assert_eq!(come(&mut gate), Err(Refusal::Rush));
+        let (operator, friend) = (PeerId::random(), PeerId::random());
+        gate.locate(operator, true);
+        gate.connected.insert(friend, 1);
+        assert_eq!(gate.admit_inbound(&operator), Ok(()));
+        assert_eq!(gate.admit_inbound(&friend), Ok(()));
+        gate.connected.clear();
+        gate.lift(now);
+        for _ in 0..limits::STRANGERS_A_SECOND {
+            assert_eq!(come(&mut gate), Ok(()));
+        }
+        assert_eq!(come(&mut gate), Err(Refusal::Rush));
+        // A place that is not there is not waited for.
+        gate.lift(now);
+        gate.connected.insert(PeerId::random(), 1);
+        assert_eq!(come(&mut gate), Err(Refusal::Full));
+        assert_eq!(gate.strangers, limits::STRANGERS_A_SECOND);
     }
 }

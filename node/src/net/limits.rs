@@ -77,6 +77,11 @@ pub const WAITING_TIME: Duration = Duration::from_secs(120);
 pub const CONNECTIONS_TARGET: usize = 16;
 /// Connected peers at most; a local network of fifty nodes fits behind one bootstrap node.
 pub const CONNECTIONS_MAX: usize = 96;
+/// Strangers who come by themselves that are let in at once: a local network of fifty nodes begins so.
+pub const STRANGERS_BURST: u32 = 64;
+/// Strangers that are let in each second after that: a key is made up in no time, and to find out that a peer is worth nothing
+/// takes many milliseconds.
+pub const STRANGERS_A_SECOND: u32 = 2;
 /// Connections with one peer: both sides may dial at once, and a peer that restarted comes back before its old
 /// connection is found dead.
 pub const CONNECTIONS_PER_PEER: usize = 3;

@@ -37,8 +37,9 @@ pub(crate) fn peer_params() -> PeerScoreParams {
         behaviour_penalty_decay: score_parameter_decay(Duration::from_secs(60)),
         // Being slow is no offence, and the queue towards a slow peer is bounded.
         slow_peer_weight: 0.0,
-        // Scores of strangers that left are kept in memory: not for long.
-        retain_score: Duration::from_secs(10 * 60),
+        // Scores of strangers that left are kept in memory, and gone through every second: not for long. Points and bans
+        // outlast them (rule N-6).
+        retain_score: Duration::from_secs(60),
         ..PeerScoreParams::default()
     }
 }
