@@ -15,7 +15,10 @@
 //!   one: they are gathered for [`GATHER_MS`], unless a claim takes them along or there are [`GATHERED_MAX`].
 //! - `[CK-6]` Nobody is to blame for a claim that is signed with the key which its claimant replaced last: who passed it on may be a
 //!   block behind. Nor for any that is not signed with the key known here, while blocks are known to be missing.
+//! - `[CK-7]` Peers are strangers until something that they brought held, and again when something did not. Of a batch
+//!   [`STRANGERS_MAX`] at most are theirs, and are verified apart: to find what does not hold among many takes long.
 
+mod known;
 mod queue;
 
 use std::collections::BTreeSet;
@@ -28,6 +31,8 @@ use surety_protocol::item::Item;
 use surety_protocol::time::{Height, Tick};
 
 use super::Teller;
+use crate::net::Acceptance;
+use known::Known;
 use queue::Queue;
 
 /// Claims that wait.
@@ -39,6 +44,9 @@ const GATHER_MS: u64 = 100;
 const GATHERED_MAX: usize = 32;
 /// Claims and approvals verified together.
 const BATCH_MAX: usize = 128;
+
+/// Of these, how many strangers brought.
+const STRANGERS_MAX: usize = 8;
 
 /// Signatures that hold or fail as one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -53,32 +61,38 @@ pub(super) struct Signatures {
 
 /// Signatures to be verified together, in groups.
 #[derive(Debug)]
-pub struct Checking(Vec<Signatures>);
+pub struct Checking {
+    groups: Vec<Signatures>,
+    /// How many of them come first, and are apart from those of strangers.
+    known: usize,
+}
 
 impl Checking {
     /// Of each group, whether all its signatures hold. The seed is one that senders do not know.
     pub fn run(&self, seed: &Digest) -> Vec<bool> {
-        let authentic = |item: &[u8]| match item {
-            [] => true,
-            bytes => Item::parse(bytes).is_ok_and(|it| it.authenticate().is_ok()),
-        };
-        let agree = |it: &Signatures| same_message_all(&it.together, seed);
-        let mut hold: Vec<bool> = self
-            .0
-            .iter()
-            .map(|it| authentic(&it.item) && agree(it))
-            .collect();
-        let groups = (0..).zip(&self.0);
-        let flat = groups.flat_map(|(group, all)| all.signed.iter().map(move |one| (group, *one)));
-        let (groups, batch): (Vec<usize>, Vec<SignedDigest>) = flat.unzip();
-        for at in find_invalid(&batch, seed) {
-            let group = groups.get(at).and_then(|it| hold.get_mut(*it));
-            if let Some(group) = group {
-                *group = false;
-            }
-        }
-        hold
+        let (known, strangers) = self.groups.split_at(self.known);
+        [hold(known, seed), hold(strangers, seed)].concat()
     }
+}
+
+fn hold(groups: &[Signatures], seed: &Digest) -> Vec<bool> {
+    let authentic = |item: &[u8]| match item {
+        [] => true,
+        bytes => Item::parse(bytes).is_ok_and(|it| it.authenticate().is_ok()),
+    };
+    let agree = |it: &Signatures| same_message_all(&it.together, seed);
+    let all = groups.iter();
+    let mut hold: Vec<bool> = all.map(|it| authentic(&it.item) && agree(it)).collect();
+    let groups = (0..).zip(groups);
+    let flat = groups.flat_map(|(group, all)| all.signed.iter().map(move |one| (group, *one)));
+    let (groups, batch): (Vec<usize>, Vec<SignedDigest>) = flat.unzip();
+    for at in find_invalid(&batch, seed) {
+        let group = groups.get(at).and_then(|it| hold.get_mut(*it));
+        if let Some(group) = group {
+            *group = false;
+        }
+    }
+    hold
 }
 
 /// What is to be verified.
@@ -136,6 +150,7 @@ pub(super) struct Checks {
     here: BTreeSet<Signatures>,
     /// Since when approvals are gathered.
     gathers: Option<Tick>,
+    known: Known,
 }
 
 /// What became of something that is to be verified.
@@ -157,6 +172,7 @@ impl Default for Checks {
             under_way: Vec::new(),
             here: BTreeSet::new(),
             gathers: None,
+            known: Known::default(),
         }
     }
 }
@@ -204,12 +220,29 @@ impl Checks {
         let approvals = self.approvals.len().min(BATCH_MAX - claims);
         // Beside them, since those of one claim cost little together.
         let traces = self.traces.len().min(BATCH_MAX / 2);
-        self.under_way.extend(self.claims.take(claims));
-        self.under_way.extend(self.approvals.take(approvals));
-        self.under_way.extend(self.traces.take(traces));
+        // [CK-7]
+        let (known, mut strangers) = (&self.known, 0..STRANGERS_MAX);
+        let mut may = |peer: &Digest| known.has(peer) || strangers.next().is_some();
+        self.under_way.extend(self.claims.take(claims, &mut may));
+        self.under_way
+            .extend(self.approvals.take(approvals, &mut may));
+        self.under_way.extend(self.traces.take(traces, &mut may));
+        let apart = |it: &Waiting| it.brought.peer().is_some_and(|peer| !known.has(&peer));
+        self.under_way.sort_by_key(apart);
+        let known = self.under_way.iter().filter(|it| !apart(it)).count();
         let signatures = self.under_way.iter().map(|it| it.signatures.clone());
-        let checking = Checking(signatures.collect());
-        (!checking.0.is_empty()).then_some(checking)
+        let groups: Vec<Signatures> = signatures.collect();
+        (!groups.is_empty()).then_some(Checking { groups, known })
+    }
+
+    /// What somebody brought was found worth something (rule CK-7).
+    pub(super) fn judged(&mut self, brought: &Brought, acceptance: Acceptance) {
+        let Some(peer) = brought.peer() else { return };
+        match acceptance {
+            Acceptance::Accept => self.known.add(peer),
+            Acceptance::Reject => self.known.forget(&peer),
+            Acceptance::Ignore => {}
+        }
     }
 
     /// Whether what waits has waited long enough, or is enough (rule CK-5).

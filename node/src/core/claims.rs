@@ -112,6 +112,7 @@ impl Core {
                 }
             };
             if let Some(acceptance) = acceptance {
+                self.checks.judged(&brought, acceptance);
                 report(brought, acceptance, out);
             }
         }

@@ -59,14 +59,15 @@ impl<T> Queue<T> {
         left_out
     }
 
-    /// Takes out so many, each peer's in the order in which it brought them.
-    pub(super) fn take(&mut self, count: usize) -> Vec<T> {
-        (0..count).map_while(|_| self.next()).collect()
+    /// Takes out so many, each peer's in the order in which it brought them; one of a peer's each time that it may.
+    pub(super) fn take(&mut self, count: usize, mut may: impl FnMut(&Digest) -> bool) -> Vec<T> {
+        (0..count).map_while(|_| self.next(&mut may)).collect()
     }
 
-    fn next(&mut self) -> Option<T> {
-        let mut after = self.brought.range((Excluded(self.last), Unbounded));
-        let next = after.next().or_else(|| self.brought.first_key_value());
+    fn next(&mut self, mut may: impl FnMut(&Digest) -> bool) -> Option<T> {
+        let after = self.brought.range((Excluded(self.last), Unbounded));
+        let mut peers = after.chain(self.brought.range(..=self.last));
+        let next = peers.find(|(peer, _)| peer.as_ref().is_none_or(&mut may));
         self.last = *next?.0;
         self.pop(self.last, VecDeque::pop_front)
     }
@@ -109,10 +110,10 @@ mod tests {
     fn peers_take_turns_and_each_keeps_its_order() {
         let mut queue = queue(100, &[(1, 50), (2, 2), (3, 1)]);
         assert_eq!(queue.push(None, (0, 0)), None);
-        let first = queue.take(5);
+        let first = queue.take(5, |_| true);
         assert_eq!(first, [(1, 0), (2, 0), (3, 0), (0, 0), (1, 1)]);
-        assert_eq!(queue.take(3), [(2, 1), (1, 2), (1, 3)]);
-        assert_eq!(queue.take(100).len(), 46);
+        assert_eq!(queue.take(3, |_| true), [(2, 1), (1, 2), (1, 3)]);
+        assert_eq!(queue.take(100, |_| true).len(), 46);
         assert!(queue.is_empty() && queue.brought.is_empty());
     }
 
@@ -138,6 +139,19 @@ mod tests {
             assert!(queue.push(None, (0, 0)).is_none_or(|it| it.0 == 1));
         }
         assert!(queue.push(None, (0, 0)).is_some());
-        assert_eq!(queue.take(SHARE_MAX + 2).len(), SHARE_MAX + 1);
+        assert_eq!(queue.take(SHARE_MAX + 2, |_| true).len(), SHARE_MAX + 1);
+    }
+
+    #[test]
+    fn who_may_not_is_passed_over() {
+        let mut queue = queue(100, &[(1, 3), (2, 3), (3, 1)]);
+        assert_eq!(queue.push(None, (0, 0)), None);
+        let second = |it: &Digest| Some(*it) == peer(2);
+        assert_eq!(queue.take(3, second), [(2, 0), (0, 0), (2, 1)]);
+        let mut once = 1;
+        let taken = queue.take(9, |it| second(it) || std::mem::take(&mut once) > 0);
+        assert_eq!(taken, [(3, 0), (2, 2)]);
+        assert_eq!(queue.take(9, second), []);
+        assert_eq!(queue.take(9, |_| true).len(), 3);
     }
 }

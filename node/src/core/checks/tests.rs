@@ -77,6 +77,12 @@ fn group(signed: Vec<SignedDigest>) -> Signatures {
     }
 }
 
+/// Groups of which the last two are strangers'.
+fn checking(groups: &[Signatures]) -> Checking {
+    let (groups, known) = (groups.to_vec(), groups.len() - 2);
+    Checking { groups, known }
+}
+
 /// What differs by its number, and need not hold.
 fn numbered(number: u64) -> Signatures {
     static SIGNED: LazyLock<SignedDigest> = LazyLock::new(|| signed(1));
@@ -249,7 +255,7 @@ fn a_group_holds_if_all_its_signatures_do_and_fails_alone() {
         })
         .collect();
     let seed = Digest::new([7; 32]);
-    assert_eq!(Checking(groups.clone()).run(&seed), [true; 5]);
+    assert_eq!(checking(&groups).run(&seed), [true; 5]);
     groups[1].signed[1].signature = groups[3].signed[0].signature;
     groups[4].signed[0].digest = Digest::new([2; 32]);
     *groups[2].item.last_mut().unwrap() ^= 1;
@@ -257,8 +263,60 @@ fn a_group_holds_if_all_its_signatures_do_and_fails_alone() {
     let (trace, other) = (Digest::new([8; 32]), Digest::new([9; 32]));
     groups[0].together = vec![said(1, &trace), said(2, &trace)];
     let expected = [true, false, false, true, false];
-    assert_eq!(Checking(groups.clone()).run(&seed), expected);
+    assert_eq!(checking(&groups).run(&seed), expected);
     groups[0].together = vec![said(1, &trace), said(2, &other)];
     let expected = [false, false, false, true, false];
-    assert_eq!(Checking(groups).run(&seed), expected);
+    assert_eq!(checking(&groups).run(&seed), expected);
+}
+
+/// Rule CK-7.
+#[test]
+fn strangers_have_little_of_a_batch_and_are_verified_apart() {
+    let mut checks = Checks::default();
+    let mut number = 0;
+    let mut take = |checks: &mut Checks, peer: u8| {
+        number += 1;
+        let peer = Digest::new([peer; 32]);
+        let token = number;
+        let brought = Brought::Gossip(Teller { token, peer });
+        assert!(waits(&checks.take(approval(), numbered(number), brought)));
+        brought
+    };
+    let mut batch = |friend: bool| {
+        for _ in 0..20 {
+            take(&mut checks, 1);
+            take(&mut checks, 2);
+        }
+        let brought = take(&mut checks, 1);
+        let begun = begin(&mut checks).unwrap();
+        let of = |it: &Waiting| it.brought.peer() == brought.peer();
+        let ended = checks.end();
+        assert!(!friend || ended[..begun.known].iter().all(of));
+        let strangers = ended.len() - begun.known;
+        while begin(&mut checks).is_some() {
+            checks.end();
+        }
+        match friend {
+            true => checks.judged(&brought, Acceptance::Reject),
+            false => checks.judged(&brought, Acceptance::Accept),
+        }
+        (begun.known, strangers)
+    };
+    assert_eq!(batch(false), (0, STRANGERS_MAX));
+    assert_eq!(batch(true), (21, STRANGERS_MAX));
+    assert_eq!(batch(false), (0, STRANGERS_MAX));
+}
+
+#[test]
+fn a_bounded_number_of_peers_is_known() {
+    let mut known = known::Known::default();
+    let peer = |number: usize| digest(Domain::OBJECT, &[&number.to_be_bytes()]);
+    for number in 0..=known::KNOWN_MAX {
+        known.add(peer(number));
+        known.add(peer(number));
+    }
+    assert!(!known.has(&peer(0)) && known.has(&peer(1)));
+    known.forget(&peer(1));
+    known.add(peer(0));
+    assert!(!known.has(&peer(1)) && known.has(&peer(0)) && known.has(&peer(2)));
 }
