@@ -15,8 +15,9 @@
 //!   one: they are gathered for [`GATHER_MS`], unless a claim takes them along or there are [`GATHERED_MAX`].
 //! - `[CK-6]` Nobody is to blame for a claim that is signed with the key which its claimant replaced last: who passed it on may be a
 //!   block behind. Nor for any that is not signed with the key known here, while blocks are known to be missing.
-//! - `[CK-7]` Peers are strangers until something that they brought held, and again when something did not. Of a batch
-//!   [`STRANGERS_MAX`] at most are theirs, and are verified apart: to find what does not hold among many takes long.
+//! - `[CK-7]` Peers are strangers until something that they brought held, and again when something did not. Of each kind a batch
+//!   has [`STRANGERS_MAX`](queue::STRANGERS_MAX) of theirs at most, and these are verified apart: to find what does not hold among
+//!   many takes long.
 
 mod known;
 mod queue;
@@ -45,9 +46,6 @@ const GATHERED_MAX: usize = 32;
 /// Claims and approvals verified together.
 const BATCH_MAX: usize = 128;
 
-/// Of these, how many strangers brought.
-const STRANGERS_MAX: usize = 8;
-
 /// Signatures that hold or fail as one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(super) struct Signatures {
@@ -75,6 +73,7 @@ impl Checking {
     }
 }
 
+/// Of each group, whether all its signatures hold.
 fn hold(groups: &[Signatures], seed: &Digest) -> Vec<bool> {
     let authentic = |item: &[u8]| match item {
         [] => true,
@@ -150,6 +149,7 @@ pub(super) struct Checks {
     here: BTreeSet<Signatures>,
     /// Since when approvals are gathered.
     gathers: Option<Tick>,
+    /// Who is no stranger (rule CK-7).
     known: Known,
 }
 
@@ -221,15 +221,18 @@ impl Checks {
         // Beside them, since those of one claim cost little together.
         let traces = self.traces.len().min(BATCH_MAX / 2);
         // [CK-7]
-        let (known, mut strangers) = (&self.known, 0..STRANGERS_MAX);
-        let mut may = |peer: &Digest| known.has(peer) || strangers.next().is_some();
-        self.under_way.extend(self.claims.take(claims, &mut may));
-        self.under_way
-            .extend(self.approvals.take(approvals, &mut may));
-        self.under_way.extend(self.traces.take(traces, &mut may));
-        let apart = |it: &Waiting| it.brought.peer().is_some_and(|peer| !known.has(&peer));
-        self.under_way.sort_by_key(apart);
-        let known = self.under_way.iter().filter(|it| !apart(it)).count();
+        let known = |peer: &Digest| self.known.has(peer);
+        let mut strangers = Vec::new();
+        for lot in [
+            self.claims.take(claims, known),
+            self.approvals.take(approvals, known),
+            self.traces.take(traces, known),
+        ] {
+            self.under_way.extend(lot.known);
+            strangers.extend(lot.strangers);
+        }
+        let known = self.under_way.len();
+        self.under_way.extend(strangers);
         let signatures = self.under_way.iter().map(|it| it.signatures.clone());
         let groups: Vec<Signatures> = signatures.collect();
         (!groups.is_empty()).then_some(Checking { groups, known })

@@ -6,8 +6,8 @@
 //!   connections already, or if as many peers are connected as allowed. Bootstrap peers that we dial are exempt
 //!   from the last, so that strangers who take every place cannot cut a node off; and peers whose records are known
 //!   (rule CO-18) have 128 places more. Connections that have not shown a key are bounded by number.
-//! - `[N-21]` Of peers that come by themselves, and whose records are not known, 64 are let in at once, and two a second
-//!   after that: whoever is thrown out comes again under another key, and none of its lives is free to those whom it visits.
+//! - `[N-21]` Of peers that come by themselves, whose records are not known and which are no bootstrap peers, 64 are let in
+//!   at once, and two a second after that: whoever is thrown out comes again under another key, and none of its lives is free to those whom it visits.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
@@ -112,7 +112,8 @@ impl Gate {
     /// Lets in a peer that comes by itself.
     fn admit_inbound(&mut self, peer: &PeerId) -> Result<(), Refusal> {
         self.admit(peer, false)?;
-        if self.connected.contains_key(peer) || self.located.contains(peer) {
+        let is_friend = self.located.contains(peer) || self.exempt.contains(peer);
+        if is_friend || self.connected.contains_key(peer) {
             return Ok(());
         }
         let left = self.strangers.checked_sub(1).ok_or(Refusal::Rush)?;
@@ -262,7 +263,8 @@ mod tests {
 
     #[test]
     fn strangers_come_in_turn_and_operators_when_they_want() {
-        let (mut gate, now) = (Gate::new(1, BTreeSet::new()), Instant::now());
+        let (bootstrap, now) = (PeerId::random(), Instant::now());
+        let mut gate = Gate::new(1, [bootstrap].into());
         let come = |gate: &mut Gate| gate.admit_inbound(&PeerId::random());
         for _ in 0..limits::STRANGERS_BURST {
             assert_eq!(come(&mut gate), Ok(()));
@@ -274,6 +276,7 @@ mod tests {
         assert_eq!(gate.admit_inbound(&operator), Ok(()));
         assert_eq!(gate.admit_inbound(&friend), Ok(()));
         gate.connected.clear();
+        assert_eq!(gate.admit_inbound(&bootstrap), Ok(()));
         gate.lift(now);
         for _ in 0..limits::STRANGERS_A_SECOND {
             assert_eq!(come(&mut gate), Ok(()));

@@ -1,4 +1,5 @@
-//! What waits, by who brought it. Peers take turns, so that what one brings does not hold up what others bring (rule CK-4).
+//! What waits, by who brought it. Peers take turns, so that what one brings does not hold up what others bring (rule CK-4);
+//! those who are known among themselves, and strangers among themselves (rule CK-7).
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound::{Excluded, Unbounded};
@@ -7,6 +8,16 @@ use surety_protocol::id::Digest;
 
 /// Of what waits, the most that one peer brought.
 pub(super) const SHARE_MAX: usize = 512;
+/// Of what is taken at once, the most that strangers brought.
+pub(super) const STRANGERS_MAX: usize = 8;
+
+/// What is taken at once.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Lot<T> {
+    /// Of those who are known, and what this node has asked for.
+    pub(super) known: Vec<T>,
+    pub(super) strangers: Vec<T>,
+}
 
 /// A bounded queue. What nobody brought this node has asked for.
 #[derive(Debug)]
@@ -14,8 +25,8 @@ pub(super) struct Queue<T> {
     most: usize,
     length: usize,
     brought: BTreeMap<Option<Digest>, VecDeque<T>>,
-    /// Whose turn was last.
-    last: Option<Digest>,
+    /// Whose turn was last of those who are known, and of strangers.
+    last: [Option<Digest>; 2],
 }
 
 impl<T> Queue<T> {
@@ -24,7 +35,7 @@ impl<T> Queue<T> {
             most,
             length: 0,
             brought: BTreeMap::new(),
-            last: None,
+            last: [None; 2],
         }
     }
 
@@ -59,17 +70,30 @@ impl<T> Queue<T> {
         left_out
     }
 
-    /// Takes out so many, each peer's in the order in which it brought them; one of a peer's each time that it may.
-    pub(super) fn take(&mut self, count: usize, mut may: impl FnMut(&Digest) -> bool) -> Vec<T> {
-        (0..count).map_while(|_| self.next(&mut may)).collect()
+    /// Takes out so many at most, each peer's in the order in which it brought them.
+    pub(super) fn take(&mut self, count: usize, known: impl Fn(&Digest) -> bool) -> Lot<T> {
+        let is_known = |peer: &Option<Digest>| peer.as_ref().is_none_or(&known);
+        let [mut last, mut last_stranger] = self.last;
+        let strangers: Vec<T> = (0..count.min(STRANGERS_MAX))
+            .map_while(|_| self.next(&mut last_stranger, |peer| !is_known(peer)))
+            .collect();
+        let known = (strangers.len()..count)
+            .map_while(|_| self.next(&mut last, is_known))
+            .collect();
+        self.last = [last, last_stranger];
+        Lot { known, strangers }
     }
 
-    fn next(&mut self, mut may: impl FnMut(&Digest) -> bool) -> Option<T> {
-        let after = self.brought.range((Excluded(self.last), Unbounded));
-        let mut peers = after.chain(self.brought.range(..=self.last));
-        let next = peers.find(|(peer, _)| peer.as_ref().is_none_or(&mut may));
-        self.last = *next?.0;
-        self.pop(self.last, VecDeque::pop_front)
+    /// Takes one of whoever has the next turn of some, after whoever had the last.
+    fn next(
+        &mut self,
+        last: &mut Option<Digest>,
+        among: impl Fn(&Option<Digest>) -> bool,
+    ) -> Option<T> {
+        let after = self.brought.range((Excluded(*last), Unbounded));
+        let mut peers = after.chain(self.brought.range(..=*last)).map(|it| it.0);
+        *last = *peers.find(|peer| among(peer))?;
+        self.pop(*last, VecDeque::pop_front)
     }
 
     fn pop(
@@ -110,10 +134,10 @@ mod tests {
     fn peers_take_turns_and_each_keeps_its_order() {
         let mut queue = queue(100, &[(1, 50), (2, 2), (3, 1)]);
         assert_eq!(queue.push(None, (0, 0)), None);
-        let first = queue.take(5, |_| true);
+        let first = queue.take(5, |_| true).known;
         assert_eq!(first, [(1, 0), (2, 0), (3, 0), (0, 0), (1, 1)]);
-        assert_eq!(queue.take(3, |_| true), [(2, 1), (1, 2), (1, 3)]);
-        assert_eq!(queue.take(100, |_| true).len(), 46);
+        assert_eq!(queue.take(3, |_| true).known, [(2, 1), (1, 2), (1, 3)]);
+        assert_eq!(queue.take(100, |_| true).known.len(), 46);
         assert!(queue.is_empty() && queue.brought.is_empty());
     }
 
@@ -139,19 +163,28 @@ mod tests {
             assert!(queue.push(None, (0, 0)).is_none_or(|it| it.0 == 1));
         }
         assert!(queue.push(None, (0, 0)).is_some());
-        assert_eq!(queue.take(SHARE_MAX + 2, |_| true).len(), SHARE_MAX + 1);
+        let all = queue.take(SHARE_MAX + 2, |_| true).known;
+        assert_eq!(all.len(), SHARE_MAX + 1);
     }
 
+    /// However much others bring, each stranger has its turn among strangers.
     #[test]
-    fn who_may_not_is_passed_over() {
-        let mut queue = queue(100, &[(1, 3), (2, 3), (3, 1)]);
+    fn strangers_have_a_share_and_take_turns_among_themselves() {
+        let many: Vec<(u8, usize)> = (2..=20).map(|it| (it, 5)).collect();
+        let mut queue = queue(1_000, &[&[(1, 200)], &many[..]].concat());
         assert_eq!(queue.push(None, (0, 0)), None);
-        let second = |it: &Digest| Some(*it) == peer(2);
-        assert_eq!(queue.take(3, second), [(2, 0), (0, 0), (2, 1)]);
-        let mut once = 1;
-        let taken = queue.take(9, |it| second(it) || std::mem::take(&mut once) > 0);
-        assert_eq!(taken, [(3, 0), (2, 2)]);
-        assert_eq!(queue.take(9, second), []);
-        assert_eq!(queue.take(9, |_| true).len(), 3);
+        let known = |it: &Digest| Some(*it) == peer(1);
+        let mut turns = Vec::new();
+        for _ in 0..11 {
+            let lot = queue.take(16, known);
+            assert_eq!((lot.known.len(), lot.strangers.len()), (8, STRANGERS_MAX));
+            assert!(lot.known.iter().all(|it| it.0 < 2));
+            turns.extend(lot.strangers);
+        }
+        let rounds = (0..5).flat_map(|round| (2..=20).map(move |it| (it, round)));
+        assert_eq!(turns, rounds.take(88).collect::<Vec<_>>());
+        // Where strangers bring little the others have the rest, and who comes to be known is no stranger.
+        assert_eq!(queue.take(8, |_| true).strangers, []);
+        assert_eq!(queue.take(4, |_| false).known, []);
     }
 }

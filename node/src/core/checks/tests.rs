@@ -302,9 +302,9 @@ fn strangers_have_little_of_a_batch_and_are_verified_apart() {
         }
         (begun.known, strangers)
     };
-    assert_eq!(batch(false), (0, STRANGERS_MAX));
-    assert_eq!(batch(true), (21, STRANGERS_MAX));
-    assert_eq!(batch(false), (0, STRANGERS_MAX));
+    assert_eq!(batch(false), (0, queue::STRANGERS_MAX));
+    assert_eq!(batch(true), (21, queue::STRANGERS_MAX));
+    assert_eq!(batch(false), (0, queue::STRANGERS_MAX));
 }
 
 #[test]
